@@ -1,0 +1,236 @@
+"""From a data section to what training needs: a tokenizer, training tokens and validation tokens.
+
+All of it is kept in a cache that is keyed by the content of the text and by everything that decides what is made of
+it, so a run finds it again at once and never finds another's.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+
+from data import tales
+from data.shards import Tokens, write_tokens
+from data.sources import Source, open_source
+from data.spool import Part, Spool
+from data.tokenizer import Tokenizer, char_tokenizer, tiktoken_tokenizer, train_bpe
+from experiment.errors import InputError, RunError
+
+FORMAT = 1
+
+# Merges of a small vocabulary hardly change beyond this much text; it keeps the learning of them to a few seconds.
+BPE_BYTES = 10 << 20
+
+# Stories that the model is measured on.
+MEASURED_STORIES = 500
+
+
+@dataclass
+class DataConfig:
+    """The text, how it is cut into tokens, and what is kept back for validation."""
+
+    source: Annotated[
+        str, "tales (the embedded stories), a file, folder or glob (.txt .md .jsonl .csv .parquet), or hub:OWNER/NAME"
+    ] = "tales"
+    tokenizer: Annotated[str, "char, bpe (trained on your text), or a tiktoken name such as gpt2"] = "bpe"
+    vocab_size: Annotated[int, "tokens of a trained bpe, the 256 bytes and the end of text included"] = 1024
+    val_fraction: Annotated[float, "share of the text kept for validation: of its end, or of its documents"] = 0.1
+    text_column: Annotated[str, "the column that holds the text, in .jsonl, .csv, .parquet and on the Hub"] = "text"
+    cache: Annotated[str, "folder of the token caches"] = ".cache"
+    encoding_errors: Annotated[
+        Literal["strict", "replace"], "bytes of a text file that are not UTF-8: an error, or replaced by U+FFFD"
+    ] = "strict"
+    stories: Annotated[int, "tales: how many stories to train on"] = 20_000
+    split: Annotated[str, "Hub and saved data sets: which split to read"] = "train"
+    revision: Annotated[str | None, "Hub: a branch, tag or commit"] = None
+    streaming: Annotated[bool, "Hub: read rows as they come, without keeping the data set's files"] = False
+
+    def __post_init__(self):
+        if not self.source:
+            raise ValueError("source: empty; expected tales, a file, folder or glob, or hub:OWNER/NAME")
+        if not 0 < self.val_fraction < 1:
+            raise ValueError(f"val_fraction: {self.val_fraction} is not between 0 and 1")
+        if self.tokenizer == "bpe" and self.vocab_size < 257:
+            raise ValueError(f"vocab_size: {self.vocab_size} is less than the 256 bytes and the end of text, 257")
+        if self.stories < 1:
+            raise ValueError(f"stories: {self.stories} is less than 1")
+        if self.tokenizer not in ("char", "bpe"):
+            import tiktoken
+
+            known = ["char", "bpe", *sorted(tiktoken.list_encoding_names())]
+            if self.tokenizer not in known:
+                raise ValueError(f"tokenizer: {self.tokenizer!r} is none of {', '.join(known)}")
+        if self.encoding_errors not in ("strict", "replace"):
+            raise ValueError(f"encoding_errors: {self.encoding_errors!r} is neither strict nor replace")
+
+
+@dataclass
+class Corpus:
+    """What training reads.
+
+    stories: of tales, the first MEASURED_STORIES validation stories, in the order of `val`, else None. revision: the
+    commit of a Hub data set. cached: whether all was found ready.
+    """
+
+    tokenizer: Tokenizer
+    train: Tokens
+    val: Tokens
+    stories: list[tales.Story] | None
+    revision: str | None
+    cached: bool
+
+    def summary(self) -> dict[str, int]:
+        """What was read, in numbers, for a run to keep."""
+        return {
+            "documents": len(self.train.document_starts),
+            "train_tokens": len(self.train),
+            "validation_tokens": len(self.val),
+            "train_bytes": self.train.n_bytes,
+            "validation_bytes": self.val.n_bytes,
+        }
+
+
+def load_corpus(config: DataConfig, *, block_size: int, report=None) -> Corpus:
+    """The corpus of a data section, from the cache or made now.
+
+    report(line): told what is done. Raises InputError for a text that is missing, unreadable or too short for
+    windows of block_size, RunError when the disk is full.
+    """
+    report = report or _to_stderr
+    is_tales = config.source == "tales"
+    source = _tales_source(config) if is_tales else open_source(config, report)
+    identity = source.identity()
+    folder = Path(config.cache) / "tokens" / _key(config, identity)
+    corpus = _open(folder, source, report) if folder.exists() else None
+    if corpus is None:
+        _build(folder, config, source, report)
+        if source.identity() != identity:
+            shutil.rmtree(folder)
+            raise RunError(f"data.source {config.source}: changed while it was read; start again")
+        corpus = _open(folder, source, report, cached=False)
+    for name, tokens in (("validation", corpus.val), ("training", corpus.train)):
+        if len(tokens) < block_size + 1:
+            raise InputError(
+                f"data.source {config.source}: the {name} part has {len(tokens):,} tokens; a window of "
+                f"model.block_size {block_size} needs {block_size + 1:,}. Lower model.block_size"
+                + (", raise data.val_fraction" if name == "validation" else ", lower data.val_fraction")
+                + " or give more text"
+            )
+    if is_tales:
+        corpus.stories = _measured_stories(corpus)
+    return corpus
+
+
+def _key(config: DataConfig, identity: str) -> str:
+    """Names the cache: different whenever the text, the tokenizer, the split or the format is."""
+    vocab_size = config.vocab_size if config.tokenizer == "bpe" else None
+    made_of = [FORMAT, identity, config.tokenizer, vocab_size, config.val_fraction]
+    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:24]
+
+
+def _open(folder: Path, source: Source, report, cached=True) -> Corpus | None:
+    """The corpus in a cache; None, once told, for a damaged one, which is then made again."""
+    try:
+        tokenizer = Tokenizer.load(folder / "tokenizer.json")
+        train, val = Tokens(folder / "train"), Tokens(folder / "val")
+        if not tokenizer.hash == train.tokenizer_hash == val.tokenizer_hash:
+            raise InputError(f"{folder}: its tokens are not of its tokenizer")
+    except InputError as error:
+        if not cached:
+            raise
+        report(f"{error}; making the tokens again")
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    return Corpus(tokenizer, train, val, None, source.revision, cached)
+
+
+def _build(folder: Path, config: DataConfig, source: Source, report):
+    """Makes a cache beside its place and renames it there; when another run was first, that one's is kept."""
+    start = time.perf_counter()
+    published = tiktoken_tokenizer(config.tokenizer) if config.tokenizer not in ("char", "bpe") else None
+    beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        _sweep(folder.parent)
+        beside.mkdir(parents=True)
+        spool = Spool(beside / "text", source.documents())
+        if not spool.n_characters:
+            raise InputError(f"data.source {config.source}: holds no text")
+        train, val = _split_tales(spool, config) if config.source == "tales" else spool.split(config.val_fraction)
+        tokenizer = published or _make_tokenizer(config, spool, train)
+        counts = [
+            len(write_tokens(beside / name, tokenizer, spool.pieces(part), ends=part.ends, n_bytes=part.n_bytes))
+            for name, part in (("train", train), ("val", val))
+        ]
+        tokenizer.save(beside / "tokenizer.json")
+        spool.path.unlink()
+        _publish(beside, folder)
+    except OSError as error:
+        raise RunError(
+            f"data.cache {config.cache}: cannot be written: {error.strerror}; nothing is left there"
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    report(
+        f"{config.source}: {(train.n_bytes + val.n_bytes) / 1e6:,.2f} MB, {len(spool.ranges):,} document(s) -> "
+        f"{counts[0]:,} training and {counts[1]:,} validation tokens of {tokenizer.name} "
+        f"({tokenizer.vocab_size:,} in the vocabulary), in {time.perf_counter() - start:.1f} s"
+    )
+
+
+def _make_tokenizer(config: DataConfig, spool: Spool, train) -> Tokenizer:
+    if config.tokenizer == "char":
+        return char_tokenizer(spool.characters())
+    return train_bpe(spool.sample(train, BPE_BYTES), config.vocab_size)
+
+
+def _publish(beside: Path, folder: Path):
+    try:
+        os.rename(beside, folder)
+    except OSError:
+        if not folder.exists():
+            raise
+
+
+def _sweep(caches: Path):
+    """Removes what killed runs left half made a day or more ago."""
+    for left in caches.glob(".*"):
+        if time.time() - left.stat().st_mtime > 86_400:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _tales_source(config: DataConfig) -> Source:
+    """The stories to train on, then those to validate on, drawn further down the same sequence."""
+    n_val = max(1, round(config.stories * config.val_fraction / (1 - config.val_fraction)))
+    grammar = [Path(tales.__file__), Path(tales.__file__).with_name("tales_grammar.py")]
+    content = hashlib.sha256(b"".join(path.read_bytes() for path in grammar)).hexdigest()
+    return Source(
+        lambda: ((story.text, True) for story in tales.stories(config.stories + n_val)),
+        lambda: f"tales {content} {config.stories} {n_val}",
+    )
+
+
+def _split_tales(spool: Spool, config: DataConfig) -> tuple[Part, Part]:
+    """By position in the sequence; a validation story that was also drawn for training is left out."""
+    n = config.stories
+    new = ~np.isin(spool.hashes[n:], spool.hashes[:n])
+    return Part(spool.ranges[:n]), Part(spool.ranges[n:][new])
+
+
+def _measured_stories(corpus: Corpus) -> list[tales.Story]:
+    val, stories = corpus.val, []
+    ends = np.append(val.document_starts[1:], len(val)) - 1
+    for start, end in zip(val.document_starts[:MEASURED_STORIES], ends, strict=False):
+        stories.append(tales.read_story(corpus.tokenizer.decode(val.ids[start:end])))
+    return stories
+
+
+def _to_stderr(line: str):
+    print(line, file=sys.stderr)

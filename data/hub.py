@@ -1,0 +1,67 @@
+"""Data sets of the Hugging Face Hub: hub:OWNER/NAME or hub:OWNER/NAME/CONFIG, pinned to one commit."""
+
+import re
+
+from data.network import Background
+from data.sources import Source, import_datasets, texts
+from experiment.errors import InputError
+
+# Longer than any answer of a Hub that is there; with the start of Python it stays under ten seconds.
+ANSWER_SECONDS = 7
+
+
+def open_hub(config) -> Source:
+    """The data set that config.source names, of config.split, at the commit that config.revision stands for now.
+
+    With a whole commit as the revision the Hub is not asked, so tokens that are in the cache need no network.
+    Raises InputError for a name, revision, split or column that is not there, and when the Hub does not answer.
+    """
+    found = re.fullmatch(r"hub:([\w.-]+/[\w.-]+)(?:/([\w.-]+))?", config.source)
+    if not found:
+        raise InputError(f"data.source {config.source}: expected hub:OWNER/NAME or hub:OWNER/NAME/CONFIG")
+    repository, subset = found.groups()
+    commit = config.revision
+    if not re.fullmatch("[0-9a-f]{40}", commit or ""):
+        commit = _resolve(repository, config.revision)
+
+    def documents():
+        datasets = import_datasets()
+        # Its default is to try twenty times, five seconds apart.
+        datasets.config.STREAMING_OPEN_MAX_RETRIES = datasets.config.STREAMING_READ_MAX_RETRIES = 4
+        datasets.config.STREAMING_OPEN_RETRY_INTERVAL = datasets.config.STREAMING_READ_RETRY_INTERVAL = 2
+        _resolve(repository, commit)
+
+        def load():
+            return datasets.load_dataset(
+                repository, subset, split=config.split, revision=commit, streaming=config.streaming
+            )
+
+        return texts(load, config.text_column, f"data.source {config.source}")
+
+    return Source(documents, lambda: f"{config.source}@{commit} {config.split} {config.text_column}", commit)
+
+
+def _resolve(repository: str, revision: str | None) -> str:
+    """The commit (40 hex digits) that a branch or tag stands for; None is the main branch."""
+    import huggingface_hub
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+    api = huggingface_hub.HfApi()
+    ask = Background(lambda: api.dataset_info(repository, revision=revision, timeout=ANSWER_SECONDS))
+    try:
+        return ask.result(ANSWER_SECONDS + 0.5).sha
+    except GatedRepoError as error:
+        raise InputError(
+            f"data.source hub:{repository}: ask for access to it on the Hub, then `hf auth login`"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise InputError(
+            f"data.source hub:{repository}: the Hub has no such data set; a private one needs `hf auth login`"
+        ) from error
+    except RevisionNotFoundError as error:
+        raise InputError(f"data.revision {revision}: hub:{repository} has no such branch, tag or commit") from error
+    except Exception as error:
+        raise InputError(
+            f"data.source hub:{repository}: the Hub does not answer at {api.endpoint} ({type(error).__name__}). "
+            "Without a network use a file or tales; tokens made before are found with --data.revision COMMIT"
+        ) from error

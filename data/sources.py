@@ -1,0 +1,226 @@
+"""Where text comes from: files through a bounded reader of ours, tables and the Hub through `datasets`.
+
+`datasets` takes seconds to import and is imported only where it is needed.
+"""
+
+import codecs
+import difflib
+import glob
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiment.errors import InputError
+
+TEXT, TABLES = (".txt", ".md"), {".jsonl": "json", ".csv": "csv", ".parquet": "parquet"}
+KNOWN = ", ".join((*TEXT, *TABLES))
+
+READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """Text that can be read again.
+
+    documents: a function that yields (chunk of text, ends a document) with bounded memory; no document is empty.
+    identity: a function that gives a string which is different whenever the text is. revision: the commit of a Hub
+    data set, else None.
+    """
+
+    documents: Callable[[], Iterator[tuple[str, bool]]]
+    identity: Callable[[], str]
+    revision: str | None = None
+
+
+def open_source(config, report) -> Source:
+    """The source that `config.source` names: a file, folder, glob, data set saved to disk, or hub:OWNER/NAME.
+
+    Uses of the configuration: source, text_column, encoding_errors, split and, for the Hub, revision and streaming.
+    report(line): told of what is skipped. Raises InputError for anything that is not there or cannot be read.
+    """
+    if config.source.startswith("hub:"):
+        from data.hub import open_hub
+
+        return open_hub(config)
+    path = Path(config.source).expanduser()
+    if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():
+        files = [Path(folder, name) for folder, _, names in sorted(os.walk(path)) for name in sorted(names)]
+        return Source(
+            lambda: _saved_rows(path, config.split, config.text_column),
+            lambda: _identity(files, f"saved {config.split} {config.text_column}"),
+        )
+    files = _find_files(path, report)
+    return Source(
+        lambda: _documents(files, config),
+        lambda: _identity(files, f"files {config.text_column} {config.encoding_errors}"),
+    )
+
+
+def read_text(path, errors: str = "strict", read_bytes: int = READ_BYTES) -> Iterator[str]:
+    """The text of a UTF-8 file in chunks. A byte-order mark at its start is dropped, line ends are kept as they are.
+
+    Raises InputError for a file that cannot be read, and at the first invalid byte unless `errors` is "replace".
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")(errors)
+    try:
+        with open(path, "rb") as file:
+            data = file.read(read_bytes)
+            consumed = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
+            data = data[consumed:]
+            final = False
+            while not final:
+                final = not data
+                held = len(decoder.getstate()[0])  # bytes of a character that the last chunk cut
+                try:
+                    chunk = decoder.decode(data, final)
+                except UnicodeDecodeError as error:
+                    raise InputError(_not_utf8(path, consumed - held + error.start, error)) from None
+                consumed += len(data)
+                if chunk:
+                    yield chunk
+                if not final:
+                    data = file.read(read_bytes)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _not_utf8(path, offset, error) -> str:
+    utf16 = offset == 0 and error.object[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    what = "it looks like UTF-16" if utf16 else f"0x{error.object[error.start]:02x}, {error.reason}"
+    return (
+        f"{path}: not UTF-8 at byte {offset:,} ({what}). Save the file as UTF-8, or let "
+        "--data.encoding_errors replace put U+FFFD in place of what is invalid"
+    )
+
+
+def _documents(files: list[Path], config) -> Iterator[tuple[str, bool]]:
+    for path in files:
+        if path.suffix.lower() in TEXT:
+            yield from _one_document(read_text(path, config.encoding_errors))
+        else:
+            yield from _table_rows(path, config.text_column)
+
+
+def _one_document(chunks):
+    """Chunks with whether each is the last, which is known one chunk late."""
+    held = None
+    for chunk in chunks:
+        if held is not None:
+            yield held, False
+        held = chunk
+    if held is not None:
+        yield held, True
+
+
+def _find_files(path: Path, report) -> list[Path]:
+    """The files of a path, folder or glob, in an order that depends on their names alone."""
+    if path.is_dir():
+        return _known_files(_walk(path), f"data.source {path}: the folder", report)
+    if path.exists():
+        if path.suffix.lower() not in (*TEXT, *TABLES):
+            raise InputError(
+                f"data.source {path}: cannot read {path.suffix or 'a file without suffix'}; known: {KNOWN}"
+            )
+        return [path]
+    if glob.has_magic(str(path)):
+        found = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
+        files = [file for file in found if file.is_file()]
+        return _known_files(files, f"data.source {path}: the pattern", report)
+    nearby = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    nearest = difflib.get_close_matches(path.name, [*nearby, "tales"], n=1)
+    hint = f"; did you mean {path.with_name(nearest[0]) if nearest[0] in nearby else 'tales'}?" if nearest else ""
+    raise InputError(f"data.source {path}: no such file, folder or pattern{hint}")
+
+
+def _walk(folder: Path) -> list[Path]:
+    def fail(error):
+        raise InputError(f"data.source {error.filename}: cannot be read: {error.strerror}") from error
+
+    found = []
+    for root, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(root, name) for name in names if not name.startswith(".")]
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _known_files(found: list[Path], where: str, report) -> list[Path]:
+    known = [path for path in found if path.suffix.lower() in (*TEXT, *TABLES)]
+    if not known:
+        raise InputError(f"{where} matches no text; known: {KNOWN} ({len(found)} other files)")
+    if len(known) < len(found):
+        others = sorted({path.suffix or path.name for path in found if path not in known})
+        report(f"{where}: {len(known)} files are read, {len(found) - len(known)} skipped ({', '.join(others[:8])})")
+    return known
+
+
+def _identity(files: list[Path], how: str) -> str:
+    """A hash of the content of the files in order, and of how they are read. Their names and dates do not matter."""
+    total = hashlib.sha256(how.encode())
+    for path in files:
+        try:
+            with open(path, "rb") as file:
+                total.update(path.suffix.lower().encode() + hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    return total.hexdigest()
+
+
+def _table_rows(path: Path, column: str) -> Iterator[tuple[str, bool]]:
+    kind = TABLES[path.suffix.lower()]
+    options = {"converters": {column: str}} if kind == "csv" else {}  # "NA" is no missing value and "007" no number
+
+    def load():
+        datasets = import_datasets()
+        return datasets.load_dataset(kind, data_files=glob.escape(str(path)), split="train", streaming=True, **options)
+
+    return texts(load, column, str(path))
+
+
+def _saved_rows(path: Path, split: str, column: str) -> Iterator[tuple[str, bool]]:
+    def load():
+        datasets = import_datasets()
+        saved = datasets.load_from_disk(str(path))
+        if isinstance(saved, datasets.DatasetDict):
+            if split not in saved:
+                raise InputError(f"data.split {split}: {path} has the splits {', '.join(saved)}")
+            saved = saved[split]
+        return saved
+
+    return texts(load, column, str(path))
+
+
+def import_datasets():
+    """The `datasets` package, silent where nobody watches."""
+    import datasets
+
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what goes wrong is told once, by `texts`
+    return datasets
+
+
+def texts(load, column: str, where: str) -> Iterator[tuple[str, bool]]:
+    """The texts of one column of the data set that `load()` gives, each a document; empty ones are left out.
+
+    Raises InputError, which names `where`, for a column that is not there or holds no text, and for what `datasets`
+    cannot read.
+    """
+    try:
+        for batch in load().iter(batch_size=256):
+            if column not in batch:
+                nearest = difflib.get_close_matches(column, batch, n=1)
+                hint = f"; did you mean {nearest[0]}?" if nearest else ""
+                raise InputError(f"data.text_column {column}: {where} has the columns {', '.join(batch)}{hint}")
+            for text in batch[column]:
+                if text is not None and not isinstance(text, str):
+                    raise InputError(f"data.text_column {column}: {where} holds {type(text).__name__} there, not text")
+                if text:
+                    yield text, True
+    except InputError:
+        raise
+    except Exception as error:
+        cause = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{where}: `datasets` cannot read it: {cause}") from error

@@ -1,0 +1,220 @@
+"""The words and sentences of the embedded corpus; data/tales.py says how they become stories.
+
+In a sentence, `<rule>` is replaced by one of the rule's alternatives, `{slot=class}` draws a word of a class and
+remembers it under a name, and `{slot}` repeats it. A class never gives the same word twice in a story, so hero and
+friend differ. `{slot.form}` prints another form of the word, with a capital where the form's name has one.
+An alternative is a string, or (string, weight) where it is weight times as likely as its neighbours; alternatives of
+one word each are written as one string.
+
+Words that follow `a` begin with a consonant, words that follow `an` with a vowel. Names and kinds go with either
+pronoun.
+"""
+
+WORDS = {
+    "name": (
+        "Barley Biscuit Bobbin Bracken Bramble Button Clover Comet Dusty Ember Fennel Flint Juniper Linden Maple "
+        "Marlow Moss Muffin Nettle Nutmeg Pebble Pepper Pickle Pip Quill Robin Rowan Rusty Sage Sunny Thistle Toffee"
+    ),
+    "pronoun": {"she": "she he", "her": "her his", "them": "her him"},
+    "trait": "young small brave shy clever merry gentle proud lazy quiet kind polite careful bold sleepy tidy",
+    "manner": "old eager honest anxious idle earnest untidy odd able active easygoing amusing",
+    "kind": (
+        "fox badger hare mouse goose otter squirrel rabbit duck goat lamb mole frog toad owl sparrow beaver kitten "
+        "pony bear crow donkey puppy wolf"
+    ),
+    "place": (
+        "mill river orchard harbour bridge meadow pond well bakery market forest castle station school garden tower "
+        "barn cave marsh ferry lake quarry beach stable"
+    ),
+    "thing": (
+        "kite drum lantern scarf bell ring key whistle teapot spoon ribbon basket flute marble hat cup map coin "
+        "feather pencil kettle brush book mirror"
+    ),
+    "colour": "red blue green yellow silver golden purple white brown pink grey black",
+    "number": {
+        "many": "three four five six seven eight nine ten eleven twelve",
+        "less": "two three four five six seven eight nine ten eleven",
+    },
+    "crop": {
+        "many": "apples pears plums turnips carrots melons potatoes peaches lemons onions nuts figs",
+        "one": "apple pear plum turnip carrot melon potato peach lemon onion nut fig",
+    },
+    "skill": "sing dance paint juggle skate knit bake read write sew sail fish climb weave carve row",
+    "weather": "storm gale blizzard flood tempest whirlwind",
+    "part": "roof door window chimney gate wall",
+}
+
+RULES = {
+    "story": ["<opening> <home> <treasure> <friend> <plot>"],
+    # Who, where, with what, with whom
+    "opening": ["<once> there lived a {trait=trait} {kind=kind} called {hero=name}."],
+    "once": [
+        ("Once upon a time", 3),
+        "Long ago",
+        "Far away",
+        "Many winters ago",
+        "In a quiet valley",
+        "Beyond the hills",
+    ],
+    "home": [
+        "{pro.Her=pronoun} home was a <snug> <cottage> <near> the {home=place}.",
+        "All year {pro.she=pronoun} lived in a <snug> <cottage> <near> the {home=place}.",
+        "Home was a <snug> <cottage> <near> the {home=place}, and {pro.she=pronoun} loved it.",
+    ],
+    "snug": "snug tiny crooked warm round narrow leafy wooden",
+    "cottage": "cottage cabin burrow hut house den nest tent",
+    "near": "near behind beside beyond",
+    "treasure": [
+        "There {hero} kept a {colour=colour} {thing=thing} from {pro.her} <aunt>.",
+        "Dear to {pro.them} was a {colour=colour} {thing=thing} from {pro.her} <aunt>.",
+        "On the <shelf> {hero} kept {pro.her} treasure, a {colour=colour} {thing=thing}.",
+    ],
+    "aunt": "aunt uncle grandmother grandfather cousin sister brother mother",
+    "shelf": "shelf table windowsill chest stool cupboard",
+    "friend": [
+        "{pro.Her} best friend {friend=name}, an {manner=manner} {fellow=kind}, lived by the {nearby=place}.",
+        "Down by the {nearby=place} lived {pro.her} best friend {friend=name}, an {manner=manner} {fellow=kind}.",
+    ],
+    # What happened: the first word of the next sentence tells which
+    "plot": [
+        "<missing> <hunt> <comfort> <walk> <found> <together> <ending> <lost_moral>.",
+        "<wish> <alone> <offer> <lessons> <able> <together> <ending> <wish_moral>.",
+        "<harvest> <counted> <fewer> <sorry> <meal> <together> <ending> <harvest_moral>.",
+        "<storm> <damage> <invitation> <nights> <calm> <together> <ending> <storm_moral>.",
+    ],
+    # A thing is lost
+    "missing": [
+        "One <misty> <morning> the {thing} was gone.",
+        "Alas, one <misty> <morning> {hero} lost the {thing}.",
+    ],
+    "misty": "misty rainy windy frosty cloudy snowy",
+    "morning": "morning afternoon evening night",
+    "hunt": [
+        "{pro.She} looked under {number=number} <bushes>, but it was not there.",
+        "High and low {pro.she} hunted, even under {number=number} <bushes>.",
+    ],
+    "bushes": "bushes stones logs leaves barrels pots boxes buckets",
+    "comfort": [
+        '"Do not <worry>, {hero}," <said> {friend}. "Let us try the {search=place}."',
+        '"Perhaps it is by the {search=place}," <said> {friend}. "Do not <worry>, {hero}."',
+    ],
+    "worry": "worry cry despair weep",
+    "said": "said whispered answered replied",
+    "walk": [
+        "So they <walked> to the {search} and asked {number} <snails>.",
+        "Together they <walked> to the {search}, where {number} <snails> helped them.",
+    ],
+    "walked": "walked ran hurried marched",
+    "snails": "snails ants cows sheep bees moths",
+    "found": [
+        "There, <under> a <log>, {friend} saw the {colour} {thing}, and {hero} <danced>.",
+        "At last {hero} found the {colour} {thing} <under> a <log>, and {friend} <danced>.",
+    ],
+    "under": "under behind beside",
+    "log": "log rock bush bench cart blanket bucket ladder",
+    "danced": "danced laughed jumped clapped",
+    # A wish
+    "wish": [
+        "More than anything, {hero} wished to learn how to {skill=skill}.",
+        "Secretly {pro.she} wished to learn how to {skill=skill}.",
+    ],
+    "alone": [
+        "For {number=number} <weeks> {pro.she} tried alone, but nothing went right.",
+        "Alone {pro.she} tried for {number=number} <weeks>, all in vain.",
+    ],
+    "weeks": "days weeks nights months",
+    "offer": [
+        '"I will help you, {hero}," <said> {friend}, "if you lend me your {thing}."',
+        '"Lend me your {thing}, {hero}," <said> {friend}, "and I will help you."',
+    ],
+    "lessons": [
+        "So {hero} took the {colour} {thing} to the {nearby}, where they ate <soup> and began.",
+        "Off {pro.she} went to the {nearby} with the {colour} {thing} and some <soup>.",
+    ],
+    "soup": "soup bread cheese porridge pancakes honey toast noodles pudding jam stew berries",
+    "able": [
+        "After {number} lessons {pro.she} could {skill} <well>, and {friend} gave back the {thing}.",
+        "It took {number} lessons to {skill} <well>, and then {friend} gave back the {thing}.",
+    ],
+    "well": "well nicely perfectly proudly quickly bravely",
+    # A harvest is counted
+    "harvest": [
+        "When <august> came, {hero} picked {number=number} <ripe> {crop.many=crop}.",
+        "That <august> {pro.she} picked {number=number} <ripe> {crop.many=crop}.",
+    ],
+    "august": "June July August September October November",
+    "ripe": "ripe juicy fat huge shiny sweet",
+    "counted": [
+        "Proudly {hero} put all {number} of them into a <sack> with the {thing}.",
+        "All {number} of them went into a <sack> with the {thing}.",
+    ],
+    "sack": "sack crate tub bowl trunk drawer",
+    "fewer": [
+        "But by <noon> there were only {number.less} {crop.many}, and the {thing} was gone.",
+        "Yet by <noon> the {thing} was gone, and only {number.less} {crop.many} were left.",
+    ],
+    "noon": "noon sunset midnight dawn breakfast supper",
+    "sorry": [
+        '"I ate one {crop.one}, {hero}," <said> {friend}. "Here is your {colour} {thing}."',
+        '"Forgive me, {hero}," <said> {friend}. "I ate one {crop.one}. Here is your {colour} {thing}."',
+    ],
+    "meal": [
+        "{pro.She} forgave {friend}, and they shared the other {number.less} with some <soup>.",
+        "Then they went to the {nearby} and shared the other {number.less} with some <soup>.",
+    ],
+    # A storm
+    "storm": [
+        "Then a <fierce> {weather=weather} came and lasted {number=number} days.",
+        "Without warning a <fierce> {weather=weather} came for {number=number} days.",
+    ],
+    "fierce": "fierce wild dreadful bitter sudden noisy",
+    "damage": [
+        "It broke the {part=part} and carried off the {thing}.",
+        "The {part=part} broke, and the {thing} was carried off.",
+    ],
+    "invitation": [
+        '"Come to the {nearby}, {hero}," <said> {friend}, "and stay with me."',
+        '"Stay with me, {hero}," <said> {friend}. "It is safe by the {nearby}."',
+    ],
+    "nights": [
+        "So for {number} nights they ate <soup> and told stories by the fire.",
+        "There {pro.she} stayed {number} nights, with <soup> for supper and stories by the fire.",
+    ],
+    "calm": [
+        "When the sky cleared, they mended the {part} and found the {colour} {thing} <under> a <log>.",
+        "Later {friend} found the {colour} {thing} <under> a <log>, and they mended the {part}.",
+    ],
+    # How it ended
+    "together": [
+        "Ever since, {friend} has come to the {home} every <monday> with some <soup>.",
+        "From then on {hero} and {friend} <drank> by the {home} every <monday>.",
+        "Now the {thing} is safe, and {friend} comes to the {home} every <monday>.",
+    ],
+    "monday": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
+    "drank": ["drank tea", "played cards", "shared supper", "went walking", "picked flowers", "made music"],
+    "ending": ["Remember:", "So remember:", "The moral is:"],
+    "lost_moral": [
+        "what is lost may be found",
+        "four eyes see more than two",
+        "never give up too soon",
+        "friends are the best treasure",
+    ],
+    "wish_moral": [
+        "nobody learns alone",
+        "great skills grow slowly",
+        "lending is a kind of giving",
+        "try again and never give up",
+    ],
+    "harvest_moral": [
+        "sharing makes supper sweeter",
+        "honest words mend what is broken",
+        "forgiving is better than counting",
+        "friends cannot be counted",
+    ],
+    "storm_moral": [
+        "after rain comes sunshine",
+        "friends are the best roof",
+        "no storm lasts for ever",
+        "kind words keep us warm",
+    ],
+}

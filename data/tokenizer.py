@@ -1,0 +1,269 @@
+"""Text to token ids and back: single characters, byte pairs trained on the user's own text, or a tiktoken encoding.
+
+All three are one class: a list of byte strings, one a token, and a way to cut text into them.
+The last word of every vocabulary but a few of tiktoken's is the end of text, which no text can spell.
+"""
+
+import codecs
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+
+from data.network import Background, reachable
+from experiment.errors import InputError
+
+END_OF_TEXT = "<|endoftext|>"
+
+# Words with the space before them, digits by threes, punctuation, line ends, other spaces: GPT-2's split (Radford et
+# al. 2019) with marks kept beside their letters (decomposed Vietnamese, Thai, Hindi) and blank lines kept whole.
+# No possessive quantifier: `{1,3}+` is "one or more times {1,3}" to the engine that trains (oniguruma), while the one
+# that encodes (fancy-regex) reads it as possessive. Their \p{L}, \p{M}, \p{N} and \s agree on every code point.
+PATTERN = r"'(?:s|t|re|ve|m|ll|d)| ?[\p{L}\p{M}]+| ?\p{N}{1,3}| ?[^\s\p{L}\p{M}\p{N}]+|\s*[\r\n]+|\s+(?!\S)|\s+"
+
+# A text is encoded in pieces of about this many characters, at most the second: tiktoken's engine gives up on a run of
+# a million spaces ("Max stack size exceeded"), and a piece is the unit of parallel work.
+PIECE, LONGEST_PIECE = 1 << 16, 1 << 18
+
+# Places where every split pattern in use (ours, GPT-2's, cl100k's, o200k's) cuts anyway, so that the pieces give the
+# same ids as the whole: before a lone space inside a line, after a lone line end, before a full-width stop or comma.
+SAFE_CUT = re.compile(r"(?<=\S)(?= [^\W_])|(?<=\S\n)(?=[^\W_])|(?<=[^\W_])(?=[。，、]\w)")
+
+
+class Tokenizer:
+    """A vocabulary and how text is cut into it.
+
+    name: "char", "bpe" or the name of a tiktoken encoding. tokens: the bytes of each id; b"" for the end of text and
+    for ids that are not used. pattern: the split pattern of a byte-pair vocabulary, where an id is also the rank of
+    its merge; None for characters.
+    """
+
+    def __init__(self, name: str, tokens: list[bytes], end_of_text: int, pattern: str | None = None):
+        self.name = name
+        self.tokens = tokens
+        self.end_of_text = end_of_text
+        self.pattern = pattern
+        self.vocab_size = len(tokens)
+        self.hash = hashlib.sha256(_canonical(self._body())).hexdigest()
+        self.byte_lengths = np.array([len(token) for token in tokens])  # (vocab_size,) UTF-8 bytes a token stands for
+        self._encode_piece = self._character_encoder() if pattern is None else self._byte_pair_encoder()
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of `text`. The text of a special token is plain text; half a surrogate pair becomes U+FFFD.
+
+        Raises InputError for a character that a `char` vocabulary lacks.
+        """
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return [int(i) for piece in pieces([text]) for i in self._encode_piece(piece)]
+
+    def encode_piece(self, text: str) -> np.ndarray:
+        """The ids, uint32, of one of the `pieces` of a longer text."""
+        return self._encode_piece(text)
+
+    def decode(self, ids) -> str:
+        """The text of `ids`; bytes that are not UTF-8 become U+FFFD, the end of text becomes nothing."""
+        return b"".join(self.tokens[i] for i in ids).decode("utf-8", "replace")
+
+    def token_bytes(self, id: int) -> bytes:
+        """The bytes that a token stands for, not always whole characters; b"" for the end of text."""
+        return self.tokens[id]
+
+    def label(self, id: int) -> str:
+        """The token as the explorer shows it."""
+        return END_OF_TEXT if id == self.end_of_text else self.tokens[id].decode("utf-8", "replace")
+
+    def stream(self) -> "IncrementalDecoder":
+        """A decoder for ids that come one at a time."""
+        return IncrementalDecoder(self.tokens)
+
+    def save(self, path):
+        """Writes the whole vocabulary as plain JSON with its hash, beside and then renamed into place."""
+        path = Path(path)
+        beside = path.with_name(f".{path.name}.{os.getpid()}")
+        beside.write_text(json.dumps({**self._body(), "sha256": self.hash}, indent=0), encoding="utf-8")
+        os.replace(beside, path)
+
+    @classmethod
+    def load(cls, path) -> "Tokenizer":
+        """Reads what `save` wrote. Raises InputError when the file is missing, damaged or not a tokenizer."""
+        try:
+            body = json.loads(Path(path).read_text(encoding="utf-8"))
+            stored = body.pop("sha256")
+            if hashlib.sha256(_canonical(body)).hexdigest() != stored:
+                raise InputError(f"{path}: damaged: its vocabulary does not match the sha256 written with it")
+            encoding = "utf-8" if body["pattern"] is None else "latin-1"
+            tokens = [token.encode(encoding) for token in body["tokens"]]
+            return cls(body["name"], tokens, body["end_of_text"], body["pattern"])
+        except OSError as error:
+            raise InputError(f"{path}: the tokenizer cannot be read: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}: not a tokenizer of glassgpt, or a damaged one ({error})") from error
+
+    def _body(self) -> dict:
+        # latin-1 gives each byte a character of its own, so English tokens stay readable in the file.
+        encoding = "utf-8" if self.pattern is None else "latin-1"
+        return {
+            "format": 1,
+            "name": self.name,
+            "end_of_text": self.end_of_text,
+            "pattern": self.pattern,
+            "tokens": [token.decode(encoding) for token in self.tokens],
+        }
+
+    def _character_encoder(self):
+        characters = "".join(token.decode() for token in self.tokens)
+        known = _code_points(characters)  # ascending, and the id of a character is its index
+
+        def encode(text):
+            points = _code_points(text)
+            ids = np.searchsorted(known, points).astype(np.uint32)
+            strange = known[np.minimum(ids, len(known) - 1)] != points
+            if strange.any():
+                names = ", ".join(f"{chr(p)!r} (U+{p:04X})" for p in np.unique(points[strange])[:8])
+                raise InputError(
+                    f"not in the vocabulary of this `char` tokenizer, which knows the {len(known)} characters "
+                    f"of its training text: {names}"
+                )
+            return ids
+
+        return encode
+
+    def _byte_pair_encoder(self):
+        import tiktoken
+
+        ranks = {token: id for id, token in enumerate(self.tokens) if token}
+        encoding = tiktoken.Encoding(self.name, pat_str=self.pattern, mergeable_ranks=ranks, special_tokens={})
+        return lambda text: encoding.encode_to_numpy(text, disallowed_special=())
+
+
+class IncrementalDecoder:
+    """Decodes ids as they come and never cuts a character: the parts joined equal the decoding of all ids."""
+
+    def __init__(self, tokens: list[bytes]):
+        self._tokens = tokens
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def feed(self, id: int) -> str:
+        """The text that is complete once this token has come."""
+        return self._decoder.decode(self._tokens[id])
+
+    def flush(self) -> str:
+        """What is left at the end: U+FFFD for a character that was never completed."""
+        return self._decoder.decode(b"", final=True)
+
+
+def pieces(chunks):
+    """Cuts a text, given as an iterable of chunks, where its tokens end anyway; yields str.
+
+    The cuts depend on the text alone, not on the chunks. Where there is no such place for LONGEST_PIECE characters
+    the cut is made there, and may cost a token.
+    """
+    rest = ""
+    for chunk in chunks:
+        rest += chunk
+        start = 0
+        while len(rest) - start > PIECE:
+            stop = start + LONGEST_PIECE
+            safe = SAFE_CUT.search(rest, start + PIECE, stop + 2)
+            if safe is None and len(rest) < stop + 2:
+                break  # the place to cut may be in the next chunk
+            cut = safe.start() if safe else stop
+            yield rest[start:cut]
+            start = cut
+        rest = rest[start:]
+    if rest:
+        yield rest
+
+
+def char_tokenizer(characters) -> Tokenizer:
+    """One token for each of the distinct `characters`, by code point, then the end of text."""
+    tokens = [character.encode() for character in sorted(characters)]
+    return Tokenizer("char", [*tokens, b""], end_of_text=len(tokens))
+
+
+def train_bpe(texts, vocab_size: int) -> Tokenizer:
+    """Byte pairs (Sennrich et al. 2016) learned from an iterable of texts; the same texts give the same vocabulary.
+
+    vocab_size counts the 256 bytes and the end of text; a small text may not have that many pairs worth a merge, and
+    then the vocabulary is smaller.
+    """
+    import tokenizers
+    from tokenizers import models, pre_tokenizers, trainers
+
+    learner = tokenizers.Tokenizer(models.BPE())
+    learner.pre_tokenizer = byte_level_split()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=vocab_size - 1, initial_alphabet=alphabet, show_progress=False)
+    learner.train_from_iterator(texts, trainer)
+    # An id is the rank that tiktoken merges by. That gives the same ids as the learned list of merges, because a token
+    # can come about in one way only: within the bytes of a token the merges run in the same order in every text.
+    to_byte = {character: byte for byte, character in _byte_alphabet().items()}
+    ranked = sorted(learner.get_vocab().items(), key=lambda item: item[1])
+    tokens = [bytes(to_byte[character] for character in token) for token, _ in ranked]
+    return Tokenizer("bpe", [*tokens, b""], end_of_text=len(tokens), pattern=PATTERN)
+
+
+def byte_level_split():
+    """How `tokenizers` cuts text before it learns merges: PATTERN, then each byte as a printable character."""
+    from tokenizers import Regex, pre_tokenizers
+
+    return pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PATTERN), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+
+
+def tiktoken_tokenizer(name: str) -> Tokenizer:
+    """The published encoding `name`, downloaded by tiktoken unless tiktoken has it already.
+
+    Of its special tokens only the end of text is kept. Raises InputError when it cannot be had, within 10 s.
+    """
+    import tiktoken
+
+    download = Background(lambda: tiktoken.get_encoding(name))
+    try:
+        encoding = _await_download(download)
+    except Exception as error:
+        raise InputError(
+            f"data.tokenizer {name}: tiktoken could not download it ({type(error).__name__}). It is needed once, from "
+            "openaipublic.blob.core.windows.net; without a network choose bpe or char, or set TIKTOKEN_CACHE_DIR to a "
+            "folder that has it"
+        ) from error
+    ranks = encoding._mergeable_ranks
+    tokens = [b""] * (max(*ranks.values(), encoding.eot_token) + 1)
+    for token, rank in ranks.items():
+        tokens[rank] = token
+    return Tokenizer(name, tokens, encoding.eot_token, encoding._pat_str)
+
+
+def _await_download(download):
+    try:
+        return download.result(6)
+    except TimeoutError:
+        # tiktoken waits for ever on a dead network; on a slow one it should.
+        if not reachable("https://openaipublic.blob.core.windows.net", seconds=3):
+            raise
+        return download.result(600)
+
+
+def _byte_alphabet() -> dict[int, str]:
+    """GPT-2's printable character for each byte: itself where that is one, else the next from U+0100 on."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {byte: chr(byte) for byte in printable} | {byte: chr(0x100 + i) for i, byte in enumerate(others)}
+
+
+def _code_points(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
+
+
+def _canonical(body: dict) -> bytes:
+    return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()

@@ -1,0 +1,86 @@
+"""A run's folder: where a new one goes, which one is meant, and what a trained one holds."""
+
+import argparse
+import json
+from pathlib import Path
+
+from experiment.errors import InputError
+
+RUNS = Path("runs")
+
+
+class Arguments(argparse.ArgumentParser):
+    """argparse without abbreviations, whose complaints are InputErrors in one line."""
+
+    def __init__(self, **options):
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message):
+        raise InputError(f"{message}; --help lists what there is")
+
+
+def new_run_folder(wanted: Path) -> Path:
+    """Makes and returns the folder `wanted`, or, where something is in the way, NAME-2, NAME-3, …
+
+    Raises InputError where no folder can be made.
+    """
+    folder, number = wanted, 1
+    while True:
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            if not folder.exists():  # a parent is a file
+                raise InputError(f"--run {wanted}: not a place for a folder") from None
+            number += 1
+            folder = wanted.with_name(f"{wanted.name}-{number}")
+        except OSError as error:
+            raise InputError(f"--run {wanted}: {error.strerror}") from None
+
+
+def find_run(given: str | None) -> Path:
+    """The run that is meant: `given`, a path or a name in runs/, or else the newest. Raises InputError for none."""
+    if given is None:
+        runs = [path.parent for path in RUNS.glob("*/config.yaml")]
+        if not runs:
+            raise InputError(f"no run in {RUNS}/ yet: train one with `python train.py --config small.yaml`")
+        return max(runs, key=lambda run: (run.stat().st_mtime, run.name))
+    for path in (Path(given), RUNS / given):
+        if (path / "config.yaml").is_file():
+            return path
+    there = sorted(path.parent.name for path in RUNS.glob("*/config.yaml"))
+    listed = f"; in {RUNS}/ there are: {', '.join(there)}" if there else ""
+    raise InputError(f"{given}: no run there (a folder with a config.yaml expected){listed}")
+
+
+def read_data_summary(run: Path) -> dict:
+    """data.json of a run: what was read. Raises InputError where it is missing or damaged."""
+    path = run / "data.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
+
+
+def load_trained(run: Path, which: str | int = "best", device: str | None = None):
+    """The model of a run's checkpoint `which` (best, last or a step), in eval mode, and its tokenizer.
+
+    `device` None takes the one that the machine has. Returns (model, tokenizer, config, step).
+    Raises InputError or RunError for a run without a usable checkpoint, and for a device that is not there.
+    """
+    from data.tokenizer import Tokenizer
+    from experiment.checkpoint import load_checkpoint, load_into
+    from experiment.config import load_config
+    from model import GPT
+    from training.device import pick_device
+
+    config = load_config(run / "config.yaml")
+    tokenizer = Tokenizer.load(run / "tokenizer.json")
+    checkpoint = load_checkpoint(run, which, with_optimizer=False)
+    try:
+        device = pick_device(device or "auto")
+    except ValueError as error:
+        raise InputError(f"--{error}") from None
+    model = GPT(config.model)
+    load_into(model, checkpoint.model, f"{run}/checkpoints, step {checkpoint.step}")
+    return model.to(device).eval(), tokenizer, config, checkpoint.step

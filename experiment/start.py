@@ -1,0 +1,87 @@
+"""How a run begins: from what was typed to its folder, its configuration and, when it goes on, its checkpoint."""
+
+import os
+from pathlib import Path
+
+from experiment.checkpoint import Checkpoint, load_checkpoint, steps_in
+from experiment.config import Config, changed_keys, load_config, parse_overrides
+from experiment.errors import InputError
+from experiment.run import Arguments, find_run
+from training.device import pick_device, pick_dtype
+
+USAGE = """\
+Train a GPT from scratch, on the computer you have.
+
+  python train.py --config small.yaml              embedded stories, a few minutes
+  python train.py --config text.yaml --data.source my.txt
+  python train.py --resume runs/small              go on where a run was stopped
+
+  --config FILE      a path, or a name found in configs/ (default small.yaml)
+  --run FOLDER       where the run goes (default runs/ and the configuration's name)
+  --resume RUN       continue a stopped run
+  --dry-run          print the plan (parameters, FLOPs, tokens, memory) and train nothing
+  --print-config     print the resolved configuration and train nothing
+
+Every key of the configuration is an option: --section.key value, or --section.key=value."""
+
+
+# What a resumed run may change: how long it goes on and how often it looks up, never what a step computes.
+CHANGEABLE = {"steps", "eval_every", "eval_tokens", "save_every", "log_every", "max_bad_steps"}
+CHANGEABLE = {f"train.{key}" for key in CHANGEABLE} | {"attention.snapshots", "attention.keep_mb"}
+CHANGEABLE |= {"wandb.mode", "wandb.project"}
+
+
+def parse_arguments():
+    """The options of this script, and the configuration's, still as (key, text)."""
+    parser = Arguments(add_help=False)
+    parser.add_argument("--config", default="small.yaml")
+    parser.add_argument("--run")
+    parser.add_argument("--resume")
+    for flag in ("--dry-run", "--print-config", "--help"):
+        parser.add_argument(flag, action="store_true")
+    parser.add_argument("-h", dest="help", action="store_true")
+    args, rest = parser.parse_known_args()
+    if args.resume and args.run:
+        raise InputError(f"--run {args.run}: not with --resume, which goes on in {args.resume}")
+    return args, parse_overrides(rest)
+
+
+def open_run(given: str, overrides) -> tuple[Path, Config, Checkpoint | None]:
+    """--resume: the run's folder, its configuration with what may be changed, its last checkpoint or None."""
+    run = find_run(given)
+    config = load_config(run / "config.yaml", overrides)
+    changed = changed_keys(load_config(run / "config.yaml"), config)
+    refused = sorted(set(changed) - CHANGEABLE)
+    if refused:
+        then, now = changed[refused[0]]
+        raise InputError(
+            f"--{refused[0]} {now}: {run} was trained with {then}, and resuming cannot change it; "
+            f"what can be changed: {', '.join(sorted(CHANGEABLE))}"
+        )
+    resolve(config)
+    checkpoint = load_checkpoint(run, "last") if steps_in(run / "checkpoints") else None
+    if checkpoint is None:
+        print(f"--resume {run}: no checkpoint was written yet, so it starts again from step 0")
+    return run, config, checkpoint
+
+
+def resolve(config) -> None:
+    """Replaces what depends on this machine by what it is here, and says what in the configuration needs a word."""
+    t, m = config.train, config.model
+    try:
+        t.device = pick_device(t.device)
+    except ValueError as error:
+        raise InputError(f"train.{error}") from None
+    t.dtype = pick_dtype(t.dtype, t.device)
+    if config.data.source != "tales" and not config.data.source.startswith("hub:"):
+        config.data.source = os.path.abspath(config.data.source)  # so that the run goes on from any folder
+    if t.minutes is None and t.warmup_steps > t.steps:
+        print(f"train.warmup_steps: {t.warmup_steps} is longer than the run and is cut to its {t.steps} steps")
+    if not m.causal:
+        print(
+            "WARNING  model.causal is false: every token sees the future. The loss will look wonderful, the text not."
+        )
+    if not m.scale:
+        print(
+            "WARNING  model.scale is false: scores are not divided by sqrt(key_dim). Softmax saturates, learning slows."
+        )

@@ -1,0 +1,31 @@
+// Makes elements. Text only ever becomes text nodes: no token can turn into markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+export function element(name, attributes = {}, ...children) {
+  return fill(document.createElement(name), attributes, children);
+}
+
+export function svg(name, attributes = {}, ...children) {
+  return fill(document.createElementNS(SVG, name), attributes, children);
+}
+
+function fill(made, attributes, children) {
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else made.setAttribute(key, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+/** A labelled <select> of [value, text] pairs. */
+export function choice(label, options, onchange) {
+  const select = element("select", { onchange: () => onchange(select.value) });
+  setOptions(select, options);
+  return { field: element("label", { class: "choice" }, element("span", {}, label), select), select };
+}
+
+export function setOptions(select, options) {
+  select.replaceChildren(...options.map(([value, text]) => element("option", { value }, text)));
+}

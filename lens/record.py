@@ -1,0 +1,177 @@
+"""Attention as it forms: at chosen steps the model reads a few fixed prompts, and everything it computes is kept.
+
+Recording reads the model and draws nothing at random, so a run's losses are the same with it and without.
+"""
+
+import json
+import os
+import re
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from lens.patterns import head_metrics
+from model.generate import evaluating
+
+MAX_TOKENS = 64  # of a prompt: a map of 64 x 64 can still be read cell by cell
+
+
+@dataclass
+class AttentionConfig:
+    """The `attention` section of a configuration. Raises ValueError, naming the key, for a value out of range."""
+
+    snapshots: Annotated[int, "steps at which attention is recorded, log-spaced, first and last included; 0: none"] = 12
+    prompts: Annotated[list[str], "texts to record it on; none given: a passage, a repeated sequence, a sentence"] = (
+        field(default_factory=list)
+    )
+    keep_mb: Annotated[int, "megabytes of weights kept with the snapshots, at most, in all"] = 64
+
+    def __post_init__(self):
+        for key in ("snapshots", "keep_mb"):
+            if getattr(self, key) < 0:
+                raise ValueError(f"{key}: {getattr(self, key)} given, 0 or more expected")
+
+
+@dataclass
+class Prompt:
+    """What the model reads. `period` > 0: it ends in a random sequence of that length, twice."""
+
+    name: str
+    ids: list[int]
+    tokens: list[str]  # how each id is shown
+    period: int = 0
+
+
+def make_prompts(texts: list[str], tokenizer, validation_ids, block_size: int, several_documents: bool) -> list[Prompt]:
+    """The prompts of a run: `texts`, or a validation passage, a repeated random sequence and a short sentence.
+
+    Each has at most 64 tokens and at most block_size. Where the text has several documents a prompt begins, as each of
+    them does, after an end-of-text token. Raises InputError for a character that the tokenizer does not know.
+    """
+    most = min(MAX_TOKENS, block_size)
+    start = [tokenizer.end_of_text] if several_documents else []
+    validation_ids = np.asarray(validation_ids[:4096]).astype(int).tolist()
+
+    def prompt(name, ids, period=0):
+        ids = ids[:most]
+        return Prompt(name, ids, [tokenizer.label(id) for id in ids], period)
+
+    if texts:
+        encoded = [(text, start + tokenizer.encode(text)) for text in texts]
+        return [prompt(text[:40], ids) for text, ids in encoded if ids]
+
+    known = sorted(set(validation_ids) - {tokenizer.end_of_text})
+    period = (most - 1) // 2
+    prompts = [prompt("a validation passage", validation_ids)]
+    if period and known:
+        repeated = np.random.default_rng(0).choice(known, period).tolist() * 2
+        prompts.append(prompt("a random sequence, twice", start + repeated, period))
+    text = tokenizer.decode(validation_ids[most:])
+    sentences = re.findall(r"(?<=[.!?。！？]\s)[^.!?。！？\n]{12,160}[.!?。！？]", text) or [text[:80]]
+    ids = start + tokenizer.encode(sentences[0].strip())
+    if ids:
+        prompts.append(prompt("a short sentence", ids))
+    return prompts
+
+
+def trace(model, ids: list[int]) -> dict[str, torch.Tensor]:
+    """Reads `ids` on the explicit path, in fp32. Returns l0.q, l0.k (H, T, K), l0.v (H, T, D), l0.weights (H, T, T), …
+
+    q and k are as they enter the dot product, after norm and rotation.
+    """
+    device = next(model.parameters()).device
+    layers = []
+    with evaluating(model):
+        model(torch.tensor([ids], device=device), record=layers)
+    return {
+        f"l{layer}.{name}": record[name][0].float().cpu().contiguous()
+        for layer, record in enumerate(layers)
+        for name in ("q", "k", "v", "weights")
+    }
+
+
+class Recorder:
+    """Writes snapshots/: prompts.json, heads.jsonl, and a folder for each recorded step.
+
+    `seconds` is the time that recording has taken. After a resume from `resumed_step`, what later steps had recorded is
+    recorded again.
+    """
+
+    def __init__(self, run: Path, prompts: list[Prompt], keep_mb: int, last_step: int, resumed_step: int = -1):
+        self.folder = run / "snapshots"
+        self.prompts = prompts
+        self.keep_bytes = keep_mb * 1_000_000
+        self.last_step = last_step
+        self.seconds = 0.0
+        self.folder.mkdir(exist_ok=True)
+        self.rows = [row for row in read_heads(run) if row["step"] <= resumed_step]
+        write_whole(self.folder / "prompts.json", json.dumps([asdict(prompt) for prompt in prompts], indent=1))
+
+    def record(self, model, step: int) -> dict[str, torch.Tensor]:
+        """Records `model` as it is after `step` steps; returns p0.l0.q, … as they were written."""
+        started = time.perf_counter()
+        tensors = {}
+        for number, prompt in enumerate(self.prompts):
+            for name, tensor in trace(model, prompt.ids).items():
+                tensors[f"p{number}.{name}"] = tensor
+        folder = self.folder / f"step-{step:06d}"
+        folder.mkdir(exist_ok=True)
+        save_whole(folder / "attention.safetensors", tensors)
+        if self.room_for(model, step):
+            state = model.state_dict()
+            if model.config.tie_embeddings:
+                del state["lm_head.weight"]
+            save_whole(folder / "model.safetensors", {k: v.cpu().contiguous() for k, v in state.items()})
+        self.rows += self.measure(tensors, step)
+        write_whole(self.folder / "heads.jsonl", "".join(json.dumps(row) + "\n" for row in self.rows))
+        self.seconds += time.perf_counter() - started
+        return tensors
+
+    def maps(self, tensors, number: int) -> torch.Tensor:
+        """The maps of prompt `number` in what `record` returned: (layers, H, T, T)."""
+        start, end = f"p{number}.", ".weights"
+        return torch.stack([t for name, t in tensors.items() if name.startswith(start) and name.endswith(end)])
+
+    def room_for(self, model, step: int) -> bool:
+        """Whether these weights may be kept: the last step's always have their place within the limit."""
+        size = sum(p.numel() * p.element_size() for p in model.parameters())
+        others = (p for p in self.folder.glob("step-*/model.safetensors") if p.parent.name != f"step-{step:06d}")
+        used = sum(path.stat().st_size for path in others)
+        return used + size * (1 if step == self.last_step else 2) <= self.keep_bytes
+
+    def measure(self, tensors, step: int) -> list[dict]:
+        """One row for each prompt, layer and head: its metrics, by the definitions in patterns.py."""
+        rows = []
+        for number, prompt in enumerate(self.prompts):
+            offset = len(prompt.ids) - 2 * prompt.period
+            for layer, weights in enumerate(self.maps(tensors, number)):
+                metrics = head_metrics(weights, period=prompt.period or None, offset=offset)
+                for head in range(len(weights)):
+                    values = {k: None if v is None else round(v[head].item(), 6) for k, v in metrics.items()}
+                    rows.append({"step": step, "prompt": number, "layer": layer, "head": head, **values})
+        return rows
+
+
+def read_heads(run: Path) -> list[dict]:
+    """The rows of snapshots/heads.jsonl; none where it is absent."""
+    path = run / "snapshots" / "heads.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def save_whole(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Writes beside `path` and renames, so that a file under its final name is never half a file."""
+    beside = path.with_name(f"tmp-{path.name}")
+    save_file(tensors, beside)
+    os.replace(beside, path)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """As `save_whole`, for text."""
+    beside = path.with_name(f"tmp-{path.name}")
+    beside.write_text(text, encoding="utf-8")
+    os.replace(beside, path)

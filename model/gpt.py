@@ -1,0 +1,230 @@
+"""A decoder-only GPT: token embedding, blocks of attention and MLP on a residual stream, a head over the vocabulary.
+
+Shapes: B batch, T tokens, C channels (`n_embd`), V vocabulary.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.attention import MultiHeadAttention, rotary_angles
+
+
+@dataclass
+class GPTConfig:
+    """The `model` section of a configuration. Raises ValueError, naming the key, for what cannot be built."""
+
+    vocab_size: Annotated[int, "tokens in the vocabulary; 0 takes the tokenizer's"] = 0
+    n_layer: Annotated[int, "blocks, one above the other"] = 4
+    n_head: Annotated[int, "attention heads in a block"] = 4
+    n_embd: Annotated[int, "channels of the residual stream, a multiple of n_head"] = 128
+    block_size: Annotated[int, "tokens of context, at most"] = 256
+    attn_ratio: Annotated[float, "width of a head's queries and keys, as a share of its values' width"] = 1.0
+    position: Annotated[Literal["learned", "sinusoidal", "rope"], "how a token knows its place"] = "rope"
+    norm: Annotated[Literal["layernorm", "rmsnorm"], "what scales the stream before attention and MLP"] = "layernorm"
+    activation: Annotated[Literal["gelu", "relu2", "swiglu"], "the MLP's nonlinearity"] = "relu2"
+    qk_norm: Annotated[bool, "normalise queries and keys, which bounds the scores"] = True
+    bias: Annotated[bool, "biases in linear layers and norms, as in GPT-2"] = False
+    dropout: Annotated[float, "share of activations zeroed in training, 0 to below 1"] = 0.0
+    tie_embeddings: Annotated[bool, "one matrix for reading and for predicting tokens"] = False
+    causal: Annotated[bool, "hide the future; false only to see what goes wrong without a mask"] = True
+    scale: Annotated[bool, "divide scores by sqrt(key_dim); false only to see what goes wrong without"] = True
+
+    def __post_init__(self):
+        for key in ("n_layer", "n_head", "n_embd", "block_size"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"{key}: {getattr(self, key)} given, at least 1 expected")
+        if self.vocab_size < 0:
+            raise ValueError(f"vocab_size: {self.vocab_size} given, 0 (the tokenizer's) or more expected")
+        if self.n_embd % self.n_head:
+            raise ValueError(f"n_embd: {self.n_embd} given, a multiple of n_head ({self.n_head}) expected")
+        if not 0 < self.attn_ratio <= 16:
+            raise ValueError(f"attn_ratio: {self.attn_ratio} given, a number above 0 and at most 16 expected")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout: {self.dropout} given, a number from 0 to below 1 expected")
+        if self.position == "rope" and self.key_dim % 2:
+            raise ValueError(
+                f"position: rope turns channels in pairs, but key_dim is {self.key_dim} "
+                f"(n_embd {self.n_embd} // n_head {self.n_head} * attn_ratio {self.attn_ratio}); an even one expected"
+            )
+        if self.position == "sinusoidal" and self.n_embd % 2:
+            raise ValueError(f"position: sinusoidal pairs sines with cosines, n_embd {self.n_embd} is odd")
+
+    @property
+    def key_dim(self) -> int:
+        return max(1, int(self.n_embd // self.n_head * self.attn_ratio))
+
+
+class RMSNorm(nn.RMSNorm):
+    """Zhang and Sennrich 2019, with a gain and no bias; always in fp32, as autocast does with LayerNorm."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.float()).type_as(x)
+
+
+def make_norm(config: GPTConfig) -> nn.Module:
+    if config.norm == "rmsnorm":
+        return RMSNorm(config.n_embd, eps=1e-5)
+    return nn.LayerNorm(config.n_embd, eps=1e-5, bias=config.bias)
+
+
+class MLP(nn.Module):
+    """What each token does by itself between two looks at the others: widen, bend, narrow. (B, T, C) -> (B, T, C).
+
+    gelu: the tanh form of GPT-2. relu2: the squared ReLU (So et al. 2021). swiglu: Shazeer 2020, two thirds as wide,
+    so that its three matrices weigh as much as the others' two.
+    """
+
+    def __init__(self, config: GPTConfig):
+        super().__init__()
+        self.activation = config.activation
+        hidden = 4 * config.n_embd
+        if config.activation == "swiglu":
+            hidden = 8 * math.ceil(hidden / 12)
+            self.gate = nn.Linear(config.n_embd, hidden, bias=config.bias)
+        self.fc = nn.Linear(config.n_embd, hidden, bias=config.bias)
+        self.proj = nn.Linear(hidden, config.n_embd, bias=config.bias)
+        self.dropout = config.dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.activation == "swiglu":
+            x = F.silu(self.gate(x)) * self.fc(x)
+        elif self.activation == "relu2":
+            x = F.relu(self.fc(x)).square()
+        else:
+            x = F.gelu(self.fc(x), approximate="tanh")
+        return F.dropout(self.proj(x), self.dropout, self.training)
+
+
+class Block(nn.Module):
+    """A pre-norm block: each part reads the normalised stream and adds to it. (B, T, C) -> (B, T, C)."""
+
+    def __init__(self, config: GPTConfig):
+        super().__init__()
+        self.ln_1 = make_norm(config)
+        self.attn = MultiHeadAttention(
+            config.n_embd,
+            config.n_head,
+            attn_ratio=config.attn_ratio,
+            bias=config.bias,
+            qk_norm=config.qk_norm,
+            dropout=config.dropout,
+            causal=config.causal,
+            scale=config.scale,
+        )
+        self.ln_2 = make_norm(config)
+        self.mlp = MLP(config)
+
+    def forward(self, x: Tensor, *, angles=None, cache=None, record: dict | None = None) -> Tensor:
+        x = x + self.attn(self.ln_1(x), angles=angles, cache=cache, record=record)
+        return x + self.mlp(self.ln_2(x))
+
+
+class GPT(nn.Module):
+    """The language model. `GPT(config)(idx, targets)` returns logits and the mean loss in nats a token."""
+
+    def __init__(self, config: GPTConfig):
+        super().__init__()
+        if config.vocab_size < 1:
+            raise ValueError(f"vocab_size: {config.vocab_size} given, at least 1 expected to build a model")
+        self.config = config
+        self.wte = nn.Embedding(config.vocab_size, config.n_embd)
+        if config.position == "learned":
+            self.wpe = nn.Embedding(config.block_size, config.n_embd)
+        elif config.position == "sinusoidal":
+            # cosines and sines of the same angles as rope's, added to the embedding (Vaswani et al. 2017, 3.5)
+            self.register_buffer("pe", torch.cat(rotary_angles(config.block_size, config.n_embd), -1), persistent=False)
+        else:
+            cos, sin = rotary_angles(config.block_size, config.key_dim)
+            self.register_buffer("rope_cos", cos, persistent=False)
+            self.register_buffer("rope_sin", sin, persistent=False)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
+        self.ln_f = make_norm(config)
+        self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
+        if config.tie_embeddings:
+            self.lm_head.weight = self.wte.weight
+        self.initialise()
+
+    @torch.no_grad()
+    def initialise(self):
+        """GPT-2's initialisation (Radford et al. 2019, 2.3): normal with deviation 0.02, biases 0, and the projections
+        that add to the residual stream divided by sqrt(2 * n_layer), so that its variance does not grow with depth."""
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
+            elif parameter.ndim == 1:
+                parameter.fill_(1.0)  # the gain of a norm
+            else:
+                deviation = 0.02 / math.sqrt(2 * self.config.n_layer) if name.endswith("proj.weight") else 0.02
+                parameter.normal_(0.0, deviation)
+
+    def forward(self, idx: Tensor, targets: Tensor | None = None, *, cache=None, record: list | None = None):
+        """idx, targets: int64 (B, T), T at most block_size. Returns logits (B, T, V) and the loss or None.
+
+        The loss is the mean of -ln p(target) in nats; a target of -1 is left out of it.
+        `cache` (a `KVCache`): idx continues the tokens it holds. `record`: an empty list takes one dict a layer with
+        every intermediate of its attention, on the explicit path.
+        Raises ValueError for more tokens than block_size.
+        """
+        config = self.config
+        T = idx.shape[1]
+        start = 0 if cache is None else cache.length
+        if start + T > config.block_size:
+            raise ValueError(f"{start + T} tokens given, block_size is {config.block_size}")
+        x = self.wte(idx)  # (B, T, C)
+        angles = None
+        if config.position == "learned":
+            x = x + self.wpe.weight[start : start + T]  # (T, C), the same for every sequence
+        elif config.position == "sinusoidal":
+            x = x + self.pe[start : start + T]
+        else:
+            angles = self.rope_cos[start : start + T], self.rope_sin[start : start + T]
+        x = F.dropout(x, config.dropout, self.training)
+        for layer, block in enumerate(self.blocks):
+            layer_record = None
+            if record is not None:
+                record.append(layer_record := {})
+            x = block(x, angles=angles, cache=None if cache is None else cache.layers[layer], record=layer_record)
+        if cache is not None:
+            cache.length += T
+        logits = self.lm_head(self.ln_f(x))  # (B, T, V)
+        if targets is None:
+            return logits, None
+        loss = F.cross_entropy(logits.float().view(-1, config.vocab_size), targets.reshape(-1), ignore_index=-1)
+        return logits, loss
+
+    def parameter_table(self) -> list[tuple[str, int]]:
+        """Parts of the model and their numbers of parameters; each parameter is counted once."""
+        parts = {
+            "token embedding": "wte.",
+            "position embedding": "wpe.",
+            "attention": ".attn.",
+            "mlp": ".mlp.",
+            "norms": "ln_",
+            "head": "lm_head.",
+        }
+        sizes = {name: parameter.numel() for name, parameter in self.named_parameters()}  # names a tied one once
+        table = [(part, sum(n for name, n in sizes.items() if key in name)) for part, key in parts.items()]
+        return [(part, count) for part, count in table if count]
+
+    def flops_per_token(self) -> int:
+        """Floating point operations of training on one token, forward and backward (Chowdhery et al. 2022, appendix B).
+
+        6 for each weight that multiplies the token (embeddings are looked up, not multiplied), and for each of the
+        block_size tokens attended to 6 for each channel of key and of value; the half that the mask saves is counted.
+        """
+        config = self.config
+        weights = sum(module.weight.numel() for module in self.modules() if isinstance(module, nn.Linear))
+        widths = config.n_head * config.key_dim + config.n_embd
+        return 6 * weights + 6 * config.n_layer * config.block_size * widths
+
+    def kv_cache_bytes(self, batch: int = 1, tokens: int | None = None) -> int:
+        """Bytes of keys and values that generation keeps for `batch` sequences of `tokens` (by default block_size)."""
+        config = self.config
+        widths = config.n_head * config.key_dim + config.n_embd
+        tokens = config.block_size if tokens is None else tokens
+        return batch * tokens * config.n_layer * widths * self.wte.weight.element_size()

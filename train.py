@@ -1,0 +1,291 @@
+"""Train a GPT from scratch: `python train.py --config small.yaml`. Read from top to bottom, it is a run's story."""
+
+import copy
+import json
+import math
+import signal
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from data.corpus import load_corpus
+from data.shards import Batches
+from experiment.checkpoint import load_into, save_checkpoint
+from experiment.config import dump_config, help_text, load_config
+from experiment.errors import InputError, RunError, run_script
+from experiment.run import RUNS, new_run_folder
+from experiment.start import USAGE, open_run, parse_arguments, resolve
+from experiment.terminal import printable
+from experiment.tracking import Tracker
+from experiment.training_state import flatten_optimizers, random_state, restore_optimizers, restore_random_state
+from lens.images import head_image
+from lens.page import build_page
+from lens.record import Recorder, make_prompts, write_whole
+from model import GPT
+from training.device import autocast, pick_compile
+from training.evaluate import evaluate, write_sample
+from training.optimizer import make_optimizers
+from training.report import below_floor, closing, evaluation_text, not_finite, plan
+from training.schedule import learning_rate_factor, muon_momentum, snapshot_steps
+
+
+def main():
+    args, overrides = parse_arguments()
+    if args.help:
+        print(f"{USAGE}\n\n{help_text()}")
+        return 0
+    checkpoint = None
+    if args.resume:
+        run, config, checkpoint = open_run(args.resume, overrides)
+        if checkpoint and checkpoint.step >= config.train.steps:
+            say(f"--resume {run}: finished, {checkpoint.step} of {config.train.steps} steps are done")
+            return 0
+    else:
+        config = load_config(args.config, overrides)
+        resolve(config)
+    if args.print_config:
+        print(dump_config(config), end="")
+        return 0
+    if not args.resume and not args.dry_run:
+        wanted = Path(args.run) if args.run else RUNS / Path(args.config).stem
+        run = new_run_folder(wanted)
+        say(f"run      {run}" + (f" ({wanted} is there already and stays as it is)" if run != wanted else ""))
+        write_whole(run / "config.yaml", dump_config(config))
+
+    corpus = load_corpus(config.data, block_size=config.model.block_size, report=say)
+    model = build_model(config, corpus)
+    if config.train.minutes is not None:
+        fix_steps(config, model, corpus)
+    flops = model.flops_per_token() * config.train.steps * config.train.batch_size * config.model.block_size
+    config.train.compile = pick_compile(config.train.compile, config.train.device, flops)
+    say(plan(model, config.train, len(corpus.train), len(corpus.val)))
+    if args.dry_run:
+        return 0
+    config.data.revision = corpus.revision
+    write_whole(run / "config.yaml", dump_config(config))
+    corpus.tokenizer.save(run / "tokenizer.json")
+    write_whole(run / "data.json", json.dumps(corpus.summary(), indent=1))
+    try:
+        return train(run, config, corpus, model, checkpoint)
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise RunError(
+                f"out of memory on {config.train.device}: lower train.micro_batch_size (now "
+                f"{config.train.micro_batch_size or config.train.batch_size}), model.block_size or model.n_embd; "
+                f"{run} keeps its last checkpoint"
+            ) from error
+        raise
+
+
+def train(run: Path, config, corpus, model: GPT, checkpoint) -> int:
+    """Trains `model` until config.train.steps, from `checkpoint` or from the start; returns the exit code."""
+    t = config.train
+    torch.manual_seed(t.seed)
+    optimizers = make_optimizers(model, t)
+    state = {"step": 0, "seconds": 0.0, "best_loss": None, "bad_steps": 0, "skipped_steps": 0, "first": {}}
+    state |= {"samples": {}}
+    if checkpoint:
+        name = f"{run}/checkpoints, step {checkpoint.step}"
+        load_into(model, checkpoint.model, name)
+        restore_optimizers(optimizers, checkpoint.optimizer, checkpoint.state["optimizers"], name)
+        restore_random_state(checkpoint.state["random"])
+        state = checkpoint.state["training"]
+        say(f"resuming {run} after step {state['step']} of {t.steps}")
+    forward = torch.compile(model) if t.compile else model
+    batches = Batches(corpus.train, config.model.block_size, t.seed)
+    several = len(corpus.train.document_starts) > 1
+    prompts = make_prompts(config.attention.prompts, corpus.tokenizer, corpus.val.ids, config.model.block_size, several)
+    recorder = Recorder(run, prompts, config.attention.keep_mb, t.steps, state["step"] if checkpoint else -1)
+    snapshots = snapshot_steps(config.attention.snapshots, t.steps)
+    tracker = Tracker(run, config.wandb, asdict(config), resume_step=state["step"] if checkpoint else None)
+    stop = StopSignal()
+    bar = tqdm(total=t.steps, initial=state["step"], unit="step", disable=not sys.stderr.isatty(), dynamic_ncols=True)
+    started = time.perf_counter() - state["seconds"]
+    step_seconds, steps_timed, score = 0.0, 0, None
+
+    def look_up(step: int) -> dict:
+        nonlocal score
+        metrics, score = evaluate(model, corpus, t)
+        if score and score.below_floor and config.model.causal:
+            raise RunError(below_floor(step, score))
+        text = write_sample(model, corpus, t, step)
+        bar.write(evaluation_text(step, metrics, score, printable(text)), file=sys.stdout)
+        sys.stdout.flush()
+        state["samples"][str(step)] = text
+        write_whole(run / "samples.txt", "".join(f"step {s}\n{text}\n\n" for s, text in state["samples"].items()))
+        return metrics
+
+    def record(step: int) -> None:
+        log_attention(tracker, recorder, recorder.record(model, step), step)
+
+    def save(step: int, best: bool) -> None:
+        state.update(step=step, seconds=time.perf_counter() - started)
+        tensors, rest = flatten_optimizers(optimizers)
+        everything = {"training": state, "optimizers": rest, "random": random_state()}
+        save_checkpoint(run, step, model=model.state_dict(), optimizer=tensors, state=everything, best=best)
+
+    if not checkpoint:
+        state["first"] = look_up(0)
+        tracker.log({"step": 0, "tokens": 0, "seconds": time.perf_counter() - started, **state["first"]})
+        if 0 in snapshots:
+            record(0)
+    metrics = state["first"]
+
+    for step in range(state["step"] + 1, t.steps + 1):
+        # -- one step: gradients of a batch, clipped, applied with this step's learning rate
+        step_started = time.perf_counter()
+        windows = batches.windows((step - 1) * t.batch_size, t.batch_size)  # (batch, block_size + 1)
+        loss = accumulate_gradients(forward, windows, t)
+        grad_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), t.grad_clip or math.inf).item()
+        factor = learning_rate_factor(step - 1, t)
+        if math.isfinite(loss) and math.isfinite(grad_norm):
+            apply_gradients(optimizers, factor, step - 1)
+            state["bad_steps"] = 0
+        else:  # the weights are as they were: this batch is passed over
+            state["bad_steps"] += 1
+            state["skipped_steps"] += 1
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        step_seconds, steps_timed = step_seconds + time.perf_counter() - step_started, steps_timed + 1
+
+        # -- what is written down about it
+        bar.set_postfix_str(f"loss {loss:.3f}, {steps_timed * windows[:, 1:].size / step_seconds:,.0f} tokens/s", False)
+        bar.update()
+        evaluating, stopping = step % t.eval_every == 0 or step == t.steps, stop.signal is not None
+        if step % t.log_every == 0 or evaluating:
+            line = {
+                "step": step,
+                "tokens": step * t.batch_size * config.model.block_size,
+                "seconds": time.perf_counter() - started,
+                "train_loss": loss,
+                "learning_rate": t.learning_rate * factor,
+                "grad_norm": grad_norm,
+                "tokens_per_second": steps_timed * windows[:, 1:].size / step_seconds,
+                "skipped_steps": state["skipped_steps"],
+            }
+            step_seconds, steps_timed = 0.0, 0
+            if evaluating:
+                metrics = look_up(step)
+            tracker.log(line | (metrics if evaluating else {}))
+        if state["bad_steps"] >= t.max_bad_steps:
+            raise RunError(not_finite(run, step, t, state["bad_steps"], loss, model))
+        if step in snapshots:
+            record(step)
+        if evaluating or stopping or (t.save_every and step % t.save_every == 0):
+            best = evaluating and (state["best_loss"] is None or metrics["val_loss"] < state["best_loss"])
+            if best:
+                state["best_loss"] = metrics["val_loss"]
+            save(step, best)
+        if stopping and step < t.steps:
+            bar.close()
+            tracker.finish()
+            say(f"stopped after step {step}, saved. Go on with: python train.py --resume {run}")
+            return 128 + stop.signal
+
+    bar.close()
+    page = run / "attention.html"
+    write_whole(page, build_page(run))
+    tracker.html("attention", page)
+    tracker.finish()
+    seconds = time.perf_counter() - started
+    share = recorder.seconds / seconds
+    say(f"\n{t.steps} steps in {seconds:.0f} s; recording attention took {recorder.seconds:.1f} s, {share:.1%} of it.")
+    say(closing(state["first"], metrics, score))
+    say(f"\nNow:\n  python sample.py {run}\n  python view.py {run}        # {page} is written")
+    return 0
+
+
+def accumulate_gradients(forward, windows: np.ndarray, t) -> float:
+    """Leaves the gradient of the mean loss over windows (batch, block_size + 1) in the parameters; returns that loss.
+
+    However small the micro-batches, the gradient is that of the whole batch.
+    """
+    ids = torch.from_numpy(windows)
+    if t.device == "cuda":
+        ids = ids.pin_memory()
+    total = 0.0
+    for part in ids.split(t.micro_batch_size or t.batch_size):
+        part = part.to(t.device, non_blocking=True)
+        with autocast(t):
+            _, loss = forward(part[:, :-1], part[:, 1:])
+        loss = loss * (len(part) / t.batch_size)
+        loss.backward()
+        total = total + loss.detach()
+    return total.item()
+
+
+def apply_gradients(optimizers, factor: float, step: int) -> None:
+    """One update of every parameter, at `factor` times its group's peak learning rate."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak_lr"] * factor
+            if isinstance(optimizer, torch.optim.Muon):
+                group["momentum"] = muon_momentum(step)
+        optimizer.step()
+
+
+def log_attention(tracker: Tracker, recorder: Recorder, tensors: dict, step: int) -> None:
+    """Attention in wandb: one picture a prompt, layers down and heads across, and the table of head metrics."""
+    if tracker.wandb is None:
+        return
+    for number, prompt in enumerate(recorder.prompts):
+        tracker.image(f"attention/{prompt.name}", head_image(recorder.maps(tensors, number).numpy()), step)
+    rows = [row for row in recorder.rows if row["step"] == step]
+    columns = list(rows[0])
+    tracker.table("heads", columns, [[row[column] for column in columns] for row in rows], step)
+
+
+def build_model(config, corpus) -> GPT:
+    """The untrained model for the corpus's vocabulary, its weights drawn from train.seed."""
+    size = corpus.tokenizer.vocab_size
+    if config.model.vocab_size not in (0, size):
+        raise InputError(f"model.vocab_size: {config.model.vocab_size} given, the tokenizer has {size} tokens")
+    config.model.vocab_size = size
+    torch.manual_seed(config.train.seed)
+    return GPT(config.model).to(config.train.device)
+
+
+def fix_steps(config, model: GPT, corpus) -> None:
+    """Turns train.minutes into train.steps, by timing a few steps and an evaluation of a copy that is then dropped."""
+    t = config.train
+    trial = copy.deepcopy(model)
+    optimizers = make_optimizers(trial, t)
+    batches = Batches(corpus.train, config.model.block_size, t.seed)
+    times = []
+    for step in range(8):
+        started = time.perf_counter()
+        accumulate_gradients(trial, batches.windows(step * t.batch_size, t.batch_size), t)
+        apply_gradients(optimizers, 1.0, step)
+        times.append(time.perf_counter() - started)
+    started = time.perf_counter()
+    evaluate(trial, corpus, t)
+    a_step = float(np.median(times[2:])) + (time.perf_counter() - started) / t.eval_every
+    t.steps, t.minutes = max(1, int(t.minutes * 60 / a_step)), None
+    say(f"train.minutes becomes {t.steps} steps: one takes {a_step * 1000:.0f} ms here, evaluations included")
+
+
+class StopSignal:
+    """Ctrl-C and SIGTERM: the first is noted, and the loop ends after its step; a second Ctrl-C stops at once."""
+
+    def __init__(self):
+        self.signal = None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.note)
+
+    def note(self, number, frame):
+        if self.signal is not None:
+            raise KeyboardInterrupt
+        self.signal = number
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,54 @@
+"""What the run computes on: device, precision, compilation, each resolved once and stored in the run."""
+
+import shutil
+
+import torch
+
+from training.config import TrainConfig
+
+
+def pick_device(wanted: str) -> str:
+    """`auto` becomes cuda, mps or cpu, the first that is there. Raises ValueError for one that is not."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return next(name for name, available in there.items() if available)
+    if not there[wanted]:
+        usable = " or ".join(name for name, available in there.items() if available)
+        raise ValueError(f"device: {wanted} given, but this machine or this PyTorch has none; {usable} expected")
+    return wanted
+
+
+def pick_dtype(wanted: str, device: str) -> str:
+    """`auto` becomes bfloat16 where the hardware multiplies it natively, else float32."""
+    if wanted != "auto":
+        return wanted
+    if device == "cuda":
+        native = torch.cuda.get_device_capability() >= (8, 0)
+    else:
+        native = device == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return "bfloat16" if native else "float32"
+
+
+def pick_compile(wanted: str | bool, device: str, flops: float) -> bool:
+    """`auto` compiles where the run's `flops` are so many that what compiling gains exceeds the minute it takes.
+
+    cuda: 1e16 is about a minute at a quarter of an A100's bf16 rate. cpu: 4e14 is over half an hour on two cores,
+    where compiling gains a tenth. A machine without a C++ compiler cannot compile for its CPU.
+    """
+    if wanted != "auto":
+        return wanted
+    if device == "cuda":
+        return flops > 1e16
+    return device == "cpu" and flops > 4e14 and shutil.which("c++") is not None
+
+
+def resolve(config: TrainConfig, flops: float) -> None:
+    """Replaces every `auto` in `config` by what this machine gives."""
+    config.device = pick_device(config.device)
+    config.dtype = pick_dtype(config.dtype, config.device)
+    config.compile = pick_compile(config.compile, config.device, flops)
+
+
+def autocast(config: TrainConfig):
+    """The context in which the forward pass runs: matrix products in `dtype`, weights and sums in float32."""
+    return torch.autocast(config.device, dtype=torch.bfloat16, enabled=config.dtype == "bfloat16")

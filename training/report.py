@@ -1,0 +1,121 @@
+"""What a run says to the person who started it: the plan before, the answer to "is this good?" after."""
+
+import math
+from pathlib import Path
+
+from model import GPT
+from training.config import TrainConfig
+
+# What text looks like at so many bits a byte, from many small runs on English prose; the README shows examples.
+LOOKS_LIKE = [
+    (1.1, "fluent sentences that keep to their subject for a while"),
+    (1.6, "mostly grammatical sentences that wander"),
+    (2.0, "real words and the rhythm of sentences, little sense"),
+    (2.6, "many real words among invented ones"),
+    (3.6, "letters in the right proportions, hardly a word"),
+    (math.inf, "noise"),
+]
+
+
+def looks_like(bits_per_byte: float) -> str:
+    """What text looks like that is predicted at so many bits a byte."""
+    return next(words for limit, words in LOOKS_LIKE if bits_per_byte < limit)
+
+
+def memory_estimate(model, config: TrainConfig) -> dict[str, int]:
+    """Bytes of training by what they hold. Activations are counted roughly, from the tensors that backward needs."""
+    shape, weights = model.config, sum(p.numel() for p in model.parameters())
+    by_muon = sum(p.numel() for p in model.blocks.parameters() if p.ndim == 2) if config.optimizer == "muon" else 0
+    rows = config.micro_batch_size or config.batch_size
+    width = 2 if config.dtype == "bfloat16" else 4
+    values = shape.n_layer * (16 * shape.n_embd + 4 * shape.n_head * shape.key_dim)  # a token, all blocks
+    return {
+        "weights and gradients": 8 * weights,
+        "optimizer": 4 * by_muon + 8 * (weights - by_muon),
+        "activations": rows * shape.block_size * (values * width + 3 * 4 * shape.vocab_size),
+    }
+
+
+def plan(model, config: TrainConfig, train_tokens: int, validation_tokens: int) -> str:
+    """What a run is going to do, in a few lines."""
+    table = model.parameter_table()
+    total = sum(count for _, count in table)
+    tokens = config.steps * config.batch_size * model.config.block_size
+    flops = model.flops_per_token()
+    memory = memory_estimate(model, config)
+    lines = [
+        f"model    {total:,} parameters",
+        *(f"           {part:<20}{count:>12,}  {count / total:6.1%}" for part, count in table),
+        f"compute  {flops:,} FLOPs a token, {flops * tokens:.2g} in all",
+        f"data     {train_tokens:,} tokens to train on, {validation_tokens:,} to validate on",
+        f"run      {config.steps:,} steps of {config.batch_size} x {model.config.block_size} tokens: "
+        f"{tokens:,}, {tokens / train_tokens:.1f} times through the text",
+        f"memory   about {sum(memory.values()) / 1e6:,.0f} MB: "
+        + ", ".join(f"{name} {size / 1e6:,.0f}" for name, size in memory.items()),
+        f"on       {config.device}, {config.dtype}, {'compiled' if config.compile else 'not compiled'}",
+    ]
+    return "\n".join(lines)
+
+
+def stories_line(score) -> str:
+    """A StoryScore in one line."""
+    return (
+        f"whole stories {score.loss:.2f} nats, floor {score.floor:.2f}: {score.above_floor:.1%} above it "
+        f"({score.loss - score.floor:.2f} nats a story) · forced words guessed {score.forced_right:.1%}"
+    )
+
+
+def forced_table(score) -> str:
+    """How often the first guess at a forced word is right: kinds down, words since its first mention across."""
+    kinds = sorted({kind for kind, _ in score.forced})
+    distances = sorted(
+        {distance for _, distance in score.forced}, key=lambda label: int(label.split("-")[0].strip("+"))
+    )
+    lines = [f"{'first guess right':<18}" + "".join(f"{distance + ' words':>14}" for distance in distances)]
+    for kind in kinds:
+        counts = [score.forced.get((kind, distance), (0, 0)) for distance in distances]
+        lines.append(f"{kind:<18}" + "".join(f"{right / n:>14.1%}" if n else " " * 14 for right, n in counts))
+    return "\n".join(lines)
+
+
+def closing(first: dict, last: dict, score) -> str:
+    """The answer to "is this good?", from the metrics of the untrained model and of the trained one."""
+    bits = last["val_bits_per_byte"]
+    lines = [
+        f"Reached {last['val_loss']:.4f} nats a token on the validation text, {bits:.3f} bits a byte; "
+        f"untrained it was {first['val_loss']:.4f} and {first['val_bits_per_byte']:.3f}."
+    ]
+    if score is None:
+        lines.append(f"Text at {bits:.2f} bits a byte: {looks_like(bits)}. (The README has a table with examples.)")
+    else:
+        lines += [f"Measured on {stories_line(score)}.", forced_table(score)]
+        if score.above_floor <= 0.1 and score.forced_right >= 0.95:
+            lines.append("That is good: nearly all that can be known about the next word, the model knows.")
+        else:
+            lines.append("There is more to learn: a longer run, or a larger model, comes closer to the floor.")
+    return "\n".join(lines)
+
+
+def evaluation_text(step: int, metrics: dict, score, sample: str) -> str:
+    """What the screen shows of an evaluation."""
+    line = f"step {step:>6}  val loss {metrics['val_loss']:.4f}, {metrics['val_bits_per_byte']:.3f} bits a byte"
+    if score:
+        line += f"\n             {stories_line(score)}"
+    return f"{line}\n  | " + (sample[:400].strip() or "(nothing)").replace("\n", "\n  | ")
+
+
+def not_finite(run: Path, step: int, t, bad_steps: int, loss: float, model: GPT) -> str:
+    name, largest = max(((n, p.abs().max().item()) for n, p in model.named_parameters()), key=lambda pair: pair[1])
+    return (
+        f"{bad_steps} steps in a row up to step {step} gave no finite gradient (loss {loss}); the weights were not "
+        f"touched by them (the largest is {largest:.3g}, in {name}). Likely causes: train.learning_rate "
+        f"({t.learning_rate}) or train.muon_learning_rate ({t.muon_learning_rate}) too high, or train.dtype {t.dtype}. "
+        f"The last checkpoint in {run} is as it was"
+    )
+
+
+def below_floor(step: int, score) -> str:
+    return (
+        f"step {step}: {score.loss:.2f} nats a story is below the floor of {score.floor:.2f}, which no model can reach "
+        "honestly: either the future leaks or the validation stories were trained on. This is a bug in glassgpt"
+    )
