@@ -22,7 +22,7 @@ from experiment.run import RUNS, new_run_folder
 from experiment.start import USAGE, open_run, parse_arguments, resolve
 from experiment.terminal import printable
 from experiment.tracking import Tracker
-from experiment.training_state import flatten_optimizers, random_state, restore_optimizers, restore_random_state
+from experiment.training_state import restore_training, training_state
 from lens.images import head_image
 from lens.page import build_page
 from lens.record import Recorder, make_prompts, write_whole
@@ -90,11 +90,8 @@ def train(run: Path, config, corpus, model: GPT, checkpoint) -> int:
     state = {"step": 0, "seconds": 0.0, "best_loss": None, "bad_steps": 0, "skipped_steps": 0, "first": {}}
     state |= {"samples": {}}
     if checkpoint:
-        name = f"{run}/checkpoints, step {checkpoint.step}"
-        load_into(model, checkpoint.model, name)
-        restore_optimizers(optimizers, checkpoint.optimizer, checkpoint.state["optimizers"], name)
-        restore_random_state(checkpoint.state["random"])
-        state = checkpoint.state["training"]
+        load_into(model, checkpoint.model)
+        state = restore_training(optimizers, checkpoint)
         say(f"resuming {run} after step {state['step']} of {t.steps}")
     forward = torch.compile(model) if t.compile else model
     batches = Batches(corpus.train, config.model.block_size, t.seed)
@@ -125,9 +122,8 @@ def train(run: Path, config, corpus, model: GPT, checkpoint) -> int:
 
     def save(step: int, best: bool) -> None:
         state.update(step=step, seconds=time.perf_counter() - started)
-        tensors, rest = flatten_optimizers(optimizers)
-        everything = {"training": state, "optimizers": rest, "random": random_state()}
-        save_checkpoint(run, step, model=model.state_dict(), optimizer=tensors, state=everything, best=best)
+        everything = training_state(optimizers, state)
+        save_checkpoint(run, step, model=model.state_dict(), best=best, **everything)
 
     if not checkpoint:
         state["first"] = look_up(0)

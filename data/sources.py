@@ -170,7 +170,8 @@ def _identity(files: list[Path], how: str) -> str:
 
 def _table_rows(path: Path, column: str) -> Iterator[tuple[str, bool]]:
     kind = TABLES[path.suffix.lower()]
-    options = {"converters": {column: str}} if kind == "csv" else {}  # "NA" is no missing value and "007" no number
+    # Text stays as it was written: "NA" is no missing value and "007" no number.
+    options = {"converters": {column: str}, "keep_default_na": False} if kind == "csv" else {}
 
     def load():
         datasets = import_datasets()

@@ -28,6 +28,9 @@ PATTERN = r"'(?:s|t|re|ve|m|ll|d)| ?[\p{L}\p{M}]+| ?\p{N}{1,3}| ?[^\s\p{L}\p{M}\
 # a million spaces ("Max stack size exceeded"), and a piece is the unit of parallel work.
 PIECE, LONGEST_PIECE = 1 << 16, 1 << 18
 
+# tiktoken waits for ever on a dead network; after this long the network itself is tried.
+DOWNLOAD_SECONDS = 6
+
 # Places where every split pattern in use (ours, GPT-2's, cl100k's, o200k's) cuts anyway, so that the pieces give the
 # same ids as the whole: before a lone space inside a line, after a lone line end, before a full-width stop or comma.
 SAFE_CUT = re.compile(r"(?<=\S)(?= [^\W_])|(?<=\S\n)(?=[^\W_])|(?<=[^\W_])(?=[。，、]\w)")
@@ -246,9 +249,8 @@ def tiktoken_tokenizer(name: str) -> Tokenizer:
 
 def _await_download(download):
     try:
-        return download.result(6)
+        return download.result(DOWNLOAD_SECONDS)
     except TimeoutError:
-        # tiktoken waits for ever on a dead network; on a slow one it should.
         if not reachable("https://openaipublic.blob.core.windows.net", seconds=3):
             raise
         return download.result(600)

@@ -76,11 +76,11 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
 
     config = load_config(run / "config.yaml")
     tokenizer = Tokenizer.load(run / "tokenizer.json")
-    checkpoint = load_checkpoint(run, which, with_optimizer=False)
+    checkpoint = load_checkpoint(run, which, optimizer=False)
     try:
         device = pick_device(device or "auto")
     except ValueError as error:
         raise InputError(f"--{error}") from None
     model = GPT(config.model)
-    load_into(model, checkpoint.model, f"{run}/checkpoints, step {checkpoint.step}")
+    load_into(model, checkpoint.model)
     return model.to(device).eval(), tokenizer, config, checkpoint.step

@@ -48,25 +48,32 @@ def build_page(run: Path, extra_prompts: Sequence[PromptMaps] = ()) -> str:
 def read_prompts(run: Path) -> list[PromptMaps]:
     """The prompts of a run with the maps of all snapshots (the weights alone). Raises InputError."""
     folder = run / "snapshots"
-    steps = sorted((int(path.name[5:]), path) for path in folder.glob("step-*") if path.name[5:].isdigit())
-    if not steps:
-        raise InputError(f"{run}: no attention maps recorded (expected {folder / 'step-000000'} and so on)")
+    files = sorted(folder.glob("step-*/attention.safetensors"))
+    if not files:
+        expected = folder / "step-000000" / "attention.safetensors"
+        raise InputError(f"{run}: no attention maps recorded (expected {expected} and so on)")
     described = _read(folder / "prompts.json", json.loads)
     try:
         prompts = [PromptMaps(str(one["name"]), [str(token) for token in one["tokens"]], {}) for one in described]
     except (TypeError, KeyError) as wrong:
         raise InputError(f"{folder / 'prompts.json'}: expected a list of objects with name and tokens") from wrong
-    for step, path in steps:
-        for prompt, tensors in zip(prompts, _read_weights(path / "attention.safetensors", prompts), strict=True):
-            prompt.tensors[step] = tensors
-    for line in _read(folder / "heads.jsonl", _json_lines):
+    for file in files:
+        for prompt, tensors in zip(prompts, _read_weights(file, prompts), strict=True):
+            prompt.tensors[int(file.parent.name.removeprefix("step-"))] = tensors
+    for row in _read(folder / "heads.jsonl", _json_lines):
         try:
-            key, prompt = (line.pop("step"), line.pop("layer"), line.pop("head")), prompts[line.pop("prompt")]
-        except (KeyError, IndexError, TypeError) as wrong:
+            prompt, key = prompts[row["prompt"]], (row["step"], row["layer"], row["head"])
+            file = folder / f"step-{row['step']:06d}" / "attention.safetensors"
+        except (KeyError, IndexError, TypeError, ValueError) as wrong:
             expected = "step, prompt, layer and head in every line"
-            raise InputError(f"{folder / 'heads.jsonl'}: expected {expected}, not {line}") from wrong
-        prompt.metrics[key] = line
+            raise InputError(f"{folder / 'heads.jsonl'}: expected {expected}, not {row}") from wrong
+        if row["step"] not in prompt.tensors:
+            raise InputError(f"{file}: missing, though heads.jsonl has its scores")
+        prompt.metrics[key] = {name: value for name, value in row.items() if name not in _ROW_KEYS}
     return prompts
+
+
+_ROW_KEYS = ("step", "prompt", "layer", "head")
 
 
 def _read_weights(path: Path, prompts: list[PromptMaps]) -> list[dict[str, np.ndarray]]:

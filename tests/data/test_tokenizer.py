@@ -1,0 +1,281 @@
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+import tokenizers
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from tokenizers import models, pre_tokenizers, trainers
+
+from data import tokenizer as module
+from data.tokenizer import (
+    END_OF_TEXT,
+    LONGEST_PIECE,
+    PATTERN,
+    PIECE,
+    Tokenizer,
+    byte_level_split,
+    char_tokenizer,
+    pieces,
+    tiktoken_tokenizer,
+    train_bpe,
+)
+from experiment.errors import InputError
+
+PROSE = (
+    "It was the best of times, it was the worst of times; it wasn't 1789 yet.\r\n\r\n"
+    "Trời ơi, con mèo đen ngủ trên mái nhà, rồi con mèo lại ngủ.  Đẹp lắm!\n"  # precomposed
+    "Con me\u0300o \u0111en.\n"  # decomposed: marks beside their letters
+    "他们说：“今天天气很好。”我们明天再去，好吗？天气很好。\n"
+    "שלום עולם, مرحبا بالعالم. नमस्ते दुनिया 👩‍👩‍👧‍👦 👍🏽 x² + ½ = ①\t\tend\n"
+) * 3
+
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=60) | st.text(
+    " \n\r\t'aAsS1.。中é\u0301", max_size=60
+)
+
+
+@pytest.fixture(scope="module")
+def bpe():
+    return train_bpe([PROSE], 400)
+
+
+@pytest.fixture(scope="module")
+def learned():
+    """`tokenizers` itself, with the merges it learned, as the oracle for ours."""
+    oracle = tokenizers.Tokenizer(models.BPE())
+    oracle.pre_tokenizer = byte_level_split()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=399, initial_alphabet=alphabet, show_progress=False)
+    oracle.train_from_iterator([PROSE], trainer)
+    return oracle
+
+
+@settings(max_examples=300, deadline=None)
+@given(text)
+def test_the_ids_are_those_of_the_library_that_learned_the_merges(bpe, learned, text):
+    assert bpe.encode(text) == learned.encode(text).ids
+
+
+def test_the_two_libraries_would_differ_with_a_possessive_quantifier():
+    """The control of the test above: the same split written as in cl100k is cut in two ways."""
+    possessive = PATTERN.replace("{1,3}", "{1,3}+")
+    split = pre_tokenizers.Split(tokenizers.Regex(possessive), behavior="isolated")
+    ours = Tokenizer("bpe", [bytes([i]) for i in range(256)] + [b"123456", b"123", b"456"], 256, possessive)
+    assert [part for part, _ in split.pre_tokenize_str("123456")] == ["123456"]
+    assert [ours.token_bytes(i) for i in ours.encode("123456")] == [b"123", b"456"]
+
+
+def test_both_engines_agree_on_the_class_of_every_character():
+    everything = "".join(chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000)
+    for name in (r"\p{L}", r"\p{M}", r"\p{N}", r"\s"):
+        split = pre_tokenizers.Split(tokenizers.Regex(name), behavior="removed", invert=True)
+        learner = {c for part, _ in split.pre_tokenize_str(everything) for c in part}
+        bytes_only = Tokenizer("bpe", [*(bytes([i]) for i in range(256)), b""], 256, name)
+        encoder = set(bytes(bytes_only._encode_piece(everything).tolist()).decode())  # it drops what does not match
+        assert learner == encoder and len(learner) > 20, name
+
+
+@settings(max_examples=200, deadline=None)
+@given(text)
+def test_any_text_survives_encoding(bpe, text):
+    assert bpe.decode(bpe.encode(text)) == text
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(0, 399), max_size=40))
+def test_decoding_one_by_one_equals_decoding_at_once(bpe, ids):
+    stream = bpe.stream()
+    parts = [stream.feed(i) for i in ids]
+    assert "".join(parts) + stream.flush() == bpe.decode(ids)
+
+
+def test_a_character_of_many_bytes_is_never_cut(bpe):
+    stream = bpe.stream()
+    ids = [bpe.encode("a")[0], *(bpe.tokens.index(bytes([b])) for b in "🦊".encode())]
+    assert [stream.feed(i) for i in ids] == ["a", "", "", "", "🦊"]
+    stream.feed(ids[1])
+    assert stream.flush() == "\ufffd"
+
+
+def test_a_frequent_word_with_its_space_is_one_token():
+    bpe = train_bpe(["the fox met the hen and the fox sang"] * 50, 400)
+    assert [bpe.token_bytes(i) for i in bpe.encode(" the fox")] == [b" the", b" fox"]
+
+
+def test_the_text_of_a_special_token_is_plain_text(bpe):
+    for tokenizer in (bpe, char_tokenizer(set(PROSE + END_OF_TEXT))):
+        ids = tokenizer.encode(f"a{END_OF_TEXT}b")
+        assert tokenizer.end_of_text not in ids
+        assert tokenizer.decode(ids) == f"a{END_OF_TEXT}b"
+
+
+def test_the_end_of_text_has_an_id_of_its_own_and_no_text(bpe):
+    for tokenizer in (bpe, char_tokenizer("ab")):
+        assert tokenizer.end_of_text == tokenizer.vocab_size - 1
+        assert tokenizer.decode([tokenizer.end_of_text]) == "" == tokenizer.token_bytes(tokenizer.end_of_text).decode()
+        assert tokenizer.label(tokenizer.end_of_text) == "<|endoftext|>"
+
+
+def test_a_label_shows_bytes_that_are_no_character(bpe):
+    assert bpe.label(bpe.tokens.index(b"\xe4")) == "\ufffd"
+    assert bpe.label(bpe.encode("<")[0]) == "<"
+
+
+def test_half_a_surrogate_pair_is_replaced(bpe):
+    assert bpe.decode(bpe.encode("a\ud83db")) == "a\ufffdb"
+    assert bpe.decode(bpe.encode("\ud83e\udd8a")) == "🦊"
+
+
+def test_characters_are_numbered_in_their_order():
+    tokenizer = char_tokenizer(set("bé🦊a\n"))
+    assert tokenizer.encode("\nabé🦊") == [0, 1, 2, 3, 4]
+    assert tokenizer.byte_lengths.tolist() == [1, 1, 1, 2, 4, 0]
+
+
+def test_an_unknown_character_is_named():
+    with pytest.raises(InputError, match=r"'z' \(U\+007A\), '中' \(U\+4E2D\)") as error:
+        char_tokenizer("abc").encode("abz中")
+    assert "3 characters" in str(error.value)
+    with pytest.raises(InputError, match="U\\+FFFD"):
+        char_tokenizer("abc").encode("\ud800")
+
+
+def test_an_empty_text_has_no_tokens(bpe):
+    assert bpe.encode("") == [] == char_tokenizer("a").encode("")
+    assert bpe.decode([]) == ""
+
+
+def test_the_vocabulary_is_as_large_as_asked_and_never_larger_than_the_text_allows(bpe):
+    assert bpe.vocab_size == 400
+    assert train_bpe(["aa"], 400).vocab_size == 256 + 1 + 1  # one merge
+    assert train_bpe([], 400).vocab_size == 257
+    assert sorted(bpe.tokens[:256]) == [bytes([i]) for i in range(256)]
+
+
+def test_the_same_text_gives_the_same_vocabulary_in_any_process(bpe):
+    code = "import sys; from data.tokenizer import train_bpe; print(train_bpe([sys.stdin.read()], 400).hash)"
+    for threads in ("1", "3"):
+        environment = {**os.environ, "RAYON_NUM_THREADS": threads, "PYTHONHASHSEED": threads, "PYTHONUTF8": "1"}
+        command = [sys.executable, "-c", code]
+        # Bytes, so that no line end is translated on the way.
+        answer = subprocess.run(command, input=PROSE.replace("\r", "").encode(), capture_output=True, env=environment)
+        assert answer.stdout.decode().strip() == train_bpe([PROSE.replace("\r", "")], 400).hash != bpe.hash
+
+
+def test_a_saved_tokenizer_is_the_same_one(bpe, tmp_path):
+    for tokenizer in (bpe, char_tokenizer(set(PROSE))):
+        tokenizer.save(tmp_path / "tokenizer.json")
+        loaded = Tokenizer.load(tmp_path / "tokenizer.json")
+        assert loaded.hash == tokenizer.hash
+        assert loaded.tokens == tokenizer.tokens
+        assert loaded.encode(PROSE) == tokenizer.encode(PROSE)
+    assert [p.name for p in tmp_path.iterdir()] == ["tokenizer.json"]
+
+
+def test_a_damaged_tokenizer_is_refused(bpe, tmp_path):
+    path = tmp_path / "tokenizer.json"
+    bpe.save(path)
+    whole = path.read_text()
+    for damaged in (whole.replace('"e"', '"x"', 1), whole[:-40], "", "[]", '{"sha256": ""}'):
+        assert damaged != whole
+        path.write_text(damaged)
+        with pytest.raises(InputError, match="tokenizer.json"):
+            Tokenizer.load(path)
+    with pytest.raises(InputError, match="nothing.json"):
+        Tokenizer.load(tmp_path / "nothing.json")
+
+
+@pytest.fixture(scope="module")
+def patterns():
+    """The split patterns of the encodings that tiktoken publishes, without their vocabularies, and ours."""
+    from tiktoken_ext import openai_public
+
+    with pytest.MonkeyPatch.context() as patch:
+        for download in ("load_tiktoken_bpe", "data_gym_to_mergeable_bpe_ranks"):
+            patch.setattr(openai_public, download, lambda *args, **kwargs: {})
+        published = {name: getattr(openai_public, name)()["pat_str"] for name in ("gpt2", "cl100k_base", "o200k_base")}
+    return {**published, "ours": PATTERN}
+
+
+def words_of(text, pattern):
+    """How a pattern splits a text, seen through a vocabulary that has each part of the text as one token."""
+    parts = {text[i:j].encode() for i in range(len(text)) for j in range(i + 1, len(text) + 1)}
+    longer = sorted((part for part in parts if len(part) > 1), key=lambda part: (len(part), part))
+    tokenizer = Tokenizer("bpe", [*(bytes([i]) for i in range(256)), *longer, b""], 256 + len(longer), pattern)
+    return [tokenizer.token_bytes(i) for i in tokenizer.encode(text)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text("aB1's .,。，、中/\n\r\u0301_²-", min_size=3, max_size=12))
+def test_pieces_are_cut_only_where_tokens_end_anyway(patterns, text):
+    cut = module.SAFE_CUT.search(text)
+    assume(cut)
+    for name, pattern in patterns.items():
+        apart = words_of(text[: cut.start()], pattern) + words_of(text[cut.start() :], pattern)
+        assert apart == words_of(text, pattern), name
+
+
+def test_a_cut_after_a_space_would_change_the_tokens(patterns):
+    """The control of the test above."""
+    for pattern in patterns.values():
+        assert words_of("a ", pattern) + words_of("b", pattern) != words_of("a b", pattern) == [b"a", b" b"]
+
+
+def test_pieces_do_not_depend_on_how_the_text_arrives():
+    text = (
+        "".join(f"word{i} " if i % 7 else "中文。" * 5 for i in range(60_000)) + "x" * (2 * LONGEST_PIECE) + " end" * 9
+    )
+    whole = list(pieces([text]))
+    assert "".join(whole) == text
+    assert max(len(piece) for piece in whole) == LONGEST_PIECE
+    assert len(whole) > 6 and len(whole[0]) >= PIECE
+    for size in (20_000, PIECE - 1, 300_001):
+        assert list(pieces(text[i : i + size] for i in range(0, len(text), size))) == whole
+
+
+@pytest.mark.parametrize("character", [" ", "\n", "a", "\t", "中", "!", "0"])
+def test_a_run_of_a_million_equal_characters_is_encoded(bpe, character):
+    text = character * 1_100_000 + "x"
+    assert bpe.decode(bpe.encode(text)) == text
+
+
+def test_a_published_encoding_is_kept_whole(monkeypatch, tmp_path):
+    """With a small encoding put in tiktoken's list of those it has loaded."""
+    import tiktoken
+    import tiktoken.registry
+
+    small = train_bpe([PROSE], 300)
+    ranks = {token: rank for rank, token in enumerate(small.tokens[:-1])}
+    made = {"name": "small", "pat_str": PATTERN, "mergeable_ranks": ranks}
+    special = {"<|endoftext|>": 310, "<|fim_prefix|>": 311}
+    monkeypatch.setitem(tiktoken.registry.ENCODINGS, "small", tiktoken.Encoding(**made, special_tokens=special))
+    tokenizer = tiktoken_tokenizer("small")
+    assert (tokenizer.name, tokenizer.end_of_text, tokenizer.vocab_size) == ("small", 310, 311)
+    assert tokenizer.decode([305]) == "" == tokenizer.label(305)
+    tokenizer.save(tmp_path / "tokenizer.json")
+    loaded = Tokenizer.load(tmp_path / "tokenizer.json")
+    sample = f"{PROSE}{END_OF_TEXT}<|fim_prefix|>"
+    assert loaded.encode(sample) == tiktoken.get_encoding("small").encode_ordinary(sample)
+
+
+def test_without_a_network_a_published_encoding_is_refused_at_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    for variable in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")  # the discard port: nothing listens
+    start = time.monotonic()
+    with pytest.raises(InputError, match="data.tokenizer p50k_base: tiktoken could not download it"):
+        tiktoken_tokenizer("p50k_base")
+    assert time.monotonic() - start < 10
+
+
+def test_a_network_that_never_answers_is_given_up(monkeypatch):
+    monkeypatch.setattr("tiktoken.get_encoding", lambda name: time.sleep(3))
+    monkeypatch.setattr(module, "reachable", lambda url, seconds: False)
+    monkeypatch.setattr(module, "DOWNLOAD_SECONDS", 0.1)
+    start = time.monotonic()
+    with pytest.raises(InputError, match="TimeoutError"):
+        tiktoken_tokenizer("gpt2")
+    assert time.monotonic() - start < 2
