@@ -6,7 +6,6 @@ import math
 import signal
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +98,7 @@ def train(run: Path, config, corpus, model: GPT, checkpoint) -> int:
     prompts = make_prompts(config.attention.prompts, corpus.tokenizer, corpus.val.ids, config.model.block_size, several)
     recorder = Recorder(run, prompts, config.attention.keep_mb, t.steps, state["step"] if checkpoint else -1)
     snapshots = snapshot_steps(config.attention.snapshots, t.steps)
-    tracker = Tracker(run, config.wandb, asdict(config), resume_step=state["step"] if checkpoint else None)
+    tracker = Tracker(run, config.wandb, config, resume_step=state["step"] if checkpoint else None)
     stop = StopSignal()
     bar = tqdm(total=t.steps, initial=state["step"], unit="step", disable=not sys.stderr.isatty(), dynamic_ncols=True)
     started = time.perf_counter() - state["seconds"]
@@ -113,6 +112,7 @@ def train(run: Path, config, corpus, model: GPT, checkpoint) -> int:
         text = write_sample(model, corpus, t, step)
         bar.write(evaluation_text(step, metrics, score, printable(text)), file=sys.stdout)
         sys.stdout.flush()
+        tracker.text("sample", text, step)
         state["samples"][str(step)] = text
         write_whole(run / "samples.txt", "".join(f"step {s}\n{text}\n\n" for s, text in state["samples"].items()))
         return metrics

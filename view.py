@@ -48,15 +48,13 @@ def own_prompts(run: Path, texts: list[str], tokens: int) -> list[PromptMaps]:
     """Each of `texts`, and up to `tokens` tokens that the trained model goes on with, as the model reads them.
 
     Read by the best checkpoint and by every snapshot whose weights were kept. Raises InputError for a text that is
-    empty, too long for the model or not in its vocabulary.
+    too long for the model or not in its vocabulary.
     """
     model, tokenizer, config, trained_step = load_trained(run, device="cpu")
     start = [tokenizer.end_of_text] if read_data_summary(run)["documents"] > 1 else []
     prompts, ids_of = [], []
     for text in texts:
         ids = start + tokenizer.encode(text)
-        if not text:
-            raise InputError("--prompt '': a text of at least one character expected")
         if len(ids) + tokens > config.model.block_size:
             length = f"{len(ids)} tokens" + (f" and --tokens {tokens}" if tokens else "")
             raise InputError(f"--prompt {text[:40]!r}: {length}, at most {config.model.block_size} fit the model")
@@ -95,9 +93,9 @@ def models(run: Path, model, trained_step: int):
     yield trained_step, model
     for path in sorted(run.glob("snapshots/step-*/model.safetensors")):
         try:
-            load_into(model, load_file(path), str(path))
-        except (OSError, SafetensorError) as error:
-            raise InputError(f"{path}: cannot be read ({error})") from error
+            load_into(model, load_file(path))
+        except (OSError, SafetensorError, InputError) as error:
+            raise InputError(f"{path}: not the weights of this model ({error})") from error
         yield int(path.parent.name.removeprefix("step-")), model
 
 
@@ -128,6 +126,8 @@ def parse_arguments():
     parser.add_argument("--no-open", action="store_true")
     parser.add_argument("-h", "--help", action="store_true")
     args = parser.parse_args()
+    if "" in args.prompt:
+        raise InputError("--prompt '': a text of at least one character expected")
     if args.tokens < 0:
         raise InputError(f"--tokens {args.tokens}: 0 or more expected")
     if args.tokens and not args.prompt:

@@ -4,6 +4,8 @@ All of it is kept in a cache that is keyed by the content of the text and by eve
 it, so a run finds it again at once and never finds another's.
 """
 
+import contextlib
+import difflib
 import hashlib
 import json
 import os
@@ -67,7 +69,9 @@ class DataConfig:
 
             known = ["char", "bpe", *sorted(tiktoken.list_encoding_names())]
             if self.tokenizer not in known:
-                raise ValueError(f"tokenizer: {self.tokenizer!r} is none of {', '.join(known)}")
+                nearest = difflib.get_close_matches(self.tokenizer, known, n=1)
+                hint = f"; did you mean {nearest[0]}?" if nearest else ""
+                raise ValueError(f"tokenizer: {self.tokenizer!r} is none of {', '.join(known)}{hint}")
         if self.encoding_errors not in ("strict", "replace"):
             raise ValueError(f"encoding_errors: {self.encoding_errors!r} is neither strict nor replace")
 
@@ -98,23 +102,21 @@ class Corpus:
         }
 
 
-def load_corpus(config: DataConfig, *, block_size: int, report=None) -> Corpus:
+def load_corpus(config: DataConfig, *, block_size: int, report=None, tokenizer: Tokenizer | None = None) -> Corpus:
     """The corpus of a data section, from the cache or made now.
 
-    report(line): told what is done. Raises InputError for a text that is missing, unreadable or too short for
-    windows of block_size, RunError when the disk is full.
+    report(line): told what is done. tokenizer: that of a run which goes on; without it one is made as config says.
+    Raises InputError for a text that is missing, unreadable or too short for windows of block_size, RunError when the
+    disk is full.
     """
     report = report or _to_stderr
     is_tales = config.source == "tales"
     source = _tales_source(config) if is_tales else open_source(config, report)
     identity = source.identity()
-    folder = Path(config.cache) / "tokens" / _key(config, identity)
+    folder = _folder(config, identity, tokenizer)
     corpus = _open(folder, source, report) if folder.exists() else None
     if corpus is None:
-        _build(folder, config, source, report)
-        if source.identity() != identity:
-            shutil.rmtree(folder)
-            raise RunError(f"data.source {config.source}: changed while it was read; start again")
+        _build(folder, config, source, identity, report, tokenizer)
         corpus = _open(folder, source, report, cached=False)
     for name, tokens in (("validation", corpus.val), ("training", corpus.train)):
         if len(tokens) < block_size + 1:
@@ -136,6 +138,19 @@ def _key(config: DataConfig, identity: str) -> str:
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:24]
 
 
+def _folder(config: DataConfig, identity: str, tokenizer: Tokenizer | None) -> Path:
+    """The cache of what config says; beside it, when the tokens there are not of the tokenizer that is wanted."""
+    folder = Path(config.cache) / "tokens" / _key(config, identity)
+    if tokenizer is None:
+        return folder
+    try:
+        if Tokenizer.load(folder / "tokenizer.json").hash == tokenizer.hash:
+            return folder
+    except InputError:
+        pass
+    return folder.with_name(f"{folder.name}-{tokenizer.hash[:12]}")
+
+
 def _open(folder: Path, source: Source, report, cached=True) -> Corpus | None:
     """The corpus in a cache; None, once told, for a damaged one, which is then made again."""
     try:
@@ -152,10 +167,11 @@ def _open(folder: Path, source: Source, report, cached=True) -> Corpus | None:
     return Corpus(tokenizer, train, val, None, source.revision, cached)
 
 
-def _build(folder: Path, config: DataConfig, source: Source, report):
+def _build(folder: Path, config: DataConfig, source: Source, identity: str, report, tokenizer: Tokenizer | None):
     """Makes a cache beside its place and renames it there; when another run was first, that one's is kept."""
     start = time.perf_counter()
-    published = tiktoken_tokenizer(config.tokenizer) if config.tokenizer not in ("char", "bpe") else None
+    if tokenizer is None and config.tokenizer not in ("char", "bpe"):
+        tokenizer = tiktoken_tokenizer(config.tokenizer)  # before any work, for it may not be there
     beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
     try:
         _sweep(folder.parent)
@@ -164,13 +180,15 @@ def _build(folder: Path, config: DataConfig, source: Source, report):
         if not spool.n_characters:
             raise InputError(f"data.source {config.source}: holds no text")
         train, val = _split_tales(spool, config) if config.source == "tales" else spool.split(config.val_fraction)
-        tokenizer = published or _make_tokenizer(config, spool, train)
+        tokenizer = tokenizer or _make_tokenizer(config, spool, train)
         counts = [
             len(write_tokens(beside / name, tokenizer, spool.pieces(part), ends=part.ends, n_bytes=part.n_bytes))
             for name, part in (("train", train), ("val", val))
         ]
         tokenizer.save(beside / "tokenizer.json")
         spool.path.unlink()
+        if source.identity() != identity:
+            raise RunError(f"data.source {config.source}: changed while it was read; start again")
         _publish(beside, folder)
     except OSError as error:
         raise RunError(
@@ -178,10 +196,12 @@ def _build(folder: Path, config: DataConfig, source: Source, report):
         ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+    wanted = config.vocab_size if tokenizer.name == "bpe" else tokenizer.vocab_size
+    fewer = f", not {wanted:,}: the text has no more pairs to merge" if tokenizer.vocab_size < wanted else ""
     report(
         f"{config.source}: {(train.n_bytes + val.n_bytes) / 1e6:,.2f} MB, {len(spool.ranges):,} document(s) -> "
         f"{counts[0]:,} training and {counts[1]:,} validation tokens of {tokenizer.name} "
-        f"({tokenizer.vocab_size:,} in the vocabulary), in {time.perf_counter() - start:.1f} s"
+        f"({tokenizer.vocab_size:,} in the vocabulary{fewer}), in {time.perf_counter() - start:.1f} s"
     )
 
 
@@ -202,8 +222,9 @@ def _publish(beside: Path, folder: Path):
 def _sweep(caches: Path):
     """Removes what killed runs left half made a day or more ago."""
     for left in caches.glob(".*"):
-        if time.time() - left.stat().st_mtime > 86_400:
-            shutil.rmtree(left, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another run has just renamed it into place
+            if time.time() - left.stat().st_mtime > 86_400:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _tales_source(config: DataConfig) -> Source:

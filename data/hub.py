@@ -1,6 +1,7 @@
 """Data sets of the Hugging Face Hub: hub:OWNER/NAME or hub:OWNER/NAME/CONFIG, pinned to one commit."""
 
 import re
+from pathlib import Path
 
 from data.network import Background
 from data.sources import Source, import_datasets, texts
@@ -32,6 +33,11 @@ def open_hub(config) -> Source:
         _resolve(repository, commit)
 
         def load():
+            if Path(repository).exists():
+                # `datasets` would read it in place of the Hub's.
+                raise InputError(
+                    f"data.source {config.source}: a folder {repository} is in the way; give its path to read it"
+                )
             return datasets.load_dataset(
                 repository, subset, split=config.split, revision=commit, streaming=config.streaming
             )
@@ -44,7 +50,12 @@ def open_hub(config) -> Source:
 def _resolve(repository: str, revision: str | None) -> str:
     """The commit (40 hex digits) that a branch or tag stands for; None is the main branch."""
     import huggingface_hub
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     api = huggingface_hub.HfApi()
     ask = Background(lambda: api.dataset_info(repository, revision=revision, timeout=ANSWER_SECONDS))
@@ -58,6 +69,8 @@ def _resolve(repository: str, revision: str | None) -> str:
         raise InputError(
             f"data.source hub:{repository}: the Hub has no such data set; a private one needs `hf auth login`"
         ) from error
+    except HFValidationError as error:
+        raise InputError(f"data.source hub:{repository}: not a name that the Hub allows") from error
     except RevisionNotFoundError as error:
         raise InputError(f"data.revision {revision}: hub:{repository} has no such branch, tag or commit") from error
     except Exception as error:

@@ -67,22 +67,20 @@ def read_text(path, errors: str = "strict", read_bytes: int = READ_BYTES) -> Ite
     decoder = codecs.getincrementaldecoder("utf-8")(errors)
     try:
         with open(path, "rb") as file:
-            data = file.read(read_bytes)
-            consumed = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
-            data = data[consumed:]
-            final = False
-            while not final:
-                final = not data
-                held = len(decoder.getstate()[0])  # bytes of a character that the last chunk cut
+            consumed = len(codecs.BOM_UTF8) if file.read(3) == codecs.BOM_UTF8 else 0
+            file.seek(consumed)
+            more = True
+            while more:
+                data = file.read(read_bytes)
+                more = bool(data)
+                held = len(decoder.getstate()[0])  # bytes of a character that the last read cut
                 try:
-                    chunk = decoder.decode(data, final)
+                    chunk = decoder.decode(data, final=not more)
                 except UnicodeDecodeError as error:
                     raise InputError(_not_utf8(path, consumed - held + error.start, error)) from None
                 consumed += len(data)
                 if chunk:
                     yield chunk
-                if not final:
-                    data = file.read(read_bytes)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
 
@@ -223,5 +221,5 @@ def texts(load, column: str, where: str) -> Iterator[tuple[str, bool]]:
     except InputError:
         raise
     except Exception as error:
-        cause = (str(error).strip() or type(error).__name__).splitlines()[0]
+        cause = " ".join(str(error).split("\n")[:2]) or type(error).__name__  # further lines are advice for programmers
         raise InputError(f"{where}: `datasets` cannot read it: {cause}") from error

@@ -42,7 +42,10 @@ class Story(NamedTuple):
 
 
 def stories(count: int, seed: int = 0, first: int = 0, grammar: "Grammar | None" = None) -> Iterator[Story]:
-    """Yield stories number `first` to `first + count - 1` of a seed; each is a pure function of (seed, its number)."""
+    """Yield stories number `first` to `first + count - 1` of a seed, each a pure function of (seed, its number).
+
+    grammar: TALES unless given.
+    """
     for number in range(first, first + count):
         yield walk(grammar or TALES, Draw(seed, number))
 
@@ -156,8 +159,8 @@ class Grammar:
         forms = self._words[word_class]
         if isinstance(forms, str):
             return forms.split()
-        words = forms[form.lower()].split() if form else next(iter(forms.values())).split()
-        return [word.capitalize() if form and form[0].isupper() else word for word in words]
+        words = forms[form.lower() if form else next(iter(forms))].split()
+        return [word.capitalize() for word in words] if form and form[0].isupper() else words
 
 
 def _listed(entries: str | list) -> list:
@@ -168,7 +171,8 @@ TALES = Grammar(RULES, WORDS)
 
 
 class Chooser(Protocol):
-    """Decides a walk: what comes at character `at`, by an index that is not `taken`; it hears of each piece printed."""
+    """Decides a walk: `choose` returns what comes at character `at`, by its index in `choice`, none of those `taken`;
+    `accept` hears of each piece as it is printed at character `at`."""
 
     def choose(self, choice: Choice, taken: Sequence[int], at: int) -> int: ...
     def accept(self, piece: str, at: int) -> None: ...

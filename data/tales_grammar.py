@@ -2,7 +2,7 @@
 
 In a sentence, `<rule>` is replaced by one of the rule's alternatives, `{slot=class}` draws a word of a class and
 remembers it under a name, and `{slot}` repeats it. A class never gives the same word twice in a story, so hero and
-friend differ. `{slot.form}` prints another form of the word, with a capital where the form's name has one.
+friend differ. `{slot.form}` prints that form of the word (else the first), with a capital if the form's name has one.
 An alternative is a string, or (string, weight) where it is weight times as likely as its neighbours; alternatives of
 one word each are written as one string.
 
@@ -165,7 +165,7 @@ RULES = {
     # A storm
     "storm": [
         "Then a <fierce> {weather=weather} came and lasted {number=number} days.",
-        "Without warning a <fierce> {weather=weather} came for {number=number} days.",
+        "Without warning a <fierce> {weather=weather} came, and it lasted {number=number} days.",
     ],
     "fierce": "fierce wild dreadful bitter sudden noisy",
     "damage": [

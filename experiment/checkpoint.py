@@ -93,7 +93,7 @@ def write_files(folder: Path, step: int, model: dict, optimizer: dict, state: di
         flush(folder / name)
         files[name] = {"bytes": (folder / name).stat().st_size, "sha256": digest(folder / name)}
     manifest = {"format": FORMAT, "step": step, "best": best, "files": files}
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     flush(folder / "manifest.json")
     flush_folder(folder)
 

@@ -69,9 +69,9 @@ def find(path_or_name: str) -> tuple[Path, str]:
             return candidate, str(shown)
     if os.path.isdir(path):
         raise InputError(f"--config {path_or_name}: a folder; a YAML file expected")
-    known = sorted(file.name for file in FOLDER.glob("*.yaml"))
-    close = difflib.get_close_matches(path.name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]}?" if close else f"a path expected, or one of {', '.join(known)}"
+    known = sorted(file.stem for file in FOLDER.glob("*.yaml"))
+    close = difflib.get_close_matches(path.stem, known, n=1)
+    hint = f"did you mean {close[0]}.yaml?" if close else f"a path expected, or one of {', '.join(known)}"
     raise InputError(f"--config {path_or_name}: no such file; {hint}")
 
 

@@ -3,6 +3,7 @@
 wandb is imported only then, is told nothing but what is logged here, and may fail at any time without harm to the run.
 """
 
+import contextlib
 import html
 import json
 import math
@@ -98,7 +99,8 @@ class Tracker:
         self.file.close()
         if self.wandb:
             self.safely(lambda: self.wandb.finish())
-        self.wandb = None
+        if self.wandb:
+            self.leave_wandb()
 
     # ---- wandb, which may fail
 
@@ -134,7 +136,7 @@ class Tracker:
                 x_disable_meta=True,
                 x_disable_stats=True,
                 x_save_requirements=False,
-                init_timeout=15,
+                init_timeout=10,
                 login_timeout=15,
                 finish_timeout=60,
                 finish_timeout_raises=True,
@@ -154,7 +156,14 @@ class Tracker:
         except Exception as error:  # whatever it is, the run matters more
             why = " ".join(str(error).split()) or type(error).__name__
             print(f"warning: wandb failed ({why}); the run goes on without it", file=sys.stderr)
-            self.wandb = None
+            self.leave_wandb()
+
+    def leave_wandb(self):
+        """Ends wandb's own process now: left to the end of ours it prints a traceback if it has died."""
+        self.wandb = None
+        if sys.modules.get("wandb"):
+            with contextlib.suppress(Exception, SystemExit):
+                sys.modules["wandb"].teardown()
 
 
 # ---- metrics.jsonl

@@ -38,6 +38,12 @@ class Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data):
         return True
 
+    def represent_text(self, text):
+        # PyYAML writes some line breaks, such as U+0085, so that it reads spaces; escaped they come back
+        return self.represent_scalar(TAG + "str", text, style=None if text.isprintable() else '"')
+
+
+Dumper.add_representer(str, Dumper.represent_text)
 
 for kind, (pattern, first_characters) in PLAIN.items():
     for cls in (Loader, Dumper):

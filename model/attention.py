@@ -73,7 +73,8 @@ def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
     vectors depends on their contents and on the distance between their positions alone.
     """
     cos, sin = angles
-    first, second = x.float().chunk(2, dim=-1)  # (B, H, T, K/2) each
+    first, second = x.chunk(2, dim=-1)  # (B, H, T, K/2) each
+    # the angles are float32, so bfloat16 channels are turned in float32 and rounded once
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).type_as(x)
 
 

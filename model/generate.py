@@ -70,7 +70,7 @@ def probabilities(logits: Tensor, *, temperature: float, top_k: int | None, top_
 
 def choose(logits: Tensor, *, temperature: float, top_k: int | None, top_p: float | None, generator) -> Tensor:
     """The next token of each row: logits (B, V) -> ids (B,). Temperature 0 takes the likeliest."""
-    if temperature == 0:
+    if temperature < 1e-8:  # dividing by less overflows float32, and would choose the likeliest all the same
         return logits.argmax(dim=-1)
     p = probabilities(logits, temperature=temperature, top_k=top_k, top_p=top_p)
     return torch.multinomial(p, 1, generator=generator).squeeze(-1)

@@ -59,16 +59,9 @@ class GPTConfig:
         return max(1, int(self.n_embd // self.n_head * self.attn_ratio))
 
 
-class RMSNorm(nn.RMSNorm):
-    """Zhang and Sennrich 2019, with a gain and no bias; always in fp32, as autocast does with LayerNorm."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.float()).type_as(x)
-
-
 def make_norm(config: GPTConfig) -> nn.Module:
-    if config.norm == "rmsnorm":
-        return RMSNorm(config.n_embd, eps=1e-5)
+    if config.norm == "rmsnorm":  # Zhang and Sennrich 2019: a gain, no mean and no bias
+        return nn.RMSNorm(config.n_embd, eps=1e-5)
     return nn.LayerNorm(config.n_embd, eps=1e-5, bias=config.bias)
 
 

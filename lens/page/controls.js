@@ -27,7 +27,8 @@ export function controls(host, redraw) {
   host.append(
     element("div", { class: "brand" }, element("b", {}, "glassgpt"), element("span", {}, page.run)),
     element("div", { class: "time" }, play, slider, element("div", { class: "now" }, number, loss)),
-    element("div", { class: "choices" }, prompt.field, layer.field, head.field, query.field, scale.field, themes),
+    element("div", { class: "choices" }, prompt.field, layer.field, head.field, query.field, scale.field),
+    themes,
   );
 
   let timer = null;

@@ -8,8 +8,8 @@ import { change, shownMaps, shownPrompt, state } from "./state.js";
 
 export function grid(host) {
   const measures = MEASURES.map(({ name, label }) => [name, label]);
-  const measure = choice("Number", measures, (value) => change({ measure: value }));
-  const order = choice("Order", [["layers", "by layer"], ["score", "highest first"]], (value) => change({ order: value }));
+  const measure = choice("Score", measures, (value) => change({ measure: value }));
+  const order = choice("Order", [["layers", "by layer"], ["score", "highest score first"]], (value) => change({ order: value }));
   const field = element("div", { class: "heads" });
   host.append(element("div", { class: "choices" }, measure.field, order.field), element("div", { class: "wide" }, field));
 

@@ -33,14 +33,15 @@ export function map(host, point) {
     masked.hidden = !shownPrompt().causal || shownPrompt().tokens.length < 4;
   }
 
+  /** Sizes cells to the room beside the labels, whose size follows a first guess at the cells'. */
   function layout() {
     const { length } = shownPrompt().tokens;
+    const fit = () => Math.min(LARGEST, Math.min(whole.clientWidth - field.offsetLeft, TALLEST) / length);
     whole.classList.remove("crowded");
-    const beside = whole.clientWidth - field.offsetLeft;
-    const room = (width) => Math.min(width, TALLEST) / length;
-    cell = Math.min(LARGEST, room(beside));
-    whole.classList.toggle("crowded", cell < READABLE);
-    if (cell < READABLE) cell = room(whole.clientWidth - field.offsetLeft);
+    whole.style.setProperty("--label", "13px");
+    whole.style.setProperty("--label", `${Math.min(13, Math.floor(fit()))}px`);
+    whole.classList.toggle("crowded", fit() < READABLE);
+    cell = fit();
     if (cell > 4) cell = Math.floor(cell);
     whole.style.setProperty("--cell", `${cell}px`);
     whole.style.setProperty("--side", `${cell * length}px`);
@@ -82,8 +83,10 @@ export function map(host, point) {
     hovered = null;
     change({ query: state.query + down, key: state.key + right });
   });
+  let width = 0;
   new ResizeObserver(() => {
-    if (shown === null) return; // nothing drawn yet
+    if (shown === null || width === host.clientWidth) return; // nothing drawn yet, or its own height alone
+    width = host.clientWidth;
     layout();
     light();
   }).observe(host);

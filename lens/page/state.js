@@ -99,11 +99,17 @@ function fromHash() {
   return changes;
 }
 
+let waiting = null;
+
+/** Puts the view into the address, not more often than browsers allow (about 200 times in 30 s). */
 function remember() {
-  const kept = { ...state, step: shownStep().step };
-  try {
-    history.replaceState(null, "", "#" + new URLSearchParams(kept));
-  } catch {
-    // A sandboxed frame may refuse: the view is then not in its address, and all else works.
-  }
+  clearTimeout(waiting);
+  waiting = setTimeout(() => {
+    const kept = { ...state, step: shownStep().step };
+    try {
+      history.replaceState(null, "", "#" + new URLSearchParams(kept));
+    } catch {
+      // A sandboxed frame may refuse: the view is then not in its address, and all else works.
+    }
+  }, 200);
 }

@@ -14,7 +14,8 @@ export function strip(host) {
     return button;
   });
   const text = element("div", { class: "strip", role: "group", "aria-label": "Tokens of the prompt; arrow keys choose" });
-  host.append(element("div", { class: "toggle", role: "group", "aria-label": "Direction" }, ...buttons), text);
+  const written = element("p", { class: "note" }, "Underlined: written by the model.");
+  host.append(element("div", { class: "toggle", role: "group", "aria-label": "Direction" }, ...buttons), text, written);
 
   text.addEventListener("keydown", (event) => {
     const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
@@ -27,12 +28,12 @@ export function strip(host) {
 
   function build() {
     const { tokens, generatedFrom } = shownPrompt();
+    written.hidden = generatedFrom === null;
     text.replaceChildren(
       ...tokens.map((token, index) => {
         const button = element("button", { type: "button" }, element("bdi", {}, visible(token)));
         button.addEventListener("click", () => change({ query: index }));
         button.classList.toggle("generated", generatedFrom !== null && index >= generatedFrom);
-        button.classList.toggle("breaks", token.endsWith("\n"));
         return button;
       }),
     );

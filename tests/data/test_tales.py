@@ -18,10 +18,10 @@ SMALL = Grammar(
     {"name": "Ann Bob Cid"},
 )
 FUNCTION_WORDS = """
-a again after all an and anything as at back be been beside behind beyond but by cannot could did do down even ever every
-far for from had has have he her here him his how i if in into is it its let like long many may me more near never no
-nobody not nothing now of off on once one only other over perhaps she so some than that the their them then there they to
-together too two under up upon us was were what when where will with without yet you your
+a again after all an and anything as at back be been beside behind beyond but by cannot could did do down even ever
+every far for from had has have he her here him his how i if in into is it its let like long many may me more near never
+no nobody not nothing now of off on once one only other over perhaps she so some than that the their them then there
+they to together too two under up upon us was were what when where will with without yet you your
 """
 
 
@@ -128,13 +128,14 @@ def test_mean_nats_of_tales_is_its_entropy(many):
 def test_stories_are_the_same_bytes_everywhere():
     text = "\n".join(story.text for story in stories(1000, seed=1))
     assert (
-        hashlib.sha256(text.encode()).hexdigest() == "aad0c937e9c24b6f4916e6508cf0ccd683ab551aa6dfd2e1ba2ecb46981ac1c7"
+        hashlib.sha256(text.encode()).hexdigest() == "91c24d06e96244f4c870e03d6188df99b80665e41597c0444a069166c36bf318"
     )
 
 
 def test_a_story_depends_on_its_seed_and_number_alone():
     assert list(stories(5, seed=7, first=10)) == list(stories(15, seed=7))[10:]
-    assert next(stories(1, seed=7)) != next(stories(1, seed=8))
+    of_seed_7, of_seed_8 = ({story.text for story in stories(200, seed=seed)} for seed in (7, 8))
+    assert not of_seed_7 & of_seed_8
 
 
 def test_no_story_comes_twice(many):
@@ -235,10 +236,11 @@ def test_distance_counts_the_words_from_the_first_mention(many):
 
 
 def test_the_first_word_of_a_choice_is_not_called_forced():
-    grammar = Grammar({"story": ["{a=name}, {b=name}: <end>"], "end": ["{a} and {a}.", "nobody."]}, {"name": "Ann Bob"})
-    with pytest.raises(ValueError, match="begin"):
-        Grammar({"story": ["{a=name}: <end>"], "end": ["{a}.", "Bob."]}, {"name": "Ann Bob"})
-    assert read_story("Ann, Bob: Ann and Ann.", grammar).forced == (("name", 18, 21, 4),)
+    names = {"name": "Ann Bob"}
+    choice = Grammar({"story": ["{a=name}, {b=name}: <end>"], "end": ["{a} and {a}.", "nobody."]}, names)
+    no_choice = Grammar({"story": ["{a=name}, {b=name}: <end>"], "end": ["{a} and {a}."]}, names)
+    assert read_story("Ann, Bob: Ann and Ann.", choice).forced == (("name", 18, 21, 4),)
+    assert read_story("Ann, Bob: Ann and Ann.", no_choice).forced == (("name", 10, 13, 2), ("name", 18, 21, 4))
 
 
 # The grammar
@@ -250,6 +252,7 @@ def test_the_first_word_of_a_choice_is_not_called_forced():
         {"story": ["Once more.", "Once again."]},
         {"story": ["<who> slept.", "Ann woke."], "who": "Ann Bob"},
         {"story": ["{hero=name} slept.", "Ann woke."]},
+        {"story": ["Old {hero=name}: <end>"], "end": ["{hero}.", "Bob."]},
     ],
 )
 def test_two_alternatives_that_begin_alike_are_refused(rules):

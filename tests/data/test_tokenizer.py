@@ -182,9 +182,9 @@ def test_a_damaged_tokenizer_is_refused(bpe, tmp_path):
     for damaged in (whole.replace('"e"', '"x"', 1), whole[:-40], "", "[]", '{"sha256": ""}'):
         assert damaged != whole
         path.write_text(damaged)
-        with pytest.raises(InputError, match="tokenizer.json"):
+        with pytest.raises(InputError, match=r"tokenizer\.json"):
             Tokenizer.load(path)
-    with pytest.raises(InputError, match="nothing.json"):
+    with pytest.raises(InputError, match=r"nothing\.json"):
         Tokenizer.load(tmp_path / "nothing.json")
 
 
@@ -208,7 +208,7 @@ def words_of(text, pattern):
     return [tokenizer.token_bytes(i) for i in tokenizer.encode(text)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text("aB1's .,。，、中/\n\r\u0301_²-", min_size=3, max_size=12))
 def test_pieces_are_cut_only_where_tokens_end_anyway(patterns, text):
     cut = module.SAFE_CUT.search(text)
@@ -266,7 +266,7 @@ def test_without_a_network_a_published_encoding_is_refused_at_once(monkeypatch, 
     for variable in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")  # the discard port: nothing listens
     start = time.monotonic()
-    with pytest.raises(InputError, match="data.tokenizer p50k_base: tiktoken could not download it"):
+    with pytest.raises(InputError, match=r"data\.tokenizer p50k_base: tiktoken could not download it"):
         tiktoken_tokenizer("p50k_base")
     assert time.monotonic() - start < 10
 

@@ -129,7 +129,7 @@ def test_a_whole_number_may_be_written_with_an_exponent_or_underscores_and_stays
         (b"model:\n  n\xff: 1", "ex.yaml: not UTF-8 at byte 10; a YAML file expected"),
         ("model: [1, 2\nx: 3", "ex.yaml:2: not YAML: while parsing a flow sequence expected ',' or ']', but got ':'"),
         ("a\x07b: 1", "ex.yaml: not YAML: unacceptable character #x0007: special characters are not allowed"),
-        ("data:\n  source: !!python/object/apply:os.system [ls]", "ex.yaml:2: the tag '!!python/object/apply:os.system'"),
+        ("data:\n  source: !!python/object/apply:os.abort []", "ex.yaml:2: the tag '!!python/object/apply:os.abort'"),
         ("data:\n  source: !secret x", "ex.yaml:2: the tag '!secret' is not read; plain values expected"),
         ("train:\n  seed: !!int x", "ex.yaml:2: the tag '!!int' is not read; plain values expected"),
         ("data: &d {source: x}\nmodel: *d", "ex.yaml:1: a value repeated by reference (*name) is not read"),
@@ -224,7 +224,7 @@ def test_a_configuration_is_found_by_path_and_by_name_with_and_without_yaml(tmp_
     assert load_config("small.yaml").model.n_layer == 2
     for name, message in [
         ("smal.yaml", "--config smal.yaml: no such file; did you mean small.yaml?"),
-        ("zz", "--config zz: no such file; a path expected, or one of small.yaml"),
+        ("zz", "--config zz: no such file; a path expected, or one of small"),
         ("shipped", "--config shipped: a folder; a YAML file expected"),
         ("a\0b", "--config a\0b: no such file"),
         ("x" * 5000, "--config xxx"),
@@ -329,7 +329,22 @@ def test_the_writer_of_plain_yaml_would_not_do():
     assert yaml_lines.read_text(yaml.safe_dump({"key": "1e5"}), "").value["key"].value == 1e5
 
 
-YAML_PIECES = "model: |\n|  |n_layer|: |- |[|}|{|&a |*a|!!|'|\"|#|1e|?|<<|%|\t|...|---".split("|")
+YAML_PIECES = [
+    "model:",
+    "\n",
+    "  ",
+    "n_layer",
+    ": ",
+    "- ",
+    "&a ",
+    "*a",
+    "!!",
+    "1e",
+    "<<",
+    "...",
+    "---",
+    *"[]{}'\"#?%|\t",
+]
 
 
 @settings(max_examples=300, deadline=None)

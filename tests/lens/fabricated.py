@@ -1,6 +1,9 @@
-"""A run's folder as training leaves it, with attention maps made up: patterns that form over the steps, and noise."""
+"""A run's folder as training leaves it, with attention maps made up, and a reading of the page built from it."""
 
+import base64
 import json
+import re
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -97,3 +100,20 @@ def measures(weights, period):
         scores["induction"] = float(np.mean([weights[i, i - period + 1] for i in second]))
     query, key = np.indices(weights.shape)
     return {**scores, "mean_distance": float((weights * (query - key)).sum() / weights.sum())}
+
+
+def data_of(html):
+    """What a page carries."""
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)[1])
+
+
+def unpacked(weights):
+    """An independent reading of the packed numbers, as float64."""
+    planes = np.frombuffer(zlib.decompress(base64.b64decode(weights["data"])), dtype=np.uint8)
+    width, dtype, scale = {"float32": (4, "<f4", 1), "thousandths": (2, "<u2", 1000)}[weights["format"]]
+    return np.ascontiguousarray(planes.reshape(width, -1).T).view(dtype).ravel().astype(np.float64) / scale
+
+
+def lower(maps):
+    """The visible cells of causal maps (L, H, T, T), row by row."""
+    return maps[..., np.tril(np.ones(maps.shape[-2:], dtype=bool))].ravel()

@@ -1,0 +1,96 @@
+"""A stand-in for the Hugging Face Hub on the loopback: one data set, served the way the client libraries ask for it."""
+
+import contextlib
+import http.server
+import json
+import threading
+import urllib.parse
+from hashlib import sha1
+from pathlib import PurePosixPath
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@contextlib.contextmanager
+def hub(repository: str, files: dict[str, bytes]):
+    """Serves `files` as `repository` at COMMIT, its branch main; yields (endpoint, list of the paths asked for)."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            form = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+            address = urllib.parse.urlsplit(self.path)
+            path, query = urllib.parse.unquote(address.path), urllib.parse.parse_qs(address.query)
+            api, resolve = f"/api/datasets/{repository}", f"/datasets/{repository}/resolve/"
+            if path == api or path.startswith(f"{api}/revision/"):
+                self.at_revision(path.removeprefix(f"{api}/revision/") if path != api else "main", self.info)
+            elif path.startswith(f"{api}/tree/"):
+                revision, _, folder = path.removeprefix(f"{api}/tree/").partition("/")
+                self.at_revision(revision, lambda: self.tree(folder, query.get("recursive") == ["true"]))
+            elif path.startswith(f"{api}/paths-info/"):
+                wanted = urllib.parse.parse_qs(form).get("paths", [])
+                self.at_revision(path.split("/")[-1], lambda: self.send_json([entry(f) for f in files if f in wanted]))
+            elif path.startswith(resolve):
+                revision, _, name = path.removeprefix(resolve).partition("/")
+                self.at_revision(revision, lambda: self.file(name))
+            else:
+                self.fail("RepoNotFound")
+
+        do_HEAD = do_POST = do_GET
+
+        def at_revision(self, revision, answer):
+            answer() if revision in ("main", COMMIT) else self.fail("RevisionNotFound")
+
+        def info(self):
+            siblings = [{"rfilename": name} for name in files]
+            self.send_json({"id": repository, "sha": COMMIT, "siblings": siblings, "private": False, "tags": []})
+
+        def tree(self, folder, recursive):
+            inside = {name for path in files for name in [path, *map(str, list(PurePosixPath(path).parents)[:-1])]}
+            found = [n for n in sorted(inside) if n != folder and (not folder or n.startswith(f"{folder}/"))]
+            if not recursive:
+                found = [n for n in found if str(PurePosixPath(n).parent) == (folder or ".")]
+            self.send_json([entry(n) for n in found]) if found else self.fail("EntryNotFound")
+
+        def file(self, name):
+            if name not in files:
+                return self.fail("EntryNotFound")
+            start, end, size = 0, len(files[name]), len(files[name])
+            if wanted := self.headers.get("Range"):
+                first, _, last = wanted.removeprefix("bytes=").partition("-")
+                start, end = int(first), min(int(last or size) + 1, size)
+            headers = {"ETag": f'"{entry(name)["oid"]}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
+            if wanted:
+                headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+            self.send(206 if wanted else 200, files[name][start:end], headers)
+
+        def send_json(self, value):
+            self.send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+        def fail(self, code):
+            self.send(404, b"{}", {"X-Error-Code": code, "X-Error-Message": code})
+
+        def send(self, status, body, headers):
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    def entry(name):
+        if name not in files:
+            return {"type": "directory", "path": name, "oid": sha1(name.encode()).hexdigest(), "size": 0}
+        return {"type": "file", "path": name, "size": len(files[name]), "oid": sha1(files[name]).hexdigest()}
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,349 @@
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from data import corpus as module
+from data import tales
+from data.corpus import DataConfig, load_corpus
+from data.shards import Batches
+from experiment.errors import InputError, RunError
+
+WORDS = [
+    "the",
+    "quick",
+    "brown",
+    "fox",
+    "jumps",
+    "over",
+    "a",
+    "lazy",
+    "dog",
+    "and",
+    "naps",
+    "near",
+    "its",
+    "warm",
+    "den",
+]
+
+
+def prose(n_words, seed=0):
+    return " ".join(np.random.default_rng(seed).choice(WORDS, n_words))
+
+
+@pytest.fixture
+def load(tmp_path):
+    """load_corpus with a cache of the test's own; what it reported is in load.said."""
+
+    def load(source="tales", block_size=8, tokenizer_given=None, **options):
+        config = DataConfig(source=str(source), **{"cache": str(tmp_path / "cache"), **options})
+        return load_corpus(config, block_size=block_size, report=load.said.append, tokenizer=tokenizer_given)
+
+    load.said = []
+    return load
+
+
+@pytest.fixture
+def text(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text(prose(2000))
+    return path
+
+
+def test_one_document_is_split_by_position(load, text):
+    for tokenizer in ("char", "bpe"):
+        corpus = load(text, tokenizer=tokenizer, val_fraction=0.2)
+        whole = text.read_text()
+        cut = int(len(whole) * 0.8)
+        end = corpus.tokenizer.end_of_text
+        assert corpus.tokenizer.decode(corpus.train.ids) == whole[:cut]
+        assert corpus.tokenizer.decode(corpus.val.ids) == whole[cut:]
+        # The end of text stands at the two ends of the text, and not where it is cut.
+        assert (np.flatnonzero(corpus.train.ids == end) == [0]).all()
+        assert (np.flatnonzero(corpus.val.ids == end) == [len(corpus.val) - 1]).all()
+        assert corpus.stories is corpus.revision is None
+
+
+@pytest.mark.parametrize("sample", ["Trời ơi, con mèo đen. " * 99, "今天天气很好。" * 99, "👩‍👩‍👧\u0301 שלום\r\n" * 99])
+def test_a_cut_counts_characters_and_the_sizes_count_bytes(load, tmp_path, sample):
+    (tmp_path / "text.txt").write_bytes(sample.encode())
+    for tokenizer in ("char", "bpe"):
+        corpus = load(tmp_path / "text.txt", tokenizer=tokenizer)
+        cut = int(len(sample) * 0.9)
+        for tokens, part in ((corpus.train, sample[:cut]), (corpus.val, sample[cut:])):
+            assert corpus.tokenizer.decode(tokens.ids) == part
+            assert tokens.n_bytes == len(part.encode()) == corpus.tokenizer.byte_lengths[tokens.ids].sum()
+
+
+def documents(corpus, tokens):
+    ends = np.append(tokens.document_starts[1:], len(tokens)) - 1
+    assert (tokens.ids[ends] == corpus.tokenizer.end_of_text).all()
+    return [corpus.tokenizer.decode(tokens.ids[a:b]) for a, b in zip(tokens.document_starts, ends, strict=True)]
+
+
+def test_several_documents_are_split_by_document_with_copies_on_one_side(load, tmp_path):
+    texts = [f"{i} {prose(20, i)}" for i in range(40)]
+    rows = texts + texts[::2] + texts[:5]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps({"text": row}) + "\n" for row in rows))
+    corpus = load(tmp_path / "rows.jsonl")
+    train, val = documents(corpus, corpus.train), documents(corpus, corpus.val)
+    assert sorted(train + val) == sorted(rows)
+    assert not set(train) & set(val)
+    assert len(set(val)) == 4
+    assert train == [row for row in rows if row in set(train)]  # in their order
+    # The order of the rows and their copies do not decide what is validation.
+    (tmp_path / "other.jsonl").write_text("".join(json.dumps({"text": row}) + "\n" for row in texts[::-1]))
+    other = load(tmp_path / "other.jsonl")
+    assert set(documents(other, other.val)) == set(val)
+
+
+def test_two_documents_give_one_to_each_side_and_copies_alone_are_split_by_position(load, tmp_path):
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "a.txt").write_text("a" * 100)
+    (folder / "b.txt").write_text("b" * 100)
+    corpus = load(folder, tokenizer="char")
+    assert sorted(documents(corpus, corpus.train) + documents(corpus, corpus.val)) == ["a" * 100, "b" * 100]
+    (folder / "b.txt").write_text("a" * 100)
+    corpus = load(folder, tokenizer="char")
+    assert (corpus.tokenizer.decode(corpus.train.ids), corpus.tokenizer.decode(corpus.val.ids)) == ("a" * 180, "a" * 20)
+
+
+def test_a_character_vocabulary_is_that_of_the_whole_text_and_bpe_learns_from_training_alone(load, tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("abc " * 900 + "xyz " * 100)
+    assert load(path, tokenizer="char").tokenizer.tokens == [b" ", b"a", b"b", b"c", b"x", b"y", b"z", b""]
+    learned = load(path, vocab_size=270).tokenizer.tokens
+    assert b" abc" in learned and b"abc" in learned
+    assert not any(b"xy" in token for token in learned)
+
+
+def test_a_vocabulary_that_the_text_cannot_fill_is_smaller_and_says_so(load, text):
+    corpus = load(text, vocab_size=5000)
+    assert 300 < corpus.tokenizer.vocab_size < 400
+    assert f"({corpus.tokenizer.vocab_size} in the vocabulary, not 5,000" in load.said[-1]
+
+
+def test_the_text_of_the_end_of_text_stays_text(load, tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("one <|endoftext|> two " * 100)
+    for tokenizer in ("char", "bpe"):
+        corpus = load(path, tokenizer=tokenizer)
+        assert (corpus.train.ids == corpus.tokenizer.end_of_text).sum() == 1
+        assert corpus.tokenizer.decode(corpus.val.ids).count("<|endoftext|>") == 10
+
+
+def test_a_second_start_finds_the_cache(load, text):
+    first, second = load(text), load(text)
+    assert (first.cached, second.cached) == (False, True)
+    assert first.train.folder == second.train.folder
+    assert first.tokenizer.hash == second.tokenizer.hash == second.train.tokenizer_hash
+    assert len(load.said) == 1
+
+
+def test_whatever_decides_the_tokens_makes_a_cache_of_its_own(load, text, tmp_path):
+    folders = {load(text).train.folder}
+    for options in ({"tokenizer": "char"}, {"vocab_size": 300}, {"val_fraction": 0.2}, {"encoding_errors": "replace"}):
+        corpus = load(text, **options)
+        assert not corpus.cached, options
+        folders.add(corpus.train.folder)
+    before = text.stat()
+    changed = text.read_text()[::-1]
+    text.write_text(changed)
+    os.utime(text, ns=(before.st_atime_ns, before.st_mtime_ns))  # the same size and date
+    corpus = load(text)
+    assert not corpus.cached
+    assert corpus.tokenizer.decode(corpus.train.ids) == changed[: int(len(changed) * 0.9)]
+    assert len(folders | {corpus.train.folder}) == 6
+
+
+def test_a_damaged_cache_is_made_again(load, text):
+    folder = load(text).train.folder
+    whole = (folder / "tokens.bin").read_bytes()
+    for damage in (
+        lambda: (folder / "tokens.bin").write_bytes(whole[:-2] + b"\0\0"),
+        lambda: (folder.parent / "tokenizer.json").write_text("{}"),
+        lambda: (folder.parent / "val" / "manifest.json").unlink(),
+    ):
+        damage()
+        assert not load(text).cached
+        assert "making the tokens again" in load.said[-2]
+        assert (folder / "tokens.bin").read_bytes() == whole
+        assert load(text).cached
+
+
+def test_a_run_that_goes_on_keeps_its_tokenizer(load, text, tmp_path):
+    first = load(text)
+    again = load(text, tokenizer_given=first.tokenizer)
+    assert again.cached and again.train.folder == first.train.folder
+    (tmp_path / "more.txt").write_text(prose(3000, seed=1))
+    other = load(tmp_path / "more.txt")
+    kept = load(tmp_path / "more.txt", tokenizer_given=first.tokenizer)
+    assert kept.tokenizer.hash == first.tokenizer.hash != other.tokenizer.hash
+    assert kept.tokenizer.decode(kept.val.ids) == other.tokenizer.decode(other.val.ids)
+    assert load(tmp_path / "more.txt", tokenizer_given=first.tokenizer).cached
+    assert load(tmp_path / "more.txt").tokenizer.hash == other.tokenizer.hash
+
+
+def test_a_text_that_changes_while_it_is_read_is_no_cache(load, text, monkeypatch):
+    learn = module.train_bpe
+
+    def meddle(*args):
+        text.write_text(prose(2000, seed=9))
+        return learn(*args)
+
+    monkeypatch.setattr(module, "train_bpe", meddle)
+    with pytest.raises(RunError, match="changed while it was read"):
+        load(text)
+    monkeypatch.undo()
+    assert not load(text).cached
+
+
+def test_two_runs_may_build_the_same_cache_at_once(text, tmp_path):
+    code = (
+        "import sys; from data.corpus import DataConfig, load_corpus\n"
+        "corpus = load_corpus(DataConfig(source=sys.argv[1], cache=sys.argv[2]), block_size=8)\n"
+        "print(corpus.cached, corpus.train.folder, corpus.tokenizer.decode(corpus.val.ids[:20]))"
+    )
+    command = [sys.executable, "-c", code, str(text), str(tmp_path / "cache")]
+    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    answers = [run.communicate() for run in runs]
+    assert [run.returncode for run in runs] == [0, 0, 0], answers
+    assert len({line.split(" ", 1)[1] for line, _ in answers}) == 1
+    assert len(list((tmp_path / "cache" / "tokens").iterdir())) == 1
+
+
+def test_the_slower_of_two_builders_uses_what_the_other_made(load, text, monkeypatch):
+    first = load(text)
+    monkeypatch.setattr(module.Path, "exists", lambda path: path.name != first.train.folder.parent.name)
+    publish = module._publish
+
+    def late(beside, folder):
+        monkeypatch.undo()
+        publish(beside, folder)
+
+    monkeypatch.setattr(module, "_publish", late)
+    second = load(text)
+    assert not second.cached and second.train.folder == first.train.folder
+    assert [path.name for path in first.train.folder.parents[1].iterdir()] == [first.train.folder.parent.name]
+
+
+def test_what_a_killed_run_left_is_swept_away_after_a_day(load, text, tmp_path):
+    for name, age in ((".old", 90_000), (".young", 10)):
+        left = tmp_path / "cache" / "tokens" / name
+        left.mkdir(parents=True)
+        os.utime(left, (time.time() - age,) * 2)
+    load(text)
+    names = {path.name for path in (tmp_path / "cache" / "tokens").iterdir()}
+    assert ".young" in names and ".old" not in names
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(load, text, tmp_path, monkeypatch):
+    def full(*args, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "write_tokens", full)
+    with pytest.raises(RunError, match=r"data\.cache .*cache: cannot be written: No space left on device"):
+        load(text)
+    assert list((tmp_path / "cache" / "tokens").iterdir()) == []
+
+
+def test_a_text_too_short_for_a_window_is_told_its_size_and_what_to_do(load, tmp_path):
+    path = tmp_path / "text.txt"
+    size = path.write_text(prose(400))  # about 2 KB
+    with pytest.raises(InputError) as error:
+        load(path, tokenizer="char", block_size=256)
+    message = str(error.value)
+    assert f"the validation part has {int(size * 0.1 + 0.999) + 1} tokens" in message
+    assert "model.block_size 256 needs 257" in message and "raise data.val_fraction" in message
+    corpus = load(path, tokenizer="char", block_size=64)
+    assert Batches(corpus.train, 64, seed=0).windows(0, 4).shape == (4, 65)
+    with pytest.raises(InputError, match="the training part"):
+        load(path, tokenizer="char", val_fraction=0.9, block_size=256)
+    path.write_text("")
+    with pytest.raises(InputError, match="holds no text"):
+        load(path)
+    for tokenizer in ("char", "bpe"):
+        path.write_text("x")
+        with pytest.raises(InputError, match=r"has . tokens"):
+            load(path, tokenizer=tokenizer)
+
+
+def test_validation_stories_never_occur_in_training(load):
+    corpus = load(stories=300)
+    train, val = documents(corpus, corpus.train), documents(corpus, corpus.val)
+    drawn = [story.text for story in tales.stories(333)]
+    assert (train, val) == (drawn[:300], drawn[300:])
+    assert not set(train) & set(val)
+    assert [story.text for story in corpus.stories] == val
+    assert corpus.stories[7] == next(tales.stories(1, first=307))  # with the same probability and forced words
+
+
+def test_a_story_drawn_a_second_time_is_left_out_of_validation(load, monkeypatch):
+    drawn = list(tales.stories(333))
+    drawn[310], drawn[320] = drawn[5], drawn[299]
+    monkeypatch.setattr(module.tales, "stories", lambda count: iter(drawn[:count]))
+    corpus = load(stories=300)
+    assert documents(corpus, corpus.val) == [s.text for i, s in enumerate(drawn) if i >= 300 and i not in (310, 320)]
+    assert len(corpus.stories) == 31
+
+
+def test_stories_are_found_again_at_once(load):
+    load(stories=2000)
+    start = time.perf_counter()
+    assert load(stories=2000).cached
+    assert time.perf_counter() - start < 0.3
+
+
+BOUNDED = """
+import resource, sys
+from data.corpus import DataConfig, load_corpus
+load_corpus(DataConfig(source=sys.argv[1], tokenizer=sys.argv[3], cache=sys.argv[2]), block_size=8)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+"""
+
+
+@pytest.mark.parametrize(("tokenizer", "size"), [("char", 64 << 20), ("bpe", 40 << 20)])
+def test_a_large_text_takes_little_memory(tmp_path, tokenizer, size):
+    pytest.importorskip("resource")
+    small = prose(60_000)
+
+    def peak(n_bytes):
+        path = tmp_path / f"{n_bytes}.txt"
+        with open(path, "w") as file:
+            for _ in range(n_bytes // len(small)):
+                file.write(small)
+        command = [sys.executable, "-c", BOUNDED, path, tmp_path / "cache", tokenizer]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return int(done.stdout)
+
+    assert (
+        peak(size) - peak(size // 8) < size // 2
+    )  # reading the whole would take 7/8 of it more, its ids several times
+
+
+IMPOSSIBLE = {
+    "source": [""],
+    "tokenizer": ["gpt-2"],
+    "vocab_size": [256],
+    "val_fraction": [0.0, 1.0, float("nan")],
+    "stories": [0],
+    "encoding_errors": ["ignore"],
+}
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in IMPOSSIBLE.items() for value in values])
+def test_an_impossible_value_is_refused_by_its_name(key, value):
+    with pytest.raises(ValueError, match=f"^{key}: ") as error:
+        DataConfig(**{key: value})
+    if key == "tokenizer":
+        assert "did you mean gpt2?" in str(error.value)
+
+
+def test_the_size_of_the_vocabulary_concerns_bpe_alone():
+    assert DataConfig(tokenizer="char", vocab_size=0).vocab_size == 0

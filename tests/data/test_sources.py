@@ -1,0 +1,194 @@
+import codecs
+import csv
+import json
+import os
+import subprocess
+import sys
+import tracemalloc
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from data.corpus import DataConfig
+from data.sources import open_source, read_text
+from experiment.errors import InputError
+
+STRANGE = "Trời ơi\r\n中文 🦊\u0301\0\x1c\u2028 שלום\rend"
+
+
+def documents(path, report=lambda line: None, **options):
+    """The whole documents of a source."""
+    found, open_ = [], False
+    for chunk, ends in open_source(DataConfig(source=str(path), **options), report).documents():
+        found[-1:] = [found[-1] + chunk] if open_ else [*found[-1:], chunk]
+        open_ = not ends
+    assert not open_
+    return found
+
+
+def refusal(path, **options):
+    with pytest.raises(InputError) as error:
+        documents(path, **options)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+def test_a_text_is_read_as_it_is_whatever_the_size_of_the_reads(tmp_path, size):
+    path = tmp_path / "text.txt"
+    path.write_bytes(STRANGE.encode())
+    assert "".join(read_text(path, read_bytes=size)) == STRANGE
+
+
+@pytest.mark.parametrize("size", [3, 5, 1000])
+def test_a_byte_order_mark_is_dropped_at_the_start_alone(tmp_path, size):
+    path = tmp_path / "text.txt"
+    path.write_bytes(codecs.BOM_UTF8 + "a\ufeffb".encode() + codecs.BOM_UTF8)
+    assert "".join(read_text(path, read_bytes=size)) == "a\ufeffb\ufeff"
+
+
+@pytest.mark.parametrize("size", [3, 4, 5, 1000])
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+@pytest.mark.parametrize(
+    ("text", "at"), [(b"abcd\xffef", 4), ("中文".encode()[:-1], 3), ("é中".encode() + b"\xe4x", 5)]
+)
+def test_an_invalid_byte_is_named_by_its_offset_in_the_file(tmp_path, text, at, mark, size):
+    path = tmp_path / "text.txt"
+    path.write_bytes(mark + text)
+    with pytest.raises(InputError) as error:
+        list(read_text(path, read_bytes=size))
+    assert f"text.txt: not UTF-8 at byte {at + len(mark)} " in str(error.value)
+    assert "--data.encoding_errors replace" in str(error.value)
+    assert "\ufffd" in "".join(read_text(path, errors="replace", read_bytes=size))
+
+
+def test_a_utf_16_file_is_recognised(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_bytes("hello".encode("utf-16"))
+    assert "it looks like UTF-16" in refusal(path)
+
+
+def test_a_long_text_takes_little_memory(tmp_path):
+    path = tmp_path / "line.txt"
+    with open(path, "wb") as file:
+        for _ in range(32):
+            file.write(b"one line of 32 MB " * 58_000)
+    tracemalloc.start()
+    length = sum(len(chunk) for chunk in read_text(path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert length == path.stat().st_size > 32e6
+    assert peak < 6e6
+
+
+def test_each_text_file_of_a_folder_is_a_document_in_the_order_of_their_names(tmp_path):
+    for name in ("b.txt", "a/z.MD", "a.txt", "c.pdf", ".hidden.txt", ".git/x.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "empty.txt").write_text("")
+    said = []
+    assert documents(tmp_path, said.append) == ["a.txt", "a/z.MD", "b.txt"]
+    assert len(said) == 1 and "1 skipped (.pdf)" in said[0]
+
+
+def test_a_pattern_finds_files_of_all_kinds(tmp_path):
+    (tmp_path / "a.txt").write_text("first")
+    (tmp_path / "b.jsonl").write_text('{"text": "second"}\n{"text": "third"}\n')
+    (tmp_path / "c.md").write_text("fourth")
+    assert documents(tmp_path / "*") == ["first", "second", "third", "fourth"]
+    assert documents(tmp_path / "[ac].*") == ["first", "fourth"]
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """The same rows in four forms; one text is missing and one is empty."""
+    rows = [{"id": 1, "body": STRANGE}, {"id": 2, "body": "007"}, {"id": 3, "body": "NA"}, {"id": 4, "body": ""}]
+    with open(tmp_path / "rows.jsonl", "w") as file:
+        file.writelines(json.dumps(row) + "\n" for row in [*rows, {"id": 5, "body": None}])
+    with open(tmp_path / "rows.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, ["id", "body"])
+        writer.writeheader()
+        writer.writerows([{**row, "body": row["body"].replace("\0", "")} for row in rows])
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([*rows, {"id": 5, "body": None}]), tmp_path / "rows.parquet")
+    import datasets
+
+    datasets.Dataset.from_list(rows).save_to_disk(tmp_path / "saved")
+    datasets.DatasetDict({"train": datasets.Dataset.from_list(rows)}).save_to_disk(tmp_path / "splits")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "rows.parquet", "saved", "splits"])
+def test_each_row_of_a_table_is_a_document(tables, name):
+    expected = STRANGE.replace("\0", "") if name == "rows.csv" else STRANGE
+    assert documents(tables / name, text_column="body") == [expected, "007", "NA"]
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "rows.parquet", "saved", "splits"])
+def test_a_wrong_column_is_answered_with_those_there_are(tables, name):
+    message = refusal(tables / name, text_column="bdoy")
+    assert "data.text_column bdoy" in message and name in message
+    assert "has the columns id, body; did you mean body?" in message
+
+
+def test_a_column_without_text_is_refused(tables):
+    assert "rows.jsonl holds int there, not text" in refusal(tables / "rows.jsonl", text_column="id")
+
+
+def test_an_unknown_split_is_answered_with_those_there_are(tables):
+    assert "data.split dev" in (message := refusal(tables / "splits", split="dev")) and "splits train" in message
+
+
+@pytest.mark.parametrize("name", ["bad.jsonl", "bad.csv", "bad.parquet"])
+def test_a_damaged_table_is_named(tmp_path, name):
+    (tmp_path / name).write_bytes(b'{"text": "a"}\n{"text": \xff\n"')
+    assert name in refusal(tmp_path / name)
+
+
+def test_what_is_not_there_is_said(tmp_path):
+    (tmp_path / "moby.txt").write_text("x")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.pdf").write_text("x")
+    missing = refusal(tmp_path / "mobi.txt")
+    assert "no such file, folder or pattern" in missing and "did you mean" in missing and "moby.txt" in missing
+    assert "did you mean tales?" in refusal("tale")
+    assert "matches no text" in refusal(tmp_path / "empty")
+    assert "matches no text" in refusal(tmp_path / "*.csv")
+    assert "cannot read .pdf; known: .txt, .md, .jsonl, .csv, .parquet" in refusal(tmp_path / "notes.pdf")
+
+
+def test_what_cannot_be_opened_is_said(tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("x")
+
+    def forbidden(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("os.scandir", forbidden)  # permissions do not bind an administrator, who may run this test
+    assert "cannot be read: Permission denied" in refusal(tmp_path)
+    with pytest.raises(InputError, match=r"gone\.txt: cannot be read: No such file"):
+        list(read_text(tmp_path / "gone.txt"))
+
+
+def test_the_identity_follows_the_text_and_not_its_place(tmp_path):
+    def identity(path, **options):
+        return open_source(DataConfig(source=str(path), **options), print).identity()
+
+    (tmp_path / "a.txt").write_text("same")
+    (tmp_path / "b.txt").write_text("same")
+    os.utime(tmp_path / "b.txt", (0, 0))
+    first = identity(tmp_path / "a.txt")
+    assert first == identity(tmp_path / "b.txt")
+    assert first != identity(tmp_path / "a.txt", encoding_errors="replace")
+    (tmp_path / "b.txt").write_text("sane")
+    os.utime(tmp_path / "b.txt", (0, 0))  # the same size and date
+    assert first != identity(tmp_path / "b.txt") != identity(tmp_path)
+
+
+def test_a_text_file_is_read_without_the_library_for_tables(tmp_path):
+    (tmp_path / "a.txt").write_text("words and more words " * 100)
+    code = (
+        "import sys; from data.corpus import DataConfig, load_corpus\n"
+        "load_corpus(DataConfig(source=sys.argv[1], cache=sys.argv[2]), block_size=8)\n"
+        "print({'datasets', 'torch', 'pyarrow', 'requests'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code, tmp_path / "a.txt", tmp_path / "cache"]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "set()\n"

@@ -1,0 +1,438 @@
+import errno
+import hashlib
+import itertools
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from experiment import checkpoint as checkpoints
+from experiment.checkpoint import load_checkpoint, load_into, save_checkpoint
+from experiment.errors import InputError, RunError
+from experiment.training_state import random_state, restore_random_state, restore_training, training_state
+
+ROOT = Path(__file__).parents[2]
+
+
+class Net(nn.Module):
+    """Tied ends, a matrix between them, a buffer and dropout: what a GPT has, small."""
+
+    def __init__(self, width=8):
+        super().__init__()
+        self.wte = nn.Embedding(11, width)
+        self.fc = nn.Linear(width, width)
+        self.lm_head = nn.Linear(width, 11, bias=False)
+        self.lm_head.weight = self.wte.weight
+        self.register_buffer("angles", torch.linspace(0, 1, 3))
+
+    def forward(self, ids):
+        return self.lm_head(nn.functional.dropout(self.fc(self.wte(ids)).relu(), 0.2, self.training))
+
+
+def made(kind="adamw"):
+    net = Net()
+    matrices = [net.fc.weight] if kind == "muon" else []
+    rest = [p for p in net.parameters() if all(p is not m for m in matrices)]
+    optimizers = [torch.optim.AdamW(rest, lr=0.01, betas=(0.9, 0.95), fused=True)]
+    if matrices:
+        optimizers.append(torch.optim.Muon(matrices, lr=0.02, momentum=0.9))
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["peak_lr"] = group["lr"]
+    return net, optimizers
+
+
+def steps(net, optimizers, first, last):
+    """The losses of steps first..last: data by NumPy's and Python's generators, dropout by torch's."""
+    losses = []
+    for step in range(first, last + 1):
+        ids = torch.from_numpy(np.random.randint(0, 11, (4, 6)))
+        ids[0, 0] = random.randrange(11)
+        loss = nn.functional.cross_entropy(net(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten())
+        loss.backward()
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak_lr"] / (1 + step)
+            optimizer.step()
+            optimizer.zero_grad()
+        losses.append(loss.item())
+    return losses
+
+
+def seed(number):
+    random.seed(number)
+    np.random.seed(number)
+    torch.manual_seed(number)
+
+
+def save(run, step, net=None, best=False, optimizers=(), progress=None):
+    model = (net or Net()).state_dict()
+    save_checkpoint(run, step, model=model, best=best, **training_state(list(optimizers), progress or {"step": step}))
+
+
+def folder(run, step):
+    return run / "checkpoints" / f"step-{step:06d}"
+
+
+def kept(run):
+    return sorted(int(path.name[5:]) for path in (run / "checkpoints").glob("step-*"))
+
+
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
+def test_a_run_goes_on_bit_for_bit_from_its_checkpoint(tmp_path, kind):
+    seed(1)
+    net, optimizers = made(kind)
+    steps(net, optimizers, 1, 5)
+    random.gauss(0, 1), np.random.randn()  # leave half a pair of normal numbers in both generators
+    save(tmp_path, 5, net, True, optimizers, {"best_loss": 0.1 + 0.2, "first": {"1": None}})
+    expected = steps(net, optimizers, 6, 12), random.gauss(0, 1), np.random.randn(), random.getstate()
+
+    def resumed(spoil=lambda found: None):
+        seed(2)
+        again, its_optimizers = made(kind)
+        steps(again, its_optimizers, 1, 2)
+        found = load_checkpoint(tmp_path)
+        spoil(found)
+        load_into(again, found.model)
+        assert restore_training(its_optimizers, found) == {"best_loss": 0.1 + 0.2, "first": {"1": None}}
+        results = steps(again, its_optimizers, 6, 12), random.gauss(0, 1), np.random.randn(), random.getstate()
+        same = all(
+            torch.equal(a, b) for a, b in zip(net.state_dict().values(), again.state_dict().values(), strict=True)
+        )
+        return results, same
+
+    assert resumed() == (expected, True)
+
+    # controls: without any one of the parts the run is another
+    def forget_moments(found):
+        for name, tensor in found.optimizer.items():
+            if "exp_avg" in name or "momentum" in name:
+                tensor.zero_()
+
+    def forget_steps(found):
+        for name, tensor in found.optimizer.items():
+            if name.endswith(".step"):
+                tensor.fill_(1)
+
+    spoils = [forget_moments, forget_steps]
+    spoils += [
+        lambda found, part=part: found.state["random"].update({part: random_state()[part]})
+        for part in ("python", "numpy", "torch")
+    ]
+    for spoil in spoils:
+        assert resumed(spoil)[0] != expected
+
+
+def test_the_generators_are_put_back_exactly():
+    seed(3)
+    torch.randn(3)
+    state = json.loads(json.dumps(random_state()))
+    first = [random.random(), np.random.rand(), torch.rand(3).tolist(), torch.randn(20).tolist()]
+    assert [random.random(), np.random.rand(), torch.rand(3).tolist(), torch.randn(20).tolist()] != first
+    restore_random_state(state)
+    assert [random.random(), np.random.rand(), torch.rand(3).tolist(), torch.randn(20).tolist()] == first
+
+
+def test_tensors_come_back_as_they_were_whatever_their_layout_and_tied_ones_once(tmp_path):
+    base = torch.arange(24.0).reshape(4, 6)
+    model = {
+        "tied": base,
+        "tied.again": base,
+        "transposed": base.T,
+        "part": base[1:3, ::2],
+        "empty": torch.empty(0, 3),
+        "scalar": torch.tensor(float("nan")),
+        "half": torch.randn(3).bfloat16(),
+        "whole": torch.tensor([2**60]),
+    }
+    save_checkpoint(tmp_path, 1, model=model, optimizer={}, state={}, best=False)
+    found = load_checkpoint(tmp_path).model
+    assert sorted(found) == sorted(set(model) - {"tied.again"})
+    for name, tensor in found.items():
+        assert tensor.dtype == model[name].dtype
+        assert torch.equal(tensor.nan_to_num(-1), model[name].nan_to_num(-1))
+    assert (folder(tmp_path, 1) / "model.safetensors").stat().st_size < 1500  # the part did not bring its neighbours
+
+
+def test_a_checkpoint_is_described_by_its_manifest_and_named_by_text_files(tmp_path):
+    save(tmp_path, 500, best=True)
+    manifest = json.loads((folder(tmp_path, 500) / "manifest.json").read_text())
+    assert (manifest["format"], manifest["step"]) == (1, 500)
+    names = {"model.safetensors", "optimizer.safetensors", "state.json"}
+    assert {path.name for path in folder(tmp_path, 500).iterdir()} == names | {"manifest.json"}
+    for name in names:
+        content = (folder(tmp_path, 500) / name).read_bytes()
+        assert manifest["files"][name] == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    assert (tmp_path / "checkpoints" / "best").read_text() == (tmp_path / "checkpoints" / "last").read_text() == "500\n"
+
+
+def test_the_best_the_last_and_the_one_before_it_are_kept_and_found(tmp_path):
+    nets = {}
+    for step, best in [(10, False), (20, True), (30, False), (40, False), (50, False)]:
+        nets[step] = Net()
+        save(tmp_path, step, nets[step], best)
+    assert kept(tmp_path) == [20, 40, 50]
+    for which, step in [("best", 20), ("last", 50), (40, 40), ("40", 40)]:
+        found = load_checkpoint(tmp_path, which)
+        assert found.step == step
+        assert torch.equal(found.model["fc.weight"], nets[step].fc.weight)
+    save(tmp_path, 50, nets[20], best=True)  # once more: replaces it
+    assert kept(tmp_path) == [40, 50]
+    assert torch.equal(load_checkpoint(tmp_path, "best").model["fc.weight"], nets[20].fc.weight)
+
+
+def damage(path, how):
+    content = bytearray(path.read_bytes())
+    if how == "flip":
+        content[len(content) // 2] ^= 1
+    elif how == "cut":
+        del content[-1]
+    elif how == "lengthen":
+        content += b" "
+    elif how == "empty":
+        content.clear()
+    path.unlink()
+    if how != "remove":
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize("how", ["flip", "cut", "lengthen", "empty", "remove"])
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json", "manifest.json"])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, capsys, name, how):
+    save(tmp_path, 10, best=True)
+    save(tmp_path, 20, best=True)
+    assert load_checkpoint(tmp_path).step == 20
+    assert capsys.readouterr().err == ""
+    damage(folder(tmp_path, 20) / name, how)
+    if name == "manifest.json" and how == "lengthen":  # a space at its end says nothing else
+        assert load_checkpoint(tmp_path).step == 20
+        return
+    for which in ("last", "best"):
+        assert load_checkpoint(tmp_path, which).step == 10
+        warning = capsys.readouterr().err
+        assert warning.startswith(f"warning: {folder(tmp_path, 20)}: damaged: {name}")
+        assert warning.endswith("; using step 10 instead\n")
+    with pytest.raises(InputError, match=r"step-000020: damaged: .*no other checkpoint to use"):
+        load_checkpoint(tmp_path, 20)
+    damage(folder(tmp_path, 10) / name, how)
+    with pytest.raises(InputError, match=r"step-000020: damaged.*\n.*step-000010: damaged"):
+        load_checkpoint(tmp_path)
+
+
+def test_every_byte_of_the_manifest_counts_or_changes_nothing(tmp_path):
+    save(tmp_path, 10)
+    path = folder(tmp_path, 10) / "manifest.json"
+    content = path.read_bytes()
+    refused = 0
+    for position in range(0, len(content), 7):
+        path.write_bytes(content[:position] + bytes([content[position] ^ 4]) + content[position + 1 :])
+        try:
+            assert load_checkpoint(tmp_path).step == 10
+        except InputError:
+            refused += 1
+    assert refused > 40
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        "[]",
+        "null",
+        "{}",
+        '{"files": []}',
+        '{"format": 1, "step": 10, "files": {"../x": {}}}',
+        "[" * 9999,
+        '{"format": 2}',
+    ],
+)
+def test_a_manifest_of_another_shape_is_damage(tmp_path, manifest):
+    save(tmp_path, 10)
+    (folder(tmp_path, 10) / "manifest.json").write_text(manifest)
+    with pytest.raises(InputError, match="newer version" if "2}" in manifest else "manifest.json"):
+        load_checkpoint(tmp_path)
+
+
+def test_a_checkpoint_put_under_another_step_or_linked_from_elsewhere_is_damage(tmp_path):
+    save(tmp_path, 10)
+    folder(tmp_path, 10).rename(folder(tmp_path, 11))
+    with pytest.raises(InputError, match="that of step 10"):
+        load_checkpoint(tmp_path)
+    folder(tmp_path, 11).rename(folder(tmp_path, 10))
+    outside = tmp_path / "outside"
+    (folder(tmp_path, 10) / "state.json").rename(outside)
+    (folder(tmp_path, 10) / "state.json").symlink_to(outside)
+    with pytest.raises(InputError, match=r"state.json is missing"):
+        load_checkpoint(tmp_path)
+
+
+def test_to_sample_the_optimizer_is_not_read(tmp_path):
+    save(tmp_path, 10)
+    (folder(tmp_path, 10) / "optimizer.safetensors").unlink()
+    found = load_checkpoint(tmp_path, optimizer=False)
+    assert (found.step, found.optimizer) == (10, {})
+    assert "fc.weight" in found.model
+
+
+def test_a_run_without_checkpoints_and_a_step_that_is_not_there_are_input_errors(tmp_path):
+    with pytest.raises(InputError, match="has no checkpoint yet"):
+        load_checkpoint(tmp_path)
+    save(tmp_path, 10)
+    save(tmp_path, 20)
+    for which in (15, "15", "latest", "-1"):
+        with pytest.raises(InputError, match=r"no checkpoint .*best, last or a step that was kept expected: 10, 20"):
+            load_checkpoint(tmp_path, which)
+    for text in ("", "x" * 99, "15", "\udcff"):
+        (tmp_path / "checkpoints" / "best").write_text(text, errors="surrogateescape")
+        assert load_checkpoint(tmp_path, "best").step == 20
+
+
+# ---- what goes wrong while writing
+
+
+def in_a_process_killed_at(moment, act):
+    """Runs `act` in a fork that ends at the moment-th call that changes or flushes files; its exit code (9: killed)."""
+    pid = os.fork()
+    if pid:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    calls = itertools.count(1)
+
+    def counted(call):
+        def counting(*args, **kwargs):
+            if next(calls) == moment:
+                os._exit(9)
+            return call(*args, **kwargs)
+
+        return counting
+
+    try:
+        for name in ("fsync", "rename", "replace", "mkdir", "rmdir", "unlink"):
+            setattr(os, name, counted(getattr(os, name)))
+        checkpoints.save_file = counted(checkpoints.save_file)
+        act()
+    except BaseException:
+        os._exit(1)
+    os._exit(0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_killed_at_any_moment_of_writing_nothing_committed_is_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # a kill loses nothing that was written, only time
+
+    def write(run, step, best):
+        model = {"w": torch.full((3,), 1.0 * step)}
+        save_checkpoint(run, step, model=model, optimizer={}, state={}, best=best)
+
+    found, code = set(), 9
+    for moment in itertools.count(1):
+        run = tmp_path / str(moment)
+        run.mkdir()
+        write(run, 10, best=True)
+        write(run, 20, best=False)
+        code = in_a_process_killed_at(moment, lambda run=run: write(run, 30, best=True))
+        assert code in (0, 9)
+        last, best = load_checkpoint(run, "last"), load_checkpoint(run, "best")
+        assert last.model["w"].tolist() == [last.step] * 3 and best.model["w"].tolist() == [best.step] * 3
+        found.add((last.step, best.step))
+        # the next to be saved cleans up and mends
+        write(run, 40, best=False)
+        best_step = 30 if last.step == 30 else 10
+        assert kept(run) == sorted({best_step, last.step, 40})
+        assert load_checkpoint(run, "best").step == best_step
+        assert not list((run / "checkpoints").glob("tmp-*"))
+        if code == 0:
+            break
+    assert moment > 20
+    assert found == {(20, 10), (30, 10), (30, 30)}
+
+
+@pytest.mark.parametrize("stage", ["save_file", "flush", "write_text"])
+def test_a_full_disk_ends_the_run_with_a_reason_and_leaves_the_older_checkpoints(tmp_path, monkeypatch, stage):
+    save(tmp_path, 10)
+    save(tmp_path, 20)
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints, stage, full)
+        with pytest.raises(RunError) as caught:
+            save(tmp_path, 30)
+    message = str(caught.value)
+    assert "step-000030: could not be written: the disk is full. Checkpoints that are whole: 10, 20" in message
+    assert f"--resume {tmp_path}" in message
+    assert load_checkpoint(tmp_path).step in (20, 30)
+    save(tmp_path, 40)
+    assert load_checkpoint(tmp_path).step == 40
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs resource limits")
+def test_the_limit_of_a_file_met_by_safetensors_itself_is_told_as_well(tmp_path):
+    """Not patched: the system refuses the write, in Rust."""
+    code = f"""
+import resource, signal, sys
+sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
+import torch
+from experiment.checkpoint import save_checkpoint
+from experiment.errors import RunError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+run = Path({str(tmp_path)!r})
+save_checkpoint(run, 1, model={{"w": torch.zeros(10)}}, optimizer={{}}, state={{}}, best=True)
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+try:
+    save_checkpoint(run, 2, model={{"w": torch.zeros(10_000)}}, optimizer={{}}, state={{}}, best=True)
+except RunError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "step-000002: could not be written: " in done.stdout, done.stderr
+    assert "File too large" in done.stdout
+    assert [path.name for path in sorted((tmp_path / "checkpoints").iterdir())] == ["best", "last", "step-000001"]
+
+
+# ---- names, shapes, dtypes
+
+
+def test_weights_that_do_not_fit_are_refused_by_name_and_touch_nothing():
+    net = Net()
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    good = {name: torch.ones_like(tensor) for name, tensor in before.items() if name != "lm_head.weight"}
+    for change, message in [
+        ({"fc.weight": torch.ones(8, 9)}, r"fc.weight: float32 \[8, 9\] given, float32 \[8, 8\] expected"),
+        ({"fc.bias": torch.ones(8).double()}, r"fc.bias: float64 \[8\] given, float32 \[8\] expected"),
+        ({"fc.bias": None}, r"fc.bias: missing; float32 \[8\] expected"),
+        ({"fc.other": torch.ones(8)}, "fc.other: the model of this configuration has no such tensor"),
+        ({"wte.weight": None}, r"wte.weight: missing; float32 \[11, 8\] expected"),
+    ]:
+        tensors = {name: tensor for name, tensor in (good | change).items() if tensor is not None}
+        with pytest.raises(InputError, match=message):
+            load_into(net, tensors)
+        assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+    load_into(net, good)
+    assert all(tensor.eq(1).all() for tensor in net.state_dict().values())
+    assert net.lm_head.weight is net.wte.weight
+
+
+def test_an_optimizer_that_does_not_fit_is_refused(tmp_path):
+    seed(1)
+    net, optimizers = made("muon")
+    steps(net, optimizers, 1, 1)
+    save(tmp_path, 1, net, optimizers=optimizers)
+    with pytest.raises(InputError, match="step 1: does not fit"):
+        restore_training(made("adamw")[1], load_checkpoint(tmp_path))
+    found = load_checkpoint(tmp_path)
+    found.optimizer["0.0.exp_avg"] = torch.zeros(3, 3)
+    with pytest.raises(InputError, match=r"0.0.exp_avg: float32 \[3, 3\] given, float32 \[11, 8\] expected"):
+        restore_training(made("muon")[1], found)
+    for name in ("x", "7.0.exp_avg", "0.99.exp_avg", "0.x.exp_avg"):
+        found = load_checkpoint(tmp_path)
+        found.optimizer[name] = torch.zeros(3)
+        with pytest.raises(InputError, match="does not fit"):
+            restore_training(made("muon")[1], found)
