@@ -14,11 +14,12 @@ from tqdm import tqdm
 
 from data.corpus import load_corpus
 from data.shards import Batches
+from data.tokenizer import Tokenizer
 from experiment.checkpoint import load_into, save_checkpoint
 from experiment.config import dump_config, help_text, load_config
 from experiment.errors import InputError, RunError, run_script
 from experiment.run import RUNS, new_run_folder
-from experiment.start import USAGE, open_run, parse_arguments, resolve
+from experiment.start import USAGE, check_text, open_run, parse_arguments, resolve
 from experiment.terminal import printable
 from experiment.tracking import Tracker
 from experiment.training_state import restore_training, training_state
@@ -56,10 +57,16 @@ def main():
         say(f"run      {run}" + (f" ({wanted} is there already and stays as it is)" if run != wanted else ""))
         write_whole(run / "config.yaml", dump_config(config))
 
-    corpus = load_corpus(config.data, block_size=config.model.block_size, report=say)
+    tokenizer = Tokenizer.load(kept) if args.resume and (kept := run / "tokenizer.json").exists() else None
+    corpus = load_corpus(config.data, block_size=config.model.block_size, report=say, tokenizer=tokenizer)
+    if checkpoint:
+        check_text(run, corpus, config.data.source)
     model = build_model(config, corpus)
     if config.train.minutes is not None:
         fix_steps(config, model, corpus)
+    t = config.train
+    if t.warmup_steps > t.steps:
+        say(f"train.warmup_steps: {t.warmup_steps} is longer than the run and is cut to its {t.steps} steps")
     flops = model.flops_per_token() * config.train.steps * config.train.batch_size * config.model.block_size
     config.train.compile = pick_compile(config.train.compile, config.train.device, flops)
     say(plan(model, config.train, len(corpus.train), len(corpus.val)))
@@ -185,14 +192,17 @@ def train(run: Path, config, corpus, model: GPT, checkpoint) -> int:
 
     bar.close()
     page = run / "attention.html"
-    write_whole(page, build_page(run))
-    tracker.html("attention", page)
+    if recorder.rows:
+        write_whole(page, build_page(run))
+        tracker.html("attention", page)
     tracker.finish()
     seconds = time.perf_counter() - started
     share = recorder.seconds / seconds
     say(f"\n{t.steps} steps in {seconds:.0f} s; recording attention took {recorder.seconds:.1f} s, {share:.1%} of it.")
     say(closing(state["first"], metrics, score))
-    say(f"\nNow:\n  python sample.py {run}\n  python view.py {run}        # {page} is written")
+    say(f"\nNow:\n  python sample.py {run}")
+    if recorder.rows:
+        say(f"  python view.py {run}        # {page} is written")
     return 0
 
 

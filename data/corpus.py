@@ -28,8 +28,8 @@ from experiment.errors import InputError, RunError
 
 FORMAT = 1
 
-# Merges of a small vocabulary hardly change beyond this much text; it keeps the learning of them to a few seconds.
-BPE_BYTES = 10 << 20
+# How much text a bpe learns from, evenly taken. On tales, 2 KB a token instead of 12 encodes to 0.1 % more tokens.
+BPE_BYTES_A_TOKEN, BPE_BYTES = 2 << 10, 10 << 20
 
 # Stories that the model is measured on.
 MEASURED_STORIES = 500
@@ -114,7 +114,7 @@ def load_corpus(config: DataConfig, *, block_size: int, report=None, tokenizer: 
     source = _tales_source(config) if is_tales else open_source(config, report)
     identity = source.identity()
     folder = _folder(config, identity, tokenizer)
-    corpus = _open(folder, source, report) if folder.exists() else None
+    corpus = _open(folder, source, report) if os.path.exists(folder) else None
     if corpus is None:
         _build(folder, config, source, identity, report, tokenizer)
         corpus = _open(folder, source, report, cached=False)
@@ -133,8 +133,8 @@ def load_corpus(config: DataConfig, *, block_size: int, report=None, tokenizer: 
 
 def _key(config: DataConfig, identity: str) -> str:
     """Names the cache: different whenever the text, the tokenizer, the split or the format is."""
-    vocab_size = config.vocab_size if config.tokenizer == "bpe" else None
-    made_of = [FORMAT, identity, config.tokenizer, vocab_size, config.val_fraction]
+    learned = [config.vocab_size, BPE_BYTES_A_TOKEN, BPE_BYTES] if config.tokenizer == "bpe" else None
+    made_of = [FORMAT, identity, config.tokenizer, learned, config.val_fraction]
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:24]
 
 
@@ -208,7 +208,7 @@ def _build(folder: Path, config: DataConfig, source: Source, identity: str, repo
 def _make_tokenizer(config: DataConfig, spool: Spool, train) -> Tokenizer:
     if config.tokenizer == "char":
         return char_tokenizer(spool.characters())
-    return train_bpe(spool.sample(train, BPE_BYTES), config.vocab_size)
+    return train_bpe(spool.sample(train, min(BPE_BYTES, BPE_BYTES_A_TOKEN * config.vocab_size)), config.vocab_size)
 
 
 def _publish(beside: Path, folder: Path):

@@ -46,7 +46,8 @@ def open_source(config, report) -> Source:
 
         return open_hub(config)
     path = Path(config.source).expanduser()
-    if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():
+    # os.path answers False where Path raises: a name too long, a folder that may not be entered.
+    if any(os.path.isfile(path / name) for name in ("state.json", "dataset_dict.json")):
         files = [Path(folder, name) for folder, _, names in sorted(os.walk(path)) for name in sorted(names)]
         return Source(
             lambda: _saved_rows(path, config.split, config.text_column),
@@ -115,9 +116,9 @@ def _one_document(chunks):
 
 def _find_files(path: Path, report) -> list[Path]:
     """The files of a path, folder or glob, in an order that depends on their names alone."""
-    if path.is_dir():
+    if os.path.isdir(path):
         return _known_files(_walk(path), f"data.source {path}: the folder", report)
-    if path.exists():
+    if os.path.exists(path):
         if path.suffix.lower() not in (*TEXT, *TABLES):
             raise InputError(
                 f"data.source {path}: cannot read {path.suffix or 'a file without suffix'}; known: {KNOWN}"
@@ -125,9 +126,9 @@ def _find_files(path: Path, report) -> list[Path]:
         return [path]
     if glob.has_magic(str(path)):
         found = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
-        files = [file for file in found if file.is_file()]
+        files = [file for file in found if os.path.isfile(file)]
         return _known_files(files, f"data.source {path}: the pattern", report)
-    nearby = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    nearby = [Path(name).name for name in glob.glob(f"{glob.escape(str(path.parent))}/*")]
     nearest = difflib.get_close_matches(path.name, [*nearby, "tales"], n=1)
     hint = f"; did you mean {path.with_name(nearest[0]) if nearest[0] in nearby else 'tales'}?" if nearest else ""
     raise InputError(f"data.source {path}: no such file, folder or pattern{hint}")

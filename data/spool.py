@@ -45,7 +45,8 @@ class Spool:
                     ends.append(file.tell())
                     hashes.append(int.from_bytes(content.digest(), "little"))
                     content = hashlib.blake2b(digest_size=8)
-        self.ranges = np.stack([np.array([0, *ends[:-1]], np.int64)[: len(ends)], np.array(ends, np.int64)], axis=1)
+        stops = np.array(ends, np.int64)
+        self.ranges = np.stack([np.append(np.int64(0), stops)[:-1], stops], axis=1)
         self.hashes = np.array(hashes, np.uint64)
 
     def pieces(self, part: Part) -> Iterator[tuple[str, bool]]:

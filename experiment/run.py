@@ -57,8 +57,11 @@ def read_data_summary(run: Path) -> dict:
     """data.json of a run: what was read. Raises InputError where it is missing or damaged."""
     path = run / "data.json"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        if type(summary["documents"]) is not int:
+            raise ValueError("its number of documents is none")
+        return summary
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
 
 

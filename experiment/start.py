@@ -1,12 +1,13 @@
 """How a run begins: from what was typed to its folder, its configuration and, when it goes on, its checkpoint."""
 
 import os
+import sys
 from pathlib import Path
 
 from experiment.checkpoint import Checkpoint, load_checkpoint, steps_in
 from experiment.config import Config, changed_keys, load_config, parse_overrides
 from experiment.errors import InputError
-from experiment.run import Arguments, find_run
+from experiment.run import Arguments, find_run, read_data_summary
 from training.device import pick_device, pick_dtype
 
 USAGE = """\
@@ -48,7 +49,10 @@ def parse_arguments():
 
 def open_run(given: str, overrides) -> tuple[Path, Config, Checkpoint | None]:
     """--resume: the run's folder, its configuration with what may be changed, its last checkpoint or None."""
-    run = find_run(given)
+    try:
+        run = find_run(given)
+    except InputError as error:
+        raise InputError(f"--resume {error}") from None
     config = load_config(run / "config.yaml", overrides)
     changed = changed_keys(load_config(run / "config.yaml"), config)
     refused = sorted(set(changed) - CHANGEABLE)
@@ -65,6 +69,16 @@ def open_run(given: str, overrides) -> tuple[Path, Config, Checkpoint | None]:
     return run, config, checkpoint
 
 
+def check_text(run: Path, corpus, source: str) -> None:
+    """Raises InputError where `corpus` is not what the run was trained on until now."""
+    then, now = read_data_summary(run), corpus.summary()
+    if then != now:
+        raise InputError(
+            f"--resume {run}: data.source {source} is not the text that the run began with ({then['train_tokens']:,} "
+            f"training tokens, now {now['train_tokens']:,}); put it back, or start a new run"
+        )
+
+
 def resolve(config) -> None:
     """Replaces what depends on this machine by what it is here, and says what in the configuration needs a word."""
     t, m = config.train, config.model
@@ -75,13 +89,11 @@ def resolve(config) -> None:
     t.dtype = pick_dtype(t.dtype, t.device)
     if config.data.source != "tales" and not config.data.source.startswith("hub:"):
         config.data.source = os.path.abspath(config.data.source)  # so that the run goes on from any folder
-    if t.minutes is None and t.warmup_steps > t.steps:
-        print(f"train.warmup_steps: {t.warmup_steps} is longer than the run and is cut to its {t.steps} steps")
     if not m.causal:
-        print(
-            "WARNING  model.causal is false: every token sees the future. The loss will look wonderful, the text not."
-        )
+        warn("model.causal is false: every token sees the future. The loss will look wonderful, the text not.")
     if not m.scale:
-        print(
-            "WARNING  model.scale is false: scores are not divided by sqrt(key_dim). Softmax saturates, learning slows."
-        )
+        warn("model.scale is false: scores are not divided by sqrt(key_dim). Softmax saturates, learning slows.")
+
+
+def warn(text: str) -> None:
+    print(f"WARNING  {text}", file=sys.stderr, flush=True)

@@ -57,6 +57,8 @@ def read_prompts(run: Path) -> list[PromptMaps]:
         prompts = [PromptMaps(str(one["name"]), [str(token) for token in one["tokens"]], {}) for one in described]
     except (TypeError, KeyError) as wrong:
         raise InputError(f"{folder / 'prompts.json'}: expected a list of objects with name and tokens") from wrong
+    if not prompts:
+        raise InputError(f"{folder / 'prompts.json'}: names no prompt, expected at least one")
     for file in files:
         for prompt, tensors in zip(prompts, _read_weights(file, prompts), strict=True):
             prompt.tensors[int(file.parent.name.removeprefix("step-"))] = tensors

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from experiment.errors import InputError
 from lens.patterns import head_metrics
 from model.generate import evaluating
 
@@ -35,6 +36,8 @@ class AttentionConfig:
         for key in ("snapshots", "keep_mb"):
             if getattr(self, key) < 0:
                 raise ValueError(f"{key}: {getattr(self, key)} given, 0 or more expected")
+        if "" in self.prompts:
+            raise ValueError("prompts: '' given, texts of at least one character expected")
 
 
 @dataclass
@@ -62,13 +65,16 @@ def make_prompts(texts: list[str], tokenizer, validation_ids, block_size: int, s
         return Prompt(name, ids, [tokenizer.label(id) for id in ids], period)
 
     if texts:
-        encoded = [(text, start + tokenizer.encode(text)) for text in texts]
-        return [prompt(text[:40], ids) for text, ids in encoded if ids]
+        try:
+            encoded = [(text, start + tokenizer.encode(text)) for text in texts]
+        except InputError as error:
+            raise InputError(f"attention.prompts: {error}") from None
+        return [prompt(text[:40], ids) for text, ids in encoded]
 
     known = sorted(set(validation_ids) - {tokenizer.end_of_text})
     period = (most - 1) // 2
     prompts = [prompt("a validation passage", validation_ids)]
-    if period and known:
+    if period > 1 and known:
         repeated = np.random.default_rng(0).choice(known, period).tolist() * 2
         prompts.append(prompt("a random sequence, twice", start + repeated, period))
     text = tokenizer.decode(validation_ids[most:])

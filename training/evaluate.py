@@ -8,6 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from experiment.errors import InputError
 from model import GPT, generate
 from model.generate import evaluating
 from training.config import TrainConfig
@@ -99,6 +100,7 @@ def story_score(model, stories, tokenizer, config: TrainConfig) -> StoryScore:
     """Scores the model on `stories`, each alone in its window: [end of text] story [end of text].
 
     A forced word is right when each of its tokens is the likeliest one. A story longer than block_size is not scored.
+    Raises InputError where none fits.
     """
     block_size = model.config.block_size
     end = tokenizer.end_of_text
@@ -124,7 +126,8 @@ def story_score(model, stories, tokenizer, config: TrainConfig) -> StoryScore:
             floors.append(story.nats)
             count_forced(counts, story, ids, right[row].tolist(), tokenizer)
     if not losses:
-        raise ValueError(f"block_size: {block_size} given, too short for a whole story ({len(rows[0])} tokens)")
+        shortest = min(map(len, rows)) - 1
+        raise InputError(f"model.block_size: {block_size} given, at least {shortest} expected for a whole story to fit")
     excess = np.array(losses) - np.array(floors)
     correct, all_words = np.array(list(counts.values())).sum(axis=0)
     return StoryScore(

@@ -42,7 +42,7 @@ export function map(host, point) {
     whole.style.setProperty("--label", `${Math.min(13, Math.floor(fit()))}px`);
     whole.classList.toggle("crowded", fit() < READABLE);
     cell = fit();
-    if (cell > 4) cell = Math.floor(cell);
+    if (cell >= READABLE) cell = Math.floor(cell);
     whole.style.setProperty("--cell", `${cell}px`);
     whole.style.setProperty("--side", `${cell * length}px`);
     whole.classList.toggle("roomy", cell >= 14);

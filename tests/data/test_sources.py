@@ -151,6 +151,7 @@ def test_what_is_not_there_is_said(tmp_path):
     missing = refusal(tmp_path / "mobi.txt")
     assert "no such file, folder or pattern" in missing and "did you mean" in missing and "moby.txt" in missing
     assert "did you mean tales?" in refusal("tale")
+    assert "no such file" in refusal("x" * 5000) and "no such file" in refusal("a\0b")
     assert "matches no text" in refusal(tmp_path / "empty")
     assert "matches no text" in refusal(tmp_path / "*.csv")
     assert "cannot read .pdf; known: .txt, .md, .jsonl, .csv, .parquet" in refusal(tmp_path / "notes.pdf")

@@ -131,6 +131,7 @@ def test_a_missing_file_is_named(tmp_path, name):
         ("metrics.jsonl", b"[1]\n"),
         ("config.yaml", b"\xff\xfe"),
         ("snapshots/prompts.json", b"["),
+        ("snapshots/prompts.json", b"[]"),
         ("snapshots/prompts.json", b'[{"name": "x"}]'),
         ("snapshots/prompts.json", b'[{"name": "x", "tokens": ["one"]}]'),
         ("snapshots/heads.jsonl", b'{"step": 0}\n'),

@@ -362,18 +362,6 @@ def test_parameter_table_of_gpt2_is_the_published_one():
     }
 
 
-@pytest.mark.parametrize("attn_ratio", [0.5, 1.0, 2.0])
-def test_kv_cache_bytes_are_those_a_cache_holds(attn_ratio):
-    for dtype, capacity in ((torch.float32, 6), (torch.float64, 4)):
-        model = build(attn_ratio=attn_ratio, dtype=dtype)
-        cache = KVCache(2, capacity)
-        with torch.no_grad():
-            model(tokens(batch=3, length=2), cache=cache)
-        held = sum(tensor.nbytes for layer in cache.layers for tensor in (layer.k, layer.v))
-        assert model.kv_cache_bytes(3, capacity) == held
-    assert model.kv_cache_bytes() == model.kv_cache_bytes(1, 6)
-
-
 # Refusals
 
 

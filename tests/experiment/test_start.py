@@ -1,0 +1,113 @@
+import pytest
+import torch
+
+from data.corpus import load_corpus
+from experiment.config import load_config
+from model import GPT
+from tests.scripts import contents, metrics, run_train
+
+pytestmark = pytest.mark.usefixtures("short_samples")
+
+
+def test_a_run_in_the_way_stays_and_the_new_one_gets_a_number(small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = small | {"train.steps": 1, "attention.snapshots": 0}
+    assert run_train(options).out.splitlines()[0] == "run      runs/tiny"
+    before = contents(tmp_path / "runs/tiny")
+    done = run_train(options, {"train.seed": 5})
+    assert done.out.splitlines()[0] == "run      runs/tiny-2 (runs/tiny is there already and stays as it is)"
+    assert run_train(options).out.startswith("run      runs/tiny-3 (")
+    assert contents(tmp_path / "runs/tiny") == before
+    assert metrics(tmp_path / "runs/tiny-2") != before["metrics"] == metrics(tmp_path / "runs/tiny-3")
+
+
+def test_a_dry_run_prints_the_plan_and_leaves_nothing(small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run_train(small | {"train.batch_size": 6}, "--dry-run")
+    assert (done.code, done.err, list(tmp_path.iterdir())) == (0, "", [])
+    config = load_config("tiny.yaml", [(key, str(value)) for key, value in small.items() if "." in key])
+    corpus = load_corpus(config.data, block_size=16)
+    config.model.vocab_size = corpus.tokenizer.vocab_size
+    model = GPT(config.model)
+    parameters = sum(p.numel() for p in model.parameters())
+    assert f"model    {parameters:,} parameters\n" in done.out
+    for part, count in model.parameter_table():
+        assert f"           {part:<20}{count:>12,}" in done.out
+    assert f"compute  {model.flops_per_token():,} FLOPs a token" in done.out
+    assert f"data     {len(corpus.train):,} tokens to train on, {len(corpus.val):,} to validate on\n" in done.out
+    assert "run      8 steps of 6 x 16 tokens: 768" in done.out
+    assert "memory   about" in done.out and "on       cpu, float32, not compiled" in done.out
+
+
+def test_print_config_prints_a_configuration_that_can_be_fed_back(small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    changes = {"model.causal": "false", "train.warmup_steps": 999, "attention.prompts": "- : {é"}
+    done = run_train(small, changes, "--print-config")
+    assert done.code == 0 and list(tmp_path.iterdir()) == []
+    (tmp_path / "printed.yaml").write_text(done.out, encoding="utf-8")
+    again = load_config(tmp_path / "printed.yaml")
+    assert (again.train.steps, again.train.device, again.model.causal) == (8, "cpu", False)
+    assert again.attention.prompts == ["- : {é"] and again.data.source == str(small["data.source"])
+    assert run_train("--config", "printed.yaml", "--print-config").out == done.out
+
+
+def test_minutes_become_steps_that_are_stored(small, tmp_path):
+    run = tmp_path / "run"
+    options = {key: value for key, value in small.items() if key != "train.steps"}
+    options |= {"run": run, "train.minutes": 0.01, "train.warmup_steps": 9999, "train.eval_every": 500}
+    done = run_train(options | {"train.log_every": 100})
+    assert done.code == 0
+    config = load_config(run / "config.yaml")
+    assert config.train.minutes is None
+    assert 1 <= config.train.steps == metrics(run)[-1]["step"] < 2000
+    assert f"train.minutes becomes {config.train.steps} steps" in done.out
+    assert f"train.warmup_steps: 9999 is longer than the run and is cut to its {config.train.steps} steps" in done.out
+    assert run_train({"config": run / "config.yaml", "run": tmp_path / "again"}).code == 0
+    assert contents(tmp_path / "again") == contents(run)
+
+
+def test_a_warm_up_longer_than_the_run_is_said_and_cut(small, tmp_path):
+    run = tmp_path / "run"
+    done = run_train(small, {"run": run, "train.warmup_steps": 50})
+    assert "train.warmup_steps: 50 is longer than the run and is cut to its 8 steps" in done.out
+    rates = [line["learning_rate"] for line in metrics(run)[1:]]
+    assert rates == pytest.approx([3e-3 * step / 8 for step in range(1, 9)])
+    assert "warmup" not in run_train(small, "--dry-run").out
+
+
+# ---- errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--config", "tinny"], ["--config tinny", "did you mean tiny.yaml?"]),
+        (["--model.n_layers", "3"], ["--model.n_layers", "did you mean --model.n_layer?"]),
+        (["--train.steps", "many"], ["--train.steps", "many", "a whole number"]),
+        (["--train.steps"], ["--train.steps", "no value"]),
+        (["--train.steps", "0"], ["--train.steps", "0", "at least 1"]),
+        (["--train.optimizer", "adam"], ["--train.optimizer", "adam", "did you mean adamw?"]),
+        (["--train.micro_batch_size", "3"], ["--train.micro_batch_size", "3", "a divisor of batch_size (4)"]),
+        (["--model.n_embd", "15"], ["--model.n_embd", "15", "a multiple of n_head (2)"]),
+        (["--model.n_embd", "18"], ["--model.n_embd", "rope", "9"]),
+        (["--model.vocab_size", "7"], ["model.vocab_size", "7"]),
+        (["--model.block_size", "600"], ["--train.eval_tokens", "512", "model.block_size (600)"]),
+        (["--data.val_fraction", "0.001"], ["data.source", "validation", "model.block_size 16"]),
+        (["--data.source", "gone.txt"], ["data.source", "gone.txt"]),
+        (["--attention.prompts", "a ß"], ["attention.prompts", "'ß'"]),
+        (["--attention.prompts", ""], ["--attention.prompts", "''", "at least one character"]),
+        (["--train.device", "cuda"], ["train.device", "cuda", "cpu"]),
+        (["--run", "file/run"], ["--run file/run"]),
+        (["--dryrun"], ["--dryrun"]),
+        (["stray"], ["stray"]),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else value,
+)
+def test_a_wrong_option_ends_with_2_and_a_line_or_two(small, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    (tmp_path / "file").write_text("")
+    done = run_train({key: value for key, value in small.items() if f"--{key}" != arguments[0]}, *arguments)
+    assert done.code == 2 and done.err.startswith("error: ") and done.err.count("\n") <= 2
+    assert all(word in done.err for word in words), done.err
+    assert not list(tmp_path.glob("runs/*/checkpoints"))

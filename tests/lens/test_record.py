@@ -1,0 +1,288 @@
+import json
+import random
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from data.tokenizer import char_tokenizer
+from experiment.checkpoint import load_checkpoint, load_into
+from experiment.errors import InputError
+from experiment.run import load_trained
+from lens.patterns import head_metrics
+from lens.record import AttentionConfig, Recorder, make_prompts, read_heads, trace
+from model import GPT, GPTConfig
+from tests.lens.fabricated import measures
+
+TEXT = "The owl slept. The old fox lost a red kite by the mill! Where is it? He ran far. " * 20
+TOKENIZER = char_tokenizer(set(TEXT))
+IDS = TOKENIZER.encode(TEXT)
+TENSORS = ("q", "k", "v", "weights")
+OPTIONS = [
+    {},
+    {"attn_ratio": 0.5},
+    {"position": "learned", "bias": True},
+    {"position": "sinusoidal", "attn_ratio": 1.5},
+    {"qk_norm": False, "attn_ratio": 0.25},
+    {"norm": "rmsnorm", "activation": "swiglu", "tie_embeddings": True, "dropout": 0.3},
+]
+
+
+def make_model(seed=0, **options):
+    """A model whose heads do not look everywhere alike: its weights are ten times as large as untrained ones."""
+    torch.manual_seed(seed)
+    sizes = {"n_layer": 2, "n_head": 3, "n_embd": 24, "block_size": 64, "vocab_size": TOKENIZER.vocab_size}
+    model = GPT(GPTConfig(**sizes | options))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 2:
+                parameter.mul_(10)
+    return model
+
+
+def prompts(texts=(), block_size=64, several=False):
+    return make_prompts(list(texts), TOKENIZER, IDS, block_size, several)
+
+
+# ---- what is written
+
+
+def test_a_run_records_at_its_snapshots_under_the_promised_names(tales_run):
+    run, _ = tales_run
+    described = json.loads((run / "snapshots/prompts.json").read_text(encoding="utf-8"))
+    assert [one["name"] for one in described] == [
+        "a validation passage",
+        "a random sequence, twice",
+        "a short sentence",
+    ]
+    _, tokenizer, _, _ = load_trained(run, device="cpu")
+    for one in described:
+        assert one["tokens"] == [tokenizer.label(id) for id in one["ids"]] and 1 < len(one["ids"]) <= 64
+    for step in (0, 3, 7, 20):
+        tensors = load_file(run / f"snapshots/step-{step:06d}/attention.safetensors")
+        assert set(tensors) == {
+            f"p{prompt}.l{layer}.{name}" for prompt in range(3) for layer in range(2) for name in TENSORS
+        }
+        for name, tensor in tensors.items():
+            T = len(described[int(name[1])]["ids"])
+            assert tensor.dtype == torch.float32 and tensor.shape == (2, T, T if name.endswith("weights") else 8)
+
+
+def test_the_weights_are_those_of_the_model_kept_beside_them(tales_run):
+    run, _ = tales_run
+    described = json.loads((run / "snapshots/prompts.json").read_text(encoding="utf-8"))
+    model, _, config, _ = load_trained(run, device="cpu")
+    seen = []
+    for folder in sorted((run / "snapshots").glob("step-*")):
+        load_into(model, load_file(folder / "model.safetensors"))
+        tensors = load_file(folder / "attention.safetensors")
+        for number, prompt in enumerate(described):
+            layers = []
+            with torch.no_grad():
+                model(torch.tensor([prompt["ids"]]), record=layers)
+            for layer, record in enumerate(layers):
+                for name in TENSORS:
+                    assert torch.equal(tensors[f"p{number}.l{layer}.{name}"], record[name][0])
+        seen.append(tensors["p0.l0.weights"])
+    assert not any(torch.equal(one, other) for one, other in pairwise(seen))
+    last = load_checkpoint(run, "last").model  # the last snapshot's weights are the last checkpoint's
+    assert all(torch.equal(tensor, last[name]) for name, tensor in model.state_dict().items())
+    torch.manual_seed(config.train.seed)
+    first = load_file(run / "snapshots/step-000000/model.safetensors")
+    assert all(torch.equal(tensor, first[name]) for name, tensor in GPT(config.model).state_dict().items())
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_weights_are_the_softmax_of_the_recorded_queries_and_keys(tmp_path, options):
+    model = make_model(**options)
+    given = prompts(several=True)
+    tensors = Recorder(tmp_path, given, 64, 10).record(model, 10)
+    written = load_file(tmp_path / "snapshots/step-000010/attention.safetensors")
+    assert written.keys() == tensors.keys() and all(torch.equal(tensors[name], written[name]) for name in written)
+    for number in range(len(given)):
+        for layer in range(2):
+            q, k, v, weights = (written[f"p{number}.l{layer}.{name}"].double() for name in TENSORS)
+            T, K = q.shape[1:]
+            assert model.config.key_dim == K and v.shape == (3, T, 8)
+            future = torch.ones(T, T, dtype=torch.bool).triu(1)
+            scores = (q @ k.transpose(-2, -1) * K**-0.5).masked_fill(future, -torch.inf)
+            assert (scores.softmax(-1) - weights).abs().max() < 1e-6
+            assert (weights.sum(-1) - 1).abs().max() < 1e-6
+            assert weights[:, future].eq(0).all() and weights[:, ~future].gt(0).all()
+            # the controls: unscaled, or keys that belong to other tokens
+            unscaled = (scores * K**0.5).softmax(-1)
+            assert K == 1 or (unscaled - weights).abs().max() > 1e-3
+            swapped = (q @ k.roll(1, dims=1).transpose(-2, -1) * K**-0.5).masked_fill(future, -torch.inf)
+            assert (swapped.softmax(-1) - weights).abs().max() > 1e-3
+
+
+def test_without_scale_or_mask_it_records_what_such_a_model_computes(tmp_path):
+    recorder = Recorder(tmp_path, prompts(), 0, 10)
+    tensors = recorder.record(make_model(scale=False, causal=False), 0)
+    q, k, weights = (tensors[f"p0.l1.{name}"] for name in ("q", "k", "weights"))
+    assert ((q @ k.transpose(-2, -1)).softmax(-1) - weights).abs().max() < 1e-6
+    assert weights.triu(1).sum() > 1
+
+
+def test_the_maps_of_a_prompt_are_all_layers_and_heads(tmp_path):
+    recorder = Recorder(tmp_path, prompts(), 0, 10)
+    tensors = recorder.record(make_model(), 0)
+    for number, prompt in enumerate(recorder.prompts):
+        maps = recorder.maps(tensors, number)
+        assert maps.shape == (2, 3, len(prompt.ids), len(prompt.ids))
+        assert all(torch.equal(maps[layer], tensors[f"p{number}.l{layer}.weights"]) for layer in range(2))
+
+
+# ---- head metrics
+
+
+def test_the_logged_metrics_are_those_of_the_written_maps(tales_run):
+    run, _ = tales_run
+    described = json.loads((run / "snapshots/prompts.json").read_text(encoding="utf-8"))
+    rows = read_heads(run)
+    keys = [(row["step"], row["prompt"], row["layer"], row["head"]) for row in rows]
+    assert keys == list(product((0, 3, 7, 20), range(3), range(2), range(2)))
+    for row in rows:
+        tensors = load_file(run / f"snapshots/step-{row['step']:06d}/attention.safetensors")
+        weights = tensors[f"p{row['prompt']}.l{row['layer']}.weights"][row["head"]]
+        prompt = described[row["prompt"]]
+        period = (len(prompt["ids"]) - 1) // 2 if "twice" in prompt["name"] else None
+        by_patterns = head_metrics(weights, period, 1 if period else 0)
+        for oracle in (by_patterns, measures(weights.double().numpy(), period)):
+            assert oracle.keys() == row.keys() - {"step", "prompt", "layer", "head"}
+            for name, value in oracle.items():
+                expected = None if value is None else pytest.approx(float(value), rel=1e-6, abs=2e-6)
+                assert row[name] == expected, name
+
+
+def test_recording_again_after_a_resume_repeats_no_line(tmp_path):
+    model, given = make_model(), prompts()
+    recorder = Recorder(tmp_path, given, 64, 20)
+    for step in (0, 3, 7):
+        recorder.record(model, step)
+    before = (tmp_path / "snapshots/heads.jsonl").read_text()
+    resumed = Recorder(tmp_path, given, 64, 20, resumed_step=3)
+    assert {row["step"] for row in resumed.rows} == {0, 3}
+    resumed.record(model, 7)
+    assert (tmp_path / "snapshots/heads.jsonl").read_text() == before
+    begun_again = Recorder(tmp_path, given, 64, 20)
+    begun_again.record(model, 0)
+    assert before.startswith((tmp_path / "snapshots/heads.jsonl").read_text())
+    assert {row["step"] for row in read_heads(tmp_path)} == {0}
+    assert not list(tmp_path.rglob("tmp-*"))
+
+
+# ---- prompts
+
+
+def test_the_default_prompts_are_a_passage_a_repeated_sequence_and_a_sentence():
+    for several, start in ((False, []), (True, [TOKENIZER.end_of_text])):
+        passage, repeated, sentence = prompts(several=several)
+        assert passage.ids == IDS[:64] and passage.period == 0
+        assert repeated.period == 31 and repeated.ids[: len(start)] == start
+        drawn = repeated.ids[len(start) :]
+        assert drawn[:31] == drawn[31:] and len(drawn) == 62 and len(set(drawn)) > 5
+        assert set(drawn) <= set(IDS)
+        text = TOKENIZER.decode(sentence.ids)
+        assert sentence.ids[: len(start)] == start and text.endswith((".", "!", "?")) and text in TEXT
+    assert prompts() == prompts()
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("block_size", [1, 2, 3, 4, 5, 6, 17, 64, 100])
+def test_prompts_fit_any_context_and_can_be_recorded(tmp_path, block_size, several):
+    given = prompts(block_size=block_size, several=several)
+    assert given and all(1 <= len(prompt.ids) <= min(64, block_size) for prompt in given)
+    Recorder(tmp_path, given, 0, 1).record(make_model(block_size=block_size), 0)
+    rows = read_heads(tmp_path)
+    assert len(rows) == len(given) * 6
+    assert any(row["induction"] is not None for row in rows) == (block_size >= 5)
+
+
+def test_own_prompts_replace_them_and_are_cut_to_what_can_be_read(tmp_path):
+    given = prompts(["The fox", TEXT, "a"])
+    assert [prompt.name for prompt in given] == ["The fox", TEXT[:40], "a"]
+    assert [prompt.ids for prompt in given] == [TOKENIZER.encode("The fox"), IDS[:64], TOKENIZER.encode("a")]
+    assert given[0].tokens == list("The fox") and {prompt.period for prompt in given} == {0}
+    end = TOKENIZER.end_of_text
+    assert prompts(["The fox"], 5, several=True)[0].ids == [end, *TOKENIZER.encode("The ")]
+    assert prompts(["a"], several=True)[0].tokens == ["<|endoftext|>", "a"]
+    Recorder(tmp_path, given, 0, 1).record(make_model(), 0)
+    assert read_heads(tmp_path)[-1]["entropy"] is None  # of one token there is nothing to say
+    with pytest.raises(InputError, match=r"attention\.prompts: .*'ß'"):
+        prompts(["The ß"])
+
+
+def test_a_vocabulary_of_one_character_and_a_short_text_have_prompts_too(tmp_path):
+    tokenizer = char_tokenizer("a")
+    for several in (False, True):
+        given = make_prompts([], tokenizer, np.zeros(40, np.uint16), 16, several)
+        assert [len(prompt.ids) for prompt in given] == [16, 14 + several, 16]
+        Recorder(tmp_path, given, 0, 1).record(make_model(vocab_size=2), 0)
+
+
+def test_numbers_out_of_range_are_refused_by_name():
+    for options, key in (
+        ({"snapshots": -1}, "snapshots"),
+        ({"keep_mb": -1}, "keep_mb"),
+        ({"prompts": [""]}, "prompts"),
+    ):
+        with pytest.raises(ValueError, match=f"^{key}: "):
+            AttentionConfig(**options)
+
+
+# ---- what recording leaves alone
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_model_and_every_random_state_are_left_as_they_were(tmp_path, training):
+    model = make_model(dropout=0.5).train(training)
+    x = torch.tensor([IDS[:10]])
+    model(x, x)[1].backward()
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    states = torch.get_rng_state(), random.getstate(), str(np.random.get_state())
+    recorder = Recorder(tmp_path, prompts(), 64, 10)
+    once, twice = recorder.record(model, 0), recorder.record(model, 1)
+    assert all(module.training is training for module in model.modules())
+    assert torch.equal(states[0], torch.get_rng_state())
+    assert states[1:] == (random.getstate(), str(np.random.get_state()))
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, before[name]) and torch.equal(parameter.grad, gradients[name])
+    assert all(torch.equal(once[name], twice[name]) for name in once)  # no dropout
+    assert 0 < recorder.seconds < 10
+
+
+def test_a_trace_is_of_one_sequence_and_needs_no_gradient():
+    tensors = trace(make_model(), IDS[:7])
+    assert len(tensors) == 8 and not any(tensor.requires_grad for tensor in tensors.values())
+    assert tensors["l1.weights"].shape == (3, 7, 7)
+
+
+# ---- the weights that are kept
+
+
+@pytest.mark.parametrize(("keep_mb", "kept"), [(0, []), (1, [0, 1, 9]), (2, [0, 1, 2, 3, 9]), (64, [0, 1, 2, 3, 9])])
+def test_weights_are_kept_within_the_limit_and_the_last_have_their_place(tmp_path, keep_mb, kept):
+    model = make_model(n_embd=48, vocab_size=270)
+    size = sum(parameter.numel() for parameter in model.parameters()) * 4
+    assert 0.3e6 < size < 0.33e6
+    recorder = Recorder(tmp_path, prompts(["The fox"]), keep_mb, last_step=9)
+    for step in (0, 1, 2, 3, 9):
+        recorder.record(model, step)
+    paths = sorted((tmp_path / "snapshots").glob("step-*/model.safetensors"))
+    assert [int(path.parent.name.removeprefix("step-")) for path in paths] == kept
+    assert sum(path.stat().st_size for path in paths) <= keep_mb * 1_000_000
+    recorder.record(model, 9)  # once more, as after a resume: its own place is not counted against it
+    assert sorted((tmp_path / "snapshots").glob("step-*/model.safetensors")) == paths
+
+
+def test_weights_that_are_tied_are_kept_once_and_can_be_loaded(tmp_path):
+    model, other = make_model(tie_embeddings=True), make_model(seed=1, tie_embeddings=True)
+    Recorder(tmp_path, prompts(), 64, 5).record(model, 5)
+    tensors = load_file(tmp_path / "snapshots/step-000005/model.safetensors")
+    assert "wte.weight" in tensors and "lm_head.weight" not in tensors
+    load_into(other, tensors)
+    assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in other.state_dict().items())

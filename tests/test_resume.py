@@ -1,0 +1,269 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from data.shards import Batches
+from tests.scripts import contents, metrics, run_train
+
+pytestmark = pytest.mark.usefixtures("short_samples")
+
+ROOT = Path(__file__).parents[1]
+STEPS = 10
+VARIANTS = {
+    "adamw": {"train.optimizer": "adamw", "train.learning_rate": 3e-3},
+    "muon": {"train.optimizer": "muon", "train.micro_batch_size": 2, "train.schedule": "cosine"},
+    "bfloat16": {"train.dtype": "bfloat16", "train.save_every": 3},
+}
+
+
+@pytest.fixture(scope="module")
+def options(small):
+    """The options of a run of each variant; dropout makes its losses depend on the random state."""
+    common = small | {"model.dropout": 0.1, "train.steps": STEPS, "attention.snapshots": 5}
+    return {name: common | variant for name, variant in VARIANTS.items()}
+
+
+@pytest.fixture(scope="module")
+def unbroken(options, tmp_path_factory):
+    """What a run of each variant that was never interrupted leaves."""
+    found = {}
+    for name, variant in options.items():
+        run = tmp_path_factory.mktemp("unbroken") / name
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("training.evaluate.SAMPLE_TOKENS", 12)
+            assert run_train(variant, {"run": run}).code == 0
+        found[name] = contents(run)
+    return found
+
+
+def stop_at(monkeypatch, step, *signals):
+    """The signals come while the batch of `step` is fetched."""
+    fetch = Batches.windows
+
+    def windows(self, start, count):
+        if start == (step - 1) * count:
+            for number in signals:
+                signal.raise_signal(number)
+        return fetch(self, start, count)
+
+    monkeypatch.setattr(Batches, "windows", windows)
+
+
+def interrupted(monkeypatch, options, run, step, *signals):
+    with monkeypatch.context() as patch:
+        stop_at(patch, step, *signals)
+        return run_train(options, {"run": run})
+
+
+@pytest.mark.parametrize(
+    ("variant", "step", "number"),
+    [*product(("adamw", "muon"), (1, 4, 7), (signal.SIGTERM, signal.SIGINT)), ("bfloat16", 6, signal.SIGTERM)],
+)
+def test_interrupted_and_resumed_a_run_is_the_one_that_never_stopped(
+    options, unbroken, tmp_path, monkeypatch, variant, step, number
+):
+    run = tmp_path / "run"
+    done = interrupted(monkeypatch, options[variant], run, step, number)
+    assert done.code == 128 + number
+    words = f"stopped after step {step}, saved. Go on with: python train.py "
+    said = done.out.splitlines()[-1]
+    assert said == f"{words}--resume {run}"
+    assert metrics(run)[-1]["step"] == step
+    done = run_train(*said.removeprefix(words).split())
+    assert done.code == 0 and f"resuming {run} after step {step} of {STEPS}" in done.out
+    # the two checkpoints beside the last are those of the steps it happened to stop at
+    last = f"checkpoints/step-{STEPS:06d}/"
+    found, expected = (
+        {name: value for name, value in one.items() if not name.startswith("checkpoints/step") or last in name}
+        for one in (contents(run), unbroken[variant])
+    )
+    assert found.keys() == expected.keys()
+    assert [name for name in found if found[name] != expected[name]] == []
+    seconds = [json.loads(line)["seconds"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert seconds == sorted(seconds)  # the time before it stopped is counted
+
+
+def test_a_signal_in_the_last_step_lets_the_run_end(options, unbroken, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    done = interrupted(monkeypatch, options["adamw"], run, STEPS, signal.SIGTERM)
+    assert done.code == 0 and f"{STEPS} steps in" in done.out
+    assert contents(run) == unbroken["adamw"]
+
+
+def test_a_run_may_be_stopped_again_and_again(options, unbroken, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    interrupted(monkeypatch, options["muon"], run, 2, signal.SIGINT)
+    for step in (3, 5, 6):
+        with monkeypatch.context() as patch:
+            stop_at(patch, step, signal.SIGTERM)
+            assert run_train("--resume", run).code == 143
+    assert run_train("--resume", run).code == 0
+    found = contents(run)
+    for name in ("metrics", "samples.txt", "snapshots/heads.jsonl", f"checkpoints/step-{STEPS:06d}/model.safetensors"):
+        assert found[name] == unbroken["muon"][name], name
+
+
+def nothing(*_):
+    return None
+
+
+@pytest.mark.parametrize(
+    ("left_out", "by"),
+    [
+        ("nothing", {}),
+        ("random state", {"experiment.training_state.restore_random_state": nothing}),
+        ("optimizers", {"experiment.training_state.restore_optimizers": nothing}),
+        ("weights", {"train.load_into": nothing}),
+        ("place in the text", {}),
+    ],
+)
+def test_the_comparison_sees_whatever_a_resumed_run_forgets(options, unbroken, tmp_path, monkeypatch, left_out, by):
+    run = tmp_path / "run"
+    interrupted(monkeypatch, options["adamw"], run, 5, signal.SIGTERM)
+    for name, function in by.items():
+        monkeypatch.setattr(name, function)
+    if left_out == "place in the text":
+        fetch = Batches.windows
+        monkeypatch.setattr(Batches, "windows", lambda self, start, count: fetch(self, start - 5 * count, count))
+    assert run_train("--resume", run).code == 0
+    same = [found == expected for found, expected in zip(metrics(run), unbroken["adamw"]["metrics"], strict=True)]
+    assert all(same[:6])  # up to the step it stopped at
+    assert all(same[6:]) == (left_out == "nothing")
+
+
+KILLED = """
+import os, signal, sys
+import training.evaluate
+from data.shards import Batches
+training.evaluate.SAMPLE_TOKENS = 12
+fetch = Batches.windows
+step, sys.argv = int(sys.argv[1]), ["train.py", *sys.argv[2:]]
+def windows(self, start, count):
+    if start == (step - 1) * count:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return fetch(self, start, count)
+Batches.windows = windows
+import train
+train.main()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no SIGKILL")
+def test_killed_without_warning_and_resumed_a_run_is_the_one_that_never_stopped(options, unbroken, tmp_path):
+    runs = {step: tmp_path / f"killed-at-{step}" for step in (3, 7)}  # the first checkpoint is that of step 4
+    killed = []
+    for step, run in runs.items():
+        arguments = [text for key, value in options["muon"].items() for text in (f"--{key}", str(value))]
+        command = [sys.executable, "-c", KILLED, str(step), *arguments, "--run", str(run)]
+        killed.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL))
+    assert [process.wait() for process in killed] == [-signal.SIGKILL] * 2
+    assert [metrics(run)[-1]["step"] for run in runs.values()] == [2, 6]
+    for step, run in runs.items():
+        done = run_train("--resume", run)
+        begins = f"--resume {run}: no checkpoint was written yet, so it starts again from step 0"
+        assert done.code == 0 and (begins in done.out) == (step == 3)
+        assert (f"resuming {run} after step 4" in done.out) == (step == 7)
+        assert contents(run) == unbroken["muon"]
+
+
+def test_a_finished_run_says_so_and_is_left_as_it_is(small_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(small_run, run)
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in run.rglob("*") if path.is_file()}
+    done = run_train("--resume", run)
+    assert (done.code, done.out, done.err) == (0, f"--resume {run}: finished, 8 of 8 steps are done\n", "")
+    assert before == {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in run.rglob("*") if path.is_file()}
+
+
+def test_more_steps_go_on_from_the_end(small_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(small_run, run)
+    done = run_train("--resume", run, "--train.steps", "12", "--train.log_every=2")
+    assert done.code == 0 and f"resuming {run} after step 8 of 12" in done.out
+    assert metrics(run)[:9] == metrics(small_run)
+    assert [line["step"] for line in metrics(run)[9:]] == [10, 12]
+    assert (run / "checkpoints/last").read_text() == "12\n"
+    assert "steps: 12" in (run / "config.yaml").read_text()
+    assert run_train("--resume", run).out.endswith("finished, 12 of 12 steps are done\n")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "then"),
+    [
+        ("model.n_layer", "3", "2"),
+        ("model.dropout", "0.5", "0.0"),
+        ("train.seed", "7", "1337"),
+        ("train.learning_rate", "1e-4", "0.003"),
+        ("train.batch_size", "8", "4"),
+        ("train.minutes", "3", "None"),
+        ("data.tokenizer", "bpe", "char"),
+        ("attention.prompts", "other", "[]"),
+    ],
+)
+def test_a_change_that_would_make_it_another_run_is_refused(small_run, key, value, then):
+    before = {path: path.stat().st_mtime_ns for path in small_run.rglob("*")}
+    done = run_train("--resume", small_run, f"--{key}", value)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"error: --{key} ") and done.err.count("\n") == 1
+    assert f"{small_run} was trained with {then}, and resuming cannot change it" in done.err
+    assert "train.steps" in done.err  # what can be changed
+    assert before == {path: path.stat().st_mtime_ns for path in small_run.rglob("*")}
+
+
+def test_a_second_ctrl_c_stops_at_once_and_the_run_can_go_on(options, unbroken, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    done = interrupted(monkeypatch, options["muon"], run, 6, signal.SIGINT, signal.SIGINT)
+    assert (done.code, done.err) == (130, "")
+    assert metrics(run)[-1]["step"] == 5 and (run / "checkpoints/last").read_text() == "4\n"
+    assert run_train("--resume", run).code == 0
+    assert contents(run) == unbroken["muon"]
+
+
+def test_a_run_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for arguments in (["--resume", "runs/gone"], ["--resume", "runs/gone", "--train.steps", "20"]):
+        done = run_train(*arguments)
+        assert (done.code, done.out) == (2, "") and done.err.startswith("error: --resume runs/gone: no run there")
+        assert done.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_resume_takes_a_name_in_runs_and_no_other_folder(small_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(small_run, tmp_path / "runs/one")
+    assert run_train("--resume", "one").out == "--resume runs/one: finished, 8 of 8 steps are done\n"
+    done = run_train("--resume", "one", "--run", "two")
+    assert done.code == 2 and "--run two: not with --resume" in done.err
+
+
+def test_a_damaged_last_checkpoint_is_told_and_the_one_before_it_is_gone_on_from(
+    options, unbroken, tmp_path, monkeypatch
+):
+    run = tmp_path / "run"
+    interrupted(monkeypatch, options["adamw"], run, 6, signal.SIGTERM)
+    path = run / "checkpoints/step-000006/model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    done = run_train("--resume", run)
+    assert done.code == 0 and "step-000006: damaged" in done.err and "using step 4 instead" in done.err
+    assert metrics(run) == unbroken["adamw"]["metrics"]
+
+
+def test_a_text_that_has_changed_is_refused(options, tmp_path, monkeypatch):
+    run, source = tmp_path / "run", tmp_path / "text.txt"
+    text = Path(options["adamw"]["data.source"]).read_text(encoding="utf-8")
+    source.write_text(text, encoding="utf-8")
+    assert interrupted(monkeypatch, options["adamw"] | {"data.source": source}, run, 5, signal.SIGTERM).code == 143
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    source.write_text(text + " The end.", encoding="utf-8")
+    done = run_train("--resume", run)
+    assert done.code == 2 and done.err.startswith(f"error: --resume {run}: data.source {source} is not the text")
+    assert before == {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    source.write_text(text, encoding="utf-8")
+    assert run_train("--resume", run).code == 0
