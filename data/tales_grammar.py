@@ -6,6 +6,9 @@ friend differ. `{slot.form}` prints that form of the word (else the first), with
 An alternative is a string, or (string, weight) where it is weight times as likely as its neighbours; alternatives of
 one word each are written as one string.
 
+Heroes are called Little and friends Old, and what will matter is named twice at once: close repeats are the first that a
+model learns to copy, and those at a distance follow.
+
 Words that follow `a` begin with a consonant, words that follow `an` with a vowel. Names and kinds go with either
 pronoun.
 """
@@ -15,9 +18,9 @@ WORDS = {
         "Barley Biscuit Bobbin Bracken Bramble Button Clover Comet Dusty Ember Fennel Flint Juniper Linden Maple "
         "Marlow Moss Muffin Nettle Nutmeg Pebble Pepper Pickle Pip Quill Robin Rowan Rusty Sage Sunny Thistle Toffee"
     ),
-    "pronoun": {"she": "she he", "her": "her his", "them": "her him"},
-    "trait": "young small brave shy clever merry gentle proud lazy quiet kind polite careful bold sleepy tidy",
-    "manner": "old eager honest anxious idle earnest untidy odd able active easygoing amusing",
+    "pronoun": {"she": "she he", "her": "her his"},
+    "trait": "young brave shy clever merry gentle proud lazy quiet kind polite careful bold sleepy tidy",
+    "manner": "eager honest anxious idle earnest untidy odd able active easygoing amusing",
     "kind": (
         "fox badger hare mouse goose otter squirrel rabbit duck goat lamb mole frog toad owl sparrow beaver kitten "
         "pony bear crow donkey puppy wolf"
@@ -47,7 +50,7 @@ WORDS = {
 RULES = {
     "story": ["<opening> <home> <treasure> <friend> <plot>"],
     # Who, where, with what, with whom
-    "opening": ["<once> there lived a {trait=trait} {kind=kind} called {hero=name}."],
+    "opening": ["<once> there lived a {trait=trait} {kind=kind} called Little {hero=name}."],
     "once": [
         ("Once upon a time", 3),
         "Long ago",
@@ -57,23 +60,25 @@ RULES = {
         "Beyond the hills",
     ],
     "home": [
-        "{pro.Her=pronoun} home was a <snug> <cottage> <near> the {home=place}.",
-        "All year {pro.she=pronoun} lived in a <snug> <cottage> <near> the {home=place}.",
-        "Home was a <snug> <cottage> <near> the {home=place}, and {pro.she=pronoun} loved it.",
+        "Little {hero} had a <snug> <cottage> <near> the {home=place}, and {pro.she=pronoun} loved the {home}.",
+        "All year Little {hero} lived <near> the {home=place}, for {pro.she=pronoun} loved the {home}.",
+        "Home for Little {hero} was a <snug> <cottage> <near> the {home=place}, "
+        "and {pro.she=pronoun} loved the {home}.",
     ],
     "snug": "snug tiny crooked warm round narrow leafy wooden",
     "cottage": "cottage cabin burrow hut house den nest tent",
     "near": "near behind beside beyond",
     "treasure": [
-        "There {hero} kept a {colour=colour} {thing=thing} from {pro.her} <aunt>.",
-        "Dear to {pro.them} was a {colour=colour} {thing=thing} from {pro.her} <aunt>.",
-        "On the <shelf> {hero} kept {pro.her} treasure, a {colour=colour} {thing=thing}.",
+        "There Little {hero} kept a {colour=colour} {thing=thing}, and the {thing} was from {pro.her} <aunt>.",
+        "{pro.She} had a {colour=colour} {thing=thing}, and the {thing} stood on {pro.her} <shelf>.",
     ],
     "aunt": "aunt uncle grandmother grandfather cousin sister brother mother",
     "shelf": "shelf table windowsill chest stool cupboard",
     "friend": [
-        "{pro.Her} best friend {friend=name}, an {manner=manner} {fellow=kind}, lived by the {nearby=place}.",
-        "Down by the {nearby=place} lived {pro.her} best friend {friend=name}, an {manner=manner} {fellow=kind}.",
+        "{pro.Her} best friend was Old {friend=name}, an {manner=manner} {fellow=kind}, "
+        "and Old {friend} lived by the {nearby=place}.",
+        "Down by the {nearby=place} lived Old {friend=name}, an {manner=manner} {fellow=kind}. "
+        "Old {friend} was {pro.her} best friend.",
     ],
     # What happened: the first word of the next sentence tells which
     "plot": [
@@ -85,7 +90,7 @@ RULES = {
     # A thing is lost
     "missing": [
         "One <misty> <morning> the {thing} was gone.",
-        "Alas, one <misty> <morning> {hero} lost the {thing}.",
+        "Alas, one <misty> <morning> Little {hero} lost the {thing}.",
     ],
     "misty": "misty rainy windy frosty cloudy snowy",
     "morning": "morning afternoon evening night",
@@ -95,8 +100,8 @@ RULES = {
     ],
     "bushes": "bushes stones logs leaves barrels pots boxes buckets",
     "comfort": [
-        '"Do not <worry>, {hero}," <said> {friend}. "Let us try the {search=place}."',
-        '"Perhaps it is by the {search=place}," <said> {friend}. "Do not <worry>, {hero}."',
+        '"Do not <worry>, {hero}," <said> Old {friend}. "Let us try the {search=place}."',
+        '"Perhaps it is by the {search=place}," <said> Old {friend}. "Do not <worry>, {hero}."',
     ],
     "worry": "worry cry despair weep",
     "said": "said whispered answered replied",
@@ -107,15 +112,15 @@ RULES = {
     "walked": "walked ran hurried marched",
     "snails": "snails ants cows sheep bees moths",
     "found": [
-        "There, <under> a <log>, {friend} saw the {colour} {thing}, and {hero} <danced>.",
-        "At last {hero} found the {colour} {thing} <under> a <log>, and {friend} <danced>.",
+        "There, <under> a <log>, Old {friend} saw the {colour} {thing}, and Little {hero} <danced>.",
+        "At last Little {hero} found the {colour} {thing} <under> a <log>, and Old {friend} <danced>.",
     ],
     "under": "under behind beside",
     "log": "log rock bush bench cart blanket bucket ladder",
     "danced": "danced laughed jumped clapped",
     # A wish
     "wish": [
-        "More than anything, {hero} wished to learn how to {skill=skill}.",
+        "More than anything, Little {hero} wished to learn how to {skill=skill}.",
         "Secretly {pro.she} wished to learn how to {skill=skill}.",
     ],
     "alone": [
@@ -124,28 +129,28 @@ RULES = {
     ],
     "weeks": "days weeks nights months",
     "offer": [
-        '"I will help you, {hero}," <said> {friend}, "if you lend me your {thing}."',
-        '"Lend me your {thing}, {hero}," <said> {friend}, "and I will help you."',
+        '"I will help you, {hero}," <said> Old {friend}, "if you lend me your {thing}."',
+        '"Lend me your {thing}, {hero}," <said> Old {friend}, "and I will help you."',
     ],
     "lessons": [
-        "So {hero} took the {colour} {thing} to the {nearby}, where they ate <soup> and began.",
+        "So Little {hero} took the {colour} {thing} to the {nearby}, where they ate <soup> and began.",
         "Off {pro.she} went to the {nearby} with the {colour} {thing} and some <soup>.",
     ],
     "soup": "soup bread cheese porridge pancakes honey toast noodles pudding jam stew berries",
     "able": [
-        "After {number} lessons {pro.she} could {skill} <well>, and {friend} gave back the {thing}.",
-        "It took {number} lessons to {skill} <well>, and then {friend} gave back the {thing}.",
+        "After {number} lessons {pro.she} could {skill} <well>, and Old {friend} gave back the {thing}.",
+        "It took {number} lessons to {skill} <well>, and then Old {friend} gave back the {thing}.",
     ],
     "well": "well nicely perfectly proudly quickly bravely",
     # A harvest is counted
     "harvest": [
-        "When <august> came, {hero} picked {number=number} <ripe> {crop.many=crop}.",
+        "When <august> came, Little {hero} picked {number=number} <ripe> {crop.many=crop}.",
         "That <august> {pro.she} picked {number=number} <ripe> {crop.many=crop}.",
     ],
     "august": "June July August September October November",
     "ripe": "ripe juicy fat huge shiny sweet",
     "counted": [
-        "Proudly {hero} put all {number} of them into a <sack> with the {thing}.",
+        "Proudly Little {hero} put all {number} of them into a <sack> with the {thing}.",
         "All {number} of them went into a <sack> with the {thing}.",
     ],
     "sack": "sack crate tub bowl trunk drawer",
@@ -155,11 +160,11 @@ RULES = {
     ],
     "noon": "noon sunset midnight dawn breakfast supper",
     "sorry": [
-        '"I ate one {crop.one}, {hero}," <said> {friend}. "Here is your {colour} {thing}."',
-        '"Forgive me, {hero}," <said> {friend}. "I ate one {crop.one}. Here is your {colour} {thing}."',
+        '"I ate one {crop.one}, {hero}," <said> Old {friend}. "Here is your {colour} {thing}."',
+        '"Forgive me, {hero}," <said> Old {friend}. "I ate one {crop.one}. Here is your {colour} {thing}."',
     ],
     "meal": [
-        "{pro.She} forgave {friend}, and they shared the other {number.less} with some <soup>.",
+        "{pro.She} forgave Old {friend}, and they shared the other {number.less} with some <soup>.",
         "Then they went to the {nearby} and shared the other {number.less} with some <soup>.",
     ],
     # A storm
@@ -173,8 +178,8 @@ RULES = {
         "The {part=part} broke, and the {thing} was carried off.",
     ],
     "invitation": [
-        '"Come to the {nearby}, {hero}," <said> {friend}, "and stay with me."',
-        '"Stay with me, {hero}," <said> {friend}. "It is safe by the {nearby}."',
+        '"Come to the {nearby}, {hero}," <said> Old {friend}, "and stay with me."',
+        '"Stay with me, {hero}," <said> Old {friend}. "It is safe by the {nearby}."',
     ],
     "nights": [
         "So for {number} nights they ate <soup> and told stories by the fire.",
@@ -182,13 +187,13 @@ RULES = {
     ],
     "calm": [
         "When the sky cleared, they mended the {part} and found the {colour} {thing} <under> a <log>.",
-        "Later {friend} found the {colour} {thing} <under> a <log>, and they mended the {part}.",
+        "Later Old {friend} found the {colour} {thing} <under> a <log>, and they mended the {part}.",
     ],
     # How it ended
     "together": [
-        "Ever since, {friend} has come to the {home} every <monday> with some <soup>.",
-        "From then on {hero} and {friend} <drank> by the {home} every <monday>.",
-        "Now the {thing} is safe, and {friend} comes to the {home} every <monday>.",
+        "Ever since, Old {friend} has come to the {home} every <monday> with some <soup>.",
+        "From then on Little {hero} and Old {friend} <drank> by the {home} every <monday>.",
+        "Now the {thing} is safe, and Old {friend} comes to the {home} every <monday>.",
     ],
     "monday": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
     "drank": ["drank tea", "played cards", "shared supper", "went walking", "picked flowers", "made music"],

@@ -73,6 +73,30 @@ def test_lines_of_steps_and_of_evaluations_need_not_fall_together(small, tmp_pat
     ]
 
 
+def test_every_group_of_parameters_follows_the_schedule_to_the_last_step(tales_run):
+    run, _ = tales_run
+    config = load_config(run / "config.yaml").train
+    groups = [group for one in load_checkpoint(run, "last").state["optimizers"] for group in one["groups"]]
+    assert [group["peak_lr"] for group in groups] == [config.learning_rate] * 2 + [config.muon_learning_rate]
+    share = metrics(run)[-1]["learning_rate"] / config.learning_rate
+    assert [group["lr"] / group["peak_lr"] for group in groups] == pytest.approx([share] * 3)
+    assert groups[-1]["momentum"] == pytest.approx(0.85 + 0.1 * 19 / 300)
+
+
+def test_the_best_checkpoint_is_that_of_the_lowest_validation_loss_also_after_a_resume(small, tmp_path, monkeypatch):
+    run, losses = tmp_path / "run", iter([3.0, 2.5, 2.7, 2.4, 2.6, 2.5, 2.45])
+    monkeypatch.setattr(train, "evaluate", lambda *_: ({"val_loss": next(losses), "val_bits_per_byte": 1.0}, None))
+    best = []
+    for steps in (1, 2, 3, 5, 6):
+        if steps == 1:
+            assert run_train(small, {"run": run, "train.steps": 1, "train.eval_every": 1}).code == 0
+        else:
+            assert run_train("--resume", run, "--train.steps", steps).code == 0
+        best.append((run / "checkpoints/best").read_text().strip())
+    assert best == ["1", "1", "3", "3", "3"]
+    assert sorted(path.name for path in run.glob("checkpoints/step-*")) == ["step-000003", "step-000005", "step-000006"]
+
+
 def test_the_losses_are_what_their_names_say(tales_run, small_run):
     for run in (tales_run[0], small_run):
         config = load_config(run / "config.yaml")

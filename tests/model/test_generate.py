@@ -191,6 +191,13 @@ def test_probabilities_worked_out_by_hand():
     assert p(top_k=3, top_p=0.9) == [8 / 14, 4 / 14, 2 / 14, 0, 0]  # the share is of the three
 
 
+def test_of_equal_tokens_at_the_edge_the_smaller_ids_are_kept_in_a_large_vocabulary():
+    logits = (torch.arange(3000) % 3).float()[None]
+    p = probabilities(logits, temperature=1.0, top_k=4, top_p=None)
+    assert p[0].nonzero().flatten().tolist() == [2, 5, 8, 11]
+    assert probabilities(logits, temperature=1.0, top_k=None, top_p=1e-6)[0].argmax() == 2
+
+
 @pytest.mark.parametrize("options", [{"temperature": 1.0}, {"temperature": 0.6, "top_k": 5}, {"top_p": 0.8}])
 def test_tokens_are_drawn_as_often_as_their_probability_says(options):
     options = {"temperature": 1.0, "top_k": None, "top_p": None} | options
@@ -245,7 +252,7 @@ def test_the_global_random_state_is_untouched_with_a_generator():
 def test_the_model_is_in_the_mode_it_was_found_in_at_every_step_and_after(mode):
     model = build(dropout=0.5).train(mode)
     seen = []
-    model.register_forward_hook(lambda module, given, out: seen.append(module.training))
+    model.register_forward_hook(lambda module, given, out: seen.append((module.training, out[0].requires_grad)))
 
     def modes():
         return {module.training for module in model.modules()}
@@ -258,7 +265,7 @@ def test_the_model_is_in_the_mode_it_was_found_in_at_every_step_and_after(mode):
     assert modes() == {mode}
     list(generate(model, prompt(), 3))
     assert modes() == {mode}
-    assert seen == [False] * 5  # but without dropout while it reads
+    assert seen == [(False, False)] * 5  # but while it reads, without dropout and without gradients
 
 
 def test_an_error_on_the_way_leaves_the_model_in_training():
