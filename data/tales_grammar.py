@@ -6,8 +6,8 @@ friend differ. `{slot.form}` prints that form of the word (else the first), with
 An alternative is a string, or (string, weight) where it is weight times as likely as its neighbours; alternatives of
 one word each are written as one string.
 
-Heroes are called Little and friends Old, and what will matter is named twice at once: close repeats are the first that a
-model learns to copy, and those at a distance follow.
+Heroes are called Little and friends Old, and what will matter is named twice at once: a model learns to copy such close
+repeats first, and then those at a distance.
 
 Words that follow `a` begin with a consonant, words that follow `an` with a vowel. Names and kinds go with either
 pronoun.
