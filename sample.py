@@ -5,7 +5,7 @@ import sys
 
 from experiment.errors import InputError, run_script
 from experiment.run import Arguments, find_run, load_trained, read_data_summary
-from experiment.terminal import printable
+from experiment.terminal import printable, use_utf8
 
 USAGE = """\
 Generate text token by token. stdout is the text alone: the prompt, then what follows it.
@@ -27,7 +27,7 @@ Generate text token by token. stdout is the text alone: the prompt, then what fo
   --ignore-end        go on after an end-of-text token
   --checkpoint WHICH  best, last or a step that was kept (default best)
   --device NAME       cpu, cuda or mps (default: the fastest that is there)
-  --interactive       keep a prompt open"""
+  --interactive       keep a prompt open: each line is a text's beginning, that of --prompt the first"""
 
 
 def main():
@@ -36,8 +36,8 @@ def main():
         print(USAGE)
         return
     run = find_run(args.run)
-    several_documents = read_data_summary(run)["documents"] > 1
     model, tokenizer, _, step = load_trained(run, args.checkpoint, args.device)
+    several_documents = read_data_summary(run)["documents"] > 1
     seed = random.randrange(2**32) if args.seed is None else args.seed
     note(f"{run}, step {step}, seed {seed}")
     writer = Writer(model, tokenizer, several_documents, args, seed)
@@ -45,6 +45,8 @@ def main():
         prompt = sys.stdin.read().removesuffix("\n") if args.prompt == "-" else args.prompt
         writer.write(prompt)
         return
+    if args.prompt:
+        writer.write(args.prompt)
     while True:
         if sys.stdin.isatty():
             print("> ", end="", file=sys.stderr, flush=True)
@@ -76,7 +78,8 @@ class Writer:
 
         args = self.args
         texts = [Text(self.tokenizer, args.stop, args.ignore_end) for _ in range(args.samples)]
-        idx = torch.tensor([self.begin(prompt)] * args.samples, device=self.device)  # (samples, T)
+        ids = self.tokenizer.begin(prompt, self.several_documents)
+        idx = torch.tensor([ids] * args.samples, device=self.device)  # (samples, T)
         options = {"temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p}
         show(prompt)
         for ids in generate(self.model, idx, args.tokens, generator=self.generator, **options):
@@ -90,21 +93,6 @@ class Writer:
         for text in texts[1:]:
             text.flush()
             show(f"---\n{prompt}{text.shown}\n")
-
-    def begin(self, prompt: str) -> list[int]:
-        """The ids of the prompt. Where the model learned from several documents, each began after an end of text.
-
-        From one long text it never saw one, so that nothing at all is begun with a line break, if it knows that.
-        """
-        ids = self.tokenizer.encode(prompt)
-        if self.several_documents:
-            return [self.tokenizer.end_of_text, *ids]
-        if ids:
-            return ids
-        try:
-            return self.tokenizer.encode("\n")
-        except InputError:
-            return [0]
 
 
 class Text:
@@ -184,12 +172,13 @@ def parse_arguments():
             raise InputError(f"--{option.replace('_', '-')} {value}: at least 1 expected")
     if args.seed is not None and not 0 <= args.seed < 2**63:
         raise InputError(f"--seed {args.seed}: a number from 0 to below 2 ** 63 expected")
+    if args.interactive and args.prompt == "-":
+        raise InputError("--prompt -: not with --interactive, which reads its prompts from stdin")
     if "" in args.stop:
         raise InputError("--stop '': a text of at least one character expected")
     return args
 
 
 if __name__ == "__main__":
-    for stream in (sys.stdin, sys.stdout):
-        stream.reconfigure(encoding="utf-8", errors="replace")
+    use_utf8()
     run_script(main)

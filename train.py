@@ -3,10 +3,15 @@
 import copy
 import json
 import math
+import os
+import shutil
 import signal
 import sys
 import time
 from pathlib import Path
+
+if __name__ == "__main__":  # Ctrl-C during the imports, which take seconds, ends it without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import numpy as np
 import torch
@@ -20,7 +25,7 @@ from experiment.config import dump_config, help_text, load_config
 from experiment.errors import InputError, RunError, run_script
 from experiment.run import RUNS, new_run_folder
 from experiment.start import USAGE, check_text, open_run, parse_arguments, resolve
-from experiment.terminal import printable
+from experiment.terminal import printable, use_utf8
 from experiment.tracking import Tracker
 from experiment.training_state import restore_training, training_state
 from lens.images import head_image
@@ -30,7 +35,7 @@ from model import GPT
 from training.device import autocast, pick_compile
 from training.evaluate import evaluate, write_sample
 from training.optimizer import make_optimizers
-from training.report import below_floor, closing, evaluation_text, not_finite, plan
+from training.report import below_floor, closing, could_not_go_on, evaluation_text, not_finite, plan
 from training.schedule import learning_rate_factor, muon_momentum, snapshot_steps
 
 
@@ -39,7 +44,7 @@ def main():
     if args.help:
         print(f"{USAGE}\n\n{help_text()}")
         return 0
-    checkpoint = None
+    run = checkpoint = None
     if args.resume:
         run, config, checkpoint = open_run(args.resume, overrides)
         if checkpoint and checkpoint.step >= config.train.steps:
@@ -56,58 +61,68 @@ def main():
         run = new_run_folder(wanted)
         say(f"run      {run}" + (f" ({wanted} is there already and stays as it is)" if run != wanted else ""))
         write_whole(run / "config.yaml", dump_config(config))
+    try:
+        corpus, model = prepare(config, run if checkpoint else None, args.dry_run)
+        if args.dry_run:
+            return 0
+        config.data.revision = corpus.revision
+        write_whole(run / "config.yaml", dump_config(config))
+        corpus.tokenizer.save(run / "tokenizer.json")
+        write_whole(run / "data.json", json.dumps(corpus.summary(), indent=1))
+        done = checkpoint.step if checkpoint else 0
+        # disable=None: no bar where stderr is no terminal
+        with tqdm(total=config.train.steps, initial=done, unit="step", disable=None, dynamic_ncols=True) as bar:
+            return train(run, config, corpus, model, checkpoint, bar)
+    except InputError:
+        if run and not args.resume:  # made a moment ago: nothing is in it that could be gone on with
+            shutil.rmtree(run, ignore_errors=True)
+        raise
+    except Exception as error:
+        if why := could_not_go_on(error, run, config.train):
+            raise RunError(why) from error
+        raise
 
-    tokenizer = Tokenizer.load(kept) if args.resume and (kept := run / "tokenizer.json").exists() else None
+
+def prepare(config, resumed: Path | None, dry_run: bool):
+    """The Corpus and the untrained GPT of a run, `resumed` or new; settles what depends on them and tells the plan.
+
+    A dry run's model has shapes and no numbers, so that one too large for this machine can be planned.
+    """
+    tokenizer = Tokenizer.load(resumed / "tokenizer.json") if resumed else None
     corpus = load_corpus(config.data, block_size=config.model.block_size, report=say, tokenizer=tokenizer)
-    if checkpoint:
-        check_text(run, corpus, config.data.source)
-    model = build_model(config, corpus)
-    if config.train.minutes is not None:
-        fix_steps(config, model, corpus)
+    if resumed:
+        check_text(resumed, corpus, config.data.source)
+    model = build_model(config, corpus, "meta" if dry_run and config.train.minutes is None else config.train.device)
+    fix_steps(config, model, corpus)
     t = config.train
     if t.warmup_steps > t.steps:
         say(f"train.warmup_steps: {t.warmup_steps} is longer than the run and is cut to its {t.steps} steps")
     flops = model.flops_per_token() * config.train.steps * config.train.batch_size * config.model.block_size
     config.train.compile = pick_compile(config.train.compile, config.train.device, flops)
     say(plan(model, config.train, len(corpus.train), len(corpus.val)))
-    if args.dry_run:
-        return 0
-    config.data.revision = corpus.revision
-    write_whole(run / "config.yaml", dump_config(config))
-    corpus.tokenizer.save(run / "tokenizer.json")
-    write_whole(run / "data.json", json.dumps(corpus.summary(), indent=1))
-    try:
-        return train(run, config, corpus, model, checkpoint)
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            raise RunError(
-                f"out of memory on {config.train.device}: lower train.micro_batch_size (now "
-                f"{config.train.micro_batch_size or config.train.batch_size}), model.block_size or model.n_embd; "
-                f"{run} keeps its last checkpoint"
-            ) from error
-        raise
+    return corpus, model
 
 
-def train(run: Path, config, corpus, model: GPT, checkpoint) -> int:
+def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
     """Trains `model` until config.train.steps, from `checkpoint` or from the start; returns the exit code."""
     t = config.train
     torch.manual_seed(t.seed)
     optimizers = make_optimizers(model, t)
-    state = {"step": 0, "seconds": 0.0, "best_loss": None, "bad_steps": 0, "skipped_steps": 0, "first": {}}
-    state |= {"samples": {}}
+    state = {"step": 0, "seconds": 0.0, "best": None, "bad_steps": 0, "skipped_steps": 0, "first": {}}
+    state |= {"recording": 0.0, "samples": {}}
     if checkpoint:
         load_into(model, checkpoint.model)
         state = restore_training(optimizers, checkpoint)
-        say(f"resuming {run} after step {state['step']} of {t.steps}")
+        bar.write(f"resuming {run} after step {state['step']} of {t.steps}", file=sys.stdout)
     forward = torch.compile(model) if t.compile else model
     batches = Batches(corpus.train, config.model.block_size, t.seed)
     several = len(corpus.train.document_starts) > 1
     prompts = make_prompts(config.attention.prompts, corpus.tokenizer, corpus.val.ids, config.model.block_size, several)
     recorder = Recorder(run, prompts, config.attention.keep_mb, t.steps, state["step"] if checkpoint else -1)
+    recorder.seconds = state["recording"]
     snapshots = snapshot_steps(config.attention.snapshots, t.steps)
     tracker = Tracker(run, config.wandb, config, resume_step=state["step"] if checkpoint else None)
     stop = StopSignal()
-    bar = tqdm(total=t.steps, initial=state["step"], unit="step", disable=not sys.stderr.isatty(), dynamic_ncols=True)
     started = time.perf_counter() - state["seconds"]
     step_seconds, steps_timed, score = 0.0, 0, None
 
@@ -128,7 +143,7 @@ def train(run: Path, config, corpus, model: GPT, checkpoint) -> int:
         log_attention(tracker, recorder, recorder.record(model, step), step)
 
     def save(step: int, best: bool) -> None:
-        state.update(step=step, seconds=time.perf_counter() - started)
+        state.update(step=step, seconds=time.perf_counter() - started, recording=recorder.seconds)
         everything = training_state(optimizers, state)
         save_checkpoint(run, step, model=model.state_dict(), best=best, **everything)
 
@@ -180,9 +195,9 @@ def train(run: Path, config, corpus, model: GPT, checkpoint) -> int:
         if step in snapshots:
             record(step)
         if evaluating or stopping or (t.save_every and step % t.save_every == 0):
-            best = evaluating and (state["best_loss"] is None or metrics["val_loss"] < state["best_loss"])
+            best = evaluating and metrics["val_loss"] < (state["best"]["val_loss"] if state["best"] else math.inf)
             if best:
-                state["best_loss"] = metrics["val_loss"]
+                state["best"] = {"step": step, **metrics}
             save(step, best)
         if stopping and step < t.steps:
             bar.close()
@@ -199,7 +214,7 @@ def train(run: Path, config, corpus, model: GPT, checkpoint) -> int:
     seconds = time.perf_counter() - started
     share = recorder.seconds / seconds
     say(f"\n{t.steps} steps in {seconds:.0f} s; recording attention took {recorder.seconds:.1f} s, {share:.1%} of it.")
-    say(closing(state["first"], metrics, score))
+    say(closing(state["first"], state["best"] or metrics, metrics, score))
     say(f"\nNow:\n  python sample.py {run}")
     if recorder.rows:
         say(f"  python view.py {run}        # {page} is written")
@@ -246,37 +261,49 @@ def log_attention(tracker: Tracker, recorder: Recorder, tensors: dict, step: int
     tracker.table("heads", columns, [[row[column] for column in columns] for row in rows], step)
 
 
-def build_model(config, corpus) -> GPT:
+def build_model(config, corpus, device: str) -> GPT:
     """The untrained model for the corpus's vocabulary, its weights drawn from train.seed."""
     size = corpus.tokenizer.vocab_size
     if config.model.vocab_size not in (0, size):
         raise InputError(f"model.vocab_size: {config.model.vocab_size} given, the tokenizer has {size} tokens")
     config.model.vocab_size = size
     torch.manual_seed(config.train.seed)
-    return GPT(config.model).to(config.train.device)
+    with torch.device("meta" if device == "meta" else "cpu"):  # drawn on the CPU, they are the same for every device
+        return GPT(config.model).to(device)
 
 
 def fix_steps(config, model: GPT, corpus) -> None:
-    """Turns train.minutes into train.steps, by timing a few steps and an evaluation of a copy that is then dropped."""
+    """Settles train.steps once: what train.minutes allow on this machine, and train.max_epochs on this text."""
     t = config.train
+    batches = Batches(corpus.train, config.model.block_size, t.seed)
+    if t.minutes is not None:
+        a_step = seconds_per_step(model, corpus, batches, t)
+        t.steps, t.minutes = max(1, int(t.minutes * 60 / a_step)), None
+        say(f"train.minutes becomes {t.steps} steps: one takes {a_step * 1000:.0f} ms here, evaluations included")
+    if t.max_epochs:
+        most = max(1, round(t.max_epochs * batches.windows_per_epoch / t.batch_size))
+        if most < t.steps:
+            say(f"train.steps {t.steps} becomes {most}: {t.max_epochs:g} times through this text (train.max_epochs)")
+        t.steps, t.max_epochs = min(t.steps, most), 0.0
+
+
+def seconds_per_step(model: GPT, corpus, batches: Batches, t) -> float:
+    """What a step takes here, its share of an evaluation included, timed on a copy that is then dropped."""
     trial = copy.deepcopy(model)
     optimizers = make_optimizers(trial, t)
-    batches = Batches(corpus.train, config.model.block_size, t.seed)
     times = []
-    for step in range(8):
+    for step in range(8):  # the first two warm up
         started = time.perf_counter()
         accumulate_gradients(trial, batches.windows(step * t.batch_size, t.batch_size), t)
         apply_gradients(optimizers, 1.0, step)
         times.append(time.perf_counter() - started)
     started = time.perf_counter()
     evaluate(trial, corpus, t)
-    a_step = float(np.median(times[2:])) + (time.perf_counter() - started) / t.eval_every
-    t.steps, t.minutes = max(1, int(t.minutes * 60 / a_step)), None
-    say(f"train.minutes becomes {t.steps} steps: one takes {a_step * 1000:.0f} ms here, evaluations included")
+    return float(np.median(times[2:])) + (time.perf_counter() - started) / t.eval_every
 
 
 class StopSignal:
-    """Ctrl-C and SIGTERM: the first is noted, and the loop ends after its step; a second Ctrl-C stops at once."""
+    """Ctrl-C and SIGTERM: the first is noted, and the loop ends after its step; a second one stops at once."""
 
     def __init__(self):
         self.signal = None
@@ -285,8 +312,10 @@ class StopSignal:
 
     def note(self, number, frame):
         if self.signal is not None:
-            raise KeyboardInterrupt
+            sys.exit(128 + number)
         self.signal = number
+        # not print: the signal may have come in the middle of one
+        os.write(2, b"\nstopping after this step; Ctrl-C again stops at once, without saving\n")
 
 
 def say(text: str) -> None:
@@ -294,4 +323,5 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
+    use_utf8()
     run_script(main)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from experiment.errors import InputError, RunError, run_script
 from experiment.run import Arguments, find_run, load_trained, read_data_summary
+from experiment.terminal import use_utf8
 from lens.page import PromptMaps, build_page
 
 USAGE = """\
@@ -51,10 +52,10 @@ def own_prompts(run: Path, texts: list[str], tokens: int) -> list[PromptMaps]:
     too long for the model or not in its vocabulary.
     """
     model, tokenizer, config, trained_step = load_trained(run, device="cpu")
-    start = [tokenizer.end_of_text] if read_data_summary(run)["documents"] > 1 else []
+    several_documents = read_data_summary(run)["documents"] > 1
     prompts, ids_of = [], []
     for text in texts:
-        ids = start + tokenizer.encode(text)
+        ids = tokenizer.begin(text, several_documents)
         if len(ids) + tokens > config.model.block_size:
             length = f"{len(ids)} tokens" + (f" and --tokens {tokens}" if tokens else "")
             raise InputError(f"--prompt {text[:40]!r}: {length}, at most {config.model.block_size} fit the model")
@@ -136,5 +137,5 @@ def parse_arguments():
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(encoding="utf-8", errors="replace")
+    use_utf8()
     run_script(main)

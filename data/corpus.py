@@ -91,14 +91,16 @@ class Corpus:
     revision: str | None
     cached: bool
 
-    def summary(self) -> dict[str, int]:
-        """What was read, in numbers, for a run to keep."""
+    def summary(self) -> dict[str, int | str]:
+        """What was read, in numbers and checksums, for a run to keep: equal where the tokens are."""
         return {
             "documents": len(self.train.document_starts),
             "train_tokens": len(self.train),
             "validation_tokens": len(self.val),
             "train_bytes": self.train.n_bytes,
             "validation_bytes": self.val.n_bytes,
+            "train_sha256": self.train.sha256,
+            "validation_sha256": self.val.sha256,
         }
 
 

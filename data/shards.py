@@ -32,7 +32,7 @@ class Tokens:
 
     ids: uint16 or uint32 (len,), memory-mapped. document_starts: int64, the index of each document's first token, the
     one after its end of text; none in a part that goes on from elsewhere. n_bytes: UTF-8 bytes of the text, for bits
-    per byte.
+    per byte. sha256: the checksum of the ids.
     """
 
     def __init__(self, folder):
@@ -45,6 +45,7 @@ class Tokens:
             self.ids = self._open("tokens.bin", manifest)
             self.document_starts = self._open("documents.bin", manifest)
             self.n_bytes = manifest["n_bytes"]
+            self.sha256 = manifest["files"]["tokens.bin"]["sha256"]
             self.tokenizer_hash = manifest["tokenizer_hash"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{folder}: not a complete token shard ({error})") from error

@@ -39,9 +39,9 @@ SAFE_CUT = re.compile(r"(?<=\S)(?= [^\W_])|(?<=\S\n)(?=[^\W_])|(?<=[^\W_])(?=[ã€
 class Tokenizer:
     """A vocabulary and how text is cut into it.
 
-    name: "char", "bpe" or the name of a tiktoken encoding. tokens: the bytes of each id; b"" for the end of text and
-    for ids that are not used. pattern: the split pattern of a byte-pair vocabulary, where an id is also the rank of
-    its merge; None for characters.
+    name: "char", "bpe" or the name of a tiktoken encoding. tokens: the bytes of each id, not always whole characters;
+    b"" for the end of text and for ids that are not used. pattern: the split pattern of a byte-pair vocabulary, where
+    an id is also the rank of its merge; None for characters.
     """
 
     def __init__(self, name: str, tokens: list[bytes], end_of_text: int, pattern: str | None = None):
@@ -65,6 +65,18 @@ class Tokenizer:
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return [int(i) for piece in pieces([text]) for i in self._encode_piece(piece)]
 
+    def begin(self, text: str, several_documents: bool) -> list[int]:
+        """The ids of a text's beginning, as the model has seen texts begin, so that it can go on from there.
+
+        Among several documents each follows an end of text. One long document has none inside: there `text` stands
+        alone, and nothing at all is begun with a line break, or without one in the vocabulary with its first token.
+        """
+        if several_documents:
+            return [self.end_of_text, *self.encode(text)]
+        if text:
+            return self.encode(text)
+        return self.encode("\n") if any(b"\n" in token for token in self.tokens) else [0]
+
     def encode_piece(self, text: str) -> np.ndarray:
         """The ids, uint32, of one of the `pieces` of a longer text."""
         return self._encode_piece(text)
@@ -72,10 +84,6 @@ class Tokenizer:
     def decode(self, ids) -> str:
         """The text of `ids`; bytes that are not UTF-8 become U+FFFD, the end of text becomes nothing."""
         return b"".join(self.tokens[i] for i in ids).decode("utf-8", "replace")
-
-    def token_bytes(self, id: int) -> bytes:
-        """The bytes that a token stands for, not always whole characters; b"" for the end of text."""
-        return self.tokens[id]
 
     def label(self, id: int) -> str:
         """The token as the explorer shows it."""

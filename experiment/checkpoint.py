@@ -5,7 +5,6 @@ size and SHA-256 of the other three. `checkpoints/best` and `checkpoints/last` a
 Nothing is pickled.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -19,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from experiment.errors import InputError, RunError
+from experiment.errors import InputError, RunError, reason
 
 FORMAT = 1
 FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
@@ -75,13 +74,6 @@ def save_checkpoint(
             f"{target}: could not be written: {reason(error)}. Checkpoints that are whole: {whole}. "
             f"Mend that, then go on with --resume {run}"
         ) from None
-
-
-def reason(error: Exception) -> str:
-    # safetensors passes on the system's error as text
-    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or f"os error {errno.ENOSPC}" in str(error):
-        return "the disk is full"
-    return getattr(error, "strerror", None) or str(error)
 
 
 def write_files(folder: Path, step: int, model: dict, optimizer: dict, state: dict, best: bool):

@@ -3,6 +3,8 @@
 This module imports nothing of the project, so every part of it may raise these.
 """
 
+import errno
+import signal
 import sys
 
 
@@ -25,17 +27,53 @@ class RunError(Problem):
 def run_script(main):
     """Calls `main()` and ends the process: a Problem becomes its message on stderr and its exit code, no traceback.
 
-    Ctrl-C outside of training ends with 130. A closed pipe (`| head`) ends quietly with 0.
+    So does what may happen anywhere: no memory left, a file or stdout that cannot be written. Outside of training
+    Ctrl-C ends with 130 and SIGTERM with 143, once what is half made has been removed. A closed pipe (`| head`) ends
+    quietly with 0.
     """
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         code = main() or 0
         sys.stdout.flush()
     except Problem as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        code = problem.exit_code
+        code = told(problem, problem.exit_code)
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:
         sys.stdout = None  # what is left in its buffer has nowhere to go
         code = 0
+    except OSError as error:
+        if error.filename is None:  # stdout, whose buffer would be written once more at the end
+            sys.stdout = None
+        code = told(system_error(error))
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        code = told("out of memory")
     sys.exit(code)
+
+
+def told(text: object, code: int = 1) -> int:
+    print(f"error: {text}", file=sys.stderr)
+    return code
+
+
+def reason(error: Exception) -> str:
+    """Why a file could not be written or read, in a few words."""
+    # safetensors passes on the system's error as text
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or f"os error {errno.ENOSPC}" in str(error)
+    return "the disk is full" if full else getattr(error, "strerror", None) or str(error)
+
+
+def system_error(error: Exception) -> str:
+    """The same, after the name of the file where it is known: "runs/small/samples.txt: the disk is full"."""
+    name = getattr(error, "filename", None)
+    return reason(error) if name is None else f"{name}: {reason(error)}"
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether Python, or PyTorch on any device, asked for more memory than there is."""
+    kinds = ("MemoryError", "OutOfMemoryError")
+    return type(error).__name__ in kinds or "can't allocate memory" in str(error)

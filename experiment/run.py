@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 from experiment.errors import InputError
@@ -24,6 +25,8 @@ def new_run_folder(wanted: Path) -> Path:
 
     Raises InputError where no folder can be made.
     """
+    if wanted.name in ("", ".."):
+        raise InputError(f"--run {wanted}: the name of a new folder expected")
     folder, number = wanted, 1
     while True:
         try:
@@ -46,7 +49,7 @@ def find_run(given: str | None) -> Path:
             raise InputError(f"no run in {RUNS}/ yet: train one with `python train.py --config small.yaml`")
         return max(runs, key=lambda run: (run.stat().st_mtime, run.name))
     for path in (Path(given), RUNS / given):
-        if (path / "config.yaml").is_file():
+        if os.path.isfile(path / "config.yaml"):  # where Path raises: a name that is too long
             return path
     there = sorted(path.parent.name for path in RUNS.glob("*/config.yaml"))
     listed = f"; in {RUNS}/ there are: {', '.join(there)}" if there else ""
@@ -78,8 +81,8 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
     from training.device import pick_device
 
     config = load_config(run / "config.yaml")
-    tokenizer = Tokenizer.load(run / "tokenizer.json")
     checkpoint = load_checkpoint(run, which, optimizer=False)
+    tokenizer = Tokenizer.load(run / "tokenizer.json")
     try:
         device = pick_device(device or "auto")
     except ValueError as error:

@@ -26,10 +26,11 @@ Train a GPT from scratch, on the computer you have.
 Every key of the configuration is an option: --section.key value, or --section.key=value."""
 
 
-# What a resumed run may change: how long it goes on and how often it looks up, never what a step computes.
+# What a resumed run may change: how long it goes on, how often it looks up and where its text lies (check_text sees
+# whether it is the same), never what a step computes.
 CHANGEABLE = {"steps", "eval_every", "eval_tokens", "save_every", "log_every", "max_bad_steps"}
 CHANGEABLE = {f"train.{key}" for key in CHANGEABLE} | {"attention.snapshots", "attention.keep_mb"}
-CHANGEABLE |= {"wandb.mode", "wandb.project"}
+CHANGEABLE |= {"data.source", "data.cache", "wandb.mode", "wandb.project"}
 
 
 def parse_arguments():
@@ -71,11 +72,10 @@ def open_run(given: str, overrides) -> tuple[Path, Config, Checkpoint | None]:
 
 def check_text(run: Path, corpus, source: str) -> None:
     """Raises InputError where `corpus` is not what the run was trained on until now."""
-    then, now = read_data_summary(run), corpus.summary()
-    if then != now:
+    if read_data_summary(run) != corpus.summary():
         raise InputError(
-            f"--resume {run}: data.source {source} is not the text that the run began with ({then['train_tokens']:,} "
-            f"training tokens, now {now['train_tokens']:,}); put it back, or start a new run"
+            f"--resume {run}: data.source {source} is not the text that the run began with, or not the same any more; "
+            "put that back, name where it is with --data.source, or start a new run"
         )
 
 
@@ -88,7 +88,8 @@ def resolve(config) -> None:
         raise InputError(f"train.{error}") from None
     t.dtype = pick_dtype(t.dtype, t.device)
     if config.data.source != "tales" and not config.data.source.startswith("hub:"):
-        config.data.source = os.path.abspath(config.data.source)  # so that the run goes on from any folder
+        # so that the run goes on from any folder
+        config.data.source = os.path.abspath(os.path.expanduser(config.data.source))
     if not m.causal:
         warn("model.causal is false: every token sees the future. The loss will look wonderful, the text not.")
     if not m.scale:

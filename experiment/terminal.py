@@ -1,6 +1,14 @@
 """Text on its way to a terminal."""
 
+import sys
 import unicodedata
+
+
+def use_utf8() -> None:
+    """stdin and stdout carry UTF-8 whatever the system is set to; what is not UTF-8 is replaced and ends nothing."""
+    for stream in (sys.stdin, sys.stdout):
+        if stream is not None:  # closed by whoever started this
+            stream.reconfigure(encoding="utf-8", errors="replace")
 
 
 def printable(text: str) -> str:

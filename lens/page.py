@@ -40,15 +40,15 @@ class PromptMaps:
 def build_page(run: Path, extra_prompts: Sequence[PromptMaps] = ()) -> str:
     """The page of a run's folder as HTML, `extra_prompts` shown before the run's own.
 
-    Raises InputError that names the file where the run recorded no maps, or where a file is missing or damaged.
+    Raises InputError that names the file where there are no maps at all, or where a file is missing or damaged.
     """
-    return render(payload(run, [*extra_prompts, *read_prompts(run)]))
+    recorded = [] if extra_prompts and not _recorded(run) else read_prompts(run)
+    return render(payload(run, [*extra_prompts, *recorded]))
 
 
 def read_prompts(run: Path) -> list[PromptMaps]:
     """The prompts of a run with the maps of all snapshots (the weights alone). Raises InputError."""
-    folder = run / "snapshots"
-    files = sorted(folder.glob("step-*/attention.safetensors"))
+    folder, files = run / "snapshots", _recorded(run)
     if not files:
         expected = folder / "step-000000" / "attention.safetensors"
         raise InputError(f"{run}: no attention maps recorded (expected {expected} and so on)")
@@ -73,6 +73,10 @@ def read_prompts(run: Path) -> list[PromptMaps]:
             raise InputError(f"{file}: missing, though heads.jsonl has its scores")
         prompt.metrics[key] = {name: value for name, value in row.items() if name not in _ROW_KEYS}
     return prompts
+
+
+def _recorded(run: Path) -> list[Path]:
+    return sorted((run / "snapshots").glob("step-*/attention.safetensors"))
 
 
 _ROW_KEYS = ("step", "prompt", "layer", "head")

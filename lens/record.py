@@ -6,6 +6,7 @@ Recording reads the model and draws nothing at random, so a run's losses are the
 import json
 import os
 import re
+import shutil
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -104,8 +105,8 @@ def trace(model, ids: list[int]) -> dict[str, torch.Tensor]:
 class Recorder:
     """Writes snapshots/: prompts.json, heads.jsonl, and a folder for each recorded step.
 
-    `seconds` is the time that recording has taken. After a resume from `resumed_step`, what later steps had recorded is
-    recorded again.
+    `seconds` is the time that recording has taken. What steps after `resumed_step` had recorded is removed: a resumed
+    run records it again, or, where it now ends elsewhere, at other steps.
     """
 
     def __init__(self, run: Path, prompts: list[Prompt], keep_mb: int, last_step: int, resumed_step: int = -1):
@@ -115,6 +116,9 @@ class Recorder:
         self.last_step = last_step
         self.seconds = 0.0
         self.folder.mkdir(exist_ok=True)
+        for left in self.folder.glob("step-[0-9]*"):
+            if int(left.name.removeprefix("step-")) > resumed_step:
+                shutil.rmtree(left)
         self.rows = [row for row in read_heads(run) if row["step"] <= resumed_step]
         write_whole(self.folder / "prompts.json", json.dumps([asdict(prompt) for prompt in prompts], indent=1))
 
@@ -164,9 +168,12 @@ class Recorder:
 
 
 def read_heads(run: Path) -> list[dict]:
-    """The rows of snapshots/heads.jsonl; none where it is absent."""
+    """The rows of snapshots/heads.jsonl; none where it is absent. Raises InputError where it is damaged."""
     path = run / "snapshots" / "heads.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    except ValueError as error:
+        raise InputError(f"{path}: damaged ({error})") from None
 
 
 def save_whole(path: Path, tensors: dict[str, torch.Tensor]) -> None:

@@ -255,6 +255,30 @@ def test_a_damaged_last_checkpoint_is_told_and_the_one_before_it_is_gone_on_from
     assert metrics(run) == unbroken["adamw"]["metrics"]
 
 
+def test_snapshots_of_steps_that_are_not_taken_again_are_removed(options, unbroken, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    interrupted(monkeypatch, options["adamw"], run, 6, signal.SIGINT, signal.SIGINT)  # the checkpoint is that of step 4
+    stale = run / "snapshots/step-000007"
+    shutil.copytree(run / "snapshots/step-000000", stale)
+    assert run_train("--resume", run).code == 0
+    assert not stale.exists() and contents(run) == unbroken["adamw"]
+
+
+def test_a_text_may_move_but_not_change(options, unbroken, tmp_path, monkeypatch):
+    run, source, moved = tmp_path / "run", tmp_path / "text.txt", tmp_path / "moved.txt"
+    text = Path(options["adamw"]["data.source"]).read_text(encoding="utf-8")
+    source.write_text(text, encoding="utf-8")
+    assert interrupted(monkeypatch, options["adamw"] | {"data.source": source}, run, 5, signal.SIGTERM).code == 143
+    source.rename(moved)
+    assert run_train("--resume", run).code == 2
+    moved.write_text(text.swapcase(), encoding="utf-8")  # as many tokens, other ones
+    done = run_train("--resume", run, "--data.source", moved)
+    assert done.code == 2 and "is not the text that the run began with" in done.err
+    moved.write_text(text, encoding="utf-8")
+    assert run_train("--resume", run, "--data.source", moved).code == 0
+    assert metrics(run) == unbroken["adamw"]["metrics"]
+
+
 def test_a_text_that_has_changed_is_refused(options, tmp_path, monkeypatch):
     run, source = tmp_path / "run", tmp_path / "text.txt"
     text = Path(options["adamw"]["data.source"]).read_text(encoding="utf-8")

@@ -92,13 +92,6 @@ def test_from_nothing_a_text_begins_as_the_training_texts_did(small_run, tales_r
         assert done.out == tokenizer.decode(until_end(ids, tokenizer)) + "\n"
 
 
-def test_from_nothing_a_vocabulary_without_a_line_break_begins_somewhere():
-    tokenizer = char_tokenizer("ab")
-    writer = sample.Writer(torch.nn.Linear(1, 1), tokenizer, False, None, seed=0)
-    assert writer.begin("") == [0] and writer.begin("b") == [1]
-    assert sample.Writer(torch.nn.Linear(1, 1), tokenizer, True, None, seed=0).begin("") == [2]
-
-
 @pytest.mark.parametrize("length", [1, 15, 16, 17, 200])
 def test_a_prompt_of_any_length_is_gone_on_from(small_run, length):
     prompt = ("the red kite of the small grey owl " * 6)[:length]
@@ -227,7 +220,7 @@ def test_what_is_streamed_joins_to_the_decoding_of_all_ids(mixed_run, monkeypatc
 def test_a_character_of_several_tokens_is_shown_when_it_is_whole(mixed_run, monkeypatch):
     _, tokenizer, _, _ = load_trained(mixed_run, device="cpu")
     text = "🌙ừ只🦊"
-    ids = [id for byte in text.encode() for id in range(270) if tokenizer.token_bytes(id) == bytes([byte])]
+    ids = [id for byte in text.encode() for id in range(270) if tokenizer.tokens[id] == bytes([byte])]
     assert len(ids) == 14
     written_by(monkeypatch, ids)
     shown = []
@@ -273,6 +266,14 @@ def test_interactive_reads_a_line_and_writes_until_there_are_no_more(small_run):
     first = "the " + tokenizer.decode(until_end(ids, tokenizer)) + "\n"
     assert done.out.startswith(first) and "\nan owl" in done.out[len(first) :]
     assert run_sample(small_run, "--interactive", stdin="").out == ""
+
+
+def test_interactive_takes_a_prompt_given_as_an_option_for_the_first_line(small_run):
+    options = {"seed": 1, "tokens": 10}
+    typed_in = run_sample(small_run, "--interactive", options, stdin="the \nan owl\n")
+    assert run_sample(small_run, "--interactive", options, {"prompt": "the "}, stdin="an owl\n") == typed_in
+    done = run_sample(small_run, "--interactive", {"prompt": "-"}, stdin="the\n")
+    assert (done.code, done.out) == (2, "") and "--prompt -: not with --interactive" in done.err
 
 
 def test_interactive_goes_on_after_a_character_that_is_not_known(small_run):
@@ -322,8 +323,11 @@ def test_a_run_without_a_checkpoint_is_named(small_run, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(small_run, run)
     shutil.rmtree(run / "checkpoints")
-    done = run_sample(run)
-    assert done.code == 2 and f"{run}: has no checkpoint yet" in done.err
+    for missing in (None, "data.json", "tokenizer.json"):  # as when it was killed while it prepared its text
+        if missing:
+            (run / missing).unlink()
+        done = run_sample(run)
+        assert done.code == 2 and f"{run}: has no checkpoint yet" in done.err
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import errno
 import json
 import math
 import os
@@ -342,7 +343,7 @@ def test_several_steps_in_a_row_stop_the_run_and_leave_its_checkpoints(small, tm
 
 def test_a_story_loss_below_the_floor_stops_the_run(tales, tmp_path, monkeypatch):
     def score(loss):
-        return lambda *_: StoryScore(loss, 70.0, 0.2, 1.0, {("name", "0-9"): (1, 1)})
+        return lambda *_: StoryScore(loss, 70.0, 0.2, 1.0, {("name", "0-9"): (1, 1)}, 9, 9)
 
     options = tales | {"run": tmp_path / "run", "train.steps": 1, "attention.snapshots": 0, "model.n_layer": 1}
     monkeypatch.setattr("training.evaluate.story_score", score(68.0))
@@ -385,6 +386,34 @@ def test_a_context_too_short_for_a_story_is_named(tales, tmp_path):
     done = run_train(tales, {"run": tmp_path / "run", "model.block_size": 64})
     assert done.code == 2 and done.err.count("\n") == 1
     assert "model.block_size: 64 given, at least " in done.err
+
+
+@pytest.mark.parametrize("name", ["samples.txt", "heads.jsonl", "attention.html"])
+def test_a_full_disk_says_what_is_safe_and_the_run_can_go_on(small, small_run, tmp_path, monkeypatch, name):
+    run, write = tmp_path / "run", train.write_whole
+
+    def full(path, text):
+        if path.name == name and (path.name == "attention.html" or (run / "checkpoints").exists()):
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write(path, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "write_whole", full)
+        patch.setattr("lens.record.write_whole", full)
+        done = run_train(small, {"run": run})
+    assert done.code == 1 and done.err.count("\n") == 1
+    assert f"{name}: the disk is full. What {run} has saved is whole" in done.err
+    assert f"python train.py --resume {run}" in done.err
+    assert run_train("--resume", run).code == 0
+    if name != "attention.html":  # the last thing of all: view.py makes it
+        assert metrics(run) == metrics(small_run)
+
+
+def test_a_validation_loss_that_is_no_number_is_never_the_best(small, tmp_path, monkeypatch):
+    run, losses = tmp_path / "run", iter([3.0, math.nan, 2.9])
+    monkeypatch.setattr(train, "evaluate", lambda *_: ({"val_loss": next(losses), "val_bits_per_byte": 1.0}, None))
+    assert run_train(small, {"run": run}).code == 0
+    assert (run / "checkpoints/best").read_text() == "8\n"
 
 
 def test_out_of_memory_says_what_to_lower(small, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ class TrainConfig:
 
     steps: Annotated[int, "optimizer steps"] = 1000
     minutes: Annotated[float | None, "train this long instead: the first steps are timed, then steps is set"] = None
+    max_epochs: Annotated[float, "times through the text, at most: steps is lowered to that; 0: no limit"] = 0.0
     batch_size: Annotated[int, "sequences an optimizer step"] = 32
     micro_batch_size: Annotated[int, "sequences at a time, to save memory; 0 takes the whole batch"] = 0
     optimizer: Annotated[Literal["adamw", "muon"], "muon: the blocks' matrices by Muon, the rest by AdamW"] = "muon"
@@ -39,7 +40,7 @@ class TrainConfig:
         at_least = {
             **dict.fromkeys(("steps", "batch_size", "max_bad_steps", "eval_every", "log_every"), 1),
             **dict.fromkeys(("micro_batch_size", "warmup_steps", "eval_tokens", "save_every", "seed"), 0),
-            **dict.fromkeys(("weight_decay", "grad_clip"), 0),
+            **dict.fromkeys(("max_epochs", "weight_decay", "grad_clip"), 0),
         }
         for key, least in at_least.items():
             if getattr(self, key) < least:

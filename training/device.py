@@ -42,13 +42,6 @@ def pick_compile(wanted: str | bool, device: str, flops: float) -> bool:
     return device == "cpu" and flops > 4e14 and shutil.which("c++") is not None
 
 
-def resolve(config: TrainConfig, flops: float) -> None:
-    """Replaces every `auto` in `config` by what this machine gives."""
-    config.device = pick_device(config.device)
-    config.dtype = pick_dtype(config.dtype, config.device)
-    config.compile = pick_compile(config.compile, config.device, flops)
-
-
 def autocast(config: TrainConfig):
     """The context in which the forward pass runs: matrix products in `dtype`, weights and sums in float32."""
     return torch.autocast(config.device, dtype=torch.bfloat16, enabled=config.dtype == "bfloat16")

@@ -29,8 +29,7 @@ def evaluate(model: GPT, corpus, config: TrainConfig) -> tuple[dict, "StoryScore
     ids = corpus.val.ids[: config.eval_tokens + 1] if config.eval_tokens else corpus.val.ids
     loss, count = validation_loss(model, ids, config)
     tokenizer = corpus.tokenizer
-    lengths = np.array([len(tokenizer.token_bytes(id)) for id in range(tokenizer.vocab_size)])
-    n_bytes = max(1, int(lengths[ids[1:]].sum()))
+    n_bytes = max(1, int(tokenizer.byte_lengths[ids[1:]].sum()))
     metrics = {"val_loss": loss, "val_bits_per_byte": loss * count / math.log(2) / n_bytes}
     if not corpus.stories:
         return metrics, None
@@ -40,20 +39,17 @@ def evaluate(model: GPT, corpus, config: TrainConfig) -> tuple[dict, "StoryScore
 
 
 def write_sample(model: GPT, corpus, config: TrainConfig, step: int) -> str:
-    """A text by the model, drawn with a generator of its own: training's random state is not touched.
-
-    It begins as a document does, or, where the text is one long document, after the first token of its last part.
-    """
-    end = corpus.tokenizer.end_of_text
-    start = end if len(corpus.train.document_starts) > 1 else int(corpus.val.ids[0])
+    """A text by the model, drawn with a generator of its own: training's random state is not touched."""
+    tokenizer = corpus.tokenizer
+    start = tokenizer.begin("", several_documents=len(corpus.train.document_starts) > 1)
     generator = torch.Generator(config.device).manual_seed(config.seed + step)
-    written = [] if start == end else [start]
-    idx = torch.tensor([[start]], device=config.device)
+    written = []
+    idx = torch.tensor([start], device=config.device)
     for (id,) in generate(model, idx, SAMPLE_TOKENS, generator=generator):
-        if id == end:
+        if id == tokenizer.end_of_text:
             break
         written.append(int(id))
-    return corpus.tokenizer.decode(written)
+    return tokenizer.decode(written)
 
 
 def validation_loss(model, ids: np.ndarray, config: TrainConfig) -> tuple[float, int]:
@@ -85,6 +81,8 @@ class StoryScore:
     excess_error: float  # standard error of loss - floor over the stories
     forced_right: float  # share of the forced words that are the model's first guess
     forced: dict  # (kind, distance label) -> (right, all)
+    scored: int  # how many stories fit block_size and were measured
+    stories: int  # of how many
 
     @property
     def above_floor(self) -> float:
@@ -136,12 +134,14 @@ def story_score(model, stories, tokenizer, config: TrainConfig) -> StoryScore:
         excess_error=float(excess.std() / math.sqrt(len(excess))),
         forced_right=float(correct / all_words),
         forced={key: tuple(value) for key, value in sorted(counts.items())},
+        scored=len(losses),
+        stories=len(rows),
     )
 
 
 def count_forced(counts, story, ids: list[int], right: list[bool], tokenizer) -> None:
     """Adds a story's forced words to `counts`. right[i] tells whether the guess at ids[i + 1] was right."""
-    ends = np.cumsum([len(tokenizer.token_bytes(id)) for id in ids[1:-1]])  # stories are ASCII: bytes are characters
+    ends = np.cumsum(tokenizer.byte_lengths[ids[1:-1]])  # stories are ASCII: bytes are characters
     for word in story.forced:
         first = int(np.searchsorted(ends, word.start, side="right"))
         last = int(np.searchsorted(ends, word.end, side="left"))

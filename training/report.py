@@ -3,6 +3,10 @@
 import math
 from pathlib import Path
 
+import torch
+from safetensors import SafetensorError
+
+from experiment.errors import out_of_memory, system_error
 from model import GPT
 from training.config import TrainConfig
 
@@ -58,9 +62,10 @@ def plan(model, config: TrainConfig, train_tokens: int, validation_tokens: int) 
 
 
 def stories_line(score) -> str:
-    """A StoryScore in one line."""
+    """A StoryScore in one line. Stories longer than block_size are not scored, and then it says how many were."""
+    part = "" if score.scored == score.stories else f" ({score.scored} of {score.stories}, those that fit block_size)"
     return (
-        f"whole stories {score.loss:.2f} nats, floor {score.floor:.2f}: {score.above_floor:.1%} above it "
+        f"whole stories{part} {score.loss:.2f} nats, floor {score.floor:.2f}: {score.above_floor:.1%} above it "
         f"({score.loss - score.floor:.2f} nats a story) · forced words guessed {score.forced_right:.1%}"
     )
 
@@ -78,13 +83,21 @@ def forced_table(score) -> str:
     return "\n".join(lines)
 
 
-def closing(first: dict, last: dict, score) -> str:
-    """The answer to "is this good?", from the metrics of the untrained model and of the trained one."""
-    bits = last["val_bits_per_byte"]
+def closing(first: dict, best: dict, last: dict, score) -> str:
+    """The answer to "is this good?", from the metrics of the untrained model, of the best and of the last one.
+
+    `score` is the last one's StoryScore, None but for tales.
+    """
+    bits = best["val_bits_per_byte"]
     lines = [
-        f"Reached {last['val_loss']:.4f} nats a token on the validation text, {bits:.3f} bits a byte; "
+        f"Reached {best['val_loss']:.4f} nats a token on the validation text, {bits:.3f} bits a byte; "
         f"untrained it was {first['val_loss']:.4f} and {first['val_bits_per_byte']:.3f}."
     ]
+    if last["val_loss"] > best["val_loss"]:
+        lines.append(
+            f"That was at step {best['step']}, whose checkpoint is kept as the best and is what sample.py takes. Since "
+            f"then it has learned its text by heart: the loss on the validation text rose to {last['val_loss']:.4f}."
+        )
     if score is None:
         lines.append(f"Text at {bits:.2f} bits a byte: {looks_like(bits)}. (The README has a table with examples.)")
     else:
@@ -112,6 +125,24 @@ def not_finite(run: Path, step: int, t, bad_steps: int, loss: float, model: GPT)
         f"({t.learning_rate}) or train.muon_learning_rate ({t.muon_learning_rate}) too high, or train.dtype {t.dtype}. "
         f"The last checkpoint in {run} is as it was"
     )
+
+
+def could_not_go_on(error: Exception, run: Path | None, t: TrainConfig) -> str | None:
+    """What the machine did not have: memory, room on the disk, a compiler. None for an error of another kind."""
+    if out_of_memory(error):
+        kept = f"; what {run} has saved is whole" if run else ""
+        return (
+            f"out of memory on {t.device}: lower train.micro_batch_size (now {t.micro_batch_size or t.batch_size}), "
+            f"model.block_size or model.n_embd{kept}"
+        )
+    if run and isinstance(error, OSError | SafetensorError) and not isinstance(error, BrokenPipeError):
+        return (
+            f"{system_error(error)}. What {run} has saved is whole: mend that, then go on with "
+            f"python train.py --resume {run}"
+        )
+    if t.compile and isinstance(error, torch._dynamo.exc.TorchDynamoException):
+        return f"torch.compile does not work here ({str(error).splitlines()[0]}); --train.compile false does without"
+    return None
 
 
 def below_floor(step: int, score) -> str:

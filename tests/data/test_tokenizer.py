@@ -65,7 +65,7 @@ def test_the_two_libraries_would_differ_with_a_possessive_quantifier():
     split = pre_tokenizers.Split(tokenizers.Regex(possessive), behavior="isolated")
     ours = Tokenizer("bpe", [bytes([i]) for i in range(256)] + [b"123456", b"123", b"456"], 256, possessive)
     assert [part for part, _ in split.pre_tokenize_str("123456")] == ["123456"]
-    assert [ours.token_bytes(i) for i in ours.encode("123456")] == [b"123", b"456"]
+    assert [ours.tokens[i] for i in ours.encode("123456")] == [b"123", b"456"]
 
 
 def test_both_engines_agree_on_the_class_of_every_character():
@@ -102,7 +102,7 @@ def test_a_character_of_many_bytes_is_never_cut(bpe):
 
 def test_a_frequent_word_with_its_space_is_one_token():
     bpe = train_bpe(["the fox met the hen and the fox sang"] * 50, 400)
-    assert [bpe.token_bytes(i) for i in bpe.encode(" the fox")] == [b" the", b" fox"]
+    assert [bpe.tokens[i] for i in bpe.encode(" the fox")] == [b" the", b" fox"]
 
 
 def test_the_text_of_a_special_token_is_plain_text(bpe):
@@ -115,7 +115,7 @@ def test_the_text_of_a_special_token_is_plain_text(bpe):
 def test_the_end_of_text_has_an_id_of_its_own_and_no_text(bpe):
     for tokenizer in (bpe, char_tokenizer("ab")):
         assert tokenizer.end_of_text == tokenizer.vocab_size - 1
-        assert tokenizer.decode([tokenizer.end_of_text]) == "" == tokenizer.token_bytes(tokenizer.end_of_text).decode()
+        assert tokenizer.decode([tokenizer.end_of_text]) == "" == tokenizer.tokens[tokenizer.end_of_text].decode()
         assert tokenizer.label(tokenizer.end_of_text) == "<|endoftext|>"
 
 
@@ -205,7 +205,7 @@ def words_of(text, pattern):
     parts = {text[i:j].encode() for i in range(len(text)) for j in range(i + 1, len(text) + 1)}
     longer = sorted((part for part in parts if len(part) > 1), key=lambda part: (len(part), part))
     tokenizer = Tokenizer("bpe", [*(bytes([i]) for i in range(256)), *longer, b""], 256 + len(longer), pattern)
-    return [tokenizer.token_bytes(i) for i in tokenizer.encode(text)]
+    return [tokenizer.tokens[i] for i in tokenizer.encode(text)]
 
 
 @settings(max_examples=150, deadline=None)
@@ -279,3 +279,12 @@ def test_a_network_that_never_answers_is_given_up(monkeypatch):
     with pytest.raises(InputError, match="TimeoutError"):
         tiktoken_tokenizer("gpt2")
     assert time.monotonic() - start < 2
+
+
+def test_a_text_begins_as_the_model_has_seen_texts_begin():
+    tokenizer = char_tokenizer("ab\n")
+    assert tokenizer.begin("ab", several_documents=True) == [tokenizer.end_of_text, *tokenizer.encode("ab")]
+    assert tokenizer.begin("", several_documents=True) == [tokenizer.end_of_text]
+    assert tokenizer.begin("ab", several_documents=False) == tokenizer.encode("ab")
+    assert tokenizer.begin("", several_documents=False) == tokenizer.encode("\n")
+    assert char_tokenizer("ab").begin("", several_documents=False) == [0]  # no line break in its vocabulary

@@ -299,7 +299,7 @@ CONFIGS = st.builds(
     data=section(DataConfig, source=TEXT.filter(bool), cache=TEXT.filter(bool), tokenizer=st.just("char")),
     model=section(GPTConfig, **WIDTHS),
     train=section(TrainConfig, **TIMES),
-    attention=section(AttentionConfig, prompts=st.lists(TEXT, max_size=3)),
+    attention=section(AttentionConfig, prompts=st.lists(TEXT.filter(bool), max_size=3)),
     wandb=section(WandbConfig, project=st.just("p")),
 )
 

@@ -29,7 +29,7 @@ def test_a_new_folder_is_the_one_that_was_wanted_or_the_next_number(tmp_path):
 
 def test_a_place_where_no_folder_can_be_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    for place in (tmp_path / "file/run", tmp_path / ("n" * 300)):
+    for place in (tmp_path / "file/run", tmp_path / ("n" * 300), Path("."), Path(".."), Path("/")):
         with pytest.raises(InputError, match=r"^--run .*: "):
             new_run_folder(place)
 
@@ -55,8 +55,9 @@ def test_a_run_that_is_not_there_is_named_with_those_that_are(tmp_path, monkeypa
         find_run("gone")
     run_at(Path("runs/b"))
     run_at(Path("runs/a"))
-    with pytest.raises(InputError, match=r"; in runs/ there are: a, b$"):
-        find_run("gone")
+    for gone in ("gone", "n" * 300):
+        with pytest.raises(InputError, match=r"; in runs/ there are: a, b$"):
+            find_run(gone)
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]", "{}", "3", '{"documents": "many"}', "\0"])

@@ -75,7 +75,26 @@ def test_a_warm_up_longer_than_the_run_is_said_and_cut(small, tmp_path):
     assert "warmup" not in run_train(small, "--dry-run").out
 
 
+def test_a_dry_run_plans_a_model_that_no_machine_could_hold(small):
+    done = run_train(small | {"model.n_embd": 4_000_000}, "--dry-run")
+    assert (done.code, done.err) == (0, "") and "model    384," in done.out
+
+
+def test_a_source_in_the_home_folder_may_be_written_with_a_tilde(small, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    done = run_train(small | {"data.source": "~/my book.txt"}, "--print-config")
+    assert f"source: {tmp_path / 'my book.txt'}\n" in done.out
+
+
 # ---- errors
+
+
+def test_a_wrong_input_leaves_no_run_in_the_way_of_the_next_try(small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run_train(small | {"data.source": "mistyped.txt"}).code == 2
+    assert run_train(small | {"attention.prompts": "a ß"}).code == 2  # known only once there is a tokenizer
+    assert list((tmp_path / "runs").iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from training.evaluate import (
     validation_loss,
     write_sample,
 )
+from training.report import stories_line
 
 CONFIG = TrainConfig(device="cpu", dtype="float32")
 
@@ -183,14 +184,12 @@ def test_a_forced_word_within_a_larger_token_is_judged_by_that_token():
         """A tokenizer of "ab" and single letters: "ab" is token 0, a 1, b 2, the end of text 3."""
 
         end_of_text = 3
+        byte_lengths = np.array([2, 1, 1, 0])
 
         def encode(self, text):
             return [
                 {"ab": 0, "a": 1, "b": 2}[part] for part in text.replace("ab", " ab ").replace("b a", "b a").split()
             ]
-
-        def token_bytes(self, id):
-            return [b"ab", b"a", b"b", b""][id]
 
     class Constant(torch.nn.Module):
         """Always guesses token 0."""
@@ -211,6 +210,9 @@ def test_a_story_longer_than_the_context_is_not_scored():
     fits, long = Story("ab" * 5 + "a", 3.0, (Forced("name", 0, 1, 1),)), Story("ab" * 6, 9.0, ())
     score = story_score(KnownModel(tokenizer, block_size=12), [long, fits], tokenizer, CONFIG)
     assert score.floor == 3.0 and score.loss == pytest.approx(nats(fits.text), abs=1e-5)
+    assert (score.scored, score.stories) == (1, 2) and "(1 of 2, those that fit block_size)" in stories_line(score)
+    both = story_score(KnownModel(tokenizer, block_size=13), [long, fits], tokenizer, CONFIG)
+    assert both.scored == 2 and "those that fit" not in stories_line(both)
     with pytest.raises(InputError, match="block_size: 11 given, at least 12 expected for a whole story"):
         story_score(KnownModel(tokenizer, block_size=11), [long, fits], tokenizer, CONFIG)
 
@@ -230,7 +232,7 @@ def test_evaluation_of_tales_reports_its_score():
     [(70.0, 0.1, False), (68.0, 0.1, False), (67.6, 0.1, False), (67.5, 0.1, True), (67.5, 1.0, False)],
 )
 def test_a_loss_is_below_the_floor_when_chance_does_not_explain_it(loss, error, below):
-    score = StoryScore(loss=loss, floor=68.0, excess_error=error, forced_right=1.0, forced={})
+    score = StoryScore(loss=loss, floor=68.0, excess_error=error, forced_right=1.0, forced={}, scored=9, stories=9)
     assert score.below_floor == below
 
 
@@ -264,11 +266,15 @@ def test_a_sample_ends_at_the_end_of_text_and_is_not_longer_than_its_limit():
     assert write_sample(model, corpus, CONFIG, step=0) == "a" * 200
 
 
-def test_a_sample_of_one_long_document_goes_on_from_a_token_of_its_own():
+def test_a_sample_begins_as_texts_do_and_ends_at_an_end_of_text():
     corpus = corpus_of("bbbb" + "a" * 4)
-    corpus.val = SimpleNamespace(ids=corpus.val.ids[1:])  # begins with a b
+    begun = []
+    corpus.tokenizer.begin = lambda text, several_documents: begun.append((text, several_documents)) or [0]
     model = KnownModel(corpus.tokenizer, block_size=8)
     model.table[:] = torch.tensor([0.0, 0.0, 50.0])  # ends at once
-    assert write_sample(model, corpus, CONFIG, step=0) == "b"
-    corpus.train.document_starts = np.array([1, 5])
     assert write_sample(model, corpus, CONFIG, step=0) == ""
+    model.table[:] = torch.tensor([0.0, 50.0, 0.0])  # never ends
+    assert set(write_sample(model, corpus, CONFIG, step=0)) == {"b"}
+    corpus.train.document_starts = np.array([1, 5])
+    write_sample(model, corpus, CONFIG, step=0)
+    assert begun == [("", False), ("", False), ("", True)]
