@@ -23,7 +23,7 @@ from data import tales
 from data.shards import Tokens, write_tokens
 from data.sources import Source, open_source
 from data.spool import Part, Spool
-from data.tokenizer import Tokenizer, char_tokenizer, tiktoken_tokenizer, train_bpe
+from data.tokenizer import Tokenizer, UnknownCharacter, char_tokenizer, tiktoken_tokenizer, train_bpe
 from experiment.errors import InputError, RunError
 
 FORMAT = 1
@@ -192,6 +192,8 @@ def _build(folder: Path, config: DataConfig, source: Source, identity: str, repo
         if source.identity() != identity:
             raise RunError(f"data.source {config.source}: changed while it was read; start again")
         _publish(beside, folder)
+    except UnknownCharacter as error:  # the text has changed since a run that goes on made its tokenizer
+        raise InputError(f"data.source {config.source}: {error}") from None
     except OSError as error:
         raise RunError(
             f"data.cache {config.cache}: cannot be written: {error.strerror}; nothing is left there"

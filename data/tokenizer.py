@@ -36,6 +36,10 @@ DOWNLOAD_SECONDS = 6
 SAFE_CUT = re.compile(r"(?<=\S)(?= [^\W_])|(?<=\S\n)(?=[^\W_])|(?<=[^\W_])(?=[。，、]\w)")
 
 
+class UnknownCharacter(InputError):
+    """A text has a character that a `char` vocabulary lacks; it is named."""
+
+
 class Tokenizer:
     """A vocabulary and how text is cut into it.
 
@@ -57,7 +61,7 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         """The ids of `text`. The text of a special token is plain text; half a surrogate pair becomes U+FFFD.
 
-        Raises InputError for a character that a `char` vocabulary lacks.
+        Raises UnknownCharacter for one that a `char` vocabulary lacks.
         """
         try:
             text.encode()
@@ -137,7 +141,7 @@ class Tokenizer:
             strange = known[np.minimum(ids, len(known) - 1)] != points
             if strange.any():
                 names = ", ".join(f"{chr(p)!r} (U+{p:04X})" for p in np.unique(points[strange])[:8])
-                raise InputError(
+                raise UnknownCharacter(
                     f"not in the vocabulary of this `char` tokenizer, which knows the {len(known)} characters "
                     f"of its training text: {names}"
                 )

@@ -271,9 +271,11 @@ def test_a_text_may_move_but_not_change(options, unbroken, tmp_path, monkeypatch
     assert interrupted(monkeypatch, options["adamw"] | {"data.source": source}, run, 5, signal.SIGTERM).code == 143
     source.rename(moved)
     assert run_train("--resume", run).code == 2
-    moved.write_text(text.swapcase(), encoding="utf-8")  # as many tokens, other ones
-    done = run_train("--resume", run, "--data.source", moved)
-    assert done.code == 2 and "is not the text that the run began with" in done.err
+    changed = {text[::-1]: "is not the text that the run began with", text + "ß": "not in the vocabulary"}
+    for other, words in changed.items():  # as many tokens, and one that the run's tokenizer does not know
+        moved.write_text(other, encoding="utf-8")
+        done = run_train("--resume", run, "--data.source", moved)
+        assert done.code == 2 and f"data.source {moved}" in done.err and words in done.err
     moved.write_text(text, encoding="utf-8")
     assert run_train("--resume", run, "--data.source", moved).code == 0
     assert metrics(run) == unbroken["adamw"]["metrics"]

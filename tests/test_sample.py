@@ -11,7 +11,7 @@ import torch
 
 import model as models
 import sample
-from data.tokenizer import char_tokenizer, train_bpe
+from data.tokenizer import train_bpe
 from experiment.run import load_trained
 from model import generate
 from tests.scripts import run_sample, run_train

@@ -10,11 +10,11 @@ from experiment.errors import out_of_memory, system_error
 from model import GPT
 from training.config import TrainConfig
 
-# What text looks like at so many bits a byte, from many small runs on English prose; the README shows examples.
+# What text looks like at so many bits a byte of English prose; the README shows an example of each.
 LOOKS_LIKE = [
-    (1.1, "fluent sentences that keep to their subject for a while"),
-    (1.6, "mostly grammatical sentences that wander"),
-    (2.0, "real words and the rhythm of sentences, little sense"),
+    (1.3, "fluent sentences that keep to their subject"),
+    (1.8, "mostly grammatical sentences that wander"),
+    (2.15, "real words and the rhythm of sentences, little sense"),
     (2.6, "many real words among invented ones"),
     (3.6, "letters in the right proportions, hardly a word"),
     (math.inf, "noise"),
@@ -93,7 +93,12 @@ def closing(first: dict, best: dict, last: dict, score) -> str:
         f"Reached {best['val_loss']:.4f} nats a token on the validation text, {bits:.3f} bits a byte; "
         f"untrained it was {first['val_loss']:.4f} and {first['val_bits_per_byte']:.3f}."
     ]
-    if last["val_loss"] > best["val_loss"]:
+    if best["val_loss"] >= first["val_loss"]:
+        lines.append(
+            "On text it has not seen it is no better than it was untrained: there is too little text to learn from, or "
+            "the learning rate is too high."
+        )
+    elif last["val_loss"] > best["val_loss"]:
         lines.append(
             f"That was at step {best['step']}, whose checkpoint is kept as the best and is what sample.py takes. Since "
             f"then it has learned its text by heart: the loss on the validation text rose to {last['val_loss']:.4f}."

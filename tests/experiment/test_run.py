@@ -47,6 +47,14 @@ def test_a_run_is_found_by_its_path_by_its_name_or_as_the_newest(tmp_path, monke
     assert find_run(None) == Path("runs/old")
 
 
+def test_a_run_that_ended_before_it_read_its_text_is_not_the_newest(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_at(Path("runs/trained"), age=100)
+    Path("runs/trained/data.json").write_text("{}")
+    run_at(Path("runs/stillborn"), age=1)
+    assert find_run(None) == Path("runs/trained")
+
+
 def test_a_run_that_is_not_there_is_named_with_those_that_are(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"no run in runs/ yet: train one with `python train.py --config small.yaml`"):
