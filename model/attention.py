@@ -114,6 +114,9 @@ class MultiHeadAttention(nn.Module):
         self.qkv = nn.Linear(dim, dim + 2 * self.key_dim * num_heads, bias=bias)
         self.proj = nn.Linear(dim, dim, bias=bias)
         self.qk_norm = qk_norm
+        if qk_norm:
+            self.q_gain = nn.Parameter(torch.ones(self.key_dim))
+            self.k_gain = nn.Parameter(torch.ones(self.key_dim))
         self.dropout = dropout
         self.causal = causal
         self.scale = self.key_dim**-0.5 if scale else 1.0
@@ -131,8 +134,9 @@ class MultiHeadAttention(nn.Module):
         q = q.view(B, T, self.num_heads, self.key_dim).transpose(1, 2)  # (B, H, T, K)
         k = k.view(B, T, self.num_heads, self.key_dim).transpose(1, 2)  # (B, H, T, K)
         v = v.view(B, T, self.num_heads, self.head_dim).transpose(1, 2)  # (B, H, T, D)
-        if self.qk_norm:  # bounds every score by sqrt(key_dim) (Henry et al. 2020; Dehghani et al. 2023)
-            q, k = F.rms_norm(q, (self.key_dim,)), F.rms_norm(k, (self.key_dim,))
+        if self.qk_norm:  # steadies the scores (Henry et al. 2020); the gains let a head be as sharp as it needs to be
+            q = F.rms_norm(q, (self.key_dim,), self.q_gain.to(q.dtype))
+            k = F.rms_norm(k, (self.key_dim,), self.k_gain.to(k.dtype))
         if angles is not None:
             q, k = rotate(q, angles), rotate(k, angles)
         if cache is not None:

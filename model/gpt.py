@@ -27,7 +27,7 @@ class GPTConfig:
     position: Annotated[Literal["learned", "sinusoidal", "rope"], "how a token knows its place"] = "rope"
     norm: Annotated[Literal["layernorm", "rmsnorm"], "what scales the stream before attention and MLP"] = "layernorm"
     activation: Annotated[Literal["gelu", "relu2", "swiglu"], "the MLP's nonlinearity"] = "relu2"
-    qk_norm: Annotated[bool, "normalise queries and keys, which bounds the scores"] = True
+    qk_norm: Annotated[bool, "normalise queries and keys, with a learned gain"] = True
     bias: Annotated[bool, "biases in linear layers and norms, as in GPT-2"] = False
     dropout: Annotated[float, "share of activations zeroed in training, 0 to below 1"] = 0.0
     tie_embeddings: Annotated[bool, "one matrix for reading and for predicting tokens"] = False

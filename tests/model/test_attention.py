@@ -203,15 +203,17 @@ def test_key_dim_is_cut_to_a_whole_number_and_at_least_one():
     assert MultiHeadAttention(12, 2, attn_ratio=0.01).key_dim == 1
 
 
-def test_qk_norm_bounds_every_score_by_the_root_of_key_dim():
+def test_qk_norm_bounds_every_score_and_its_gains_set_the_bound():
     torch.manual_seed(0)
     attention = MultiHeadAttention(16, 2, qk_norm=True)
+    attention.q_gain.data = torch.linspace(0.5, 2, 8)
     record = {}
     attention(100 * torch.randn(4, 6, 16), record=record)
-    raw_q = attention.qkv(record["x"])[..., :16].unflatten(-1, (2, 8)).transpose(1, 2)
-    by_hand = raw_q / raw_q.square().mean(dim=-1, keepdim=True).sqrt()
-    assert torch.allclose(record["q"], by_hand, atol=1e-5)
-    assert (record["scores"] * attention.scale).abs().max() <= math.sqrt(8) + 1e-5
+    raw_q, raw_k, _ = (x.unflatten(-1, (2, 8)).transpose(1, 2) for x in attention.qkv(record["x"]).chunk(3, dim=-1))
+    unit_q, unit_k = (x / x.square().mean(dim=-1, keepdim=True).sqrt() for x in (raw_q, raw_k))
+    assert torch.allclose(record["q"], unit_q * torch.linspace(0.5, 2, 8), atol=1e-5)
+    assert torch.allclose(record["k"], unit_k, atol=1e-5)  # gains begin at 1
+    assert (record["scores"] * attention.scale).abs().max() <= 2 * math.sqrt(8) + 1e-5
     attention.qk_norm = False
     attention(record["x"], record=record)
     assert (record["scores"] * attention.scale).abs().max() > 100  # control

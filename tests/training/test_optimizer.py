@@ -34,7 +34,7 @@ def test_every_parameter_is_moved_by_the_rule_for_its_kind_and_by_no_other(optim
     adamw, muon = (torch.optim.AdamW, 0.1, 3e-3), (torch.optim.Muon, 0.1, 0.02)
     counts = Counter()
     for name, found in rules(model, config).items():
-        if name.endswith("bias") or "ln_" in name:
+        if name.endswith(("bias", "_gain")) or "ln_" in name:
             expected = (torch.optim.AdamW, 0.0, 3e-3)  # gains and biases are not decayed
         elif name in ("wte.weight", "wpe.weight", "lm_head.weight"):
             expected = adamw
@@ -44,10 +44,11 @@ def test_every_parameter_is_moved_by_the_rule_for_its_kind_and_by_no_other(optim
         assert found == [expected], name
         counts[expected] += 1
     matrices = 2 * (2 + 3)  # a block: qkv, proj; gate, fc, proj
+    gains = 2 * 2  # a block: of q and of k
     if optimizer == "muon":
-        assert counts == {muon: matrices, adamw: 3 - tied, (torch.optim.AdamW, 0.0, 3e-3): matrices + 10}
+        assert counts == {muon: matrices, adamw: 3 - tied, (torch.optim.AdamW, 0.0, 3e-3): matrices + 10 + gains}
     else:
-        assert counts == {adamw: matrices + 3 - tied, (torch.optim.AdamW, 0.0, 3e-3): matrices + 10}
+        assert counts == {adamw: matrices + 3 - tied, (torch.optim.AdamW, 0.0, 3e-3): matrices + 10 + gains}
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
