@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import torch
 
@@ -64,6 +66,19 @@ def test_minutes_become_steps_that_are_stored(small, tmp_path):
     assert f"train.warmup_steps: 9999 is longer than the run and is cut to its {config.train.steps} steps" in done.out
     assert run_train({"config": run / "config.yaml", "run": tmp_path / "again"}).code == 0
     assert contents(tmp_path / "again") == contents(run)
+
+
+def test_a_short_text_is_not_read_more_often_than_max_epochs(small, tmp_path):
+    options = small | {"train.steps": 10**6, "train.eval_every": 10**6, "train.max_epochs": 0.02}
+    done = run_train(options | {"run": tmp_path / "run"})
+    config = load_config(tmp_path / "run/config.yaml")
+    windows = (json.loads((tmp_path / "run/data.json").read_text())["train_tokens"] - 1) // 16
+    assert config.train.steps == round(0.02 * windows / 4) > 1
+    assert config.train.max_epochs == 0  # settled: fed back, it is the same run on any text
+    assert f"train.steps 1000000 becomes {config.train.steps}" in done.out
+    unlimited = run_train(small | {"run": tmp_path / "other", "train.max_epochs": 1000})
+    assert "becomes" not in unlimited.out  # the control: more than it takes anyway changes nothing
+    assert load_config(tmp_path / "other/config.yaml").train.steps == small["train.steps"]
 
 
 def test_a_warm_up_longer_than_the_run_is_said_and_cut(small, tmp_path):
