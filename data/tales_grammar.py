@@ -6,8 +6,9 @@ friend differ. `{slot.form}` prints that form of the word (else the first), with
 An alternative is a string, or (string, weight) where it is weight times as likely as its neighbours; alternatives of
 one word each are written as one string.
 
-Heroes are called Little and friends Old, and what will matter is named twice at once: a model learns to copy such close
-repeats first, and then those at a distance.
+Who and what will matter goes by an epithet, as in fairy tales: Little and the hero's name, Old and the friend's, the
+precious thing, the lovely, the far and the dark place. The epithet announces what comes next, so a model can find it by
+looking for what followed the same word before.
 
 Words that follow `a` begin with a consonant, words that follow `an` with a vowel. Names and kinds go with either
 pronoun.
@@ -33,7 +34,6 @@ WORDS = {
         "kite drum lantern scarf bell ring key whistle teapot spoon ribbon basket flute marble hat cup map coin "
         "feather pencil kettle brush book mirror"
     ),
-    "colour": "red blue green yellow silver golden purple white brown pink grey black",
     "number": {
         "many": "three four five six seven eight nine ten eleven twelve",
         "less": "two three four five six seven eight nine ten eleven",
@@ -60,25 +60,25 @@ RULES = {
         "Beyond the hills",
     ],
     "home": [
-        "Little {hero} had a <snug> <cottage> <near> the {home=place}, and {pro.she=pronoun} loved the {home}.",
-        "All year Little {hero} lived <near> the {home=place}, for {pro.she=pronoun} loved the {home}.",
-        "Home for Little {hero} was a <snug> <cottage> <near> the {home=place}, "
-        "and {pro.she=pronoun} loved the {home}.",
+        "Little {hero} had a <snug> <cottage> <near> the lovely {home=place}, and {pro.she=pronoun} loved it.",
+        "All year Little {hero} lived <near> the lovely {home=place}, and {pro.she=pronoun} loved it.",
+        "Home for Little {hero} was a <snug> <cottage> <near> the lovely {home=place}, and {pro.she=pronoun} loved it.",
     ],
     "snug": "snug tiny crooked warm round narrow leafy wooden",
     "cottage": "cottage cabin burrow hut house den nest tent",
     "near": "near behind beside beyond",
     "treasure": [
-        "There Little {hero} kept a {colour=colour} {thing=thing}, and the {thing} was from {pro.her} <aunt>.",
-        "{pro.She} had a {colour=colour} {thing=thing}, and the {thing} stood on {pro.her} <shelf>.",
+        "There Little {hero} kept a precious {thing=thing}, all <red>, from {pro.her} <aunt>.",
+        "{pro.She} had a precious {thing=thing}, all <red>, which stood on {pro.her} <shelf>.",
     ],
+    "red": "red blue green yellow silver golden purple white brown pink grey black",
     "aunt": "aunt uncle grandmother grandfather cousin sister brother mother",
     "shelf": "shelf table windowsill chest stool cupboard",
     "friend": [
-        "{pro.Her} best friend was Old {friend=name}, an {manner=manner} {fellow=kind}, "
-        "and Old {friend} lived by the {nearby=place}.",
-        "Down by the {nearby=place} lived Old {friend=name}, an {manner=manner} {fellow=kind}. "
-        "Old {friend} was {pro.her} best friend.",
+        "{pro.Her} best friend was Old {friend=name}, an {manner=manner} {fellow=kind} who lived by the far "
+        "{nearby=place}.",
+        "Down by the far {nearby=place} lived {pro.her} best friend, an {manner=manner} {fellow=kind} called Old "
+        "{friend=name}.",
     ],
     # What happened: the first word of the next sentence tells which
     "plot": [
@@ -89,8 +89,8 @@ RULES = {
     ],
     # A thing is lost
     "missing": [
-        "One <misty> <morning> the {thing} was gone.",
-        "Alas, one <misty> <morning> Little {hero} lost the {thing}.",
+        "One <misty> <morning> the precious {thing} was gone.",
+        "Alas, one <misty> <morning> Little {hero} lost the precious {thing}.",
     ],
     "misty": "misty rainy windy frosty cloudy snowy",
     "morning": "morning afternoon evening night",
@@ -100,20 +100,20 @@ RULES = {
     ],
     "bushes": "bushes stones logs leaves barrels pots boxes buckets",
     "comfort": [
-        '"Do not <worry>, {hero}," <said> Old {friend}. "Let us try the {search=place}."',
-        '"Perhaps it is by the {search=place}," <said> Old {friend}. "Do not <worry>, {hero}."',
+        '"Do not <worry>, {hero}," <said> Old {friend}. "Let us try the dark {search=place}."',
+        '"Perhaps it is by the dark {search=place}," <said> Old {friend}. "Do not <worry>, {hero}."',
     ],
     "worry": "worry cry despair weep",
     "said": "said whispered answered replied",
     "walk": [
-        "So they <walked> to the {search} and asked {number} <snails>.",
-        "Together they <walked> to the {search}, where {number} <snails> helped them.",
+        "So they <walked> to the dark {search} and asked {number} <snails>.",
+        "Together they <walked> to the dark {search}, where {number} <snails> helped them.",
     ],
     "walked": "walked ran hurried marched",
     "snails": "snails ants cows sheep bees moths",
     "found": [
-        "There, <under> a <log>, Old {friend} saw the {colour} {thing}, and Little {hero} <danced>.",
-        "At last Little {hero} found the {colour} {thing} <under> a <log>, and Old {friend} <danced>.",
+        "There, <under> a <log>, Old {friend} saw the precious {thing}, and Little {hero} <danced>.",
+        "At last Little {hero} found the precious {thing} <under> a <log>, and Old {friend} <danced>.",
     ],
     "under": "under behind beside",
     "log": "log rock bush bench cart blanket bucket ladder",
@@ -129,17 +129,17 @@ RULES = {
     ],
     "weeks": "days weeks nights months",
     "offer": [
-        '"I will help you, {hero}," <said> Old {friend}, "if you lend me your {thing}."',
-        '"Lend me your {thing}, {hero}," <said> Old {friend}, "and I will help you."',
+        '"I will help you, {hero}," <said> Old {friend}, "if you lend me your precious {thing}."',
+        '"Lend me your precious {thing}, {hero}," <said> Old {friend}, "and I will help you."',
     ],
     "lessons": [
-        "So Little {hero} took the {colour} {thing} to the {nearby}, where they ate <soup> and began.",
-        "Off {pro.she} went to the {nearby} with the {colour} {thing} and some <soup>.",
+        "So Little {hero} took the precious {thing} to the far {nearby}, where they ate <soup> and began.",
+        "Off {pro.she} went to the far {nearby} with the precious {thing} and some <soup>.",
     ],
     "soup": "soup bread cheese porridge pancakes honey toast noodles pudding jam stew berries",
     "able": [
-        "After {number} lessons {pro.she} could {skill} <well>, and Old {friend} gave back the {thing}.",
-        "It took {number} lessons to {skill} <well>, and then Old {friend} gave back the {thing}.",
+        "After {number} lessons {pro.she} could {skill} <well>, and Old {friend} gave back the precious {thing}.",
+        "It took {number} lessons to {skill} <well>, and then Old {friend} gave back the precious {thing}.",
     ],
     "well": "well nicely perfectly proudly quickly bravely",
     # A harvest is counted
@@ -150,22 +150,22 @@ RULES = {
     "august": "June July August September October November",
     "ripe": "ripe juicy fat huge shiny sweet",
     "counted": [
-        "Proudly Little {hero} put all {number} of them into a <sack> with the {thing}.",
-        "All {number} of them went into a <sack> with the {thing}.",
+        "Proudly Little {hero} put all {number} of them into a <sack> with the precious {thing}.",
+        "All {number} of them went into a <sack> with the precious {thing}.",
     ],
     "sack": "sack crate tub bowl trunk drawer",
     "fewer": [
-        "But by <noon> there were only {number.less} {crop.many}, and the {thing} was gone.",
-        "Yet by <noon> the {thing} was gone, and only {number.less} {crop.many} were left.",
+        "But by <noon> there were only {number.less} {crop.many}, and the precious {thing} was gone.",
+        "Yet by <noon> the precious {thing} was gone, and only {number.less} {crop.many} were left.",
     ],
     "noon": "noon sunset midnight dawn breakfast supper",
     "sorry": [
-        '"I ate one {crop.one}, {hero}," <said> Old {friend}. "Here is your {colour} {thing}."',
-        '"Forgive me, {hero}," <said> Old {friend}. "I ate one {crop.one}. Here is your {colour} {thing}."',
+        '"I ate one {crop.one}, {hero}," <said> Old {friend}. "Here is your precious {thing}."',
+        '"Forgive me, {hero}," <said> Old {friend}. "I ate one {crop.one}. Here is your precious {thing}."',
     ],
     "meal": [
         "{pro.She} forgave Old {friend}, and they shared the other {number.less} with some <soup>.",
-        "Then they went to the {nearby} and shared the other {number.less} with some <soup>.",
+        "Then they went to the far {nearby} and shared the other {number.less} with some <soup>.",
     ],
     # A storm
     "storm": [
@@ -174,26 +174,26 @@ RULES = {
     ],
     "fierce": "fierce wild dreadful bitter sudden noisy",
     "damage": [
-        "It broke the {part=part} and carried off the {thing}.",
-        "The {part=part} broke, and the {thing} was carried off.",
+        "It broke the {part=part} and carried off the precious {thing}.",
+        "The {part=part} broke, and the precious {thing} was carried off.",
     ],
     "invitation": [
-        '"Come to the {nearby}, {hero}," <said> Old {friend}, "and stay with me."',
-        '"Stay with me, {hero}," <said> Old {friend}. "It is safe by the {nearby}."',
+        '"Come to the far {nearby}, {hero}," <said> Old {friend}, "and stay with me."',
+        '"Stay with me, {hero}," <said> Old {friend}. "It is safe by the far {nearby}."',
     ],
     "nights": [
         "So for {number} nights they ate <soup> and told stories by the fire.",
         "There {pro.she} stayed {number} nights, with <soup> for supper and stories by the fire.",
     ],
     "calm": [
-        "When the sky cleared, they mended the {part} and found the {colour} {thing} <under> a <log>.",
-        "Later Old {friend} found the {colour} {thing} <under> a <log>, and they mended the {part}.",
+        "When the sky cleared, they mended the {part} and found the precious {thing} <under> a <log>.",
+        "Later Old {friend} found the precious {thing} <under> a <log>, and they mended the {part}.",
     ],
     # How it ended
     "together": [
-        "Ever since, Old {friend} has come to the {home} every <monday> with some <soup>.",
-        "From then on Little {hero} and Old {friend} <drank> by the {home} every <monday>.",
-        "Now the {thing} is safe, and Old {friend} comes to the {home} every <monday>.",
+        "Ever since, Old {friend} has come to the lovely {home} every <monday> with some <soup>.",
+        "From then on Little {hero} and Old {friend} <drank> by the lovely {home} every <monday>.",
+        "Now the precious {thing} is safe, and Old {friend} comes to the lovely {home} every <monday>.",
     ],
     "monday": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
     "drank": ["drank tea", "played cards", "shared supper", "went walking", "picked flowers", "made music"],
