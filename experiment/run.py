@@ -27,6 +27,8 @@ def new_run_folder(wanted: Path) -> Path:
     """
     if wanted.name in ("", ".."):
         raise InputError(f"--run {wanted}: the name of a new folder expected")
+    if str(wanted) != str(wanted).encode(errors="replace").decode():  # safetensors opens no other
+        raise InputError(f"--run {str(wanted)!r}: a name in UTF-8 expected")
     folder, number = wanted, 1
     while True:
         try:

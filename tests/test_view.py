@@ -149,6 +149,16 @@ def test_a_wrong_input_ends_with_2_and_one_line_that_names_it(folder, arguments,
     assert done.stderr.count("\n") == 1 and all(word in done.stderr for word in words)
 
 
+def test_a_prompt_can_be_seen_of_a_run_that_recorded_none(folder, tmp_path):
+    shutil.copytree(folder / "runs", tmp_path / "runs")
+    shutil.rmtree(tmp_path / "runs/whole/snapshots")
+    done = run_view(tmp_path, "--prompt", "the fox", "--no-open")
+    assert (done.returncode, done.stderr) == (0, "")
+    (own,) = page_data(tmp_path / "runs/whole/attention.html")["prompts"]
+    assert "".join(own["tokens"]) == "the fox" and [step["step"] for step in own["steps"]] == [9]
+    assert "no attention maps recorded" in run_view(tmp_path).stderr
+
+
 def test_a_damaged_snapshot_is_named(folder, tmp_path):
     shutil.copytree(folder / "runs", tmp_path / "runs")
     name = Path("runs/whole/snapshots/step-000000/model.safetensors")

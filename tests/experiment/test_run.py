@@ -29,7 +29,7 @@ def test_a_new_folder_is_the_one_that_was_wanted_or_the_next_number(tmp_path):
 
 def test_a_place_where_no_folder_can_be_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    for place in (tmp_path / "file/run", tmp_path / ("n" * 300), Path("."), Path(".."), Path("/")):
+    for place in (tmp_path / "file/run", tmp_path / ("n" * 300), Path("."), Path(".."), Path("/"), Path("runs/\udcff")):
         with pytest.raises(InputError, match=r"^--run .*: "):
             new_run_folder(place)
 
