@@ -27,8 +27,7 @@ WORDS = {
         "pony bear crow donkey puppy wolf"
     ),
     "place": (
-        "mill river orchard harbour bridge meadow pond well bakery market forest castle station school garden tower "
-        "barn cave marsh ferry lake quarry beach stable"
+        "mill river orchard harbour bridge meadow market forest castle station garden tower cave lake beach stable"
     ),
     "thing": (
         "kite drum lantern scarf bell ring key whistle teapot spoon ribbon basket flute marble hat cup map coin "
@@ -60,9 +59,11 @@ RULES = {
         "Beyond the hills",
     ],
     "home": [
-        "Little {hero} had a <snug> <cottage> <near> the lovely {home=place}, and {pro.she=pronoun} loved it.",
-        "All year Little {hero} lived <near> the lovely {home=place}, and {pro.she=pronoun} loved it.",
-        "Home for Little {hero} was a <snug> <cottage> <near> the lovely {home=place}, and {pro.she=pronoun} loved it.",
+        "Little {hero} had a <snug> <cottage> <near> the lovely {home=place}, "
+        "and {pro.she=pronoun} loved the lovely {home}.",
+        "All year Little {hero} lived <near> the lovely {home=place}, and {pro.she=pronoun} loved the lovely {home}.",
+        "Home for Little {hero} was a <cottage> <near> the lovely {home=place}, "
+        "and {pro.she=pronoun} loved the lovely {home}.",
     ],
     "snug": "snug tiny crooked warm round narrow leafy wooden",
     "cottage": "cottage cabin burrow hut house den nest tent",

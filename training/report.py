@@ -98,7 +98,7 @@ def closing(first: dict, best: dict, last: dict, score) -> str:
             "On text it has not seen it is no better than it was untrained: there is too little text to learn from, or "
             "the learning rate is too high."
         )
-    elif last["val_loss"] > best["val_loss"]:
+    elif last["val_loss"] > 1.01 * best["val_loss"]:  # more than an evaluation's ups and downs
         lines.append(
             f"That was at step {best['step']}, whose checkpoint is kept as the best and is what sample.py takes. Since "
             f"then it has learned its text by heart: the loss on the validation text rose to {last['val_loss']:.4f}."
