@@ -7,6 +7,10 @@ from experiment.errors import InputError, run_script
 from experiment.run import Arguments, find_run, load_trained, read_data_summary
 from experiment.terminal import printable, use_utf8
 
+# Parameters. One token is too little work in a smaller model for several threads to share: they would wait for each
+# other more than they compute, and for whole seconds where another program holds a core.
+ONE_THREAD_BELOW = 10_000_000
+
 USAGE = """\
 Generate text token by token. stdout is the text alone: the prompt, then what follows it.
 
@@ -65,6 +69,8 @@ class Writer:
     def __init__(self, model, tokenizer, several_documents: bool, args, seed: int):
         import torch
 
+        if sum(parameter.numel() for parameter in model.parameters()) < ONE_THREAD_BELOW:
+            torch.set_num_threads(1)
         self.model, self.tokenizer, self.args = model, tokenizer, args
         self.several_documents = several_documents
         self.device = next(model.parameters()).device

@@ -107,7 +107,9 @@ def closing(first: dict, best: dict, last: dict, score) -> str:
         lines.append(f"Text at {bits:.2f} bits a byte: {looks_like(bits)}. (The README has a table with examples.)")
     else:
         lines += [f"Measured on {stories_line(score)}.", forced_table(score)]
-        if score.above_floor <= 0.1 and score.forced_right >= 0.95:
+        if score.below_floor:
+            lines.append("No honest model gets below the floor: this one sees the future, and its text is useless.")
+        elif score.above_floor <= 0.1 and score.forced_right >= 0.95:
             lines.append("That is good: nearly all that can be known about the next word, the model knows.")
         else:
             lines.append("There is more to learn: a longer run, or a larger model, comes closer to the floor.")
