@@ -74,7 +74,7 @@ def main():
         with tqdm(total=config.train.steps, initial=done, unit="step", disable=None, dynamic_ncols=True) as bar:
             return train(run, config, corpus, model, checkpoint, bar)
     except InputError:
-        if run and not args.resume:  # made a moment ago: nothing is in it that could be gone on with
+        if run and not args.resume and not (run / "checkpoints").exists():  # nothing in it could be gone on with
             shutil.rmtree(run, ignore_errors=True)
         raise
     except Exception as error:

@@ -409,6 +409,18 @@ def test_a_full_disk_says_what_is_safe_and_the_run_can_go_on(small, small_run, t
         assert metrics(run) == metrics(small_run)
 
 
+def test_a_run_that_has_saved_something_is_kept_whatever_goes_wrong_after(small, tmp_path, monkeypatch):
+    def damaged(run):
+        raise train.InputError("snapshots: damaged")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "build_page", damaged)
+        done = run_train(small, {"run": tmp_path / "kept"})
+    assert done.code == 2 and (tmp_path / "kept/checkpoints/last").exists()
+    gone = run_train(small, {"run": tmp_path / "gone", "data.source": tmp_path / "no.txt"})
+    assert gone.code == 2 and not (tmp_path / "gone").exists()  # the control: nothing was saved in this one
+
+
 def test_a_validation_loss_that_is_no_number_is_never_the_best(small, tmp_path, monkeypatch):
     run, losses = tmp_path / "run", iter([3.0, math.nan, 2.9])
     monkeypatch.setattr(train, "evaluate", lambda *_: ({"val_loss": next(losses), "val_bits_per_byte": 1.0}, None))
