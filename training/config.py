@@ -18,10 +18,10 @@ class TrainConfig:
     muon_learning_rate: Annotated[float, "Muon's peak (muon alone)"] = 0.02
     warmup_steps: Annotated[int, "steps of linear rise to the peak"] = 50
     schedule: Annotated[Literal["cosine", "linear"], "shape of the decay"] = "linear"
-    decay_share: Annotated[float, "share of the run, at its end, in which the rate decays"] = 0.6
+    decay_share: Annotated[float, "share of the run, at its end, in which the rate decays"] = 1.0
     final_share: Annotated[float, "the rate at the end, as a share of the peak"] = 0.0
     beta1: Annotated[float, "AdamW's decay of the mean gradient"] = 0.9
-    beta2: Annotated[float, "AdamW's decay of the mean squared gradient"] = 0.95
+    beta2: Annotated[float, "AdamW's decay of the mean squared gradient"] = 0.99
     weight_decay: Annotated[float, "decoupled decay of matrices and embeddings"] = 0.1
     grad_clip: Annotated[float, "largest norm of the gradient; 0 does not clip"] = 1.0
     max_bad_steps: Annotated[int, "steps in a row without a finite gradient before the run stops"] = 5
