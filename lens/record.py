@@ -78,9 +78,12 @@ def make_prompts(texts: list[str], tokenizer, validation_ids, block_size: int, s
     if period > 1 and known:
         repeated = np.random.default_rng(0).choice(known, period).tolist() * 2
         prompts.append(prompt("a random sequence, twice", start + repeated, period))
-    text = tokenizer.decode(validation_ids[most:])
-    sentences = re.findall(r"(?<=[.!?。！？]\s)[^.!?。！？\n]{12,160}[.!?。！？]", text) or [text[:80]]
-    ids = start + tokenizer.encode(sentences[0].strip())
+    # the first sentence of another document, or one from the middle, with the space before it that its tokens include
+    ends = [i for i, id in enumerate(validation_ids) if id == tokenizer.end_of_text]
+    text = tokenizer.decode(validation_ids[ends[1] if len(ends) > 1 else most :])
+    sentence = r"[^.!?。！？\n]{12,160}[.!?。！？]"
+    found = re.search(sentence if several_documents else rf"(?<=[.!?。！？])\s{sentence}", text)
+    ids = start + tokenizer.encode(found[0] if found else text[:80])
     if ids:
         prompts.append(prompt("a short sentence", ids))
     return prompts

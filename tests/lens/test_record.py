@@ -1,5 +1,6 @@
 import json
 import random
+import re
 from itertools import pairwise, product
 
 import numpy as np
@@ -68,6 +69,17 @@ def test_a_run_records_at_its_snapshots_under_the_promised_names(tales_run):
         for name, tensor in tensors.items():
             T = len(described[int(name[1])]["ids"])
             assert tensor.dtype == torch.float32 and tensor.shape == (2, T, T if name.endswith("weights") else 8)
+
+
+def test_the_short_sentence_is_read_as_it_stands_in_the_text(tales_run, small_run):
+    (described, tokenizer), (one_text, its_tokenizer) = (
+        (json.loads((run / "snapshots/prompts.json").read_text(encoding="utf-8"))[2], load_trained(run)[1])
+        for run in (tales_run[0], small_run)
+    )
+    text = tokenizer.decode(described["ids"])
+    assert described["ids"] == [tokenizer.end_of_text, *tokenizer.encode(text)]  # as a story begins
+    assert re.fullmatch(r"[A-Z][^.]* there lived a [^.]*( called Little [A-Z][a-z]+\.)?", text)
+    assert re.match(r"\s\S", its_tokenizer.decode(one_text["ids"]))  # with the space before it
 
 
 def test_the_weights_are_those_of_the_model_kept_beside_them(tales_run):
