@@ -88,18 +88,18 @@ def prepare(config, resumed: Path | None, dry_run: bool):
 
     A dry run's model has shapes and no numbers, so that one too large for this machine can be planned.
     """
+    t = config.train
     tokenizer = Tokenizer.load(resumed / "tokenizer.json") if resumed else None
     corpus = load_corpus(config.data, block_size=config.model.block_size, report=say, tokenizer=tokenizer)
     if resumed:
         check_text(resumed, corpus, config.data.source)
-    model = build_model(config, corpus, "meta" if dry_run and config.train.minutes is None else config.train.device)
+    model = build_model(config, corpus, "meta" if dry_run and t.minutes is None else t.device)
     fix_steps(config, model, corpus)
-    t = config.train
     if t.warmup_steps > t.steps:
         say(f"train.warmup_steps: {t.warmup_steps} is longer than the run and is cut to its {t.steps} steps")
-    flops = model.flops_per_token() * config.train.steps * config.train.batch_size * config.model.block_size
-    config.train.compile = pick_compile(config.train.compile, config.train.device, flops)
-    say(plan(model, config.train, len(corpus.train), len(corpus.val)))
+    flops = model.flops_per_token() * t.steps * t.batch_size * config.model.block_size
+    t.compile = pick_compile(t.compile, t.device, flops)
+    say(plan(model, t, len(corpus.train), len(corpus.val)))
     return corpus, model
 
 
@@ -125,6 +125,7 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
     stop = StopSignal()
     started = time.perf_counter() - state["seconds"]
     step_seconds, steps_timed, score = 0.0, 0, None
+    tokens_a_step = t.batch_size * config.model.block_size
 
     def look_up(step: int) -> dict:
         nonlocal score
@@ -172,18 +173,19 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
         step_seconds, steps_timed = step_seconds + time.perf_counter() - step_started, steps_timed + 1
 
         # -- what is written down about it
-        bar.set_postfix_str(f"loss {loss:.3f}, {steps_timed * windows[:, 1:].size / step_seconds:,.0f} tokens/s", False)
+        speed = steps_timed * tokens_a_step / step_seconds  # since the last line
+        bar.set_postfix_str(f"loss {loss:.3f}, {speed:,.0f} tokens/s", False)
         bar.update()
         evaluating, stopping = step % t.eval_every == 0 or step == t.steps, stop.signal is not None
         if step % t.log_every == 0 or evaluating:
             line = {
                 "step": step,
-                "tokens": step * t.batch_size * config.model.block_size,
+                "tokens": step * tokens_a_step,
                 "seconds": time.perf_counter() - started,
                 "train_loss": loss,
                 "learning_rate": t.learning_rate * factor,
                 "grad_norm": grad_norm,
-                "tokens_per_second": steps_timed * windows[:, 1:].size / step_seconds,
+                "tokens_per_second": speed,
                 "skipped_steps": state["skipped_steps"],
             }
             step_seconds, steps_timed = 0.0, 0

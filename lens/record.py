@@ -67,7 +67,7 @@ def make_prompts(texts: list[str], tokenizer, validation_ids, block_size: int, s
 
     if texts:
         try:
-            encoded = [(text, start + tokenizer.encode(text)) for text in texts]
+            encoded = [(text, tokenizer.begin(text, several_documents)) for text in texts]
         except InputError as error:
             raise InputError(f"attention.prompts: {error}") from None
         return [prompt(text[:40], ids) for text, ids in encoded]
@@ -83,8 +83,8 @@ def make_prompts(texts: list[str], tokenizer, validation_ids, block_size: int, s
     text = tokenizer.decode(validation_ids[ends[1] if len(ends) > 1 else most :])
     sentence = r"[^.!?。！？\n]{12,160}[.!?。！？]"
     found = re.search(sentence if several_documents else rf"(?<=[.!?。！？])\s{sentence}", text)
-    ids = start + tokenizer.encode(found[0] if found else text[:80])
-    if ids:
+    if text:
+        ids = tokenizer.begin(found[0] if found else text[:80], several_documents)
         prompts.append(prompt("a short sentence", ids))
     return prompts
 
