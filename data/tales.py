@@ -2,6 +2,7 @@
 
 Every choice is drawn where it is printed, and the alternatives of a choice begin with different words, so a text
 determines its choices and with them -ln p, in nats. The grammar ends by itself: the end of a story costs nothing more.
+Where a song is sung again, its first word says from where on, which is a choice; the words after it are certain.
 """
 
 import re
@@ -14,9 +15,10 @@ from typing import NamedTuple, Protocol
 
 from data.tales_grammar import RULES, WORDS
 
-FORCED_KINDS = ("name", "pronoun", "thing", "place", "number")  # the classes of words whose repetitions are reported
+# The classes of words whose repetitions are reported.
+FORCED_KINDS = ("name", "pronoun", "thing", "place", "number", "song")
 
-_PART = re.compile(r"<(\w+)>|\{(\w+)(?:\.(\w+))?(?:=(\w+))?\}")
+_PART = re.compile(r"<(\w+)>|\{(\w+)(?:\.(\w+))?(?:([=+])(\w+)|(\*))?\}")
 _GLUED = re.compile(r"[\w>}][<{]|[>}]\w")
 _FIRST_WORD = re.compile(r'"?[A-Za-z]+')
 
@@ -83,32 +85,51 @@ class Choice:
 class Rule(Choice):
     """A choice of sentences. `alternatives` are lists of parts, the last part first, ready to be put on a stack."""
 
-    def __init__(self, name: str, alternatives: list[list], weights: list[int]):
-        super().__init__(f"<{name}>", [_first_words(name, parts) for parts in alternatives], weights)
+    def __init__(self, name: str, firsts: list[set[str]], alternatives: list[list], weights: list[int]):
+        super().__init__(name, firsts, weights)
         self.alternatives = [parts[::-1] for parts in alternatives]
 
 
 class Slot(Choice):
-    """A word to be drawn from a class and remembered as `slot`; `printed` has every word of the class."""
+    """A word to be drawn from a class and remembered as `slot`; `printed` has every word of the class.
 
-    def __init__(self, slot: str, word_class: str, printed: list[str]):
+    adds: it is remembered after the words that the slot has already, not in their place.
+    """
+
+    def __init__(self, slot: str, word_class: str, printed: list[str], adds: bool):
         super().__init__(f"{{{slot}={word_class}}}", [{word} for word in printed], [1] * len(printed))
-        self.slot, self.word_class, self.printed = slot, word_class, printed
+        self.slot, self.word_class, self.printed, self.adds = slot, word_class, printed, adds
 
 
 class Repeat(NamedTuple):
-    """The word of a slot again, perhaps in another form."""
+    """The word of a slot again, perhaps in another form; of several words the one at `index`."""
 
     slot: str
     word_class: str
     printed: list[str]
+    index: int = 0
+
+
+class Refrain(NamedTuple):
+    """All words of a slot again, from one of those of the first half on."""
+
+    slot: str
+    word_class: str
+    printed: list[str]
+
+    def choice(self, words: list[str]) -> Rule:
+        """Where to begin, once it is known what to sing."""
+        entries = range((len(words) + 1) // 2)
+        sung = [part for index in range(len(words)) for part in (" ", Repeat(*self, index))][1:]
+        firsts, alternatives = [{words[n]} for n in entries], [sung[2 * n :] for n in entries]
+        return Rule(f"{{{self.slot}*}}", firsts, alternatives, [1] * len(entries))
 
 
 def _first_words(name: str, parts: list) -> set[str]:
     first = parts[0]
     if isinstance(first, Rule):
         return set(first.index)
-    if isinstance(first, Slot | Repeat):
+    if isinstance(first, Slot | Repeat | Refrain):
         return set(first.printed)
     if not (word := _FIRST_WORD.match(first)):
         raise ValueError(f"<{name}>: {first!r} does not begin with a word")
@@ -129,29 +150,32 @@ class Grammar:
             for name, entries in rules.items()
         }
         templates = [template for entries in self._weighted.values() for template, _ in entries]
-        self._classes = {slot: drawn for text in templates for _, slot, _, drawn in _PART.findall(text) if drawn}
+        self._classes = {slot: drawn for text in templates for _, slot, _, _, drawn, _ in _PART.findall(text) if drawn}
         self.rules: dict[str, Rule] = {}
         self.start = self._rule("story")
 
     def _rule(self, name: str) -> Rule:
         if name not in self.rules:
             templates, weights = zip(*self._weighted[name], strict=True)
-            self.rules[name] = Rule(name, [self._parts(template) for template in templates], list(weights))
+            alternatives = [self._parts(template) for template in templates]
+            firsts = [_first_words(name, parts) for parts in alternatives]
+            self.rules[name] = Rule(f"<{name}>", firsts, alternatives, list(weights))
         return self.rules[name]
 
-    def _parts(self, template: str) -> list[str | Rule | Slot | Repeat]:
+    def _parts(self, template: str) -> list[str | Rule | Slot | Repeat | Refrain]:
         if glued := _GLUED.search(template):
             raise ValueError(f"{template!r}: at {glued[0]!r} a slot is only a part of a word")
         parts, end = [], 0
         for match in _PART.finditer(template):
-            rule, slot, form, drawn = match.groups()
+            rule, slot, form, sign, drawn, again = match.groups()
             parts.append(template[end : match.start()])
             if rule:
                 parts.append(self._rule(rule))
             elif drawn:
-                parts.append(Slot(slot, drawn, self._printed(drawn, form)))
+                parts.append(Slot(slot, drawn, self._printed(drawn, form), adds=sign == "+"))
             else:
-                parts.append(Repeat(slot, self._classes[slot], self._printed(self._classes[slot], form)))
+                word_class = self._classes[slot]
+                parts.append((Refrain if again else Repeat)(slot, word_class, self._printed(word_class, form)))
             end = match.end()
         return [part for part in [*parts, template[end:]] if part != ""]
 
@@ -183,12 +207,14 @@ def walk(grammar: Grammar, chooser: Chooser) -> Story:
     choose, accept = chooser.choose, chooser.accept
     pieces: list[str] = []
     repeats: list[tuple[str, int, int, int]] = []
-    words: dict[str, tuple[int, int]] = {}  # slot: (index of its word, where it was first mentioned)
+    words: dict[str, list[tuple[int, int]]] = {}  # slot: (index, where first mentioned) of each of its words
     taken: dict[str, list[int]] = {}  # class of words: indices drawn so far
     nats, at, chosen_at = 0.0, 0, -1
     todo = [grammar.start]
     while todo:
         part = todo.pop()
+        if isinstance(part, Refrain):
+            part = part.choice([part.printed[index] for index, _ in words[part.slot]])
         if isinstance(part, Rule):
             index = choose(part, (), at)
             nats += part.nats[index]
@@ -201,10 +227,10 @@ def walk(grammar: Grammar, chooser: Chooser) -> Story:
             index = choose(part, gone, at)
             nats += log(len(part.printed) - len(gone))
             gone.append(index)
-            words[part.slot] = index, at
+            words[part.slot] = [*(words[part.slot] if part.adds else ()), (index, at)]
             piece = part.printed[index]
         elif isinstance(part, Repeat):
-            index, first = words[part.slot]
+            index, first = words[part.slot][part.index]
             piece = part.printed[index]
             # The first word of an alternative also says which alternative it is: it was not certain before.
             if part.word_class in FORCED_KINDS and at != chosen_at:

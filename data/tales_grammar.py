@@ -3,12 +3,18 @@
 In a sentence, `<rule>` is replaced by one of the rule's alternatives, `{slot=class}` draws a word of a class and
 remembers it under a name, and `{slot}` repeats it. A class never gives the same word twice in a story, so hero and
 friend differ. `{slot.form}` prints that form of the word (else the first), with a capital if the form's name has one.
+`{slot+class}` draws one more word under the same name: so a song comes about, word by word. `{slot*}` sings it again to
+its end, beginning at any word of its first half (of five words, one of the first three), each as likely.
 An alternative is a string, or (string, weight) where it is weight times as likely as its neighbours; alternatives of
 one word each are written as one string.
 
 Who and what will matter goes by an epithet, as in fairy tales: Little and the hero's name, Old and the friend's, the
 precious thing, the lovely, the far and the dark place. The epithet announces what comes next, so a model can find it by
 looking for what followed the same word before.
+
+In every story a song is sung four times, of four to seven words of all kinds without any meaning: none announces the
+next. Where it is sung again, a model can only find the word it has come to where it was sung before, and look at what
+followed there.
 
 Words that follow `a` begin with a consonant, words that follow `an` with a vowel. Names and kinds go with either
 pronoun.
@@ -47,7 +53,7 @@ WORDS = {
 }
 
 RULES = {
-    "story": ["<opening> <home> <treasure> <friend> <plot>"],
+    "story": ["<opening> <home> <treasure> <friend> <song> <plot>"],
     # Who, where, with what, with whom
     "opening": ["<once> there lived a {trait=trait} {kind=kind} called Little {hero=name}."],
     "once": [
@@ -59,28 +65,30 @@ RULES = {
         "Beyond the hills",
     ],
     "home": [
-        "Little {hero} had a <snug> <cottage> <near> the lovely {home=place}, "
-        "and {pro.she=pronoun} loved the lovely {home}.",
-        "All year Little {hero} lived <near> the lovely {home=place}, and {pro.she=pronoun} loved the lovely {home}.",
-        "Home for Little {hero} was a <cottage> <near> the lovely {home=place}, "
-        "and {pro.she=pronoun} loved the lovely {home}.",
+        "Little {hero} had a <snug> <cottage> <near> the lovely {home=place}.",
+        "All year Little {hero} lived <near> the lovely {home=place}.",
+        "Home for Little {hero} was a <cottage> <near> the lovely {home=place}.",
     ],
     "snug": "snug tiny crooked warm round narrow leafy wooden",
     "cottage": "cottage cabin burrow hut house den nest tent",
     "near": "near behind beside beyond",
     "treasure": [
-        "There Little {hero} kept a precious {thing=thing}, all <red>, from {pro.her} <aunt>.",
-        "{pro.She} had a precious {thing=thing}, all <red>, which stood on {pro.her} <shelf>.",
+        "There {pro.she=pronoun} kept {pro.her} precious {thing=thing}, all <red>.",
+        "{pro.She=pronoun} had a precious {thing=thing} from {pro.her} <aunt>.",
     ],
     "red": "red blue green yellow silver golden purple white brown pink grey black",
     "aunt": "aunt uncle grandmother grandfather cousin sister brother mother",
-    "shelf": "shelf table windowsill chest stool cupboard",
     "friend": [
-        "{pro.Her} best friend was Old {friend=name}, an {manner=manner} {fellow=kind} who lived by the far "
-        "{nearby=place}.",
-        "Down by the far {nearby=place} lived {pro.her} best friend, an {manner=manner} {fellow=kind} called Old "
+        "{pro.Her} best friend was Old {friend=name}, an {manner=manner} {fellow=kind} from the far {nearby=place}.",
+        "By the far {nearby=place} lived {pro.her} best friend, an {manner=manner} {fellow=kind} called Old "
         "{friend=name}.",
     ],
+    # A song of four to seven words, each length as likely, which ends in tralala
+    "song": ["Old {friend} sang: {song=song} {song+song} {song+song} {song+song} <fifth> <echo>"],
+    "fifth": [("{song+song} <sixth>", 3), "tralala."],
+    "sixth": [("{song+song} <seventh>", 2), "tralala."],
+    "seventh": ["{song+song} tralala.", "tralala."],
+    "echo": ["Little {hero} sang: {song*} tralala."],
     # What happened: the first word of the next sentence tells which
     "plot": [
         "<missing> <hunt> <comfort> <walk> <found> <together> <ending> <lost_moral>.",
@@ -91,56 +99,54 @@ RULES = {
     # A thing is lost
     "missing": [
         "One <misty> <morning> the precious {thing} was gone.",
-        "Alas, one <misty> <morning> Little {hero} lost the precious {thing}.",
+        "Alas, one <misty> <morning> {pro.she} lost the precious {thing}.",
     ],
     "misty": "misty rainy windy frosty cloudy snowy",
     "morning": "morning afternoon evening night",
     "hunt": [
-        "{pro.She} looked under {number=number} <bushes>, but it was not there.",
-        "High and low {pro.she} hunted, even under {number=number} <bushes>.",
+        "{pro.She} looked under {number=number} <bushes>, all in vain.",
+        "Even under {number=number} <bushes> {pro.she} looked for it.",
     ],
     "bushes": "bushes stones logs leaves barrels pots boxes buckets",
     "comfort": [
-        '"Do not <worry>, {hero}," <said> Old {friend}. "Let us try the dark {search=place}."',
-        '"Perhaps it is by the dark {search=place}," <said> Old {friend}. "Do not <worry>, {hero}."',
+        '"Let us try the dark {search=place}, {hero}," <said> Old {friend}.',
+        '"Perhaps by the dark {search=place}, {hero}," <said> Old {friend}.',
     ],
-    "worry": "worry cry despair weep",
     "said": "said whispered answered replied",
     "walk": [
-        "So they <walked> to the dark {search} and asked {number} <snails>.",
-        "Together they <walked> to the dark {search}, where {number} <snails> helped them.",
+        "With {number} <snails> they <walked> to the dark {search}, singing: {song*} tralala.",
+        "They <walked> to the dark {search} with {number} <snails>, singing: {song*} tralala.",
     ],
     "walked": "walked ran hurried marched",
     "snails": "snails ants cows sheep bees moths",
     "found": [
-        "There, <under> a <log>, Old {friend} saw the precious {thing}, and Little {hero} <danced>.",
-        "At last Little {hero} found the precious {thing} <under> a <log>, and Old {friend} <danced>.",
+        "There, <under> a <log>, Old {friend} saw the precious {thing}.",
+        "At last {pro.she} found the precious {thing} <under> a <log>.",
     ],
     "under": "under behind beside",
     "log": "log rock bush bench cart blanket bucket ladder",
-    "danced": "danced laughed jumped clapped",
     # A wish
     "wish": [
-        "More than anything, Little {hero} wished to learn how to {skill=skill}.",
+        "More than anything, {pro.she} wished to learn how to {skill=skill}.",
         "Secretly {pro.she} wished to learn how to {skill=skill}.",
     ],
     "alone": [
-        "For {number=number} <weeks> {pro.she} tried alone, but nothing went right.",
-        "Alone {pro.she} tried for {number=number} <weeks>, all in vain.",
+        "For {number=number} <weeks> {pro.she} tried alone.",
+        "Alone {pro.she} tried for {number=number} <weeks>.",
     ],
     "weeks": "days weeks nights months",
     "offer": [
-        '"I will help you, {hero}," <said> Old {friend}, "if you lend me your precious {thing}."',
-        '"Lend me your precious {thing}, {hero}," <said> Old {friend}, "and I will help you."',
+        '"I will help you, {hero}," <said> Old {friend}, "for your precious {thing}."',
+        '"Lend me your precious {thing}, {hero}," <said> Old {friend}, "and I will help."',
     ],
     "lessons": [
-        "So Little {hero} took the precious {thing} to the far {nearby}, where they ate <soup> and began.",
-        "Off {pro.she} went to the far {nearby} with the precious {thing} and some <soup>.",
+        "So they went to the far {nearby} with some <soup> and sang: {song*} tralala.",
+        "Off {pro.she} went to the far {nearby} with some <soup>, singing: {song*} tralala.",
     ],
     "soup": "soup bread cheese porridge pancakes honey toast noodles pudding jam stew berries",
     "able": [
-        "After {number} lessons {pro.she} could {skill} <well>, and Old {friend} gave back the precious {thing}.",
-        "It took {number} lessons to {skill} <well>, and then Old {friend} gave back the precious {thing}.",
+        "After {number} lessons {pro.she} could {skill} <well>.",
+        "It took {number} lessons to {skill} <well>.",
     ],
     "well": "well nicely perfectly proudly quickly bravely",
     # A harvest is counted
@@ -151,53 +157,51 @@ RULES = {
     "august": "June July August September October November",
     "ripe": "ripe juicy fat huge shiny sweet",
     "counted": [
-        "Proudly Little {hero} put all {number} of them into a <sack> with the precious {thing}.",
-        "All {number} of them went into a <sack> with the precious {thing}.",
+        "{pro.She} put the precious {thing} and all {number} into a <sack>.",
+        "All {number} went into a <sack> with the precious {thing}.",
     ],
     "sack": "sack crate tub bowl trunk drawer",
     "fewer": [
-        "But by <noon> there were only {number.less} {crop.many}, and the precious {thing} was gone.",
-        "Yet by <noon> the precious {thing} was gone, and only {number.less} {crop.many} were left.",
+        "But by <noon> there were only {number.less} {crop.many}.",
+        "Yet by <noon> only {number.less} {crop.many} were left.",
     ],
     "noon": "noon sunset midnight dawn breakfast supper",
     "sorry": [
-        '"I ate one {crop.one}, {hero}," <said> Old {friend}. "Here is your precious {thing}."',
-        '"Forgive me, {hero}," <said> Old {friend}. "I ate one {crop.one}. Here is your precious {thing}."',
+        '"I ate one {crop.one}, {hero}," <said> Old {friend}.',
+        '"Forgive me, {hero}," <said> Old {friend}. "I ate one {crop.one}."',
     ],
     "meal": [
-        "{pro.She} forgave Old {friend}, and they shared the other {number.less} with some <soup>.",
-        "Then they went to the far {nearby} and shared the other {number.less} with some <soup>.",
+        "{pro.She} laughed, and they shared the other {number.less} and sang: {song*} tralala.",
+        "They shared the other {number.less} at the far {nearby}, singing: {song*} tralala.",
     ],
     # A storm
     "storm": [
         "Then a <fierce> {weather=weather} came and lasted {number=number} days.",
-        "Without warning a <fierce> {weather=weather} came, and it lasted {number=number} days.",
+        "Without warning came a <fierce> {weather=weather} and lasted {number=number} days.",
     ],
     "fierce": "fierce wild dreadful bitter sudden noisy",
     "damage": [
-        "It broke the {part=part} and carried off the precious {thing}.",
-        "The {part=part} broke, and the precious {thing} was carried off.",
+        "It broke the {part=part} and took the precious {thing}.",
+        "The {part=part} broke, and away flew the precious {thing}.",
     ],
     "invitation": [
-        '"Come to the far {nearby}, {hero}," <said> Old {friend}, "and stay with me."',
-        '"Stay with me, {hero}," <said> Old {friend}. "It is safe by the far {nearby}."',
+        '"Come to the far {nearby}, {hero}," <said> Old {friend}.',
+        '"Stay with me by the far {nearby}, {hero}," <said> Old {friend}.',
     ],
     "nights": [
-        "So for {number} nights they ate <soup> and told stories by the fire.",
-        "There {pro.she} stayed {number} nights, with <soup> for supper and stories by the fire.",
+        "For {number} nights they sang by the fire: {song*} tralala.",
+        "There {pro.she} stayed {number} nights, and they sang: {song*} tralala.",
     ],
     "calm": [
-        "When the sky cleared, they mended the {part} and found the precious {thing} <under> a <log>.",
-        "Later Old {friend} found the precious {thing} <under> a <log>, and they mended the {part}.",
+        "When the sky cleared, they found the precious {thing}.",
+        "Later Old {friend} mended the {part} and found the precious {thing}.",
     ],
     # How it ended
     "together": [
-        "Ever since, Old {friend} has come to the lovely {home} every <monday> with some <soup>.",
-        "From then on Little {hero} and Old {friend} <drank> by the lovely {home} every <monday>.",
-        "Now the precious {thing} is safe, and Old {friend} comes to the lovely {home} every <monday>.",
+        "Ever since, they sing by the lovely {home} every <monday>: {song*} tralala.",
+        "Now every <monday> they sing by the lovely {home}: {song*} tralala.",
     ],
     "monday": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
-    "drank": ["drank tea", "played cards", "shared supper", "went walking", "picked flowers", "made music"],
     "ending": ["Remember:", "So remember:", "The moral is:"],
     "lost_moral": [
         "what is lost may be found",
@@ -224,3 +228,10 @@ RULES = {
         "kind words keep us warm",
     ],
 }
+
+# What is sung: words of all kinds, each as likely as the others.
+_SUNG = [words for word_class, words in WORDS.items() if word_class not in ("name", "pronoun")]
+_SUNG += [RULES[rule] for rule in ("snug", "cottage", "red", "soup", "misty", "morning", "bushes", "log", "snails")]
+_SUNG += [RULES[rule] for rule in ("ripe", "sack", "fierce")]
+_FORMS = [form for words in _SUNG for form in (words.values() if isinstance(words, dict) else [words])]
+WORDS["song"] = " ".join(dict.fromkeys(word for form in _FORMS for word in form.split()))

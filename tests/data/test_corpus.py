@@ -11,6 +11,7 @@ from data import corpus as module
 from data import tales
 from data.corpus import DataConfig, load_corpus
 from data.shards import Batches
+from experiment.config import load_config
 from experiment.errors import InputError, RunError
 
 WORDS = [
@@ -322,6 +323,15 @@ def test_a_large_text_takes_little_memory(tmp_path, tokenizer, size):
     little = peak(size // 8)
     assert peak(size) - little < size // 3
     assert peak(size, "read the whole as well") - little > size // 2  # the control
+
+
+def test_every_story_of_the_default_run_fits_its_context_and_every_sung_word_is_one_token(tmp_path):
+    config = load_config("small.yaml", [("data.cache", str(tmp_path))])
+    corpus = load_corpus(config.data, block_size=config.model.block_size, report=print)
+    for tokens in (corpus.train, corpus.val):
+        lengths = np.diff(np.append(tokens.document_starts, len(tokens)))  # each with an end of text
+        assert config.model.block_size - 8 < max(lengths) <= config.model.block_size
+    assert all(len(corpus.tokenizer.encode(f" {word}")) == 1 for word in tales.WORDS["song"].split())
 
 
 IMPOSSIBLE = {

@@ -5,7 +5,7 @@ from math import exp, log
 
 import pytest
 
-from data.tales import FORCED_KINDS, TALES, Draw, Grammar, Rule, read_story, stories, walk
+from data.tales import FORCED_KINDS, TALES, Draw, Grammar, Refrain, Rule, read_story, stories, walk
 from data.tales_grammar import RULES, WORDS
 
 SMALL = Grammar(
@@ -16,6 +16,14 @@ SMALL = Grammar(
         "how": "well badly",
     },
     {"name": "Ann Bob Cid"},
+)
+SONG = Grammar(
+    {
+        "story": ["Sing: {song=song} {song+song} <more>"],
+        "more": ["{song+song} <again>", ("<again>", 2)],
+        "again": ["lala. Again: {song*} lala. {name=song} and {song*}."],
+    },
+    {"song": "do re mi fa"},
 )
 FUNCTION_WORDS = """
 a again after all an and anything as at back be been beside behind beyond but by cannot could did do down even ever
@@ -66,22 +74,36 @@ def forms_of(word_class):
     return [form.split() for form in ([words] if isinstance(words, str) else words.values())]
 
 
-def entropy(rule, drawn):
-    """The entropy of a rule in nats by the chain rule, from its text alone; `drawn`: how many words of each class."""
+def entropy(rule, drawn=()):
+    """The entropy of a rule in nats by the chain rule, from its text alone, where the classes `drawn` have given a word
+    each before; and how likely it is that they are then `drawn` when it ends."""
     entries = RULES[rule].split() if isinstance(RULES[rule], str) else RULES[rule]
     weighted = [(entry, 1) if isinstance(entry, str) else entry for entry in entries]
-    total, nats = sum(weight for _, weight in weighted), 0.0
+    total, nats, ends = sum(weight for _, weight in weighted), 0.0, Counter()
     for template, weight in weighted:
-        after = Counter(drawn)
         nats += weight / total * log(total / weight)
-        for part, word_class in re.findall(r"<(\w+)>|\{[\w.]+=(\w+)\}", template):
-            if part:
-                nats += weight / total * entropy(part, after)
-            else:
-                nats += weight / total * log(len(forms_of(word_class)[0]) - after[word_class])
-                after[word_class] += 1
-    drawn.update(after - drawn)
-    return nats
+        ways = {drawn: weight / total}
+        for part, word_class, sung in re.findall(r"<(\w+)>|\{[\w.]+[=+](\w+)\}|\{(\w+)\*\}", template):
+            after = Counter()
+            for before, likely in ways.items():
+                if part:
+                    more, then = entropy(part, before)
+                elif sung:  # its class has the same name, and gives words to nothing else
+                    more, then = log((before.count(sung) + 1) // 2), {before: 1}
+                else:
+                    more = log(len(forms_of(word_class)[0]) - before.count(word_class))
+                    then = {tuple(sorted((*before, word_class))): 1}
+                nats += likely * more
+                for end, share in then.items():
+                    after[end] += likely * share
+            ways = after
+        ends.update(ways)
+    return nats, ends
+
+
+def without_songs(text):
+    """A story with its songs blanked out: they are made of words that mean something elsewhere."""
+    return re.sub(r"(?<=: )[a-z ]+(?= tralala)", lambda song: re.sub(r"\w", "_", song[0]), text)
 
 
 # Probability
@@ -101,8 +123,22 @@ def test_average_of_minus_log_p_is_the_entropy_worked_out_by_hand():
     assert by_enumeration == pytest.approx(by_hand, abs=1e-12)
 
 
+def test_probabilities_of_a_small_song_sum_to_one_by_enumeration():
+    listed = list(every_story(SONG))
+    # a song of two words begins again at the first of them, one of three at one of two; there are two singings
+    assert len({story.text for story in listed}) == len(listed) == 4 * 3 * (2 + 2 * 2**2)
+    assert sum(exp(-story.nats) for story in listed) == pytest.approx(1, abs=1e-12)
+    by_hand = log(4) + log(3) + (1 / 3 * log(3) + 2 / 3 * log(3 / 2))  # two words, then a third or not
+    by_hand += 1 / 3 * (log(2) + log(1) + 2 * log(2)) + 2 / 3 * log(2)  # it, the one word left; where from, twice
+    assert sum(exp(-story.nats) * story.nats for story in listed) == pytest.approx(by_hand, abs=1e-12)
+
+
 def test_stories_are_drawn_as_often_as_their_probability_says():
     count = 24_000
+    sung = Counter(story.text for story in stories(count, grammar=SONG))
+    of_songs = {story.text: count * exp(-story.nats) for story in every_story(SONG)}
+    assert sung.keys() <= of_songs.keys()
+    assert sum((sung[text] - mean) ** 2 / mean for text, mean in of_songs.items()) < 173  # 119 degrees of freedom
     drawn = Counter(story.text for story in stories(count, grammar=SMALL))
     expected = {story.text: count * exp(-story.nats) for story in every_story(SMALL)}
     chi_square = sum((drawn[text] - mean) ** 2 / mean for text, mean in expected.items())
@@ -116,8 +152,8 @@ def test_stories_are_drawn_as_often_as_their_probability_says():
 def test_mean_nats_of_tales_is_its_entropy(many):
     mean = sum(story.nats for story in many) / len(many)
     spread = (sum((story.nats - mean) ** 2 for story in many) / len(many)) ** 0.5
-    analytic = entropy("story", Counter())
-    assert 60 < analytic < 80
+    analytic, _ = entropy("story")
+    assert 90 < analytic < 100
     assert abs(mean - analytic) < 4 * spread / len(many) ** 0.5
     assert spread > 1  # control: the agreement is one of averages, not of a constant
 
@@ -128,7 +164,7 @@ def test_mean_nats_of_tales_is_its_entropy(many):
 def test_stories_are_the_same_bytes_everywhere():
     text = "\n".join(story.text for story in stories(1000, seed=1))
     assert (
-        hashlib.sha256(text.encode()).hexdigest() == "a6865eaa0e1525ba4bf58681b52251d5641888189916217dadb689f741095a1b"
+        hashlib.sha256(text.encode()).hexdigest() == "e2ac491b6803369fa373109ca01958cb0e0476f2042d3185e881b74628b622b7"
     )
 
 
@@ -148,8 +184,9 @@ def test_no_story_comes_twice(many):
 def test_a_story_read_back_has_the_same_nats_and_forced_words(many):
     for story in many[:500]:
         assert read_story(story.text) == story
-    for story in every_story(SMALL):
-        assert read_story(story.text, SMALL) == story
+    for grammar in (SMALL, SONG):
+        for story in every_story(grammar):
+            assert read_story(story.text, grammar) == story
 
 
 @pytest.mark.parametrize(
@@ -167,6 +204,22 @@ def test_a_story_read_back_has_the_same_nats_and_forced_words(many):
 def test_a_text_outside_the_grammar_is_refused_with_place_and_expectation(text, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         read_story(text, SMALL)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Sing: do do", "character 9: expected one of 're', 'mi', 'fa'; found 'do'"),
+        ("Sing: do re re lala", "character 12: expected one of 'mi', 'fa'; found 're'"),
+        ("Sing: do re mi lala. Again: mi", "character 28: expected one of 'do', 're'; found 'mi'"),
+        ("Sing: do re mi lala. Again: do mi", "character 31: expected 're', found 'mi'"),
+        ("Sing: do re mi lala. Again: re mi do", "character 33: expected ' lala. ', found ' do'"),
+        ("Sing: do re mi lala. Again: re mi lala. re", "character 40: expected one of 'fa'; found 're'"),
+    ],
+)
+def test_a_song_sung_otherwise_is_refused(text, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read_story(text, SONG)
 
 
 def test_a_story_that_contradicts_its_number_is_not_in_the_language(many):
@@ -215,7 +268,7 @@ def test_every_later_mention_of_name_thing_and_pronoun_is_forced_unless_it_shows
         printed = Counter((word.kind, story.text[word.start : word.end]) for word in story.forced)
         for kind in ("name", "thing", "pronoun"):
             words = "|".join({word for form in forms_of(kind) for word in form})
-            mentions = re.findall(rf"\b(?:{words})\b", story.text, re.IGNORECASE)
+            mentions = re.findall(rf"\b(?:{words})\b", without_songs(story.text), re.IGNORECASE)
             first = {mentions[0]} if kind == "pronoun" else set(mentions)
             later = Counter((kind, word) for word in mentions) - Counter((kind, word) for word in first)
             for key in [key for key in later if key[1] in shows_a_choice]:
@@ -229,10 +282,40 @@ def test_distance_counts_the_words_from_the_first_mention(many):
         for word in story.forced:
             if word.kind in ("name", "thing", "place"):
                 printed = story.text[word.start : word.end]
-                first = re.search(rf"\b{printed}\b", story.text).start()
+                first = re.search(rf"\b{printed}\b", without_songs(story.text)).start()
                 assert word.distance == len(story.text[: word.start].split()) - len(story.text[:first].split())
             farthest[word.kind] = max(farthest[word.kind], word.distance)
     assert min(farthest.values()) > 30  # each kind has to be carried over a distance
+
+
+def test_what_follows_in_a_song_sung_again_is_forced_and_its_beginning_is_where_there_is_but_one():
+    of_three = read_story("Sing: do re mi lala. Again: re mi lala. fa and do re mi.", SONG)
+    assert of_three.forced == (("song", 31, 33, 4), ("song", 50, 52, 10), ("song", 53, 55, 10))
+    of_two = read_story("Sing: do re lala. Again: do re lala. mi and do re.", SONG)
+    assert [(word.start, word.distance) for word in of_two.forced] == [(25, 4), (28, 4), (44, 9), (47, 9)]
+
+
+def test_a_song_of_four_to_seven_words_is_sung_four_times_each_time_to_its_end(many):
+    lengths, begun = Counter(), Counter()
+    for story in many[:1000]:
+        first, *again = songs = [song.split() for song in re.findall(r": ([a-z ]+) tralala", story.text)]
+        assert len(songs) == 4 and len(set(first)) == len(first)
+        places = [match.start() for match in re.finditer(r"\S+", story.text)]
+        at = story.text[: story.text.index(": " + " ".join(first))].count(" ") + 1
+        expected, after = [], at + len(first)
+        for sung in again:
+            left_out = len(first) - len(sung)
+            begun[len(first), left_out] += 1
+            assert sung == first[left_out:] and left_out < (len(first) + 1) // 2
+            after = story.text.split().index("tralala.", after) + 1  # the song before has ended
+            after = next(n for n in range(after, len(places)) if story.text.split()[n].endswith(":")) + 1
+            distance = after - at - left_out
+            expected += [(places[after + n], distance) for n in range(1, len(sung))]
+        assert [(word.start, word.distance) for word in story.forced if word.kind == "song"] == expected
+        lengths[len(first)] += 1
+    assert set(lengths) == {4, 5, 6, 7} and min(lengths.values()) > 200  # of 250
+    for (length, _), count in begun.items():
+        assert count == pytest.approx(3 * lengths[length] / ((length + 1) // 2), rel=0.15)
 
 
 def test_the_first_word_of_a_choice_is_not_called_forced():
@@ -270,7 +353,8 @@ def test_a_slot_inside_a_word_and_an_alternative_without_a_word_are_refused():
 def test_every_story_has_60_to_150_words(many):
     def words(parts, best):
         nested = [best(words(parts, best) for parts in part.alternatives) for part in parts if isinstance(part, Rule)]
-        return sum(nested) + sum(part.count(" ") for part in parts if isinstance(part, str))
+        sung = [best(3, 7) - 1 for part in parts if isinstance(part, Refrain)]  # of four words the last three, or seven
+        return sum(nested + sung) + sum(part.count(" ") for part in parts if isinstance(part, str))
 
     shortest, longest = words([TALES.start], min) + 1, words([TALES.start], max) + 1
     assert 60 <= shortest < longest <= 150
@@ -321,7 +405,8 @@ def test_a_story_keeps_to_one_pronoun(many):
 def test_counted_things_agree_with_their_number(many):
     plural, singular = (f"(?:{'|'.join(form)})" for form in forms_of("crop"))
     numbers = ["two", *forms_of("number")[0]]
-    harvests = [story.text for story in many if " picked " in story.text and re.search(rf"\b{plural}\b", story.text)]
+    told = [without_songs(story.text) for story in many]
+    harvests = [text for text in told if " picked " in text and re.search(rf"\b{plural}\b", text)]
     assert len(harvests) > 800
     for text in harvests:
         picked, crop = re.search(rf" picked (\w+) \w+ ({plural})\.", text).groups()
