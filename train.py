@@ -117,7 +117,9 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
     forward = torch.compile(model) if t.compile else model
     batches = Batches(corpus.train, config.model.block_size, t.seed)
     several = len(corpus.train.document_starts) > 1
-    prompts = make_prompts(config.attention.prompts, corpus.tokenizer, corpus.val.ids, config.model.block_size, several)
+    prompts = make_prompts(
+        config.attention.prompts, corpus.tokenizer, corpus.val.ids, config.model.block_size, several, corpus.stories
+    )
     recorder = Recorder(run, prompts, config.attention.keep_mb, t.steps, state["step"] if checkpoint else -1)
     recorder.seconds = state["recording"]
     snapshots = snapshot_steps(config.attention.snapshots, t.steps)

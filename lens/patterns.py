@@ -1,26 +1,36 @@
-"""Metrics of an attention map, from its weights alone.
+"""Metrics of attention maps, from their weights alone.
 
 They measure where a head looks, not what it is for: a high score says that the pattern is there, on this prompt.
+`head_metrics` gathers those of a single head; a sink rate and a rollout are of all heads together.
 """
 
 import torch
 from torch import Tensor
 
+SINK = 0.3  # the epsilon of Gu et al. 2024
 
-def head_metrics(weights: Tensor, period: int | None = None, offset: int = 0) -> dict[str, Tensor | None]:
-    """Every metric of this module, by name, for causal maps `weights` (..., T, T) whose rows sum to 1; each is (...).
 
-    `duplicate_token` and `induction` need a prompt that is a random sequence of `period` tokens said twice, the first
-    time from position `offset` on; they are None where `period` is. A map of one token has no row to measure, and
-    all but `mean_distance` are None.
+def head_metrics(
+    weights: Tensor, period: int | None = None, offset: int = 0, length: int | None = None
+) -> dict[str, Tensor | None]:
+    """The metrics of a head, by name, for causal maps `weights` (..., T, T) whose rows sum to 1; each is (...).
+
+    With `period` the prompt holds `length` tokens (None: `period`) drawn at random from position `offset` on, and the
+    same again `period` positions later. `duplicate_token` and `induction` look at this second saying; they are None
+    where `period` is. `previous_token` is then measured in the first saying alone, from its second token on. There
+    no token tells anything about another, so a head can find the one before by its place only; in sentences other
+    tokens are worth looking at, and such a head may well turn to them. A map of one token has no row to measure, and
+    all but `mean_distance` are None. Raises ValueError where the map does not hold both sayings.
     """
     several = weights.shape[-1] > 1
+    twice = (period, offset, _length_of_repeat(weights, period, offset, length)) if period else None
+    first_saying = (offset + 1, offset + twice[2]) if twice else (1, None)
     return {
         "entropy": entropy(weights) if several else None,
-        "previous_token": previous_token(weights) if several else None,
+        "previous_token": previous_token(weights, *first_saying) if several else None,
         "first_token": first_token(weights) if several else None,
-        "duplicate_token": duplicate_token(weights, period, offset) if period else None,
-        "induction": induction(weights, period, offset) if period else None,
+        "duplicate_token": duplicate_token(weights, *twice) if twice else None,
+        "induction": induction(weights, *twice) if twice else None,
         "mean_distance": mean_distance(weights),
     }
 
@@ -35,9 +45,12 @@ def entropy(weights: Tensor) -> Tensor:
     return (rows / most).mean(-1)
 
 
-def previous_token(weights: Tensor) -> Tensor:
-    """Mean of A[i, i - 1] over i >= 1. weights (..., T, T), T >= 2; returns (...), 0 to 1."""
-    return _mean_of_diagonal(weights, 1, 1, weights.shape[-1])
+def previous_token(weights: Tensor, start: int = 1, stop: int | None = None) -> Tensor:
+    """Mean of A[i, i - 1] over start <= i < stop, where 1 <= start < stop <= T; `stop` None is T.
+
+    weights (..., T, T), T >= 2; returns (...), 0 to 1.
+    """
+    return _mean_of_diagonal(weights, 1, start, weights.shape[-1] if stop is None else stop)
 
 
 def first_token(weights: Tensor) -> Tensor:
@@ -48,24 +61,42 @@ def first_token(weights: Tensor) -> Tensor:
     return weights[..., 1:, 0].mean(-1)
 
 
-def duplicate_token(weights: Tensor, period: int, offset: int = 0) -> Tensor:
-    """Mean of A[i, i - n] over the second saying of a sequence of n = `period` tokens (Wang et al. 2022).
+def duplicate_token(weights: Tensor, period: int, offset: int = 0, length: int | None = None) -> Tensor:
+    """Mean of A[i, i - n] over the second saying of what was said n = `period` tokens before (Wang et al. 2022).
 
-    The rows are i = offset + n ... offset + 2n - 1, and i - n holds the same token as i.
+    The rows are i = offset + n ... offset + n + length - 1, `length` (None: n) being how many tokens are said again,
+    and i - n holds the same token as i.
     weights (..., T, T); returns (...), 0 to 1. Raises ValueError where the map does not hold both sayings.
     """
-    _check_repeat(weights, period, offset)
-    return _mean_of_diagonal(weights, period, offset + period, offset + 2 * period)
+    length = _length_of_repeat(weights, period, offset, length)
+    return _mean_of_diagonal(weights, period, offset + period, offset + period + length)
 
 
-def induction(weights: Tensor, period: int, offset: int = 0) -> Tensor:
+def induction(weights: Tensor, period: int, offset: int = 0, length: int | None = None) -> Tensor:
     """Mean of A[i, i - n + 1] over the same rows as `duplicate_token` (Olsson et al. 2022, "induction heads").
 
     Position i - n + 1 holds the token that followed the last time, which is the one to predict.
     weights (..., T, T); returns (...), 0 to 1. Raises ValueError where the map does not hold both sayings.
     """
-    _check_repeat(weights, period, offset)
-    return _mean_of_diagonal(weights, period - 1, offset + period, offset + 2 * period)
+    length = _length_of_repeat(weights, period, offset, length)
+    return _mean_of_diagonal(weights, period - 1, offset + period, offset + period + length)
+
+
+def prefix_matching(weights: Tensor, ids: list[int]) -> Tensor:
+    """Mean weight with which a token that was said before looks at what followed it (Olsson et al. 2022, appendix).
+
+    Row i counts if token i occurs at some j < i, and its weight is the sum over all such j of A[i, j + 1]. So a head
+    that looks nowhere else scores 1 however often a sequence is repeated; of different tokens said twice this is
+    `induction`. (Olsson et al. average the single entries: the same for two sayings, and less for more of them.)
+    weights (..., T, T); returns (...), 0 to 1. Raises ValueError where no token occurs twice.
+    """
+    idx = torch.tensor(ids, device=weights.device)
+    said_before = (idx[:, None] == idx).tril(-1)  # (T, T): at [i, j], whether j < i holds the same token as i
+    rows = said_before.any(-1)  # (T,)
+    if not rows.any():
+        raise ValueError(f"ids: no token occurs twice among {len(ids)}")
+    followed = said_before.roll(1, -1)  # j + 1 <= i: nothing is rolled over the edge
+    return (weights * followed).sum(-1)[..., rows].mean(-1)
 
 
 def mean_distance(weights: Tensor) -> Tensor:
@@ -78,15 +109,43 @@ def mean_distance(weights: Tensor) -> Tensor:
     return (weights * distance).sum((-2, -1)) / weights.sum((-2, -1))
 
 
+def sink_rate(weights: Tensor) -> Tensor:
+    """Share of heads whose weight on the first token, averaged over all rows, exceeds 0.3 (Gu et al. 2024).
+
+    A rate of many heads, since of a single one it could only say yes or no (`first_token` says how much). Row 0, which
+    has nothing else to look at, is among the rows: on a few tokens every head passes for a sink, and on up to 9 even
+    one that looks everywhere alike. Gu et al. measure on 64.
+    weights (..., T, T) causal, of all heads; returns one number, 0 to 1.
+    """
+    return (weights[..., 0].mean(-1) > SINK).to(weights.dtype).mean()
+
+
+def rollout(weights: Tensor) -> Tensor:
+    """How much of each input token arrives at each position through all layers (Abnar and Zuidema 2020).
+
+    A layer is taken as half attention, its heads' mean, and half the residual connection: 0.5 A + 0.5 I, rows summing
+    to 1; the product of all of them, the last layer's leftmost. Heads' values and the MLPs are not looked at.
+    weights (L, H, T, T); returns (T, T), whose rows sum to 1: lower-triangular if the maps are.
+    """
+    identity = torch.eye(weights.shape[-1], dtype=weights.dtype, device=weights.device)
+    arrives = identity
+    for layer in weights.mean(1):  # (T, T)
+        mixed = 0.5 * layer + 0.5 * identity
+        arrives = mixed / mixed.sum(-1, keepdim=True) @ arrives
+    return arrives
+
+
 def _mean_of_diagonal(weights: Tensor, back: int, start: int, stop: int) -> Tensor:
     """Mean of A[i, i - back] over start <= i < stop: (..., T, T) to (...)."""
     diagonal = weights.diagonal(-back, dim1=-2, dim2=-1)  # (..., T - back), from row `back` on
     return diagonal[..., start - back : stop - back].mean(-1)
 
 
-def _check_repeat(weights: Tensor, period: int, offset: int):
-    if period < 2 or offset < 0 or weights.shape[-1] < offset + 2 * period:
+def _length_of_repeat(weights: Tensor, period: int, offset: int, length: int | None) -> int:
+    length = period if length is None else length
+    if not 2 <= length <= period or offset < 0 or weights.shape[-1] < offset + period + length:
         raise ValueError(
-            f"period: {period} tokens said twice from position {offset} on do not fit a map of {weights.shape[-1]} "
-            "tokens, expected 2 or more that fit"
+            f"period: {length} tokens said from position {offset} on and again {period} later do not fit a map of "
+            f"{weights.shape[-1]} tokens; expected are 2 or more, said again after their end, that fit"
         )
+    return length

@@ -17,10 +17,13 @@ import torch
 from safetensors.torch import save_file
 
 from experiment.errors import InputError
+from lens.effects import effects
 from lens.patterns import head_metrics
 from model.generate import evaluating
 
 MAX_TOKENS = 64  # of a prompt: a map of 64 x 64 can still be read cell by cell
+SONG_TOKENS = 72  # of a story up to the end of its second singing: at a token a word none takes less than 65
+SONG_WORDS = 4  # sung again, at least: a mean over fewer would say little
 
 
 @dataclass
@@ -28,9 +31,9 @@ class AttentionConfig:
     """The `attention` section of a configuration. Raises ValueError, naming the key, for a value out of range."""
 
     snapshots: Annotated[int, "steps at which attention is recorded, log-spaced, first and last included; 0: none"] = 12
-    prompts: Annotated[list[str], "texts to record it on; none given: a passage, a repeated sequence, a sentence"] = (
-        field(default_factory=list)
-    )
+    prompts: Annotated[
+        list[str], "texts to record it on; none given: of tales a story and its song, else a passage and random tokens"
+    ] = field(default_factory=list)
     keep_mb: Annotated[int, "megabytes of weights kept with the snapshots, at most, in all"] = 64
 
     def __post_init__(self):
@@ -43,27 +46,34 @@ class AttentionConfig:
 
 @dataclass
 class Prompt:
-    """What the model reads. `period` > 0: it ends in a random sequence of that length, twice."""
+    """What the model reads. `period` > 0: `length` tokens drawn at random from position `offset` on are said again
+    `period` positions later."""
 
     name: str
     ids: list[int]
     tokens: list[str]  # how each id is shown
+    offset: int = 0
     period: int = 0
+    length: int = 0
 
 
-def make_prompts(texts: list[str], tokenizer, validation_ids, block_size: int, several_documents: bool) -> list[Prompt]:
-    """The prompts of a run: `texts`, or a validation passage, a repeated random sequence and a short sentence.
+def make_prompts(
+    texts: list[str], tokenizer, validation_ids, block_size: int, several_documents: bool, stories=None
+) -> list[Prompt]:
+    """The prompts of a run: `texts`; or of tales a story and its song, of other text a validation passage and a random
+    sequence, twice; and a short sentence.
 
-    Each has at most 64 tokens and at most block_size. Where the text has several documents a prompt begins, as each of
-    them does, after an end-of-text token. Raises InputError for a character that the tokenizer does not know.
+    stories: of tales, validation stories (data.tales.Story); the one that sings most of its song again is taken. Each
+    prompt has at most 64 tokens (with a song 72) and at most block_size; where no song is sung twice in so few, the
+    prompts are those of other text. Where the text has several documents a prompt begins, as each of them does, after
+    an end-of-text token. Raises InputError for a character that the tokenizer does not know.
     """
     most = min(MAX_TOKENS, block_size)
     start = [tokenizer.end_of_text] if several_documents else []
     validation_ids = np.asarray(validation_ids[:4096]).astype(int).tolist()
 
-    def prompt(name, ids, period=0):
-        ids = ids[:most]
-        return Prompt(name, ids, [tokenizer.label(id) for id in ids], period)
+    def prompt(name, ids, *repeat):
+        return labelled(tokenizer, name, ids[:most], *repeat)
 
     if texts:
         try:
@@ -72,13 +82,17 @@ def make_prompts(texts: list[str], tokenizer, validation_ids, block_size: int, s
             raise InputError(f"attention.prompts: {error}") from None
         return [prompt(text[:40], ids) for text, ids in encoded]
 
-    known = sorted(set(validation_ids) - {tokenizer.end_of_text})
-    period = (most - 1) // 2
-    prompts = [prompt("a validation passage", validation_ids)]
-    if period > 1 and known:
-        repeated = np.random.default_rng(0).choice(known, period).tolist() * 2
-        prompts.append(prompt("a random sequence, twice", start + repeated, period))
-    # the first sentence of another document, or one from the middle, with the space before it that its tokens include
+    sung = [found for story in stories or () if (found := song_prompt(story, tokenizer))]
+    if fitting := [found for found in sung if len(found.ids) <= min(SONG_TOKENS, block_size)]:
+        prompts = [max(fitting, key=lambda found: found.length)]  # of equals the first
+    else:
+        prompts = [prompt("a validation passage", validation_ids)]
+        known = sorted(set(validation_ids) - {tokenizer.end_of_text})
+        period = (most - 1) // 2
+        if period > 1 and known:
+            repeated = np.random.default_rng(0).choice(known, period).tolist() * 2
+            prompts.append(prompt("a random sequence, twice", start + repeated, len(start), period, period))
+    # the second document's first sentence, or one from the middle, with the space before it that its tokens include
     ends = [i for i, id in enumerate(validation_ids) if id == tokenizer.end_of_text]
     text = tokenizer.decode(validation_ids[ends[1] if len(ends) > 1 else most :])
     sentence = r"[^.!?。！？\n]{12,160}[.!?。！？]"
@@ -89,10 +103,41 @@ def make_prompts(texts: list[str], tokenizer, validation_ids, block_size: int, s
     return prompts
 
 
-def trace(model, ids: list[int]) -> dict[str, torch.Tensor]:
-    """Reads `ids` on the explicit path, in fp32. Returns l0.q, l0.k (H, T, K), l0.v (H, T, D), l0.weights (H, T, T), …
+def song_prompt(story, tokenizer) -> Prompt | None:
+    """A story (data.tales.Story) up to the token after what is sung again of its song; None for less than four words.
 
-    q and k are as they enter the dot product, after norm and rotation.
+    Where a song begins again is the story's choice, so the first word sung again is the one before the forced ones.
+    """
+    forced = [word for word in story.forced if word.kind == "song"]
+    again = [word for word in forced if word.distance == forced[0].distance]  # the second singing, not the later ones
+    if len(again) + 1 < SONG_WORDS:
+        return None
+    ids = tokenizer.begin(story.text, several_documents=True)
+    ends = np.cumsum(tokenizer.byte_lengths[ids[1:]])  # stories are ASCII: bytes are characters
+    words = [match.start() for match in re.finditer(r"\S+", story.text)]
+    first_again = words.index(again[0].start) - 1
+    wanted = (first_again - again[0].distance, first_again, first_again + len(again) + 1)
+    offset, second, after = (1 + int(np.searchsorted(ends, words[n], side="right")) for n in wanted)
+    return labelled(tokenizer, "a story and its song", ids[: after + 1], offset, second - offset, after - second)
+
+
+def labelled(tokenizer, name: str, ids: list[int], *repeat: int) -> Prompt:
+    return Prompt(name, ids, [tokenizer.label(id) for id in ids], *repeat)
+
+
+def read(model, ids: list[int]) -> dict[str, torch.Tensor]:
+    """All that is recorded of a model (a GPT) reading `ids`: what `trace` and `effects` return, on the CPU.
+
+    Raises ValueError for more ids than block_size.
+    """
+    return trace(model, ids) | effects(model, ids)
+
+
+def trace(model, ids: list[int]) -> dict[str, torch.Tensor]:
+    """Reads `ids` on the explicit path. Returns, for each layer and in float32, every step of its attention:
+
+    l0.x (T, C), what enters qkv, after the norm; l0.q and l0.k (H, T, K), as they enter the dot product, after norm and
+    rotation; l0.v (H, T, D); l0.weights (H, T, T); and l0.out (T, C), what proj makes of the concatenated heads.
     """
     device = next(model.parameters()).device
     layers = []
@@ -101,7 +146,7 @@ def trace(model, ids: list[int]) -> dict[str, torch.Tensor]:
     return {
         f"l{layer}.{name}": record[name][0].float().cpu().contiguous()
         for layer, record in enumerate(layers)
-        for name in ("q", "k", "v", "weights")
+        for name in ("x", "q", "k", "v", "weights", "out")
     }
 
 
@@ -126,11 +171,11 @@ class Recorder:
         write_whole(self.folder / "prompts.json", json.dumps([asdict(prompt) for prompt in prompts], indent=1))
 
     def record(self, model, step: int) -> dict[str, torch.Tensor]:
-        """Records `model` as it is after `step` steps; returns p0.l0.q, … as they were written."""
+        """Records `model` as it is after `step` steps; returns p0.l0.q, p0.loss, … as they were written."""
         started = time.perf_counter()
         tensors = {}
         for number, prompt in enumerate(self.prompts):
-            for name, tensor in trace(model, prompt.ids).items():
+            for name, tensor in read(model, prompt.ids).items():
                 tensors[f"p{number}.{name}"] = tensor
         folder = self.folder / f"step-{step:06d}"
         folder.mkdir(exist_ok=True)
@@ -161,9 +206,9 @@ class Recorder:
         """One row for each prompt, layer and head: its metrics, by the definitions in patterns.py."""
         rows = []
         for number, prompt in enumerate(self.prompts):
-            offset = len(prompt.ids) - 2 * prompt.period
+            repeat = (prompt.period, prompt.offset, prompt.length) if prompt.period else ()
             for layer, weights in enumerate(self.maps(tensors, number)):
-                metrics = head_metrics(weights, period=prompt.period or None, offset=offset)
+                metrics = head_metrics(weights, *repeat)
                 for head in range(len(weights)):
                     values = {k: None if v is None else round(v[head].item(), 6) for k, v in metrics.items()}
                     rows.append({"step": step, "prompt": number, "layer": layer, "head": head, **values})

@@ -113,8 +113,11 @@ class Block(nn.Module):
         self.mlp = MLP(config)
 
     def forward(self, x: Tensor, *, angles=None, cache=None, record: dict | None = None) -> Tensor:
-        x = x + self.attn(self.ln_1(x), angles=angles, cache=cache, record=record)
-        return x + self.mlp(self.ln_2(x))
+        attended = x + self.attn(self.ln_1(x), angles=angles, cache=cache, record=record)
+        added = self.mlp(self.ln_2(attended))
+        if record is not None:
+            record.update(stream=x, mlp=added)
+        return attended + added
 
 
 class GPT(nn.Module):
@@ -160,7 +163,8 @@ class GPT(nn.Module):
 
         The loss is the mean of -ln p(target) in nats; a target of -1 is left out of it.
         `cache` (a `KVCache`): idx continues the tokens it holds. `record`: an empty list takes one dict a layer with
-        every intermediate of its attention, on the explicit path.
+        every intermediate of its attention, on the explicit path, and `stream` (B, T, C), what the block got, and
+        `mlp` (B, T, C), what its MLP added to it.
         Raises ValueError for more tokens than block_size.
         """
         config = self.config

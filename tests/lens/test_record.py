@@ -8,19 +8,21 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from data.tokenizer import char_tokenizer
+from data.tales import stories
+from data.tokenizer import char_tokenizer, train_bpe
 from experiment.checkpoint import load_checkpoint, load_into
 from experiment.errors import InputError
 from experiment.run import load_trained
+from lens.effects import effects
 from lens.patterns import head_metrics
-from lens.record import AttentionConfig, Recorder, make_prompts, read_heads, trace
+from lens.record import AttentionConfig, Recorder, make_prompts, read, read_heads, song_prompt, trace
 from model import GPT, GPTConfig
 from tests.lens.fabricated import measures
 
 TEXT = "The owl slept. The old fox lost a red kite by the mill! Where is it? He ran far. " * 20
 TOKENIZER = char_tokenizer(set(TEXT))
 IDS = TOKENIZER.encode(TEXT)
-TENSORS = ("q", "k", "v", "weights")
+TENSORS = ("x", "q", "k", "v", "weights", "out")
 OPTIONS = [
     {},
     {"attn_ratio": 0.5},
@@ -63,12 +65,23 @@ def test_a_run_records_at_its_snapshots_under_the_promised_names(tales_run):
         assert one["tokens"] == [tokenizer.label(id) for id in one["ids"]] and 1 < len(one["ids"]) <= 64
     for step in (0, 3, 7, 20):
         tensors = load_file(run / f"snapshots/step-{step:06d}/attention.safetensors")
-        assert set(tensors) == {
-            f"p{prompt}.l{layer}.{name}" for prompt in range(3) for layer in range(2) for name in TENSORS
-        }
+        expected = {}
+        for number, one in enumerate(described):
+            T = len(one["ids"])  # 2 layers of 2 heads, 16 channels
+            for layer in range(2):
+                of_heads = {"q": (2, T, 8), "k": (2, T, 8), "v": (2, T, 8), "weights": (2, T, T)}
+                for name, shape in {"x": (T, 16), **of_heads, "out": (T, 16)}.items():
+                    expected[f"p{number}.l{layer}.{name}"] = shape
+            of_prompt = {"loss": (T - 1,), "ablation": (T - 1, 2, 3)}
+            of_prompt |= {"top.ids": (T, 5), "top.probabilities": (T, 5)}
+            of_prompt |= {"lens.ids": (3, T), "lens.probabilities": (3, T), "lens.next": (3, T - 1)}
+            of_prompt |= {f"attribution.{name}": (T,) for name in ("target", "against", "embedding", "bias")}
+            of_prompt |= {"attribution.parts": (T, 2, 3)}
+            expected |= {f"p{number}.{name}": shape for name, shape in of_prompt.items()}
+        assert {name: tuple(tensor.shape) for name, tensor in tensors.items()} == expected
         for name, tensor in tensors.items():
-            T = len(described[int(name[1])]["ids"])
-            assert tensor.dtype == torch.float32 and tensor.shape == (2, T, T if name.endswith("weights") else 8)
+            whole = name.endswith(("ids", "target", "against"))
+            assert tensor.dtype == (torch.int32 if whole else torch.float32)
 
 
 def test_the_short_sentence_is_read_as_it_stands_in_the_text(tales_run, small_run):
@@ -82,7 +95,7 @@ def test_the_short_sentence_is_read_as_it_stands_in_the_text(tales_run, small_ru
     assert re.match(r"\s\S", its_tokenizer.decode(one_text["ids"]))  # with the space before it
 
 
-def test_the_weights_are_those_of_the_model_kept_beside_them(tales_run):
+def test_what_is_recorded_is_that_of_the_model_kept_beside_it(tales_run):
     run, _ = tales_run
     described = json.loads((run / "snapshots/prompts.json").read_text(encoding="utf-8"))
     model, _, config, _ = load_trained(run, device="cpu")
@@ -97,6 +110,8 @@ def test_the_weights_are_those_of_the_model_kept_beside_them(tales_run):
             for layer, record in enumerate(layers):
                 for name in TENSORS:
                     assert torch.equal(tensors[f"p{number}.l{layer}.{name}"], record[name][0])
+            for name, tensor in effects(model, prompt["ids"]).items():
+                assert torch.equal(tensors[f"p{number}.{name}"], tensor)
         seen.append(tensors["p0.l0.weights"])
     assert not any(torch.equal(one, other) for one, other in pairwise(seen))
     last = load_checkpoint(run, "last").model  # the last snapshot's weights are the last checkpoint's
@@ -115,7 +130,7 @@ def test_weights_are_the_softmax_of_the_recorded_queries_and_keys(tmp_path, opti
     assert written.keys() == tensors.keys() and all(torch.equal(tensors[name], written[name]) for name in written)
     for number in range(len(given)):
         for layer in range(2):
-            q, k, v, weights = (written[f"p{number}.l{layer}.{name}"].double() for name in TENSORS)
+            q, k, v, weights = (written[f"p{number}.l{layer}.{name}"].double() for name in ("q", "k", "v", "weights"))
             T, K = q.shape[1:]
             assert model.config.key_dim == K and v.shape == (3, T, 8)
             future = torch.ones(T, T, dtype=torch.bool).triu(1)
@@ -128,6 +143,20 @@ def test_weights_are_the_softmax_of_the_recorded_queries_and_keys(tmp_path, opti
             assert K == 1 or (unscaled - weights).abs().max() > 1e-3
             swapped = (q @ k.roll(1, dims=1).transpose(-2, -1) * K**-0.5).masked_fill(future, -torch.inf)
             assert (swapped.softmax(-1) - weights).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_values_are_made_of_the_recorded_input_and_the_output_of_weighted_values(options):
+    model = make_model(**options)
+    tensors = trace(model, IDS[:20])
+    for layer, block in enumerate(model.blocks):
+        x, v, weights, out = (tensors[f"l{layer}.{name}"] for name in ("x", "v", "weights", "out"))
+        with torch.no_grad():
+            values = block.attn.qkv(x)[:, -24:].view(20, 3, 8).transpose(0, 1)
+            answers = (weights @ v).transpose(0, 1).reshape(20, 24)
+            assert torch.allclose(values, v, atol=1e-4)
+            assert torch.allclose(block.attn.proj(answers), out, atol=1e-4)
+        assert x.abs().max() > 0.1 and out.abs().max() > 0.1
 
 
 def test_without_scale_or_mask_it_records_what_such_a_model_computes(tmp_path):
@@ -160,9 +189,10 @@ def test_the_logged_metrics_are_those_of_the_written_maps(tales_run):
         tensors = load_file(run / f"snapshots/step-{row['step']:06d}/attention.safetensors")
         weights = tensors[f"p{row['prompt']}.l{row['layer']}.weights"][row["head"]]
         prompt = described[row["prompt"]]
-        period = (len(prompt["ids"]) - 1) // 2 if "twice" in prompt["name"] else None
-        by_patterns = head_metrics(weights, period, 1 if period else 0)
-        for oracle in (by_patterns, measures(weights.double().numpy(), period)):
+        assert (prompt["period"] > 0) == ("twice" in prompt["name"])
+        repeat = [prompt[name] for name in ("period", "offset", "length")] if prompt["period"] else [None]
+        by_patterns = head_metrics(weights, *repeat)
+        for oracle in (by_patterns, measures(weights.double().numpy(), *repeat)):
             assert oracle.keys() == row.keys() - {"step", "prompt", "layer", "head"}
             for name, value in oracle.items():
                 expected = None if value is None else pytest.approx(float(value), rel=1e-6, abs=2e-6)
@@ -193,7 +223,8 @@ def test_the_default_prompts_are_a_passage_a_repeated_sequence_and_a_sentence():
     for several, start in ((False, []), (True, [TOKENIZER.end_of_text])):
         passage, repeated, sentence = prompts(several=several)
         assert passage.ids == IDS[:64] and passage.period == 0
-        assert repeated.period == 31 and repeated.ids[: len(start)] == start
+        assert repeated.period == repeated.length == 31 and repeated.offset == len(start)
+        assert repeated.ids[: len(start)] == start
         drawn = repeated.ids[len(start) :]
         assert drawn[:31] == drawn[31:] and len(drawn) == 62 and len(set(drawn)) > 5
         assert set(drawn) <= set(IDS)
@@ -211,6 +242,79 @@ def test_prompts_fit_any_context_and_can_be_recorded(tmp_path, block_size, sever
     rows = read_heads(tmp_path)
     assert len(rows) == len(given) * 6
     assert any(row["induction"] is not None for row in rows) == (block_size >= 5)
+
+
+def songs_of(text):
+    """The songs of a story, and where each of them begins."""
+    return [(match[1], match.start(1)) for match in re.finditer(r": ([a-z ]+) tralala", text)]
+
+
+@pytest.fixture(scope="module")
+def sung():
+    """Stories and a tokenizer with a token for each word of them, or nearly."""
+    told = list(stories(1500))
+    return train_bpe([story.text for story in told], 1400), told[:200]
+
+
+def test_of_tales_the_story_is_read_that_sings_most_of_its_song_again(sung):
+    tokenizer, told = sung
+    song, sentence = make_prompts([], tokenizer, IDS, 176, True, told)
+    assert (song.name, sentence.name, sentence.period) == ("a story and its song", "a short sentence", 0)
+    assert 64 < len(song.ids) <= 72 and song.ids[0] == tokenizer.end_of_text
+    assert song.tokens == [tokenizer.label(id) for id in song.ids]
+    shown = tokenizer.decode(song.ids)
+    (story,) = (story.text for story in told if story.text.startswith(shown))
+    (whole, _), (again, _), *_ = songs_of(story)
+    assert whole.endswith(again) and shown.endswith(f": {again} tralala")
+    first, second = (song.offset + late for late in (0, song.period))
+    for start in (first, second):
+        assert "".join(song.tokens[start : start + song.length + 1]) == f" {again} tralala"
+    assert second + song.length + 1 == len(song.ids)  # the last row of the second saying has a token to predict
+    lengths = []
+    for other in told:
+        (_, (again, start), *_) = songs_of(other.text)
+        if 1 + len(tokenizer.encode(other.text[: start + len(f"{again} tralala")])) <= 72:
+            lengths.append(len(tokenizer.encode(f" {again}")))
+    assert song.length == max(lengths) > sorted(lengths)[len(lengths) // 2] >= 4
+
+
+def test_every_song_that_is_long_enough_is_found_whatever_the_tokenizer(sung):
+    tokenizer, told = sung
+    for story in told[:60]:
+        _, (again, _), *_ = songs_of(story.text)
+        for one in (tokenizer, char_tokenizer(set(story.text))):
+            prompt = song_prompt(story, one)
+            assert (prompt is None) == (len(again.split()) < 4)
+            if prompt:
+                said = [
+                    prompt.ids[start : start + prompt.length]
+                    for start in (prompt.offset, len(prompt.ids) - prompt.length - 1)
+                ]
+                assert one.decode(said[0]).strip() == one.decode(said[1]).strip() == again
+
+
+def test_songs_too_long_to_show_leave_the_prompts_of_other_text(sung):
+    tokenizer, told = sung
+    assert [len(make_prompts([], tokenizer, IDS, most, True, told)[0].ids) <= most for most in (68, 70)] == [True, True]
+    usual = make_prompts([], tokenizer, IDS, 64, True)
+    assert make_prompts([], tokenizer, IDS, 64, True, told) == usual and len(usual) == 3
+    assert make_prompts([], tokenizer, IDS, 176, True, []) == usual
+    assert make_prompts(["The fox"], tokenizer, IDS, 176, True, told)[0].name == "The fox"
+
+
+def test_a_song_is_scored_where_it_is_sung(tmp_path, sung):
+    tokenizer, told = sung
+    given = make_prompts([], tokenizer, IDS, 176, True, told)
+    recorder = Recorder(tmp_path, given, 0, 1)
+    maps = recorder.maps(recorder.record(make_model(vocab_size=tokenizer.vocab_size, block_size=80), 0), 0)
+    song = json.loads((tmp_path / "snapshots/prompts.json").read_text(encoding="utf-8"))[0]
+    rows = [row for row in read_heads(tmp_path) if row["prompt"] == 0]
+    assert len(rows) == 6
+    for row in rows:
+        expected = measures(
+            maps[row["layer"], row["head"]].double().numpy(), song["period"], song["offset"], song["length"]
+        )
+        assert {name: row[name] for name in expected} == pytest.approx(expected, rel=1e-6, abs=2e-6)
 
 
 def test_own_prompts_replace_them_and_are_cut_to_what_can_be_read(tmp_path):
@@ -269,8 +373,17 @@ def test_the_model_and_every_random_state_are_left_as_they_were(tmp_path, traini
 
 def test_a_trace_is_of_one_sequence_and_needs_no_gradient():
     tensors = trace(make_model(), IDS[:7])
-    assert len(tensors) == 8 and not any(tensor.requires_grad for tensor in tensors.values())
+    assert len(tensors) == 12 and not any(tensor.requires_grad for tensor in tensors.values())
     assert tensors["l1.weights"].shape == (3, 7, 7)
+
+
+def test_all_that_is_read_of_a_prompt_is_what_is_recorded_of_it(tmp_path):
+    model, given = make_model(), prompts()
+    recorded = Recorder(tmp_path, given, 0, 1).record(model, 0)
+    for number, prompt in enumerate(given):
+        for name, tensor in read(model, prompt.ids).items():
+            assert torch.equal(recorded.pop(f"p{number}.{name}"), tensor)
+    assert not recorded
 
 
 # ---- the weights that are kept

@@ -236,6 +236,21 @@ def test_the_order_of_earlier_tokens_matters_through_the_position_alone(position
     assert torch.allclose(model(idx)[0][0, -1], model(swapped)[0][0, -1], atol=1e-6)
 
 
+@pytest.mark.parametrize("norm", ["layernorm", "rmsnorm"])
+def test_record_follows_the_stream_from_the_embedding_to_the_logits(norm):
+    model, idx, layers = build(norm=norm, bias=True, position="learned"), tokens(), []
+    with torch.no_grad():
+        logits, _ = model(idx, record=layers)
+        stream = model.wte(idx) + model.wpe.weight
+        for block, record in zip(model.blocks, layers, strict=True):
+            assert torch.equal(record["stream"], stream) and stream.shape == (2, 6, 8)
+            stream = stream + record["out"]
+            assert torch.allclose(record["mlp"], block.mlp(block.ln_2(stream)), atol=1e-6)
+            assert record["out"].abs().max() > 0.1 and record["mlp"].abs().max() > 0.1
+            stream = stream + record["mlp"]
+        assert torch.allclose(model.lm_head(model.ln_f(stream)), logits, atol=1e-5)
+
+
 def test_dropout_zeroes_its_share_of_embeddings_and_of_what_each_part_adds():
     torch.manual_seed(0)
     model = GPT(GPTConfig(**TINY | {"n_embd": 64, "dropout": 0.3, "bias": True}))
