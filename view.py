@@ -5,24 +5,34 @@ import sys
 import webbrowser
 from pathlib import Path
 
-from experiment.errors import InputError, RunError, run_script
+from experiment.errors import InputError, RunError, reason, run_script
 from experiment.run import Arguments, find_run, load_trained, read_data_summary
 from experiment.terminal import use_utf8
-from lens.page import PromptMaps, build_page
 
 USAGE = """\
-Open a run's attention explorer: one HTML file that needs no network. stdout is its path.
+Open a run's attention explorer: one HTML file that needs no network. stdout is the path of what was written.
 
   python view.py                                   the newest run
   python view.py runs/small --prompt "Once upon a time" --tokens 40
+  python view.py runs/small --png pictures
+  python view.py --example                         worked examples: no training, no run
 
   RUN              a run's folder or its name in runs/ (default: the newest)
-  --prompt TEXT    show the attention over this text too; can be given several times
+  --prompt TEXT    show the attention over this text too, at every snapshot whose weights were kept and at the end;
+                   can be given several times
   --tokens N       let the model go on from each prompt for up to N tokens, and show them (default 0)
-  --out FILE.html  where to write the page (default: attention.html in the run)
-  --no-open        write it only"""
+  --example        show small worked examples in place of a run
+  --out FILE.html  where to write the page (default: attention.html in the run;
+                   with --example: attention-examples.html in this folder)
+  --png FOLDER     write the maps as pictures instead, each step's heads together and the last step's one by one;
+                   with --out as well, both
+  --no-open        write only, open nothing (--png never does)
+
+The keys and colours of the page are explained in docs/explorer.md."""
 
 TEMPERATURE = 0.8  # of a continuation, as sample.py has it
+# Weights in the maps of own prompts, at most, if that is two steps: a page of up to 30 MB, which opens in a second.
+MOST_WEIGHTS = 24_000_000
 
 
 def main():
@@ -30,30 +40,65 @@ def main():
     if args.help:
         print(USAGE)
         return
-    run = find_run(args.run)
-    extra = own_prompts(run, args.prompt, args.tokens) if args.prompt else []
-    page = build_page(run, extra)
-    path = Path(args.out) if args.out else run / "attention.html"
+    run = None if args.example else find_run(args.run)
+    # imported only now, for torch takes a second: neither --help nor a wrong option waits for it
+    from lens.page import render
+    from lens.payload import payload, run_payload
+    from lens.snapshots import readings_of
+
+    if run is None:
+        from lens.examples import examples
+
+        readings = examples()
+    else:
+        readings = readings_of(run, own_prompts(run, args.prompt, args.tokens) if args.prompt else [])
+    if args.out or not args.png:
+        path = write_page(render(run_payload(run, readings) if run else payload(readings)), args.out, run)
+        if has_screen() and not args.no_open and not args.png:
+            webbrowser.open(path.resolve().as_uri())
+    if args.png:
+        write_png(readings, Path(args.png))
+
+
+def write_page(page: str, out: str | None, run: Path | None) -> Path:
+    """Writes the page where it belongs and prints its path. Raises InputError or RunError where that cannot be."""
+    path = Path(out) if out else run / "attention.html" if run else Path("attention-examples.html")
     try:
         path.write_text(page, encoding="utf-8")
     except OSError as error:
-        if args.out:
-            raise InputError(f"--out {path}: cannot be written ({error.strerror})") from error
-        raise RunError(f"{path}: cannot be written ({error.strerror}); --out FILE.html writes elsewhere") from error
+        if out:
+            raise InputError(f"--out {path}: cannot be written ({reason(error)})") from error
+        raise RunError(f"{path}: cannot be written ({reason(error)}); --out FILE.html writes elsewhere") from error
     print(path)
-    if has_screen() and not args.no_open:
-        webbrowser.open(path.resolve().as_uri())
+    return path
 
 
-def own_prompts(run: Path, texts: list[str], tokens: int) -> list[PromptMaps]:
-    """Each of `texts`, and up to `tokens` tokens that the trained model goes on with, as the model reads them.
+def write_png(readings: list, folder: Path) -> None:
+    """Writes the maps as pictures, prints the folder and, on stderr, their number. Raises InputError."""
+    from lens.images import write_pictures
 
-    Read by the best checkpoint and by every snapshot whose weights were kept. Raises InputError for a text that is
-    too long for the model or not in its vocabulary.
+    try:
+        written = write_pictures(readings, folder)
+    except OSError as error:
+        raise InputError(f"--png {folder}: cannot be written ({reason(error)})") from error
+    print(folder)
+    print(f"{written} pictures", file=sys.stderr)
+
+
+def own_prompts(run: Path, texts: list[str], tokens: int) -> list:
+    """A Reading of each of `texts`, with up to `tokens` tokens that the trained model goes on with.
+
+    Read by the best checkpoint and by the snapshots whose weights were kept: all, or as many as a page can carry.
+    Raises InputError for a text that is too long for the model or not in its vocabulary.
     """
+    from tqdm import tqdm
+
+    from lens.record import read
+    from lens.snapshots import Reading, snapshot_files
+
     model, tokenizer, config, trained_step = load_trained(run, device="cpu")
     several_documents = read_data_summary(run)["documents"] > 1
-    prompts, ids_of = [], []
+    readings, ids_of = [], []
     for text in texts:
         ids = tokenizer.begin(text, several_documents)
         if len(ids) + tokens > config.model.block_size:
@@ -61,12 +106,41 @@ def own_prompts(run: Path, texts: list[str], tokens: int) -> list[PromptMaps]:
             raise InputError(f"--prompt {text[:40]!r}: {length}, at most {config.model.block_size} fit the model")
         whole = ids + continuation(model, ids, tokens, tokenizer.end_of_text)
         labels = [tokenizer.label(id) for id in whole]
-        prompts.append(PromptMaps(f"“{text[:40]}”", labels, {}, generated_from=len(ids) if tokens else None))
+        readings.append(Reading(f"“{text[:40]}”", labels, {}, generated_from=len(ids) if tokens else None))
         ids_of.append(whole)
-    for step, at_step in models(run, model, trained_step):
-        for prompt, ids in zip(prompts, ids_of, strict=True):
-            measure(at_step, ids, step, prompt)
-    return prompts
+
+    kept = snapshot_files(run, "model.safetensors")
+    steps = sorted({*kept, trained_step})
+    size = sum(weights_of(config.model, len(ids)) for ids in ids_of)
+    shown = spread(steps, MOST_WEIGHTS // size)
+    if len(shown) < len(steps):
+        print(
+            f"--prompt: the maps have {size:,} weights a step, a page carries {MOST_WEIGHTS:,}: of {len(steps)} steps "
+            f"it shows {', '.join(map(str, shown))}",
+            file=sys.stderr,
+        )
+    # the trained model first, where no snapshot is the same: the others are loaded into its place
+    order = sorted(shown, key=lambda step: step in kept)
+    for step in tqdm(order, desc="reading the prompts", unit=" steps", leave=False, disable=None):
+        if step in kept:
+            load_weights(model, kept[step])
+        for reading, ids in zip(readings, ids_of, strict=True):
+            reading.add(step, read(model, ids))
+    return readings
+
+
+def weights_of(config, tokens: int) -> int:
+    """Weights in all maps of a model (a GPTConfig) over so many tokens, without those that a mask hides."""
+    cells = tokens * (tokens + 1) // 2 if config.causal else tokens**2
+    return config.n_layer * config.n_head * cells
+
+
+def spread(steps: list[int], most: int) -> list[int]:
+    """At most `most` of `steps`, evenly chosen: the first and the last always."""
+    count = max(2, most)
+    if len(steps) <= count:
+        return steps
+    return [steps[round(place * (len(steps) - 1) / (count - 1))] for place in range(count)]
 
 
 def continuation(model, ids: list[int], tokens: int, end_of_text: int) -> list[int]:
@@ -84,34 +158,17 @@ def continuation(model, ids: list[int], tokens: int, end_of_text: int) -> list[i
     return written
 
 
-def models(run: Path, model, trained_step: int):
-    """(step, model) of the trained model, then of the snapshots whose weights were kept: the same module, refilled."""
+def load_weights(model, path: Path) -> None:
+    """Puts the weights that a snapshot kept into `model`. Raises InputError that names the file."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from experiment.checkpoint import load_into
 
-    yield trained_step, model
-    for path in sorted(run.glob("snapshots/step-*/model.safetensors")):
-        try:
-            load_into(model, load_file(path))
-        except (OSError, SafetensorError, InputError) as error:
-            raise InputError(f"{path}: not the weights of this model ({error})") from error
-        yield int(path.parent.name.removeprefix("step-")), model
-
-
-def measure(model, ids: list[int], step: int, prompt: PromptMaps) -> None:
-    """Adds to `prompt` what the heads of `model` do over `ids`, and its measures."""
-    from lens.patterns import head_metrics
-    from lens.record import trace
-
-    tensors = {name: tensor for name, tensor in trace(model, ids).items() if name.endswith(".weights")}
-    prompt.tensors[step] = {name: tensor.numpy() for name, tensor in tensors.items()}
-    for layer in range(len(tensors)):
-        metrics = head_metrics(tensors[f"l{layer}.weights"])
-        for head in range(len(tensors[f"l{layer}.weights"])):
-            scores = {name: None if value is None else value[head].item() for name, value in metrics.items()}
-            prompt.metrics[step, layer, head] = scores
+    try:
+        load_into(model, load_file(path))
+    except (OSError, SafetensorError, InputError) as error:
+        raise InputError(f"{path}: not the weights of this model ({error})") from error
 
 
 def has_screen() -> bool:
@@ -123,7 +180,9 @@ def parse_arguments():
     parser.add_argument("run", nargs="?")
     parser.add_argument("--prompt", action="append", default=[])
     parser.add_argument("--tokens", type=int, default=0)
+    parser.add_argument("--example", action="store_true")
     parser.add_argument("--out")
+    parser.add_argument("--png")
     parser.add_argument("--no-open", action="store_true")
     parser.add_argument("-h", "--help", action="store_true")
     args = parser.parse_args()
@@ -133,6 +192,12 @@ def parse_arguments():
         raise InputError(f"--tokens {args.tokens}: 0 or more expected")
     if args.tokens and not args.prompt:
         raise InputError(f"--tokens {args.tokens}: needs a --prompt to go on from")
+    for option in ("out", "png"):
+        if getattr(args, option) == "":
+            raise InputError(f"--{option} '': a name expected")
+    if args.example and (args.run or args.prompt):
+        other = f"--prompt {args.prompt[0][:40]!r}" if args.prompt else args.run
+        raise InputError(f"--example shows worked examples, no run and no prompts; given with it: {other}")
     return args
 
 

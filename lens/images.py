@@ -1,6 +1,11 @@
-"""Maps as colour pictures, in the colours of the page; numpy alone."""
+"""Maps as colour pictures, in the colours of the page."""
+
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+
+from lens.snapshots import Reading
 
 # Weight 0 to 1 in nine stops of even steps in OKLCH lightness (0.975 to 0.26 on light paper, 0.225 to 0.96 on dark),
 # the hue turning with it so that neighbours differ in more than brightness; never red against green.
@@ -8,11 +13,46 @@ COLOURS = {
     "light": ["#f2f8f9", "#c4dfe7", "#96c5d6", "#69abc8", "#468dbb", "#316ea9", "#274f96", "#263275", "#1f1754"],
     "dark": ["#181b25", "#263051", "#334680", "#25689d", "#008bb1", "#2aaeb1", "#6fcbac", "#bde0ab", "#fbf4c5"],
 }
+# Signed values: orange below zero, paper at zero, blue above, each side even in OKLCH lightness (0.42 to 0.975 on light
+# paper, 0.225 to 0.86 on dark).
+SIGNED = {
+    "light": ["#7b3700", "#a46130", "#ce8d5f", "#e5c1a9", "#f7f7f6", "#b3ccec", "#73a0db", "#4676b2", "#194d8a"],
+    "dark": ["#ffc386", "#cb9157", "#976228", "#583d22", "#1d1d20", "#1e495c", "#0d7aa0", "#57aad0", "#91ddff"],
+}
 PAPER, HATCH = np.uint8([252, 251, 249]), np.uint8([216, 211, 204])  # a masked cell: no colour of the scale
+
+SMALL, LARGE = 256, 1024  # pixels across a map among others, and by itself, about
+LARGEST = 64  # pixels across a cell, at most
+
+
+def write_pictures(readings: Sequence[Reading], folder: Path) -> int:
+    """Writes the maps of readings as PNG into `folder`, which is made where it is absent; returns the number of files.
+
+    Of each step one picture of all heads, layers down and heads across (prompt-0-step-001100.png); of the last step
+    each head by itself too (prompt-0-step-001100-layer-0-head-3.png). Raises OSError where they cannot be written.
+    """
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    written = 0
+    for number, reading in enumerate(readings):
+        for step in reading.steps:
+            maps, name = reading.maps(step), f"prompt-{number}-step-{step:06d}"
+            pictures = {name: (maps, SMALL)}
+            if step == max(reading.steps):
+                layers, heads = reading.shape
+                for layer in range(layers):
+                    for head in range(heads):
+                        pictures[f"{name}-layer-{layer}-head-{head}"] = maps[layer, head], LARGE
+            for name, (shown, side) in pictures.items():
+                cell = min(LARGEST, max(1, side // max(maps.shape[-2:])))
+                Image.fromarray(head_image(shown, cell)).save(folder / f"{name}.png")
+            written += len(pictures)
+    return written
 
 
 def head_image(weights: np.ndarray, cell: int = 4) -> np.ndarray:
-    """The picture of one map (T, T), of a row of heads (H, T, T) or of layers by heads (L, H, T, T): uint8 (y, x, 3).
+    """The picture of one map (T, T), a row of heads (H, T, T) or layers by heads (L, H, T, T): uint8 (y, x, 3).
 
     Each weight, 0 to 1, is a square of `cell` pixels, query 0 at the top and key 0 at the left. The future of a causal
     map is hatched. Several maps stand in a grid, layers down and heads across.
@@ -21,15 +61,18 @@ def head_image(weights: np.ndarray, cell: int = 4) -> np.ndarray:
     grid = grid.reshape((1,) * (4 - grid.ndim) + grid.shape)  # (L, H, T, T)
     masked = future(grid)
     rows = [[_map_image(one, masked, cell) for one in layer] for layer in grid]
-    gap = 2 * cell
+    gap = min(2 * cell, 16)
     return _join([_join(row, 1, gap) for row in rows], 0, gap)
 
 
 def future(weights: np.ndarray) -> np.ndarray:
-    """Which cells of maps (..., T, T) are masked: all of j > i where no map has any weight there; bool (T, T)."""
-    tokens = weights.shape[-1]
-    after = np.triu(np.ones((tokens, tokens), dtype=bool), 1)
-    return after if not weights[..., after].any() else np.zeros_like(after)
+    """Which cells of maps (..., queries, keys) are masked: all of j > i where no map has any weight there.
+
+    bool (queries, keys). A map that is not square has no masked cell.
+    """
+    after = np.triu(np.ones(weights.shape[-2:], dtype=bool), 1)
+    causal = weights.shape[-1] == weights.shape[-2] and not weights[..., after].any()
+    return after if causal else np.zeros_like(after)
 
 
 def _map_image(weights: np.ndarray, masked: np.ndarray, cell: int) -> np.ndarray:

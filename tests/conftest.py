@@ -47,7 +47,7 @@ def tales(cache) -> dict:
         "config": "tiny.yaml",
         "data.stories": 60,
         "data.cache": cache,
-        "model.block_size": 320,
+        "model.block_size": 344,
         "model.n_embd": 16,
         "train.batch_size": 4,
         "train.device": "cpu",

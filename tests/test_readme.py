@@ -15,8 +15,8 @@ from tests.scripts import run_train, typed
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-# What each distribution is called where it is imported; pillow is what wandb makes its pictures with.
-MODULES = {"huggingface-hub": "huggingface_hub", "pyyaml": "yaml", "pillow": "wandb"}
+# What each distribution is called where it is imported.
+MODULES = {"huggingface-hub": "huggingface_hub", "pyyaml": "yaml", "pillow": "PIL"}
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 
 

@@ -53,7 +53,7 @@ def test_metrics_have_a_line_every_log_every_steps_and_at_each_evaluation(tales_
     assert [line["step"] for line in lines] == [0, 5, 10, 15, 20]
     of_evaluation = set(OF_AN_EVALUATION + OF_STORIES)
     for line in lines:
-        assert line["tokens"] == line["step"] * 4 * 320 and line["seconds"] > 0
+        assert line["tokens"] == line["step"] * 4 * 344 and line["seconds"] > 0
         assert line["step"] == 0 or set(OF_A_STEP) <= set(line)
         assert of_evaluation & set(line) == (of_evaluation if line["step"] % 10 == 0 else set())
         assert "non_finite" not in line and line.get("skipped_steps", 0) == 0

@@ -1,76 +1,169 @@
-// What is measured of the chosen head over training, all other heads behind it, and the loss.
+// What is measured of every head over training, the chosen one in front, and the loss over the same steps.
+// Curves are drawn once for a prompt; a change of the view moves marks and brings another head's curve to the front.
 
-import { MEASURES, measured, page } from "./data.js";
+import { write } from "./cells.js";
+import { page } from "./data.js";
 import { element, svg } from "./dom.js";
-import { change, nearest, shownPrompt, shownStep, state } from "./state.js";
+import { MEASURES, lossAt, measured } from "./measures.js";
+import { change, shownPrompt, shownStep, state } from "./state.js";
 
-const WIDE = 100; // the panels stretch: their units are shares of the width and height
-const HIGH = 100;
+const SIDE = 100; // the panels stretch: their units are shares of the width and height
+const REACH = 10; // pixels from a curve within which the pointer is on it
+const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }; // steps, heads
 
 export function curves(host) {
+  const panels = element("div", { class: "panels", tabindex: 0, role: "group" });
+  panels.setAttribute("aria-label", "Curves; left and right arrow keys move the training step, up and down choose the head");
+  host.append(panels);
+  panels.addEventListener("keydown", (event) => {
+    if (!(event.key in MOVES)) return;
+    event.preventDefault();
+    const { layers, heads } = shownPrompt();
+    const [steps, onward] = MOVES[event.key];
+    const index = Math.max(0, Math.min(layers * heads - 1, state.layer * heads + state.head + onward));
+    change({ step: state.step + steps, ...headOf(index) });
+  });
+
+  let shown = null;
+  let drawn = [];
+
+  function build() {
+    const last = Math.max(1, shownPrompt().steps.at(-1).step, page.losses.at(-1)?.step ?? 0);
+    const across = (step) => (SIDE * Math.log1p(step)) / Math.log1p(last);
+    drawn = [lossPanel(across), ...MEASURES.map((measure) => measurePanel(measure, across))].filter((one) => one !== null);
+    for (const { node } of drawn) {
+      node.append(element("div", { class: "ends" }, element("span", {}, "step 0"), element("span", {}, last.toLocaleString("en"))));
+    }
+    panels.replaceChildren(...drawn.map(({ node }) => node));
+  }
+
   return () => {
-    const panels = [lossPanel(), ...MEASURES.map(measurePanel)];
-    host.replaceChildren(...panels.filter((panel) => panel !== null));
+    if (shown !== state.prompt) {
+      shown = state.prompt;
+      build();
+    }
+    for (const { draw } of drawn) draw();
   };
 }
 
-const lastStep = () => Math.max(1, shownPrompt().steps.at(-1).step, page.losses.at(-1)?.step ?? 0);
-const across = (step) => (WIDE * Math.log1p(step)) / Math.log1p(lastStep());
+const headOf = (index) => ({ layer: Math.floor(index / shownPrompt().heads), head: index % shownPrompt().heads });
+const chosen = () => state.layer * shownPrompt().heads + state.head;
+const path = (points) => points.map(([x, y], index) => `${index ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(2)}`).join("");
 
-function lossPanel() {
+function place(node, x, y) {
+  node.style.left = `${x}%`;
+  if (y !== undefined) node.style.top = `${y}%`;
+}
+
+/** {node, plot, now, draw}: a small chart of svg `lines`; a click goes to the step there and to what `pick(event)` says. */
+function panel(label, lines, bottom, top, across, pick = () => ({})) {
+  const xs = shownPrompt().steps.map(({ step }) => across(step));
+  const drawing = svg("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...lines);
+  const mark = element("span", { class: "mark" });
+  const plot = element("div", { class: "plot" }, drawing, mark);
+  const now = element("span", {}, "");
+  plot.addEventListener("click", (event) => {
+    const [x] = placeOf(event, plot);
+    const step = xs.reduce((best, other, index) => (Math.abs(other - x) < Math.abs(xs[best] - x) ? index : best), 0);
+    change({ step, ...pick(event) });
+  });
+  const node = element("figure", { class: "panel" },
+    element("figcaption", {}, element("b", {}, label), now),
+    element("div", { class: "chart" }, element("div", { class: "scale" }, element("span", {}, top), element("span", {}, bottom)), plot));
+  return { node, plot, now, draw: () => place(mark, xs[state.step]) };
+}
+
+/** Where an event is on a plot, in shares, and how many shares of the height a pixel is. */
+function placeOf(event, plot) {
+  const box = plot.getBoundingClientRect();
+  const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+  return [SIDE * x, SIDE * y, SIDE / box.height];
+}
+
+function lossPanel(across) {
   const points = (kind) => page.losses.filter((line) => kind in line).map((line) => [line.step, line[kind]]);
   const [train, val] = [points("train"), points("val")];
   const values = [...train, ...val].map(([, loss]) => loss);
   if (values.length < 2) return null;
   const [least, most] = [Math.min(...values), Math.max(...values)];
-  const scale = ([step, loss]) => [across(step), HIGH * (1 - (loss - least) / (most - least || 1))];
-  const lines = [path([train.map(scale)], "others"), path([val.map(scale)], "own")];
-  return panel("loss", val.length ? "validation; training in grey" : "training", lines, least.toFixed(2), most.toFixed(2), null);
+  const scaled = ([step, loss]) => [across(step), SIDE * (1 - (loss - least) / (most - least || 1))];
+  const seldom = val.map(scaled); // evaluations are few: each gets a point
+  const lines = [
+    svg("path", { d: path(train.map(scaled)), class: val.length ? "train" : "own" }),
+    svg("path", { d: path(seldom), class: "own" }),
+    svg("path", { d: seldom.map(([x, y]) => `M${x.toFixed(2)} ${y.toFixed(2)}h0`).join(""), class: "points" }),
+  ];
+  const { node, now, draw } = panel("loss", lines, least.toFixed(2), most.toFixed(2), across);
+  return {
+    node,
+    draw() {
+      draw();
+      const logged = lossAt(shownStep().step);
+      write(now, logged ? `${logged.kind} ${logged.value.toFixed(3)}` : "");
+    },
+  };
 }
 
-function measurePanel({ name, label, most }) {
+/** The panel of one measure, or null where no head has it. */
+function measurePanel({ name, label, most }, across) {
   const { steps, layers, heads } = shownPrompt();
-  const series = [];
-  for (let layer = 0; layer < layers; layer++) {
-    for (let head = 0; head < heads; head++) {
-      const points = steps.map(({ step }, index) => [step, measured(state.prompt, index, layer, head, name)]);
-      series.push({ own: layer === state.layer && head === state.head, points: points.filter(([, value]) => value !== undefined) });
-    }
-  }
-  const values = series.flatMap(({ points }) => points.map(([, value]) => value));
-  if (!values.length) return null;
-  const top = most ?? Math.max(1, ...values);
-  const scaled = (own) => series.filter((one) => one.own === own).map(({ points }) => points.map(([step, value]) => [across(step), HIGH * (1 - value / top)]));
-  const now = measured(state.prompt, state.step, state.layer, state.head, name);
-  const dot = now === undefined ? null : HIGH * (1 - now / top);
-  return panel(label, now === undefined ? "" : now.toFixed(3), [path(scaled(false), "others"), path(scaled(true), "own")], "0", top === 1 ? "1" : top.toFixed(1), dot);
-}
-
-function path(lines, kind) {
-  const d = lines.map((points) => points.map(([x, y], index) => `${index ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(2)}`).join("")).join("");
-  return svg("path", { d, class: kind });
-}
-
-/** One small chart; `dot` is the height of the mark at the shown step, or null. */
-function panel(label, now, paths, bottom, top, dot) {
-  const drawing = svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...paths);
-  const mark = element("span", { class: "mark" });
-  mark.style.left = `${across(shownStep().step)}%`;
-  const plot = element("div", { class: "plot" }, drawing, mark);
-  if (dot !== null) {
-    const point = element("span", { class: "dot" });
-    point.style.left = `${across(shownStep().step)}%`;
-    point.style.top = `${dot}%`;
-    plot.append(point);
-  }
-  plot.addEventListener("click", (event) => {
-    const box = plot.getBoundingClientRect();
-    const step = Math.expm1(((event.clientX - box.left) / box.width) * Math.log1p(lastStep()));
-    change({ step: nearest(shownPrompt().steps, step) });
+  const values = Array.from({ length: layers * heads }, (_, index) =>
+    steps.map((_, step) => measured(state.prompt, step, Math.floor(index / heads), index % heads, name)));
+  const known = values.flat().filter((value) => value !== undefined);
+  if (!known.length) return null;
+  const top = most ?? known.reduce((one, other) => Math.max(one, other), 1);
+  const height = (value) => SIDE * (1 - value / top);
+  const points = values.map((one) => one.flatMap((value, step) => (value === undefined ? [] : [[across(steps[step].step), height(value)]])));
+  const paths = points.map(path);
+  const [near, own] = ["near", "own"].map((kind) => svg("path", { class: kind }));
+  const lines = [svg("path", { d: paths.join(""), class: "others" }), near, own];
+  const { node, plot, now, draw } = panel(label, lines, "0", top === 1 ? "1" : top.toFixed(1), across, (event) => {
+    const index = under(event);
+    return index === null ? {} : headOf(index);
   });
-  const ends = element("div", { class: "ends" }, element("span", {}, "step 0"), element("span", {}, lastStep().toLocaleString("en")));
-  return element("figure", { class: "panel" },
-    element("figcaption", {}, element("b", {}, label), element("span", {}, now)),
-    element("div", { class: "chart" }, element("div", { class: "scale" }, element("span", {}, top), element("span", {}, bottom)), plot),
-    ends);
+  const [dot, tag] = [element("span", { class: "dot" }), element("span", { class: "tag" }, "")];
+  tag.hidden = true;
+  plot.append(dot, tag);
+  plot.addEventListener("pointermove", (event) => hover(event));
+  plot.addEventListener("pointerleave", () => hover(null));
+
+  /** The head whose curve is nearest to the pointer and in reach, or null. The chosen one goes before those as near. */
+  function under(event) {
+    const [x, y, pixel] = placeOf(event, plot);
+    const distances = points.map((curve) => Math.abs(heightAt(curve, x) - y));
+    const best = distances.reduce((best, distance, index) => (distance < distances[best] ? index : best), chosen());
+    return distances[best] <= REACH * pixel ? best : null;
+  }
+
+  function hover(event) {
+    const index = event && under(event);
+    tag.hidden = index === null;
+    near.setAttribute("d", index === null ? "" : paths[index]);
+    if (index === null) return;
+    const [x] = placeOf(event, plot);
+    const { layer, head } = headOf(index);
+    write(tag, `${layer}.${head}`);
+    place(tag, x, heightAt(points[index], x));
+  }
+
+  let front = null;
+  function redraw() {
+    draw();
+    if (front !== chosen()) own.setAttribute("d", paths[chosen()]);
+    front = chosen();
+    const value = values[front][state.step];
+    write(now, value === undefined ? "" : value.toFixed(3));
+    dot.hidden = value === undefined;
+    if (value !== undefined) place(dot, across(steps[state.step].step), height(value));
+  }
+
+  return { node, draw: redraw };
+}
+
+/** The height of a curve at a place across, between its points; Infinity for a curve that has none. */
+function heightAt(curve, x) {
+  const after = curve.findIndex(([at]) => at >= x);
+  if (after <= 0) return after === 0 ? curve[0][1] : (curve.at(-1)?.[1] ?? Infinity);
+  const [[x0, y0], [x1, y1]] = [curve[after - 1], curve[after]];
+  return y0 + ((x - x0) / (x1 - x0)) * (y1 - y0);
 }

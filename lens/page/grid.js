@@ -1,20 +1,27 @@
 // All heads as small maps: layers down, heads across, or the highest score first.
 
-import { paint } from "./colour.js";
-import { MEASURES, badges, measured } from "./data.js";
+import { paint, theme } from "./colour.js";
+import { write } from "./cells.js";
+import { page, smallOf } from "./data.js";
 import { choice, element } from "./dom.js";
 import { short } from "./label.js";
-import { change, shownMaps, shownPrompt, state } from "./state.js";
+import { MEASURES, badges, measured } from "./measures.js";
+import { smallCanvas, squareNote } from "./small.js";
+import { change, shownPrompt, state } from "./state.js";
 
 export function grid(host) {
   const measures = MEASURES.map(({ name, label }) => [name, label]);
   const measure = choice("Score", measures, (value) => change({ measure: value }));
   const order = choice("Order", [["layers", "by layer"], ["score", "highest score first"]], (value) => change({ order: value }));
   const field = element("div", { class: "heads" });
-  host.append(element("div", { class: "choices" }, measure.field, order.field), element("div", { class: "wide" }, field));
+  const notes = element("div");
+  const choices = element("div", { class: "choices" }, measure.field, order.field);
+  host.append(choices, element("div", { class: "wide" }, field), notes);
 
   let tiles = [];
   let shown = "";
+  let painted = "";
+  let near = true; // until it is known to be off the screen: many maps take a good part of a slider step
 
   function build() {
     const { layers, heads } = shownPrompt();
@@ -22,17 +29,23 @@ export function grid(host) {
     for (let layer = 0; layer < layers; layer++) {
       for (let head = 0; head < heads; head++) tiles.push(tile(layer, head));
     }
+    host.closest("section").hidden = page.run === null && tiles.length === 1; // One head shows it already
+    const unmeasured = MEASURES.every(({ name }) => measured(state.prompt, state.step, 0, 0, name) === undefined);
+    choices.hidden = document.getElementById("badging").hidden = unmeasured;
+    field.classList.toggle("unmeasured", unmeasured);
+    notes.replaceChildren(squareNote(shownPrompt()));
     arrange();
   }
 
   function tile(layer, head) {
-    const canvas = element("canvas", { class: "hatched" });
-    const number = element("span", { class: "number" });
+    const canvas = smallCanvas(shownPrompt());
+    canvas.classList.add("hatched");
+    const number = element("span", { class: "number" }, "");
     const name = element("span", { class: "name" }, `${layer}.${head}`);
     const marks = element("span", { class: "badges" });
     const button = element("button", { type: "button", class: "tile" }, canvas, element("span", { class: "caption" }, name, number), marks);
     button.addEventListener("click", () => change({ layer, head }));
-    return { layer, head, canvas, number, marks, button };
+    return { layer, head, canvas, number, marks, button, found: null };
   }
 
   function arrange() {
@@ -52,22 +65,38 @@ export function grid(host) {
     field.replaceChildren(element("span"), ...across, ...rows.flat());
   }
 
-  return () => {
+  function draw() {
     measure.select.value = state.measure;
     order.select.value = state.order;
     const now = `${state.prompt} ${state.order} ${state.order === "score" ? `${state.measure} ${state.step}` : ""}`;
     if (shown.split(" ")[0] !== String(state.prompt)) build();
     else if (shown !== now) arrange();
     shown = now;
-    const maps = shownMaps();
-    for (const { layer, head, canvas, number, marks, button } of tiles) {
-      paint(canvas, maps, layer, head, state.scale);
-      const score = measured(state.prompt, state.step, layer, head, state.measure);
-      number.textContent = score === undefined ? "–" : short(score);
-      const found = badges(state.prompt, state.step, layer, head).map(([{ label }, value]) => `${label} ${short(value)}`);
-      marks.replaceChildren(...found.map((text) => element("span", { class: "badge" }, text)));
-      button.setAttribute("aria-pressed", layer === state.layer && head === state.head);
-      button.setAttribute("aria-label", [`layer ${layer}, head ${head}`, ...found].join(", "));
+    for (const { layer, head, button } of tiles) button.setAttribute("aria-pressed", layer === state.layer && head === state.head);
+    const view = `${state.prompt} ${state.step} ${state.measure} ${state.scale} ${theme()}`;
+    if (painted === view || !near) return; // another head or token was chosen, or nobody sees it
+    painted = view;
+    for (const one of tiles) {
+      paint(one.canvas, smallOf(state.prompt, state.step), one.layer, one.head, state.scale);
+      describe(one);
     }
-  };
+  }
+
+  /** Writes the score and the badges of a tile. */
+  function describe(one) {
+    const { layer, head, number, marks, button } = one;
+    const score = measured(state.prompt, state.step, layer, head, state.measure);
+    write(number, score === undefined ? "–" : short(score));
+    const found = badges(state.prompt, state.step, layer, head).map(([{ label }, value]) => `${label} ${short(value)}`);
+    if (one.found === found.join()) return;
+    one.found = found.join();
+    marks.replaceChildren(...found.map((text) => element("span", { class: "badge" }, text)));
+    button.setAttribute("aria-label", [`layer ${layer}, head ${head}`, ...found].join(", "));
+  }
+
+  new IntersectionObserver((entries) => {
+    near = entries.at(-1).isIntersecting;
+    if (near && painted) draw();
+  }, { rootMargin: "400px 0px" }).observe(field);
+  return draw;
 }

@@ -3,45 +3,64 @@
 import { onSystemTheme } from "./colour.js";
 import { controls } from "./controls.js";
 import { curves } from "./curves.js";
-import { load, page } from "./data.js";
+import { fits, glance, load, page } from "./data.js";
 import { film } from "./film.js";
 import { grid } from "./grid.js";
+import { logitLens } from "./logitlens.js";
 import { map } from "./map.js";
+import { opening } from "./opening.js";
+import { overview } from "./overview.js";
+import { parts } from "./parts.js";
+import { predictions } from "./predictions.js";
 import { readout } from "./readout.js";
 import { run } from "./run.js";
 import { onChange, start, state } from "./state.js";
 import { strip } from "./strip.js";
+import { walk } from "./walk.js";
 
 const place = (id) => document.getElementById(id);
 const beside = readout(place("readout"));
 const drawFilm = film(place("film"));
-const parts = [
+const drawings = [
   controls(place("controls"), draw),
+  opening(place("opening")),
   grid(place("grid")),
+  overview(place("overview")),
   map(place("map"), beside.tell),
   beside.draw,
   strip(place("strip")),
+  walk(place("walk")),
   drawFilm,
   curves(place("curves")),
+  predictions(place("predictions")),
+  logitLens(place("lens")),
+  parts(place("parts")),
 ];
 
 function draw() {
-  for (const part of parts) part();
+  for (const drawing of drawings) drawing();
 }
 
-let unpacked = null;
+let ahead = null;
 
-/** Unpacks the other steps of a prompt, so that the slider never waits. */
-async function unpackAll() {
+/** Unpacks the other steps of a prompt, so that the slider never waits; of very large maps no more than small pictures. */
+async function unpackAhead() {
   const { prompt } = state;
-  if (unpacked === prompt) return;
-  unpacked = prompt;
-  for (let step = 0; step < page.prompts[prompt].steps.length; step++) await load(prompt, step);
-  if (prompt === state.prompt) drawFilm();
+  if (ahead === prompt) return;
+  ahead = prompt;
+  const unpack = fits(page.prompts[prompt]) ? load : glance;
+  for (let step = 0; step < page.prompts[prompt].steps.length && prompt === ahead; step++) {
+    await unpack(prompt, step);
+    await new Promise((done) => setTimeout(done)); // what the reader does goes first
+  }
+  if (prompt === ahead) drawFilm();
 }
 
 run();
 onChange(draw);
-onChange(unpackAll);
+onChange(unpackAhead);
 onSystemTheme(draw);
-start().then(() => document.documentElement.setAttribute("data-ready", ""));
+start().then(() => {
+  document.documentElement.setAttribute("data-ready", "");
+  performance.mark("ready");
+});

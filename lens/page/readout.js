@@ -1,23 +1,29 @@
-// Beside the map: the weight under the pointer, the legend, and what is measured of the head.
+// Beside the map: the weight under the pointer, the legend, what is measured of the head, and the map as a picture.
 
-import { legend } from "./colour.js";
-import { MEASURES, badges, measured, page } from "./data.js";
+import { write } from "./cells.js";
+import { legend, theme } from "./colour.js";
+import { page } from "./data.js";
 import { element } from "./dom.js";
 import { printed, short, visible } from "./label.js";
-import { shownMaps, shownPrompt, state } from "./state.js";
+import { MEASURES, badges, measured } from "./measures.js";
+import { mapPicture } from "./picture.js";
+import { save } from "./save.js";
+import { shownKeys, shownMaps, shownPrompt, state } from "./state.js";
 
 export function readout(host) {
   const title = element("h3");
   const weight = element("output", { class: "weight", id: "weight" });
   const pair = element("dl", { class: "pair", id: "pair" });
-  const hint = element("p", { class: "note" });
+  const hint = element("p", { class: "note" }, "");
   const colours = element("div", { class: "legend" });
-  const measures = element("dl", { class: "scores" });
-  host.append(title, element("div", { id: "cell", "aria-live": "polite" }, weight, pair), hint, colours, measures);
+  const scores = MEASURES.map(score);
+  const measures = element("dl", { class: "scores" }, ...scores.flatMap(({ nodes }) => nodes));
+  const picture = element("div", { class: "saving" }, element("button", { type: "button", class: "save", onclick: savePicture }, "Save this map as PNG"));
+  host.append(title, element("div", { id: "cell", "aria-live": "polite" }, weight, pair), hint, colours, measures, picture);
 
-  const named = (role, index) => [
+  const named = (role, tokens, index) => [
     element("dt", {}, role),
-    element("dd", {}, element("bdi", { class: "token" }, visible(shownPrompt().tokens[index])), ` ${index}`),
+    element("dd", {}, element("bdi", { class: "token" }, visible(tokens[index])), ` ${index}`),
   ];
 
   /** Tells of one cell; without one, of the pinned cell. */
@@ -27,36 +33,59 @@ export function readout(host) {
     const value = maps.weight(state.layer, state.head, query, key);
     weight.textContent = printed(value, maps.digits);
     weight.classList.toggle("none", value === null);
-    pair.replaceChildren(...named("query", query), ...named("key", key));
+    pair.replaceChildren(...named("query", shownPrompt().tokens, query), ...named("key", shownKeys(), key));
   }
 
+  let coloured = null;
   function draw() {
     title.textContent = `Layer ${state.layer}, head ${state.head}`;
     for (const [{ label }] of badges(state.prompt, state.step, state.layer, state.head)) {
       title.append(" ", element("span", { class: "badge" }, label));
     }
-    hint.textContent = shownMaps().digits === 6
-      ? "Exact: this step carries every weight in full."
-      : "This step carries its weights rounded to thousandths; the first and the last step are exact.";
-    const masked = element("div", { class: "legend-masked" }, element("span", { class: "swatch hatched" }), "masked");
-    colours.replaceChildren(...legend(state.scale), ...(shownPrompt().causal ? [masked] : []));
-    measures.replaceChildren(...MEASURES.flatMap(score));
+    write(hint, precision());
+    const view = `${state.prompt} ${state.scale} ${theme()}`;
+    if (coloured !== view) {
+      coloured = view;
+      const masked = element("div", { class: "legend-masked" }, element("span", { class: "swatch hatched" }), "masked");
+      colours.replaceChildren(...legend(state.scale), ...(shownPrompt().causal ? [masked] : []));
+    }
+    measures.hidden = !scores.filter(({ update }) => update()).length;
   }
 
-  function score({ name, label, most, says }) {
-    const value = measured(state.prompt, state.step, state.layer, state.head, name);
-    const bar = element("span", { class: "bar" });
-    const filled = element("span", { class: "filled" });
-    filled.style.width = `${100 * Math.min(1, (value ?? 0) / (most ?? shownPrompt().tokens.length))}%`;
-    bar.append(filled);
-    if (name in page.thresholds) {
-      const mark = element("span", { class: "threshold" });
-      mark.style.left = `${100 * page.thresholds[name]}%`;
-      bar.append(mark);
-    }
-    const text = value === undefined ? "–" : most === null ? value.toFixed(1) : short(value);
-    return [element("dt", { title: says }, label), element("dd", {}, bar, element("span", { class: "number" }, text))];
+  function precision() {
+    if (page.run === null) return "Every number is carried to six decimals.";
+    return shownMaps().digits === page.digits.full
+      ? "This step carries every number to six decimals."
+      : "This step carries its weights to three decimals; the first and the last step carry every number to six.";
+  }
+
+  async function savePicture() {
+    const { canvas, name } = mapPicture();
+    if (window.parent === window) return save(name, "image/png", await new Promise((done) => canvas.toBlob(done)));
+    // A frame may refuse to save: the picture itself can be saved from its own menu.
+    const words = element("p", { class: "note" }, "This page is inside another one, which may not let it save files. Save the picture from its own menu:");
+    picture.querySelector(".shown")?.remove();
+    picture.append(element("div", { class: "shown" }, words, element("img", { src: canvas.toDataURL(), alt: name })));
   }
 
   return { draw, tell };
+}
+
+/** A measure's line; `update` gives whether the head has it. */
+function score({ name, label, most, says }) {
+  const filled = element("span", { class: "filled" });
+  const bar = element("span", { class: "bar" }, filled);
+  if (name in page.thresholds) {
+    const mark = element("span", { class: "threshold" });
+    mark.style.left = `${100 * page.thresholds[name]}%`;
+    bar.append(mark);
+  }
+  const number = element("span", { class: "number" }, "");
+  function update() {
+    const value = measured(state.prompt, state.step, state.layer, state.head, name);
+    filled.style.width = `${100 * Math.min(1, (value ?? 0) / (most ?? shownPrompt().tokens.length))}%`;
+    write(number, value === undefined ? "–" : most === null ? value.toFixed(1) : short(value));
+    return value !== undefined;
+  }
+  return { nodes: [element("dt", { title: says }, label), element("dd", {}, bar, number)], update };
 }

@@ -1,17 +1,33 @@
-// What does not change with the view: the run's name, its samples and configuration, the glossary of measures.
+// What is known of the run: its name, its losses, what it wrote, its configuration and its parameters.
 
-import { MEASURES, page } from "./data.js";
+import { page } from "./data.js";
 import { element } from "./dom.js";
+import { losses } from "./losses.js";
+import { samples } from "./samples.js";
+import { onChange } from "./state.js";
+
+const place = (id) => document.getElementById(id);
 
 export function run() {
-  const put = (id, ...children) => document.getElementById(id).append(...children);
-  document.title = `${page.run}: attention`;
-  put("run", page.run);
-  put("thresholds", [...new Set(Object.values(page.thresholds))].join(", "));
-  put("measures", ...MEASURES.flatMap(({ label, says }) => [element("dt", {}, label), element("dd", {}, says)]));
-  put("samples", element("pre", {}, page.samples || "No samples were recorded."));
-  put("config", element("pre", {}, page.config));
-  put("precision", "The first and the last step of a prompt carry every weight in full, as float32; the steps between "
-    + "carry them rounded to thousandths, the digits that are printed there. Duplicate and induction scores are measured "
-    + "on the repeated prompt, whichever prompt is shown.");
+  document.title = page.run === null ? "Attention by example" : `${page.run}: attention`;
+  place("run").append(page.run ?? "");
+  place("thresholds").append([...new Set(Object.values(page.thresholds))].join(", "));
+  place("losses").closest("section").hidden = page.run === null;
+  if (page.run === null) return;
+  onChange(losses(place("losses")));
+  samples(place("samples"));
+  place("config").append(element("pre", {}, page.config));
+  parameters(place("parameters"));
+}
+
+function parameters(host) {
+  const total = page.parameters.reduce((sum, [, count]) => sum + count, 0);
+  host.hidden = !total;
+  const row = (name, count) => element("tr", {}, element("th", { scope: "row" }, name),
+    element("td", {}, count.toLocaleString("en")), element("td", {}, `${((100 * count) / total).toFixed(1)} %`));
+  const titles = ["part", "parameters", "share"].map((title) => element("th", { scope: "col" }, title));
+  host.append(element("table", { class: "parameters" },
+    element("thead", {}, element("tr", {}, ...titles)),
+    element("tbody", {}, ...page.parameters.map(([name, count]) => row(name, count))),
+    element("tfoot", {}, row("in all", total))));
 }

@@ -1,16 +1,19 @@
 // What is shown. One object, changed in one place, kept in the URL hash so that a view can be shared.
 
-import { load, mapsOf, measured, page } from "./data.js";
+import { effectsOf, fullOf, keep, load, mapsOf, page } from "./data.js";
+import { atOnce, keysOf, largest } from "./maps.js";
+import { measured } from "./measures.js";
 
 const CHOICES = {
   scale: ["absolute", "row", "log"],
   direction: ["from", "by"],
   order: ["layers", "score"],
+  walk: ["all", "x", "qkv", "score", "scale", "mask", "softmax", "values", "proj"],
   measure: ["previous_token", "first_token", "duplicate_token", "induction", "entropy", "mean_distance"],
 };
 
 /** prompt, step (its index), layer, head, query and key (the pinned cell), and one of each of CHOICES. */
-export const state = { scale: "absolute", direction: "from", order: "layers", measure: "previous_token" };
+export const state = { scale: "absolute", direction: "from", order: "layers", walk: "all", measure: "previous_token" };
 const listeners = [];
 
 export function onChange(listener) {
@@ -20,38 +23,62 @@ export function onChange(listener) {
 export const shownPrompt = () => page.prompts[state.prompt];
 export const shownStep = () => shownPrompt().steps[state.step];
 export const shownMaps = () => mapsOf(state.prompt, state.step);
+export const shownKeys = () => keysOf(shownPrompt());
+export const shownFull = () => fullOf(state.prompt, state.step);
+export const shownEffects = () => effectsOf(state.prompt, state.step);
+
+/** The part of the map that is shown large, {query, key, rows, columns}: all of it, or a window around the pinned cell. */
+export function shownPart() {
+  const { queries, keys } = shownMaps();
+  const [rows, columns] = [atOnce(queries), atOnce(keys)];
+  return { query: windowStart(state.query, queries), key: windowStart(state.key, keys), rows, columns };
+}
+
+/** Windows start half a window apart, so that a view has one window, and it stands still while the cell moves inside. */
+function windowStart(index, length) {
+  const window = atOnce(length);
+  return Math.max(0, Math.min(length - window, (Math.floor((index - window / 4) / (window / 2)) * window) / 2));
+}
+
+let coming = null; // the view that is being unpacked; until it is there, the one before stays whole
 
 /** Goes to a view; what does not exist there goes to the nearest that does. */
 export async function change(changes) {
-  const before = { ...state };
-  Object.assign(state, changes);
-  settle(before);
-  if (!shownMaps()) {
-    const wanted = state.prompt + " " + state.step;
-    await load(state.prompt, state.step);
-    if (wanted !== state.prompt + " " + state.step) return; // overtaken by a later change, which draws
+  const view = settled(coming ?? state, changes);
+  coming = view;
+  if (!mapsOf(view.prompt, view.step)) {
+    await load(view.prompt, view.step);
+    if (coming !== view) return; // a later change goes on from this one, and draws
   }
-  if (!("key" in changes) && "query" in changes) state.key = strongest();
+  coming = null;
+  Object.assign(state, view);
+  keep(state.prompt, state.step);
+  state.key ??= strongest();
   remember();
   for (const listener of listeners) listener(state);
 }
 
-function settle(before) {
-  state.prompt = within(state.prompt, page.prompts.length);
-  const { steps, layers, heads, tokens } = shownPrompt();
-  if (before.prompt !== state.prompt && before.prompt !== undefined) {
+/** The view after some changes; its key is null where it is to be the strongest one of the query. */
+function settled(before, changes) {
+  const view = { ...before, ...changes };
+  view.prompt = within(view.prompt, page.prompts.length);
+  const { steps, layers, heads, tokens } = page.prompts[view.prompt];
+  const moved = before.prompt !== view.prompt;
+  if (moved && before.prompt !== undefined) {
     const wanted = page.prompts[before.prompt].steps[before.step].step;
-    if (state.step === before.step) state.step = nearest(steps, wanted);
-    if (state.query === before.query) Object.assign(state, { query: tokens.length - 1, key: 0 });
+    if (view.step === before.step) view.step = nearest(steps, wanted);
+    if (view.query === before.query) view.query = tokens.length - 1;
   }
-  state.step = within(state.step, steps.length);
-  state.layer = within(state.layer, layers);
-  state.head = within(state.head, heads);
-  state.query = within(state.query, tokens.length);
-  state.key = within(state.key, tokens.length);
+  view.step = within(view.step, steps.length);
+  view.layer = within(view.layer, layers);
+  view.head = within(view.head, heads);
+  view.query = within(view.query, tokens.length);
+  if (!("key" in changes) && ("query" in changes || moved)) view.key = null;
+  if (view.key !== null) view.key = within(view.key, keysOf(page.prompts[view.prompt]).length);
   for (const [name, allowed] of Object.entries(CHOICES)) {
-    if (!allowed.includes(state[name])) state[name] = allowed[0];
+    if (!allowed.includes(view[name])) view[name] = allowed[0];
   }
+  return view;
 }
 
 const within = (index, length) => Math.max(0, Math.min(length - 1, Math.trunc(index) || 0));
@@ -63,28 +90,37 @@ export function nearest(steps, wanted) {
 
 function strongest() {
   const row = shownMaps().row(state.layer, state.head, state.query);
-  return row.indexOf(Math.max(...row));
+  return row.indexOf(largest(row));
 }
 
-/** Opens on the view of the hash, or else on the head with the clearest pattern at the end of training. */
+/** Opens on the view of the hash, or else at the end of training on the head with the clearest pattern. */
 export async function start() {
-  const last = page.prompts[0].steps.length - 1;
-  await change({ prompt: 0, step: last, ...clearest(last), query: page.prompts[0].tokens.length - 1, ...fromHash() });
+  const wanted = fromHash();
+  const prompt = within(wanted.prompt, page.prompts.length);
+  const { steps, tokens } = page.prompts[prompt];
+  const step = steps.length - 1;
+  await change({ prompt, step, ...clearest(prompt, step), query: tokens.length - 1, ...wanted });
+  if (!("query" in wanted)) await change({ query: sharpest() });
   addEventListener("hashchange", () => change(fromHash()));
 }
 
-function clearest(step) {
-  const { layers, heads } = page.prompts[0];
-  let best = { layer: 0, head: 0, score: 0 };
-  for (let layer = 0; layer < layers; layer++) {
-    for (let head = 0; head < heads; head++) {
-      for (const name of ["previous_token", "duplicate_token", "induction"]) {
-        const score = measured(0, step, layer, head, name);
-        if (score > best.score) best = { layer, head, score };
-      }
-    }
-  }
-  return { layer: best.layer, head: best.head };
+/** The best induction head, where there is one, or else the head with the highest score of a pattern. */
+function clearest(prompt, step) {
+  const { layers, heads } = page.prompts[prompt];
+  const score = ({ layer, head }, name) => measured(prompt, step, layer, head, name) ?? 0;
+  const all = Array.from({ length: layers * heads }, (_, n) => ({ layer: Math.floor(n / heads), head: n % heads }));
+  const best = (worth) => all.reduce((one, other) => (worth(other) > worth(one) ? other : one));
+  const finder = best((one) => score(one, "induction"));
+  if (score(finder, "induction") >= page.thresholds.induction) return finder;
+  return best((one) => Math.max(...["previous_token", "duplicate_token", "induction"].map((name) => score(one, name))));
+}
+
+/** The first query that looks back about as hard as any at one place beyond the token before it; not at position 0. */
+function sharpest() {
+  const maps = shownMaps();
+  const back = Array.from({ length: maps.queries }, (_, query) =>
+    largest(maps.row(state.layer, state.head, query).subarray(1, Math.max(1, query - 1))));
+  return back.findIndex((weight) => weight >= 0.95 * largest(back));
 }
 
 function fromHash() {

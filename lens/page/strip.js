@@ -3,40 +3,33 @@
 import { shade } from "./colour.js";
 import { element } from "./dom.js";
 import { printed, visible } from "./label.js";
+import { largest } from "./maps.js";
 import { change, shownMaps, shownPrompt, state } from "./state.js";
 
 const DIRECTIONS = [["from", "reads from"], ["by", "is read by"]];
+const MOST = 512; // tokens in a line: of more, those around the chosen one
 
+/** One line of tokens, each a query and a key; where the keys are other tokens, a line of queries and a line of keys. */
 export function strip(host) {
   const buttons = DIRECTIONS.map(([direction, text]) => {
     const button = element("button", { type: "button" }, text);
     button.addEventListener("click", () => change({ direction }));
     return button;
   });
-  const text = element("div", { class: "strip", role: "group", "aria-label": "Tokens of the prompt; arrow keys choose" });
+  const lines = element("div", { class: "lines" });
   const written = element("p", { class: "note" }, "Underlined: written by the model.");
-  host.append(element("div", { class: "toggle", role: "group", "aria-label": "Direction" }, ...buttons), text, written);
-
-  text.addEventListener("keydown", (event) => {
-    const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!move) return;
-    event.preventDefault();
-    change({ query: state.query + move }).then(() => text.children[state.query].focus());
-  });
+  host.append(element("div", { class: "toggle", role: "group", "aria-label": "Direction" }, ...buttons), lines, written);
 
   let shown = null;
+  let drawn = [];
 
   function build() {
-    const { tokens, generatedFrom } = shownPrompt();
+    const { tokens, keys, generatedFrom } = shownPrompt();
     written.hidden = generatedFrom === null;
-    text.replaceChildren(
-      ...tokens.map((token, index) => {
-        const button = element("button", { type: "button" }, element("bdi", {}, visible(token)));
-        button.addEventListener("click", () => change({ query: index }));
-        button.classList.toggle("generated", generatedFrom !== null && index >= generatedFrom);
-        return button;
-      }),
-    );
+    drawn = keys
+      ? [line("Queries", tokens, { from: "query" }), line("Keys", keys, { by: "key" })]
+      : [line("", tokens, { from: "query", by: "query" }, generatedFrom ?? Infinity)];
+    lines.replaceChildren(...drawn.map(({ node }) => node));
   }
 
   return () => {
@@ -45,21 +38,71 @@ export function strip(host) {
       build();
     }
     DIRECTIONS.forEach(([direction], index) => buttons[index].setAttribute("aria-pressed", state.direction === direction));
+    for (const { draw } of drawn) draw();
+  };
+}
+
+/**
+ * A line of tokens. `chooses` names, for the directions in which the token is chosen in this line, the part of the view
+ * that is chosen; in the other directions this line is the one that is shaded.
+ */
+function line(name, tokens, chooses, generatedFrom = Infinity) {
+  const text = element("div", { class: "strip", role: "group", "aria-label": `${name || "Tokens of the prompt"}; arrow keys choose` });
+  const part = element("p", { class: "note" });
+  const node = element("div", { class: "line" }, ...(name ? [element("h3", {}, name)] : []), text, part);
+  const axis = Object.values(chooses)[0];
+  const choose = (index) => change({ [axis]: index, ...(state.direction in chooses ? {} : { direction: Object.keys(chooses)[0] }) });
+  let first = null;
+  let buttons = [];
+
+  text.addEventListener("keydown", (event) => {
+    const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!move) return;
+    event.preventDefault();
+    choose(Math.max(0, Math.min(tokens.length - 1, state[axis] + move))).then(() => buttons[state[axis] - first].focus());
+  });
+
+  function build() {
+    const here = tokens.slice(first, first + MOST);
+    part.textContent = here.length < tokens.length ? `Tokens ${first} to ${first + here.length - 1} of ${tokens.length}.` : "";
+    buttons = here.map((token, index) => {
+      const button = element("button", { type: "button" }, element("bdi", {}, visible(token)));
+      button.addEventListener("click", () => choose(first + index));
+      button.classList.toggle("generated", first + index >= generatedFrom);
+      return button;
+    });
+    text.replaceChildren(...buttons);
+  }
+
+  /** The cell of the map between a token of this line and the chosen one; null where nothing is shaded here. */
+  function cellOf(index) {
+    if (name && state.direction in chooses) return null;
+    return state.direction === "from" ? [state.query, index] : [index, name ? state.key : state.query];
+  }
+
+  function draw() {
+    const start = Math.max(0, Math.min(tokens.length - MOST, Math.floor(state[axis] / (MOST / 2)) * (MOST / 2) - MOST / 4));
+    if (first !== start) {
+      first = start;
+      build();
+    }
     const maps = shownMaps();
-    const weights = Array.from(text.children, (_, index) =>
-      state.direction === "from"
-        ? maps.weight(state.layer, state.head, state.query, index)
-        : maps.weight(state.layer, state.head, index, state.query));
-    const most = Math.max(...weights);
-    Array.from(text.children).forEach((button, index) => {
-      const weight = weights[index];
+    buttons.forEach((button, offset) => {
+      const index = first + offset;
+      const cell = cellOf(index);
+      const weight = cell && maps.weight(state.layer, state.head, ...cell);
+      const most = state.scale === "row" && weight !== null ? largest(maps.row(state.layer, state.head, cell[0])) : 1;
       const { background, ink } = weight === null ? { background: "", ink: "" } : shade(weight, most, state.scale);
       button.style.background = background;
       button.style.color = ink;
-      button.classList.toggle("unseen", weight === null);
-      button.classList.toggle("chosen", index === state.query);
-      button.tabIndex = index === state.query ? 0 : -1;
-      button.title = `${index}: ${printed(weight, maps.digits)}`;
+      const title = cell ? `${index}: ${printed(weight, maps.digits)}` : String(index);
+      if (button.title !== title) button.title = title;
+      button.classList.toggle("unseen", cell !== null && weight === null);
+      const chosen = index === state[axis];
+      button.classList.toggle("chosen", chosen && state.direction in chooses);
+      button.tabIndex = chosen ? 0 : -1;
     });
-  };
+  }
+
+  return { node, draw };
 }

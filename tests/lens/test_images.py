@@ -1,8 +1,11 @@
 """Pictures of maps: each cell has the colour of its weight, the future none of them."""
 
 import numpy as np
+import pytest
+from PIL import Image
 
-from lens.images import COLOURS, future, head_image
+from lens.images import COLOURS, future, head_image, write_pictures
+from lens.snapshots import Reading
 
 
 def rgb(colour):
@@ -42,6 +45,41 @@ def test_layers_stand_down_and_heads_across():
     image = head_image(maps, cell=1)
     assert image.shape == (2 * 4 + 2, 3 * 4 + 2 * 2, 3)
     assert tuple(image[4 + 2 + 3, 2 * (4 + 2)]) == rgb(COLOURS["light"][8])
+
+
+def test_every_step_has_a_picture_and_every_head_of_the_last_one_its_own(tmp_path):
+    rng = np.random.default_rng(0)
+    maps = np.tril(rng.random((2, 2, 3, 5, 5), dtype=np.float32))  # (step, L, H, T, T)
+    at = {step: {f"l{layer}.weights": maps[n, layer] for layer in range(2)} for n, step in ((1, 1100), (0, 7))}
+    other = Reading("other", ["q"], {0: {"l0.weights": np.full((1, 1, 4), 0.25, np.float32)}}, keys=list("abcd"))
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures/mine.txt").write_text("kept")
+    assert write_pictures([Reading("x", list("abcde"), at), other], tmp_path / "pictures") == 1 + 1 + 6 + 2
+    heads = [f"prompt-0-step-001100-layer-{layer}-head-{head}.png" for layer in range(2) for head in range(3)]
+    others = ["prompt-1-step-000000.png", "prompt-1-step-000000-layer-0-head-0.png"]
+    names = ["mine.txt", "prompt-0-step-000007.png", "prompt-0-step-001100.png", *heads, *others]
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == sorted(names)
+    assert (tmp_path / "pictures/mine.txt").read_text() == "kept"
+
+    for name, expected in [
+        ("prompt-0-step-000007.png", head_image(maps[0], 51)),  # 256 pixels for 5 cells
+        ("prompt-0-step-001100.png", head_image(maps[1], 51)),
+        ("prompt-0-step-001100-layer-1-head-2.png", head_image(maps[1, 1, 2], 64)),  # no cell is larger
+        ("prompt-1-step-000000.png", head_image(np.full((1, 4), 0.25), 64)),
+    ]:
+        with Image.open(tmp_path / "pictures" / name) as picture:
+            assert (picture.format, picture.mode) == ("PNG", "RGB")
+            assert np.array_equal(np.asarray(picture), expected), name
+
+
+def test_pictures_go_into_a_new_folder_and_over_older_ones(tmp_path):
+    for weight, level in ((0.0, 0), (1.0, 8)):
+        weights = np.full((1, 1, 1), weight, np.float32)
+        write_pictures([Reading("x", ["a"], {0: {"l0.weights": weights}})], tmp_path / "a/new/folder")
+        with Image.open(tmp_path / "a/new/folder/prompt-0-step-000000.png") as picture:
+            assert picture.getpixel((3, 3)) == rgb(COLOURS["light"][level])
+    with pytest.raises(OSError):
+        write_pictures([], tmp_path / "a/new/folder/prompt-0-step-000000.png")
 
 
 def test_lightness_runs_evenly_through_the_scale():

@@ -1,0 +1,37 @@
+// Cells whose text and colour are written in place, and only where they change: tables that follow a slider.
+
+import { page } from "./data.js";
+import { element } from "./dom.js";
+import { visible } from "./label.js";
+
+export const DASH = "–"; // where there is nothing to say
+
+export function cell(name, attributes = {}) {
+  return element(name, attributes, "");
+}
+
+export function write(at, text) {
+  const { firstChild } = at;
+  if (firstChild.data !== text) firstChild.data = text;
+}
+
+/** Gives a cell a background and an ink, as from `shade`. */
+export function tint(at, { background, ink }) {
+  at.style.cssText = `background:${background};color:${ink}`;
+}
+
+const labels = new Map();
+
+/** How the token of an id is shown. */
+export function called(id) {
+  if (!labels.has(id)) labels.set(id, visible(page.labels[id]));
+  return labels.get(id);
+}
+
+export const decimals = (value) => value.toFixed(page.digits.short);
+
+/** A signed number with a minus sign as wide as a digit. What rounds to zero, as a sum may, has none. */
+export function signed(value) {
+  const text = decimals(Math.abs(value));
+  return value < 0 && Number(text) ? `−${text}` : text;
+}

@@ -1,0 +1,106 @@
+// Reads a number of the row's table in full, under the pointer or by the arrow keys; a click chooses its key.
+
+import { write } from "./cells.js";
+import { element } from "./dom.js";
+import { visible } from "./label.js";
+import { printedTo } from "./number.js";
+import { MASKED } from "./row.js";
+import { keepInView } from "./sight.js";
+import { change, shownKeys, state } from "./state.js";
+
+const SPOKEN = {
+  products: (c) => `q × k, channel ${c}`,
+  score: () => "score",
+  scaled: () => "scaled score",
+  mask: () => "mask",
+  exp: () => "exp",
+  weight: () => "weight",
+  weighted: (c) => `weight × v, channel ${c}`,
+};
+const MOVES = {
+  ArrowUp: [-1, 0],
+  ArrowDown: [1, 0],
+  ArrowLeft: [0, -1],
+  ArrowRight: [0, 1],
+  Home: [0, -Infinity],
+  End: [0, Infinity],
+};
+export const STICKING = { top: 50, left: 150 }; // pixels of the head and the first column, as walk.css has them
+
+/** `grid` as rowTable has it, `read` is where a number is said. Returns tell(): says the one that is read, again. */
+export function rowReader(box, read, grid) {
+  const pick = element("span", { class: "pick" });
+  let hovered = null; // {j, name, channel}
+  let place = null; // {name, channel} that the arrow keys have gone to
+
+  /** Every number of a line that is there yet, {name, channel}. */
+  const readable = () => grid.places.filter(grid.reveals).flatMap(({ name, width, channel }) => {
+    return channel === null ? Array.from({ length: width }, (_, c) => ({ name, channel: c })) : [{ name, channel }];
+  });
+  const resting = () => readable().findLast(({ name }) => !["products", "weighted"].includes(name));
+  const current = () => hovered ?? { j: state.key, ...(place ?? resting()) };
+
+  function tell() {
+    const { row, first } = grid;
+    const { j, name, channel } = current();
+    const at = grid.places.findIndex((one) => one.name === name && (one.channel ?? channel) === channel);
+    const { width, channel: own } = grid.places[at];
+    const number = printedTo(row[name][j * width + channel], row.digits);
+    const masked = j >= row.seen && MASKED.includes(name);
+    const value = masked ? "0, masked" : name === "mask" && j < row.seen ? "0" : number;
+    write(read, `key ${j} ${visible(shownKeys()[j])} · ${SPOKEN[name](channel)}: ${value}`);
+    pick.hidden = !hovered && document.activeElement !== box;
+    if (pick.hidden) return;
+    pick.style.left = own === null ? `calc(var(--from) + var(--ribbon) * ${channel / width})` : "0";
+    pick.style.width = own === null ? `calc(var(--ribbon) / ${width})` : "100%";
+    grid.lines[j - first].cells[at].append(pick);
+  }
+
+  function under({ target, clientX, clientY }) {
+    const cell = target.closest("tbody :is(td, th)");
+    if (!cell) return null;
+    const place = grid.places[cell.cellIndex - 1];
+    if (!place) return { j: grid.first + cell.parentNode.sectionRowIndex, ...resting() };
+    const { name, width, channel, canvas } = place;
+    if (!canvas) return { j: grid.first + cell.parentNode.sectionRowIndex, name, channel };
+    const edges = canvas.getBoundingClientRect();
+    const share = (distance, size, parts) => Math.max(0, Math.min(parts - 1, Math.floor((distance / size) * parts)));
+    const line = share(clientY - edges.top, edges.height, grid.lines.length);
+    return { j: grid.first + line, name, channel: share(clientX - edges.left, edges.width, width) };
+  }
+
+  function hover(at) {
+    hovered = at;
+    tell();
+  }
+
+  box.addEventListener("pointermove", (event) => hover(under(event)));
+  box.addEventListener("pointerleave", () => hover(null));
+  box.addEventListener("click", (event) => {
+    const at = under(event);
+    if (at) change({ key: at.j });
+  });
+  box.addEventListener("focus", tell);
+  box.addEventListener("blur", () => {
+    place = null;
+    tell();
+  });
+  box.addEventListener("keydown", (event) => {
+    if (!MOVES[event.key]) return;
+    event.preventDefault();
+    const [down, right] = MOVES[event.key];
+    const all = readable();
+    const { name, channel } = place ?? resting();
+    const now = all.findIndex((one) => one.name === name && one.channel === channel);
+    place = all[Math.max(0, Math.min(all.length - 1, now + right))];
+    hovered = null;
+    const shown = down ? change({ key: state.key + down }) : Promise.resolve(tell());
+    shown.then(() => keepInView(box, pick, STICKING));
+  });
+
+  return () => {
+    if (place && !readable().some(({ name, channel }) => name === place.name && channel === place.channel)) place = null;
+    if (hovered && hovered.j >= grid.first + grid.lines.length) hovered = null;
+    tell();
+  };
+}

@@ -1,0 +1,44 @@
+// What of it all is drawn: the drawings near the screen, and of a long prompt the positions near the query.
+
+import { atOnce } from "./maps.js";
+
+const MARGIN = "500px 0px"; // so far off the screen a drawing is made ready
+
+/** A redraw that waits until `host` is on the screen or near it; while it waits, `host` is marked as busy. */
+export function inSight(host, draw) {
+  let near = false;
+  function drawn() {
+    host.removeAttribute("aria-busy");
+    draw();
+  }
+  const watch = new IntersectionObserver((entries) => {
+    near = entries.at(-1).isIntersecting;
+    if (near && host.hasAttribute("aria-busy")) drawn();
+  }, { rootMargin: MARGIN });
+  watch.observe(host);
+  return () => (near ? drawn() : host.setAttribute("aria-busy", "true"));
+}
+
+/** The positions that a table shows, {first, count}: those around the query, moving on by half a table at a time. */
+export function around(query, length) {
+  const count = atOnce(length);
+  const stride = count / 2;
+  return { first: Math.max(0, Math.min(length - count, Math.round(query / stride) * stride - stride)), count };
+}
+
+/** Says which positions those are, where they are not all. */
+export function said({ first, count }, length) {
+  return count < length ? `Positions ${first} to ${first + count - 1} of ${length}, around the chosen one.` : "";
+}
+
+/** Brings `item` to the middle of `box`, scrolling nothing else, unless it is in sight clear of what sticks to the edges. */
+export function keepInView(box, item, { top, left }) {
+  requestAnimationFrame(() => {
+    const [outer, inner] = [box.getBoundingClientRect(), item.getBoundingClientRect()];
+    const move = (from, to, start, size) => (from >= start && to <= start + size ? 0 : (from + to) / 2 - start - size / 2);
+    box.scrollBy(
+      move(inner.left, inner.right, outer.left + left, box.clientWidth - left),
+      move(inner.top, inner.bottom, outer.top + top, box.clientHeight - top),
+    );
+  });
+}

@@ -1,0 +1,149 @@
+// The pinned row step by step: x, q, k, v, scores, scale, mask, softmax, weighted values, proj.
+
+import { theme } from "./colour.js";
+import { page } from "./data.js";
+import { element } from "./dom.js";
+import { given } from "./given.js";
+import { inputs, threeVectors } from "./inputs.js";
+import { joined, summed } from "./joined.js";
+import { visible } from "./label.js";
+import { ledger } from "./ledger.js";
+import { power } from "./number.js";
+import { apart, mapRow, rowOf } from "./row.js";
+import { rowCsv } from "./rowcsv.js";
+import { rowTable } from "./rowtable.js";
+import { save } from "./save.js";
+import { inSight } from "./sight.js";
+import { shownFull, shownKeys, shownMaps, shownPrompt, shownStep, state } from "./state.js";
+import { SAYS, SUMS, TITLES, stepsOf } from "./steps.js";
+import { walkBar } from "./walkbar.js";
+
+const AGREES = 1e-3; // a larger difference would show in the digits that are printed
+
+export function walk(host) {
+  const title = element("p", {});
+  const signs = element("span", { class: "signs" }, "below 0 ", element("span"), " above 0");
+  const matrices = element("div", { class: "given" });
+  const stages = Object.fromEntries(Object.entries(TITLES).map(([step, name]) => [step, stage(step, name)]));
+  const { proj, ...before } = stages;
+  const table = element("div", { class: "row-table" });
+  const agreement = element("p", { class: "note", id: "agreement" });
+  const button = element("button", { type: "button", class: "save", onclick: saveRow }, "Save this row as CSV");
+  const steps = element("div", { class: "steps" }, matrices, ...Object.values(before).map(({ node }) => node), table, proj.node);
+  host.classList.add("walk");
+  host.append(element("div", { class: "row-title" }, title, signs), steps);
+
+  const showGiven = given(matrices);
+  const showTable = rowTable(table);
+  table.append(element("div", { class: "row-foot" }, agreement, button));
+  const showBar = walkBar(host, arrive);
+  const drawings = {
+    x: inputs(stages.x.body),
+    qkv: threeVectors(stages.qkv.body),
+    score: ledger(stages.score.body),
+    values: summed(stages.values.body),
+    proj: joined(proj.body),
+  };
+  let row = null; // the last one that was computed,
+  let drawn = null; // of this prompt
+  let known = []; // the steps that it has,
+  let now; // and the one that the reader is at, if not at all at once
+  let said = "";
+
+  /** Tells what each step does: this depends on the prompt, and of the row on its width and its largest score alone. */
+  function say(prompt) {
+    const which = [state.prompt, row.q.length, row.shift].join();
+    if (said === which) return;
+    said = which;
+    showGiven(prompt.given);
+    for (const [step, { says }] of Object.entries(stages)) says.replaceChildren(...SAYS[step](prompt, row));
+  }
+
+  function name() {
+    const token = (tokens, at) => element("bdi", { class: "token" }, visible(tokens[at]));
+    const where = `layer ${state.layer}, head ${state.head}, step ${shownStep().step.toLocaleString("en")}`;
+    title.replaceChildren("query ", token(shownPrompt().tokens, state.query), ` ${state.query}, key `,
+      token(shownKeys(), state.key), ` ${state.key} · ${where}`);
+  }
+
+  /** Which steps are there by now; a wanted one that this prompt does not have gives way to the one before it. */
+  function revealed() {
+    const order = Object.keys(TITLES);
+    const last = state.walk === "all" ? Infinity : order.indexOf(state.walk);
+    const there = known.filter((step) => order.indexOf(step) <= last);
+    return there.length ? there : known.slice(0, 1);
+  }
+
+  function drawRow(full) {
+    const prompt = shownPrompt();
+    const { layer, head, query: i, key: j } = state;
+    row = rowOf(full, prompt, layer, head, i);
+    [drawn, known] = [prompt, stepsOf(prompt, full)];
+    say(prompt);
+    const there = revealed();
+    now = state.walk === "all" ? undefined : there.at(-1);
+    for (const [step, { node, sum }] of Object.entries(stages)) {
+      node.hidden = !there.includes(step);
+      node.classList.toggle("now", step === now);
+      if (node.hidden) continue;
+      sum.replaceChildren(...(SUMS[step]?.(row, j, prompt) ?? []));
+      drawings[step]?.({ prompt, full, row, layer, head, i, j });
+    }
+    table.hidden = !there.includes("score");
+    table.dataset.upto = there.at(-1);
+    agreement.hidden = !there.includes("softmax");
+    if (!table.hidden) showTable(row, ({ step }) => there.includes(step));
+    agree();
+  }
+
+  /** Between the first and the last step: all keep their places, but of the numbers there are the weights alone. */
+  function drawMap() {
+    if (table.hidden) return;
+    const maps = shownMaps();
+    const weights = maps.row(state.layer, state.head, state.query);
+    showTable(mapRow(row, weights, maps.digits), ({ name }) => name === "weight");
+  }
+
+  function agree() {
+    const most = apart(row, shownMaps().row(state.layer, state.head, state.query));
+    const said = most === 0 ? "agrees with the logged weights in every digit."
+      : most < AGREES ? `agrees with the logged weights to ${power(most, 1)}.`
+      : `does not agree with the logged weights, off by up to ${power(most, 1)}.`;
+    agreement.textContent = `Computed again on this page from q and k, in float64: ${said}`;
+  }
+
+  function arrive(step) {
+    const { node } = stages[step];
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    node.style.scrollMarginTop = `${document.getElementById("controls").offsetHeight + 12}px`; // clear of the header
+    node.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
+  }
+
+  function saveRow() {
+    const place = `layer${state.layer}-head${state.head}-query${state.query}-step${shownStep().step}`;
+    save(`row-${place}.csv`, "text/csv;charset=utf-8", rowCsv(row, shownKeys()));
+  }
+
+  const draw = inSight(host, () => {
+    const full = shownFull();
+    name();
+    signs.children[0].style.background = `linear-gradient(to right, ${page.signed[theme()].join(", ")})`;
+    if (full) drawRow(full);
+    steps.hidden = drawn !== shownPrompt();
+    steps.classList.toggle("between", !full);
+    if (!full && !steps.hidden) drawMap();
+    showBar(full ? known : null, now);
+  });
+
+  return () => {
+    const { steps: all, scale } = shownPrompt();
+    host.closest("section").hidden = scale === null || !all[0].full; // not within draw: what is hidden is never in sight
+    draw();
+  };
+}
+
+function stage(step, name) {
+  const [says, sum, body] = [element("p", { class: "says" }), element("p", { class: "formula" }), element("div")];
+  const node = element("div", { class: "stage", id: `step-${step}` }, element("h3", {}, name), element("div", {}, says, sum, body));
+  return { node, says, sum, body };
+}

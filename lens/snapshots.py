@@ -1,0 +1,185 @@
+"""What a run recorded, read back from its snapshots and checked: one `Reading` for each prompt."""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from experiment.errors import InputError
+from lens.patterns import head_metrics
+
+RECORDED = "attention.safetensors"
+ATTENTION = ("x", "q", "k", "v", "out")
+EFFECTS = ("loss", "top.probabilities", "lens.probabilities", "lens.next", "ablation")
+EFFECTS += ("attribution.embedding", "attribution.parts", "attribution.bias")
+IDS = ("top.ids", "lens.ids", "attribution.target", "attribution.against")
+
+
+@dataclass
+class Reading:
+    """What the heads of a model did as it read one prompt, at each step of training that is known.
+
+    A step's arrays are those of record.py, by name: l0.weights (H, T, T) and so on for each layer at least; with
+    ATTENTION for each layer every number can be shown, with EFFECTS and IDS what it predicts.
+    """
+
+    name: str
+    tokens: list[str]  # the queries, as they are shown
+    steps: dict[int, dict[str, np.ndarray]]
+    metrics: dict[tuple[int, int, int], dict[str, float | None]] = field(default_factory=dict)  # (step, layer, head)
+    generated_from: int | None = None  # the position of the first token that the model wrote itself
+    keys: list[str] | None = None  # where the keys are not the queries' own tokens
+    causal: bool | None = None  # None: told from the maps
+    scale: float | None = None  # what the scores are multiplied by; None: not known
+    position: str | None = None  # how the model tells places apart, as in GPTConfig
+    says: str = ""  # a sentence about it
+    given: list[dict] = field(default_factory=list)  # {"name", "says", "rows"}: matrices that the numbers come from
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(layers, heads)."""
+        arrays = next(iter(self.steps.values()))
+        return sum(name.endswith(".weights") for name in arrays), len(arrays["l0.weights"])
+
+    def maps(self, step: int) -> np.ndarray:
+        """The maps of one step: (L, H, queries, keys)."""
+        return np.stack([self.steps[step][f"l{layer}.weights"] for layer in range(self.shape[0])])
+
+    def add(self, step: int, tensors: dict[str, Tensor], period: int | None = None) -> None:
+        """Adds what was computed at a step, and its metrics: none where the maps are known not to be causal ones.
+
+        `period` as in `patterns.head_metrics`.
+        """
+        self.steps[step] = {name: tensor.numpy() for name, tensor in tensors.items()}
+        if self.causal is False:
+            return
+        for layer in range(self.shape[0]):
+            metrics = head_metrics(tensors[f"l{layer}.weights"], period)
+            for head in range(self.shape[1]):
+                scores = {name: None if value is None else value[head].item() for name, value in metrics.items()}
+                self.metrics[step, layer, head] = scores
+
+
+def readings_of(run: Path, own: Sequence[Reading] = ()) -> list[Reading]:
+    """The readings `own` and then the run's own prompts, if it recorded any.
+
+    Raises InputError where there are none at all, and that names the file where one is missing or damaged.
+    """
+    return [*own, *(read_snapshots(run) if snapshot_files(run, RECORDED) or not own else ())]
+
+
+def snapshot_files(run: Path, name: str) -> dict[int, Path]:
+    """The files of this name in a run's snapshots, by step, the first one first."""
+    found = {path: re.fullmatch("step-([0-9]+)", path.parent.name) for path in run.glob(f"snapshots/*/{name}")}
+    return dict(sorted((int(match[1]), path) for path, match in found.items() if match))
+
+
+def read_snapshots(run: Path) -> list[Reading]:
+    """The prompts of a run at every recorded step. Raises InputError that names the file that is missing or damaged."""
+    folder, files = run / "snapshots", snapshot_files(run, RECORDED)
+    if not files:
+        expected = folder / "step-000000" / RECORDED
+        raise InputError(f"{run}: no attention maps recorded (expected {expected} and so on)")
+    described = read_text(folder / "prompts.json", json.loads)
+    try:
+        readings = [Reading(str(one["name"]), [str(token) for token in one["tokens"]], {}) for one in described]
+    except (TypeError, KeyError) as wrong:
+        raise InputError(f"{folder / 'prompts.json'}: expected a list of objects with name and tokens") from wrong
+    if not readings:
+        raise InputError(f"{folder / 'prompts.json'}: names no prompt, expected at least one")
+    for step, file in files.items():
+        for reading, arrays in zip(readings, _read_arrays(file, readings), strict=True):
+            reading.steps[step] = arrays
+    for row in read_text(folder / "heads.jsonl", json_lines):
+        try:
+            reading, key = readings[row["prompt"]], (row["step"], row["layer"], row["head"])
+            file = folder / f"step-{row['step']:06d}" / RECORDED
+        except (KeyError, IndexError, TypeError, ValueError) as wrong:
+            expected = "step, prompt, layer and head in every line"
+            raise InputError(f"{folder / 'heads.jsonl'}: expected {expected}, not {row}") from wrong
+        if row["step"] not in reading.steps:
+            raise InputError(f"{file}: missing, though heads.jsonl has its scores")
+        reading.metrics[key] = {name: value for name, value in row.items() if name not in _ROW_KEYS}
+    return readings
+
+
+_ROW_KEYS = ("step", "prompt", "layer", "head")
+
+
+def _read_arrays(path: Path, readings: list[Reading]) -> list[dict[str, np.ndarray]]:
+    """For each prompt what one snapshot's file holds of it. Raises InputError that names it."""
+    found = [{} for _ in readings]
+    try:
+        with safe_open(path, framework="np") as file:
+            for name in file.keys():  # noqa: SIM118  (the file is no mapping)
+                match = re.fullmatch(r"p(\d+)\.(.+)", name)
+                if match and int(match[1]) < len(readings):
+                    found[int(match[1])][match[2]] = file.get_tensor(name)
+    except (OSError, SafetensorError) as wrong:
+        raise InputError(f"{path}: cannot be read ({wrong})") from wrong
+    for number, (reading, arrays) in enumerate(zip(readings, found, strict=True)):
+        layers = max(1, sum(name.endswith(".weights") for name in arrays))
+        known = ["weights", *(part for part in ATTENTION if f"l0.{part}" in arrays)]
+        expected = [f"l{n}.{part}" for part in known for n in range(layers)]
+        expected += (*EFFECTS, *IDS) if "loss" in arrays else ()
+        missing = [name for name in expected if name not in arrays]
+        if missing:
+            raise InputError(f"{path}: p{number}.{missing[0]} ({reading.name}) is missing")
+        _check_shapes(f"{path}: p{number}.", arrays, layers, len(reading.tokens))
+    return found
+
+
+def _check_shapes(where: str, arrays: dict[str, np.ndarray], layers: int, tokens: int) -> None:
+    """Raises InputError for an array of a shape that does not fit the others, and for weights that are none."""
+    heads = arrays["l0.weights"].shape[0] if arrays["l0.weights"].ndim else 1
+    widths = {part: arrays[f"l0.{part}"].shape[-1] for part in ("x", "q", "v") if arrays.get(f"l0.{part}", _NONE).ndim}
+    x, q, v = (widths.get(part) for part in ("x", "q", "v"))
+    parts = layers, heads + 1
+    expected = {"loss": (tokens - 1,), "ablation": (tokens - 1, *parts), "attribution.parts": (tokens, *parts)}
+    expected |= dict.fromkeys(("lens.ids", "lens.probabilities"), (layers + 1, tokens))
+    expected |= {"lens.next": (layers + 1, tokens - 1)}
+    expected |= {f"attribution.{part}": (tokens,) for part in ("target", "against", "embedding", "bias")}
+    top = arrays.get("top.ids", _NONE).shape[-1:]
+    expected |= dict.fromkeys(("top.ids", "top.probabilities"), (tokens, *top))
+    for n in range(layers):
+        expected |= {f"l{n}.weights": (heads, tokens, tokens), f"l{n}.x": (tokens, x), f"l{n}.out": (tokens, x)}
+        expected |= {f"l{n}.q": (heads, tokens, q), f"l{n}.k": (heads, tokens, q), f"l{n}.v": (heads, tokens, v)}
+    for name in sorted(arrays, key=lambda name: not name.endswith(".weights")):  # the others are measured by them
+        array = arrays[name]
+        if name in expected and array.shape != expected[name]:
+            raise InputError(f"{where}{name} has shape {array.shape}, expected {expected[name]}")
+        if array.dtype not in (np.float32, np.int32) or not np.isfinite(array).all():
+            raise InputError(f"{where}{name} holds values that are no finite numbers, float32 or int32 expected")
+        if name.endswith(".weights") and not ((array >= 0).all() and (array <= 1.001).all()):
+            raise InputError(f"{where}{name} holds numbers that are no weights, expected 0 to 1")
+
+
+_NONE = np.empty(())
+
+
+def read_text(path: Path, parse: Callable[[str], object]):
+    """A text file, parsed. Raises InputError that names it where it is missing or damaged."""
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except OSError as wrong:
+        raise InputError(f"{path}: {wrong.strerror or wrong}; expected a file of the run") from wrong
+    except ValueError as wrong:  # not UTF-8, or not JSON
+        raise InputError(f"{path}: damaged ({wrong})") from wrong
+
+
+def json_lines(text: str) -> list[dict]:
+    """The objects of a .jsonl file; a last line without its newline was cut short by a kill and is left out."""
+    found = []
+    for number, line in enumerate(text.split("\n")[:-1], 1):
+        try:
+            found.append(json.loads(line))
+        except ValueError as wrong:
+            raise ValueError(f"line {number}: {wrong}") from wrong
+        if not isinstance(found[-1], dict):
+            raise ValueError(f"line {number}: expected an object")
+    return found

@@ -1,0 +1,74 @@
+"""What the files of a run say of its predictions and parts, as the page must print it."""
+
+from safetensors.numpy import load_file
+
+from data.tokenizer import Tokenizer
+
+
+def effects(run, prompt, step):
+    """What the file holds of one prompt, by name."""
+    arrays = load_file(run / f"snapshots/step-{step:06d}/attention.safetensors")
+    return {name.removeprefix(f"p{prompt}."): values for name, values in arrays.items()}
+
+
+def seen(run, id):
+    return signs(Tokenizer.load(run / "tokenizer.json").label(int(id)))
+
+
+def signs(token):
+    return token.replace(" ", "␣").replace("\n", "↵")
+
+
+def printed(value):
+    text = f"{float(value):.3f}".replace("-", "−")
+    return "0.000" if text == "−0.000" else text
+
+
+def predictions(run, prompt, step, tokens):
+    """The rows of the table as the file has them."""
+    file, rows = effects(run, prompt, step), []
+    for at, token in enumerate(tokens):
+        target = file["attribution.target"][at] if at < len(tokens) - 1 else None
+        row = [f"{at}{signs(token)}", "none", "–", "–"]
+        if target is not None:
+            row[1:] = [seen(run, target), printed(file["lens.next"][-1, at]), printed(file["loss"][at])]
+        for id, share in zip(file["top.ids"][at], file["top.probabilities"][at], strict=True):
+            row.append(f"{'✓ ' if id == target else ''}{seen(run, id)}{printed(share)}")
+        rows.append(row)
+    return rows
+
+
+def lens_readings(run, prompt, step, tokens):
+    """What is said of each cell, row by row."""
+    file, said = effects(run, prompt, step), []
+    for row in range(len(file["lens.ids"])):
+        after = f"layer {row - 1}" if row else "the embedding"
+        for at, token in enumerate(tokens):
+            text = f"after {after}, position {at} {signs(token)} → {seen(run, file['lens.ids'][row, at])} "
+            text += printed(file["lens.probabilities"][row, at])
+            if at == len(tokens) - 1:
+                text += " · no true next token: the prompt ends here"
+            else:
+                following = seen(run, file["attribution.target"][at])
+                text += f" · the true next, {following}, {printed(file['lens.next'][row, at])}"
+            said.append(text)
+    return said
+
+
+def rows_of(values):
+    """The rows of a matrix of values (layers, parts)."""
+    return [[f"layer {layer}", *map(printed, row)] for layer, row in enumerate(values)]
+
+
+def part_readings(file, query):
+    """What is said of each part, layer by layer."""
+    said = []
+    for layer, row in enumerate(file["attribution.parts"][query]):
+        for part, value in enumerate(row):
+            text = f"Layer {layer}, {'MLP' if part == len(row) - 1 else f'head {part}'}: writes {printed(value)} logits"
+            if query < len(file["ablation"]):
+                change = file["ablation"][query, layer, part]
+                lower = "lower" if round(float(change), 3) < 0 else "higher"
+                text += f"; without it the loss is {printed(abs(change))} nats {lower}"
+            said.append(text)
+    return said
