@@ -100,7 +100,7 @@ export async function start() {
   const { steps, tokens } = page.prompts[prompt];
   const step = steps.length - 1;
   await change({ prompt, step, ...clearest(prompt, step), query: tokens.length - 1, ...wanted });
-  if (!("query" in wanted)) await change({ query: sharpest() });
+  if (!("query" in wanted || "key" in wanted)) await change({ query: sharpest() });
   addEventListener("hashchange", () => change(fromHash()));
 }
 
@@ -115,12 +115,15 @@ function clearest(prompt, step) {
   return best((one) => Math.max(...["previous_token", "duplicate_token", "induction"].map((name) => score(one, name))));
 }
 
-/** The first query that looks back about as hard as any at one place beyond the token before it; not at position 0. */
+/**
+ * The first query that looks back about as hard as any at one place beyond the token before it, not at position 0; in a
+ * map too small for that the last query.
+ */
 function sharpest() {
   const maps = shownMaps();
   const back = Array.from({ length: maps.queries }, (_, query) =>
     largest(maps.row(state.layer, state.head, query).subarray(1, Math.max(1, query - 1))));
-  return back.findIndex((weight) => weight >= 0.95 * largest(back));
+  return largest(back) > 0 ? back.findIndex((weight) => weight >= 0.95 * largest(back)) : maps.queries - 1;
 }
 
 function fromHash() {
