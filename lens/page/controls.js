@@ -36,7 +36,7 @@ export function controls(host, redraw) {
       const { layers, heads, tokens } = shownPrompt();
       setOptions(layer.select, numbers(layers));
       setOptions(head.select, numbers(heads));
-      setOptions(query.select, tokens.map((token, index) => [index, `${index}  ${visible(token)}`]));
+      setOptions(query.select, tokens.map((token, index) => [index, `${index}  \u2068${visible(token)}\u2069`]));
     }
     const values = [[prompt, state.prompt], [layer, state.layer], [head, state.head], [query, state.query], [scale, state.scale]];
     for (const [{ select }, value] of values) if (select.value !== String(value)) select.value = value;
@@ -61,7 +61,7 @@ function training() {
   });
   document.addEventListener("keydown", (event) => {
     const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (event.target === document.body && move && !event.altKey) change({ step: state.step + move });
+    if (event.target === document.body && move) change({ step: state.step + move });
   });
 
   let timer = null;

@@ -1,6 +1,6 @@
 // What the page carries: the run, its prompts, and the numbers of each step, unpacked when they are first needed.
 
-import { Coarse, Maps, cellsOf, keysOf } from "./maps.js";
+import { Coarse, Maps, keysOf } from "./maps.js";
 import { unpack } from "./unpack.js";
 
 export const page = JSON.parse(document.getElementById("data").textContent);
@@ -9,12 +9,20 @@ const MOST_NUMBERS = 12e6; // unpacked at a time, 8 bytes each; the step used lo
 const MOST_TOKENS = 96; // of a map whose cells are all drawn in the small pictures of it
 const unpacked = new Map(); // by step {maps, full, effects}, the last two null where it does not carry them
 const coarse = new Map();
+const sizes = new Map(); // of prompts: the numbers of all their steps
 const coming = new Map(); // promises of what is being unpacked
 let kept = ""; // what is shown never gives way
 const key = (prompt, step) => `${prompt} ${step}`;
 
 /** Whether all steps of a prompt can be held at once. */
-export const fits = (prompt) => prompt.layers * prompt.heads * cellsOf(prompt) * prompt.steps.length <= MOST_NUMBERS;
+export function fits(prompt) {
+  if (!sizes.has(prompt)) {
+    const packs = prompt.steps.flatMap(({ weights, full, effects }) => [weights, full, effects]);
+    const arrays = packs.flatMap((pack) => pack?.arrays ?? []);
+    sizes.set(prompt, arrays.reduce((sum, [, shape]) => sum + shape.reduce((one, other) => one * other, 1), 0));
+  }
+  return sizes.get(prompt) <= MOST_NUMBERS;
+}
 
 /** How many cells, each way, a square stands for in the small pictures of a prompt's maps. */
 export function blockOf(prompt) {

@@ -88,10 +88,12 @@ export function grid(host) {
     const score = measured(state.prompt, state.step, layer, head, state.measure);
     write(number, score === undefined ? "–" : short(score));
     const found = badges(state.prompt, state.step, layer, head).map(([{ label }, value]) => `${label} ${short(value)}`);
-    if (one.found === found.join()) return;
-    one.found = found.join();
+    const { label } = MEASURES.find(({ name }) => name === state.measure);
+    const said = [`layer ${layer}, head ${head}`, ...found, `${label}: ${number.textContent}`].join(", ");
+    if (one.said === said) return;
+    one.said = said;
+    button.setAttribute("aria-label", said);
     marks.replaceChildren(...found.map((text) => element("span", { class: "badge" }, text)));
-    button.setAttribute("aria-label", [`layer ${layer}, head ${head}`, ...found].join(", "));
   }
 
   new IntersectionObserver((entries) => {

@@ -8,7 +8,7 @@ const SIZE = 100; // the panels stretch: their units are shares of the width and
 const LEAST = 1e-3; // nats: a logarithmic scale has no place for 0
 const FEW = 40; // points of a line up to which each one is marked
 
-const lastStep = Math.max(1, page.losses.at(-1)?.step ?? 0);
+const lastStep = Math.max(1, page.losses.at(-1)?.step ?? 0, ...page.prompts.map(({ steps }) => steps.at(-1).step));
 const across = (step) => (SIZE * step) / lastStep;
 
 /** Draws the panels; returns a function that marks the shown step in them. */

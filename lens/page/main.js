@@ -56,6 +56,10 @@ async function unpackAhead() {
   if (prompt === ahead) drawFilm();
 }
 
+// With a modifier the arrow keys are the browser's own: back and forward.
+addEventListener("keydown", (event) => {
+  if (event.altKey || event.metaKey || event.ctrlKey) event.stopPropagation();
+}, true);
 run();
 onChange(draw);
 onChange(unpackAhead);

@@ -69,7 +69,7 @@ export function map(host, point) {
     Array.from(numbers.children).forEach((span, index) => {
       const [query, key] = [part.query + Math.floor(index / part.columns), part.key + (index % part.columns)];
       const row = shownMaps().row(state.layer, state.head, query);
-      write(span, key >= row.length ? "" : cell < EXACT ? short(row[key]) : row[key].toFixed(4));
+      write(span, key >= row.length ? "" : cell < EXACT ? short(row[key]) : row[key].toFixed(Math.min(4, shownMaps().digits)));
       span.style.color = key < row.length ? shade(row[key], largest(row), state.scale).ink : "";
     });
   }

@@ -85,7 +85,7 @@ function cells(pen, inks, part, cell) {
     for (let column = 0; column < Math.min(part.columns, row.length - part.key); column++) {
       const weight = row[part.key + column];
       const middle = [(column + 0.5) * cell, (line + 0.5) * cell];
-      write(pen, cell < 64 ? short(weight) : weight.toFixed(4), ...middle, { fill: shade(weight, most, state.scale).ink, align: "center" });
+      write(pen, cell < 64 ? short(weight) : weight.toFixed(Math.min(4, shownMaps().digits)), ...middle, { fill: shade(weight, most, state.scale).ink, align: "center" });
     }
   }
 }

@@ -31,7 +31,7 @@ export function predictions(host) {
 
   async function choose(query) {
     await change({ query });
-    rows[query - shown.first].row.focus({ preventScroll: true });
+    rows[state.query - shown.first]?.row.focus({ preventScroll: true });
   }
 
   /** As many rows as are shown, and in each as many likely tokens as were kept. */

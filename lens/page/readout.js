@@ -55,8 +55,8 @@ export function readout(host) {
   function precision() {
     if (page.run === null) return "Every number is carried to six decimals.";
     return shownMaps().digits === page.digits.full
-      ? "This step carries every number to six decimals."
-      : "This step carries its weights to three decimals; the first and the last step carry every number to six.";
+      ? "This step carries the weights, and all that they are computed from, to six decimals."
+      : "This step carries the weights to three decimals; the first and the last step carry them, and all that they are computed from, to six.";
   }
 
   async function savePicture() {

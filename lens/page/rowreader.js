@@ -25,7 +25,7 @@ const MOVES = {
   Home: [0, -Infinity],
   End: [0, Infinity],
 };
-export const STICKING = { top: 50, left: 150 }; // pixels of the head and the first column, as walk.css has them
+export const STICKING = { top: 50, left: 150 }; // pixels of the head and the first column, as walk.css has them on a wide screen
 
 /** `grid` as rowTable has it, `read` is where a number is said. Returns tell(): says the one that is read, again. */
 export function rowReader(box, read, grid) {
@@ -48,7 +48,7 @@ export function rowReader(box, read, grid) {
     const number = printedTo(row[name][j * width + channel], row.digits);
     const masked = j >= row.seen && MASKED.includes(name);
     const value = masked ? "0, masked" : name === "mask" && j < row.seen ? "0" : number;
-    write(read, `key ${j} ${visible(shownKeys()[j])} · ${SPOKEN[name](channel)}: ${value}`);
+    write(read, `key ${j} \u2068${visible(shownKeys()[j])}\u2069 · ${SPOKEN[name](channel)}: ${value}`);
     pick.hidden = !hovered && document.activeElement !== box;
     if (pick.hidden) return;
     pick.style.left = own === null ? `calc(var(--from) + var(--ribbon) * ${channel / width})` : "0";
@@ -99,8 +99,10 @@ export function rowReader(box, read, grid) {
   });
 
   return () => {
-    if (place && !readable().some(({ name, channel }) => name === place.name && channel === place.channel)) place = null;
-    if (hovered && hovered.j >= grid.first + grid.lines.length) hovered = null;
+    const there = (one) => readable().some(({ name, channel }) => name === one.name && channel === one.channel);
+    const inTable = ({ j }) => j >= grid.first && j < grid.first + grid.lines.length;
+    if (place && !there(place)) place = null;
+    if (hovered && !(there(hovered) && inTable(hovered))) hovered = null;
     tell();
   };
 }

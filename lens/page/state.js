@@ -66,8 +66,8 @@ function settled(before, changes) {
   const moved = before.prompt !== view.prompt;
   if (moved && before.prompt !== undefined) {
     const wanted = page.prompts[before.prompt].steps[before.step].step;
-    if (view.step === before.step) view.step = nearest(steps, wanted);
-    if (view.query === before.query) view.query = tokens.length - 1;
+    if (!("step" in changes)) view.step = nearest(steps, wanted);
+    if (!("query" in changes)) view.query = tokens.length - 1;
   }
   view.step = within(view.step, steps.length);
   view.layer = within(view.layer, layers);

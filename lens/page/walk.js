@@ -121,7 +121,11 @@ export function walk(host) {
 
   function saveRow() {
     const place = `layer${state.layer}-head${state.head}-query${state.query}-step${shownStep().step}`;
-    save(`row-${place}.csv`, "text/csv;charset=utf-8", rowCsv(row, shownKeys()));
+    const csv = rowCsv(row, shownKeys());
+    if (window.parent === window) return save(`row-${place}.csv`, "text/csv;charset=utf-8", csv);
+    // A frame may refuse to save: the text itself can be copied.
+    host.querySelector(".copied")?.remove();
+    host.append(element("textarea", { class: "copied", readonly: "", rows: 8, "aria-label": "The row as CSV, to be copied" }, csv));
   }
 
   const draw = inSight(host, () => {

@@ -40,8 +40,8 @@ export function walkBar(host, arrive) {
     const all = shownPrompt().steps;
     const to = (step) => element("button", { type: "button", onclick: () => change({ step }) }, `Go to step ${count(all[step].step)}`);
     missing.replaceChildren(
-      element("p", {}, `Step ${count(shownStep().step)} carries its maps alone, to three decimals. `
-        + "The first and the last step carry every number."),
+      element("p", {}, `Of the attention, step ${count(shownStep().step)} carries the weights alone, to three decimals. `
+        + "The first and the last step carry all that they are computed from."),
       to(0), to(all.length - 1));
   }
 

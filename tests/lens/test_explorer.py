@@ -249,3 +249,11 @@ def test_the_policy_stops_a_script_and_a_request_that_come_in_anyway(explore, us
     assert len(explore.troubles) == 2 and all("Content Security Policy" in text for text in explore.troubles)
     explore.troubles.clear()
     explore.requests.remove(image)
+
+
+def test_an_address_that_names_another_prompt_and_the_same_query_goes_there(explore, usual):
+    page = explore(usual[0], "#prompt=0&query=5&step=40")
+    page.evaluate("location.hash = 'prompt=2&query=5&key=2&step=40'")
+    page.locator(".queries .lit", has_text=".").wait_for()
+    assert page.inner_text("#pair").split() == ["query", ".", "5", "key", "␣fox", "2"]
+    assert page.inner_text(".step") == "step 40"

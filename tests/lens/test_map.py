@@ -146,3 +146,12 @@ def test_of_two_sequences_a_query_reads_keys_and_a_key_is_read_by_queries(explor
     assert page.inner_text("#weight") == f"{maps[0, 1, 3]:.6f}"
     page.keyboard.press("ArrowLeft")
     assert titles(0) == [f"{i}: {maps[0, i, 2]:.6f}" for i in range(3)]
+
+
+def test_a_number_written_into_a_cell_has_no_more_digits_than_its_step_carries(explore, tmp_path):
+    maps = write_run(tmp_path / "run", prompts={"three": list("abc")})
+    for step, digits in ((200, 4), (40, 3)):
+        page = explore(tmp_path / "run", f"#step={step}&layer=0&head=1")
+        carried = maps[0, step][0, 1].astype(float).round(6 if step == 200 else 3)
+        expected = [f"{carried[i, j]:.{digits}f}" if j <= i else "" for i in range(3) for j in range(3)]
+        assert page.locator(".numbers span").all_text_contents() == expected

@@ -65,7 +65,7 @@ def test_every_number_of_a_ribbon_is_read_under_the_pointer(explore, run):
     page.mouse.move(box["x"] + box["width"] * 24.5 / 25, box["y"] + 3.5 * 25)  # a real pointer
     assert page.inner_text("#row-read").endswith(f"channel 24: {said(row['products'][3, 24], 6)}")
     page.mouse.move(5, 5)
-    assert page.inner_text("#row-read") == f"key 3 {tokens[3]} · weight: {said(row['weight'][3], 6)}"
+    assert page.inner_text("#row-read") == f"key 3 \u2068{tokens[3]}\u2069 · weight: {said(row['weight'][3], 6)}"
 
 
 def test_x_q_k_v_and_out_are_the_files_by_keyboard(explore, run):

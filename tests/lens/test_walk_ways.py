@@ -32,7 +32,8 @@ def run(tmp_path_factory):
 
 def test_between_the_first_and_the_last_step_there_are_the_weights_alone(explore, run):
     page = walk(explore, run, "#prompt=1&step=10&layer=0&head=1&query=5")
-    assert page.inner_text(".missing p").startswith("Step 10 carries its maps alone, to three decimals.")
+    missing = "Of the attention, step 10 carries the weights alone, to three decimals."
+    assert page.inner_text(".missing p").startswith(missing)
     assert not page.locator(".row-box").is_visible() and not page.locator(".walking").is_visible()
     page.click("text=Go to step 200")
     assert page.inner_text(".step") == "step 200"
@@ -96,12 +97,12 @@ def test_a_click_or_a_key_in_the_table_chooses_a_key_and_reads_its_numbers(explo
     page.mouse.move(5, 5)
     page.focus(".row-box")
     for keys, expected in [
-        (["ArrowDown"], f"key 2 ␣fox · weight: {said(row['weight'][2], 6)}"),
-        (["ArrowLeft"], f"key 2 ␣fox · exp: {said(row['exp'][2], 6)}"),
-        (["Home"], f"key 2 ␣fox · q × k, channel 0: {said(row['products'][2, 0], 6)}"),
-        (["ArrowRight", "ArrowUp"], f"key 1 ␣a · q × k, channel 1: {said(row['products'][1, 1], 6)}"),
-        (["End"], f"key 1 ␣a · weight × v, channel 2: {said(row['weighted'][1, 2], 6)}"),
-        (["ArrowDown"] * 6, "key 7 ␣wished · weight × v, channel 2: 0, masked"),
+        (["ArrowDown"], f"key 2 \u2068␣fox\u2069 · weight: {said(row['weight'][2], 6)}"),
+        (["ArrowLeft"], f"key 2 \u2068␣fox\u2069 · exp: {said(row['exp'][2], 6)}"),
+        (["Home"], f"key 2 \u2068␣fox\u2069 · q × k, channel 0: {said(row['products'][2, 0], 6)}"),
+        (["ArrowRight", "ArrowUp"], f"key 1 \u2068␣a\u2069 · q × k, channel 1: {said(row['products'][1, 1], 6)}"),
+        (["End"], f"key 1 \u2068␣a\u2069 · weight × v, channel 2: {said(row['weighted'][1, 2], 6)}"),
+        (["ArrowDown"] * 6, "key 7 \u2068␣wished\u2069 · weight × v, channel 2: 0, masked"),
     ]:
         for name in keys:
             page.keyboard.press(name)
@@ -186,3 +187,14 @@ def test_the_row_follows_a_change_quickly(explore, tmp_path, capsys):
     with capsys.disabled():
         print(f"\na row of 64 keys, key_dim 65: {times['seen'] - times['away']:.1f} ms of script (median of 24)")
     assert times["seen"] - times["away"] < 60  # 5 ms is the aim; a busy machine gets a generous bound
+
+
+def test_the_reading_of_a_number_goes_when_the_step_no_longer_carries_it(explore, tmp_path):
+    write_run(tmp_path / "run", steps=(0, 10, 40))
+    page = walk(explore, tmp_path / "run", "#prompt=2&step=0&query=6&key=2")
+    page.hover(".row-box tbody tr:nth-child(3) .of-score")
+    assert "score" in page.inner_text("#row-read")
+    page.focus("input[type=range]")
+    page.keyboard.press("ArrowRight")
+    page.locator(".missing p", has_text="step 10").wait_for()
+    assert "score" not in page.inner_text("#row-read") and "weight" in page.inner_text("#row-read")
