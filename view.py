@@ -18,8 +18,8 @@ Open a run's attention explorer: one HTML file that needs no network. stdout is 
   python view.py --example                         worked examples: no training, no run
 
   RUN              a run's folder or its name in runs/ (default: the newest)
-  --prompt TEXT    show the attention over this text too, at every snapshot whose weights were kept and at the end;
-                   can be given several times
+  --prompt TEXT    show the attention over this text too, at the snapshots whose weights were kept and at the best
+                   checkpoint, of a long text at some of them; can be given several times
   --tokens N       let the model go on from each prompt for up to N tokens, and show them (default 0)
   --example        show small worked examples in place of a run
   --out FILE.html  where to write the page (default: attention.html in the run;
@@ -31,7 +31,8 @@ Open a run's attention explorer: one HTML file that needs no network. stdout is 
 The keys and colours of the page are explained in docs/explorer.md."""
 
 TEMPERATURE = 0.8  # of a continuation, as sample.py has it
-# Weights in the maps of own prompts, at most, if that is two steps: a page of up to 30 MB, which opens in a second.
+# Weights in the maps of own prompts, at most, but for the first and the last step, which are always shown: a page of
+# about 30 MB, which opens in a second.
 MOST_WEIGHTS = 24_000_000
 
 

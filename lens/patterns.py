@@ -20,18 +20,19 @@ def head_metrics(
     where `period` is. `previous_token` is then measured in the first saying alone, from its second token on. There
     no token tells anything about another, so a head can find the one before by its place only; in sentences other
     tokens are worth looking at, and such a head may well turn to them. A map of one token has no row to measure, and
-    all but `mean_distance` are None. Raises ValueError where the map does not hold both sayings.
+    all but `mean_distance` are None; of maps that see the future `entropy` and `mean_distance` are None, which are
+    about the past. Raises ValueError where the map does not hold both sayings.
     """
-    several = weights.shape[-1] > 1
+    several, causal = weights.shape[-1] > 1, not weights.triu(1).any()
     twice = (period, offset, _length_of_repeat(weights, period, offset, length)) if period else None
     first_saying = (offset + 1, offset + twice[2]) if twice else (1, None)
     return {
-        "entropy": entropy(weights) if several else None,
+        "entropy": entropy(weights) if several and causal else None,
         "previous_token": previous_token(weights, *first_saying) if several else None,
         "first_token": first_token(weights) if several else None,
         "duplicate_token": duplicate_token(weights, *twice) if twice else None,
         "induction": induction(weights, *twice) if twice else None,
-        "mean_distance": mean_distance(weights),
+        "mean_distance": mean_distance(weights) if causal else None,
     }
 
 

@@ -59,7 +59,8 @@ def payload(readings: list[Reading]) -> dict:
 
 
 def _describe(reading: Reading, config: GPTConfig) -> None:
-    """Tells a reading what the model's configuration says of scale and position."""
+    """Tells a reading what the model's configuration says of mask, scale and position."""
+    reading.causal = config.causal
     reading.position = config.position
     for arrays in reading.steps.values():
         if "l0.q" in arrays:
@@ -185,8 +186,11 @@ def _parameters(config: GPTConfig) -> list[tuple[str, int]]:
     """The parts of the model and their numbers of parameters; none where the vocabulary is not known."""
     if not config.vocab_size:
         return []
-    with torch.device("meta"):
-        return GPT(config).parameter_table()
+    try:
+        with torch.device("meta"):
+            return GPT(config).parameter_table()
+    except (TypeError, ValueError) as wrong:
+        raise InputError(f"config.yaml: its model section describes no model ({wrong})") from wrong
 
 
 def _finite(metrics: dict) -> dict:
@@ -203,9 +207,11 @@ _LOSSES = {"train": "train_loss", "val": "val_loss", "story": "story_loss"}
 
 def _losses(lines: list[dict]) -> list[dict]:
     """{"step", "train", "val", "story"} by step, at most about MOST_LOSSES of them; every evaluation is kept."""
-    by_step = {line.get("step"): line for line in lines}  # a step said again by a resumed run counts once
+    by_step = {
+        line["step"]: line for line in lines if type(line.get("step")) is int
+    }  # a step said again by a resumed run counts once
     rows = []
-    for number, (step, line) in enumerate(sorted((step, line) for step, line in by_step.items() if step is not None)):
+    for number, (step, line) in enumerate(sorted(by_step.items())):
         losses = _finite({short: line.get(name) for short, name in _LOSSES.items()})
         if "val" in losses or (losses and number % math.ceil(len(by_step) / MOST_LOSSES) == 0):
             rows.append({"step": step, **losses})

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from experiment.errors import InputError
 from lens.effects import effects
 from lens.patterns import head_metrics
+from lens.snapshots import json_lines, read_text
 from model.generate import evaluating
 
 MAX_TOKENS = 64  # of a prompt: a map of 64 x 64 can still be read cell by cell
@@ -218,10 +219,10 @@ class Recorder:
 def read_heads(run: Path) -> list[dict]:
     """The rows of snapshots/heads.jsonl; none where it is absent. Raises InputError where it is damaged."""
     path = run / "snapshots" / "heads.jsonl"
-    try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
-    except ValueError as error:
-        raise InputError(f"{path}: damaged ({error})") from None
+    rows = read_text(path, json_lines) if path.exists() else []
+    if not all(type(row.get("step")) is int for row in rows):
+        raise InputError(f"{path}: damaged, a step expected in every line")
+    return rows
 
 
 def save_whole(path: Path, tensors: dict[str, torch.Tensor]) -> None:

@@ -93,21 +93,24 @@ def read_snapshots(run: Path) -> list[Reading]:
     if not readings:
         raise InputError(f"{folder / 'prompts.json'}: names no prompt, expected at least one")
     for step, file in files.items():
+        whole = step in (min(files), max(files))  # the page carries q, k and v of these steps alone
         for reading, arrays in zip(readings, _read_arrays(file, readings), strict=True):
-            reading.steps[step] = arrays
+            kept = arrays if whole else {name: a for name, a in arrays.items() if not _VECTORS.fullmatch(name)}
+            reading.steps[step] = kept
     for row in read_text(folder / "heads.jsonl", json_lines):
-        try:
-            reading, key = readings[row["prompt"]], (row["step"], row["layer"], row["head"])
-            file = folder / f"step-{row['step']:06d}" / RECORDED
-        except (KeyError, IndexError, TypeError, ValueError) as wrong:
+        place = [row.get(name) for name in _ROW_KEYS]
+        if not all(type(number) is int and number >= 0 for number in place) or place[1] >= len(readings):
             expected = "step, prompt, layer and head in every line"
-            raise InputError(f"{folder / 'heads.jsonl'}: expected {expected}, not {row}") from wrong
-        if row["step"] not in reading.steps:
+            raise InputError(f"{folder / 'heads.jsonl'}: expected {expected}, not {row}")
+        step, prompt, layer, head = place
+        reading, key, file = readings[prompt], (step, layer, head), folder / f"step-{step:06d}" / RECORDED
+        if step not in reading.steps:
             raise InputError(f"{file}: missing, though heads.jsonl has its scores")
         reading.metrics[key] = {name: value for name, value in row.items() if name not in _ROW_KEYS}
     return readings
 
 
+_VECTORS = re.compile(r"l\d+\.(x|q|k|v|out)")
 _ROW_KEYS = ("step", "prompt", "layer", "head")
 
 

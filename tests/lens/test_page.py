@@ -281,3 +281,23 @@ def test_a_run_without_maps_says_so(tmp_path):
     (tmp_path / "config.yaml").write_text("")
     with pytest.raises(InputError, match="no attention maps recorded"):
         build_page(tmp_path)
+
+
+@pytest.mark.parametrize("line", ['{"step": [1]}', '{"step": "a"}', '{"step": NaN}', "{}"])
+def test_a_line_of_metrics_without_a_step_is_left_out(tmp_path, line):
+    write_run(tmp_path / "run", steps=(0, 5))
+    whole = data_of(build_page(tmp_path / "run"))["losses"]
+    with (tmp_path / "run/metrics.jsonl").open("a") as file:
+        file.write(line + "\n")
+    assert data_of(build_page(tmp_path / "run"))["losses"] == whole
+
+
+@pytest.mark.parametrize(
+    "row", [{"step": 0, "prompt": -1, "layer": 0, "head": 0}, {"step": 0, "prompt": 0, "layer": [], "head": 0}]
+)
+def test_a_row_of_heads_that_names_no_head_is_refused(tmp_path, row):
+    write_run(tmp_path / "run", steps=(0,))
+    with (tmp_path / "run/snapshots/heads.jsonl").open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    with pytest.raises(InputError, match=r"heads\.jsonl: expected step, prompt, layer and head in every line"):
+        build_page(tmp_path / "run")

@@ -278,3 +278,11 @@ def test_without_the_head_that_looks_one_token_back_there_is_no_induction():
         assert float(prefix_matching(later, ids)[0]) < most
         predicted = broken(torch.tensor([ids]))[0][0].argmax(-1).tolist()
         assert not any(predicted[i] == ids[i + 1] for i in range(1 + TOKENS, 2 * TOKENS))
+
+
+def test_maps_that_see_the_future_have_no_entropy_and_no_distance_in_the_past():
+    weights = torch.tensor([[[0.5, 0.5], [0.25, 0.75]]])
+    metrics = head_metrics(weights)
+    assert metrics["entropy"] is None and metrics["mean_distance"] is None
+    assert metrics["previous_token"].tolist() == [0.25]
+    assert head_metrics(weights.tril())["mean_distance"] is not None  # the control

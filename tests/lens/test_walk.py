@@ -58,7 +58,9 @@ def test_every_number_of_a_ribbon_is_read_under_the_pointer(explore, run):
     row = row_of(arrays_of(run, 2, 200, 1), 1, 20)
     cells = [(j, c) for j in (0, 7, 20, 21, 23) for c in (0, 11, 24)]
     tokens = [token.replace(" ", "␣") for token in STORY[:24]]
-    expected = [f"key {j} {tokens[j]} · q × k, channel {c}: {said(row['products'][j, c], 6)}" for j, c in cells]
+    expected = [
+        f"key {j} \u2068{tokens[j]}\u2069 · q × k, channel {c}: {said(row['products'][j, c], 6)}" for j, c in cells
+    ]
     assert page.evaluate(READ_RIBBON, [0, cells]) == expected
     page.locator(".row-box").scroll_into_view_if_needed()
     box = page.locator(".ribbons").bounding_box()
