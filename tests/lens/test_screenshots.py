@@ -21,6 +21,8 @@ def test_each_of_the_seven_parts_is_drawn(explore, usual, tmp_path, scheme):
     run, folder = Path(os.environ.get("EXPLORER_RUN", usual[0])), Path(os.environ.get("EXPLORER_SHOTS", tmp_path))
     folder.mkdir(parents=True, exist_ok=True)
     page = explore(run, os.environ.get("EXPLORER_HASH", ""), color_scheme=scheme)
+    for sticking in ("#controls", ".walk-bar"):  # in a picture that is taller than the window they would lie over it
+        page.eval_on_selector_all(sticking, "bars => bars.forEach((bar) => { bar.style.position = 'static'; })")
     for part in PARTS:
         section = page.locator(f"section[aria-labelledby={part}-title]")
         section.scroll_into_view_if_needed()
