@@ -6,7 +6,7 @@ Everything is computed by model/attention.py, as in a model; what goes in is sma
 import torch
 from torch import Tensor
 
-from lens.snapshots import Reading
+from lens.snapshots import ATTENTION, Reading
 from model.attention import MultiHeadAttention, attend
 
 WORDS = ["Your", "journey", "starts"]
@@ -251,8 +251,7 @@ def worked(
     """
     scale = arrays["q"].shape[-1] ** -0.5 if scale is None else scale
     reading = Reading(name, tokens, {}, keys=keys, causal=causal, scale=scale, says=says, given=given)
-    kept = ("x", "q", "k", "v", "weights", "out")
-    reading.add(0, {f"l0.{part}": arrays[part] for part in kept if part in arrays}, period)
+    reading.add(0, {f"l0.{part}": arrays[part] for part in (*ATTENTION, "weights") if part in arrays}, period)
     return reading
 
 

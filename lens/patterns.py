@@ -36,6 +36,15 @@ def head_metrics(
     }
 
 
+def head_scores(weights: Tensor, *repeat: int | None) -> list[dict[str, float | None]]:
+    """`head_metrics` of one layer's maps (H, T, T), a dict for each head, its numbers to six decimals."""
+    metrics = head_metrics(weights, *repeat)
+    return [
+        {name: None if value is None else round(value[head].item(), 6) for name, value in metrics.items()}
+        for head in range(len(weights))
+    ]
+
+
 def entropy(weights: Tensor) -> Tensor:
     """Shannon entropy of row i divided by ln(i + 1), the most it can be; mean over i >= 1. 0: one key, 1: all alike.
 

@@ -10,7 +10,7 @@ import yaml
 
 from data.tokenizer import Tokenizer
 from experiment.errors import InputError
-from lens.images import COLOURS, SIGNED, future
+from lens.images import COLOURS, SIGNED
 from lens.snapshots import ATTENTION, EFFECTS, IDS, Reading, json_lines, read_text
 from model import GPT, GPTConfig
 
@@ -26,7 +26,7 @@ def run_payload(run: Path, readings: list[Reading]) -> dict:
     samples = run / "samples.txt"
     lines = read_text(run / "metrics.jsonl", json_lines)
     config = read_text(run / "config.yaml", str)
-    model = _model_config(run, config)
+    model, parameters = _model(run, config)
     for reading in readings:
         _describe(reading, model)
     return payload(readings) | {
@@ -34,7 +34,7 @@ def run_payload(run: Path, readings: list[Reading]) -> dict:
         "labels": _labels(run, readings),
         "losses": _losses(lines),
         "floor": _finite({"floor": next((line["story_floor"] for line in lines if "story_floor" in line), None)}),
-        "parameters": _parameters(model),
+        "parameters": parameters,
         "config": config,
         "samples": read_text(samples, str)[-MOST_SAMPLES:] if samples.exists() else "",
     }
@@ -71,12 +71,10 @@ def _pack_reading(reading: Reading) -> dict:
     """A prompt: all numbers to six decimals for its first and last step, the maps to three between, and the metrics."""
     steps = sorted(reading.steps)
     layers, heads = reading.shape
-    square = reading.keys is None
-    # a map that no step gives weight to the future is a causal one, unless we were told
-    masked = np.logical_and.reduce([future(reading.maps(step)) for step in steps]) if square else np.False_
-    if reading.causal is False:
-        masked = np.zeros_like(masked)
-    causal = bool(masked.any()) or (square and len(reading.tokens) == 1 and reading.causal is not False)
+    # a model that is to mask and does not is shown as it is: its maps tell
+    after = np.triu(np.ones(reading.steps[steps[0]]["l0.weights"].shape[1:], dtype=bool), 1)
+    causal = reading.causal and reading.keys is None and not any(seen[:, after].any() for seen in reading.every_map())
+    masked = after if causal else np.zeros_like(after)
     return {
         "name": reading.name,
         "says": reading.says,
@@ -174,23 +172,17 @@ def _labels(run: Path, readings: list[Reading]) -> dict[int, str]:
     return {id: tokenizer.label(id) for id in sorted(ids)}
 
 
-def _model_config(run: Path, config: str) -> GPTConfig:
-    """The model section of a run's config.yaml. Raises InputError where it describes no model."""
+def _model(run: Path, config: str) -> tuple[GPTConfig, list[tuple[str, int]]]:
+    """The model section of a run's config.yaml, and the model's parts with their numbers of parameters.
+
+    No parts where the vocabulary is not known. Raises InputError where it describes no model.
+    """
     try:
-        return GPTConfig(**yaml.safe_load(config)["model"])
+        model = GPTConfig(**yaml.safe_load(config)["model"])
+        with torch.device("meta"):
+            return model, GPT(model).parameter_table() if model.vocab_size else []
     except (yaml.YAMLError, LookupError, TypeError, ValueError) as wrong:
         raise InputError(f"{run / 'config.yaml'}: its model section describes no model ({wrong})") from wrong
-
-
-def _parameters(config: GPTConfig) -> list[tuple[str, int]]:
-    """The parts of the model and their numbers of parameters; none where the vocabulary is not known."""
-    if not config.vocab_size:
-        return []
-    try:
-        with torch.device("meta"):
-            return GPT(config).parameter_table()
-    except (TypeError, ValueError) as wrong:
-        raise InputError(f"config.yaml: its model section describes no model ({wrong})") from wrong
 
 
 def _finite(metrics: dict) -> dict:

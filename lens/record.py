@@ -18,8 +18,8 @@ from safetensors.torch import save_file
 
 from experiment.errors import InputError
 from lens.effects import effects
-from lens.patterns import head_metrics
-from lens.snapshots import json_lines, read_text
+from lens.patterns import head_scores
+from lens.snapshots import ATTENTION, RECORDED, json_lines, read_text
 from model.generate import evaluating
 
 MAX_TOKENS = 64  # of a prompt: a map of 64 x 64 can still be read cell by cell
@@ -147,7 +147,7 @@ def trace(model, ids: list[int]) -> dict[str, torch.Tensor]:
     return {
         f"l{layer}.{name}": record[name][0].float().cpu().contiguous()
         for layer, record in enumerate(layers)
-        for name in ("x", "q", "k", "v", "weights", "out")
+        for name in (*ATTENTION, "weights")
     }
 
 
@@ -180,7 +180,7 @@ class Recorder:
                 tensors[f"p{number}.{name}"] = tensor
         folder = self.folder / f"step-{step:06d}"
         folder.mkdir(exist_ok=True)
-        save_whole(folder / "attention.safetensors", tensors)
+        save_whole(folder / RECORDED, tensors)
         if self.room_for(model, step):
             state = model.state_dict()
             if model.config.tie_embeddings:
@@ -209,10 +209,8 @@ class Recorder:
         for number, prompt in enumerate(self.prompts):
             repeat = (prompt.period, prompt.offset, prompt.length) if prompt.period else ()
             for layer, weights in enumerate(self.maps(tensors, number)):
-                metrics = head_metrics(weights, *repeat)
-                for head in range(len(weights)):
-                    values = {k: None if v is None else round(v[head].item(), 6) for k, v in metrics.items()}
-                    rows.append({"step": step, "prompt": number, "layer": layer, "head": head, **values})
+                for head, scores in enumerate(head_scores(weights, *repeat)):
+                    rows.append({"step": step, "prompt": number, "layer": layer, "head": head, **scores})
         return rows
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from experiment.errors import InputError
-from lens.patterns import head_metrics
+from lens.patterns import head_scores
 
 RECORDED = "attention.safetensors"
 ATTENTION = ("x", "q", "k", "v", "out")
@@ -34,7 +34,7 @@ class Reading:
     metrics: dict[tuple[int, int, int], dict[str, float | None]] = field(default_factory=dict)  # (step, layer, head)
     generated_from: int | None = None  # the position of the first token that the model wrote itself
     keys: list[str] | None = None  # where the keys are not the queries' own tokens
-    causal: bool | None = None  # None: told from the maps
+    causal: bool = True  # False: nothing is masked, whatever the maps look like
     scale: float | None = None  # what the scores are multiplied by; None: not known
     position: str | None = None  # how the model tells places apart, as in GPTConfig
     says: str = ""  # a sentence about it
@@ -50,18 +50,18 @@ class Reading:
         """The maps of one step: (L, H, queries, keys)."""
         return np.stack([self.steps[step][f"l{layer}.weights"] for layer in range(self.shape[0])])
 
+    def every_map(self) -> Iterator[np.ndarray]:
+        """The maps (H, queries, keys) of each layer at each step."""
+        return (array for arrays in self.steps.values() for name, array in arrays.items() if name.endswith(".weights"))
+
     def add(self, step: int, tensors: dict[str, Tensor], period: int | None = None) -> None:
         """Adds what was computed at a step, and its metrics: none where the maps are known not to be causal ones.
 
         `period` as in `patterns.head_metrics`.
         """
         self.steps[step] = {name: tensor.numpy() for name, tensor in tensors.items()}
-        if self.causal is False:
-            return
-        for layer in range(self.shape[0]):
-            metrics = head_metrics(tensors[f"l{layer}.weights"], period)
-            for head in range(self.shape[1]):
-                scores = {name: None if value is None else value[head].item() for name, value in metrics.items()}
+        for layer in range(self.shape[0] if self.causal else 0):
+            for head, scores in enumerate(head_scores(tensors[f"l{layer}.weights"], period)):
                 self.metrics[step, layer, head] = scores
 
 
@@ -95,8 +95,8 @@ def read_snapshots(run: Path) -> list[Reading]:
     for step, file in files.items():
         whole = step in (min(files), max(files))  # the page carries q, k and v of these steps alone
         for reading, arrays in zip(readings, _read_arrays(file, readings), strict=True):
-            kept = arrays if whole else {name: a for name, a in arrays.items() if not _VECTORS.fullmatch(name)}
-            reading.steps[step] = kept
+            dropped = () if whole else ATTENTION
+            reading.steps[step] = {name: a for name, a in arrays.items() if name.split(".")[-1] not in dropped}
     for row in read_text(folder / "heads.jsonl", json_lines):
         place = [row.get(name) for name in _ROW_KEYS]
         if not all(type(number) is int and number >= 0 for number in place) or place[1] >= len(readings):
@@ -110,7 +110,6 @@ def read_snapshots(run: Path) -> list[Reading]:
     return readings
 
 
-_VECTORS = re.compile(r"l\d+\.(x|q|k|v|out)")
 _ROW_KEYS = ("step", "prompt", "layer", "head")
 
 

@@ -15,6 +15,9 @@ export function write(at, text) {
   if (firstChild.data !== text) firstChild.data = text;
 }
 
+/** A token within other words, as `visible` or `called` has it. */
+export const chip = (token) => element("bdi", { class: "token" }, token);
+
 /** Gives a cell a background and an ink, as from `shade`. */
 export function tint(at, { background, ink }) {
   at.style.cssText = `background:${background};color:${ink}`;
@@ -29,9 +32,3 @@ export function called(id) {
 }
 
 export const decimals = (value) => value.toFixed(page.digits.short);
-
-/** A signed number with a minus sign as wide as a digit. What rounds to zero, as a sum may, has none. */
-export function signed(value) {
-  const text = decimals(Math.abs(value));
-  return value < 0 && Number(text) ? `−${text}` : text;
-}

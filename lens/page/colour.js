@@ -121,9 +121,12 @@ export const TICKS = {
   log: [".001 or less", ".01", ".1", "1"],
 };
 
+/** A scale as a background, its least at the left; `colours`: page.colours or page.signed. */
+export const gradient = (colours) => `linear-gradient(to right, ${colours[theme()].join(", ")})`;
+
 export function legend(scale) {
   const bar = element("div", { class: "legend-bar" });
-  bar.style.background = `linear-gradient(to right, ${page.colours[theme()].join(", ")})`;
+  bar.style.background = gradient(page.colours);
   const ticks = TICKS[scale].map((text, index) => {
     const tick = element("span", {}, text);
     const share = `${(100 * index) / (TICKS[scale].length - 1)}%`;

@@ -1,13 +1,12 @@
 // The logit lens: what the model would predict if it stopped after each layer, layer by position.
 
-import { called, cell, decimals, tint, write } from "./cells.js";
+import { called, cell, chip, decimals, tint, write } from "./cells.js";
 import { shade, theme } from "./colour.js";
 import { element } from "./dom.js";
 import { visible } from "./label.js";
+import { MOVES } from "./pointer.js";
 import { around, inSight, keepInView, said } from "./sight.js";
 import { change, shownEffects, shownPrompt, state } from "./state.js";
-
-const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 export function logitLens(host) {
   const [heading, body, foot] = [element("tr"), element("tbody"), element("tr")];
@@ -85,12 +84,11 @@ export function logitLens(host) {
     marks[1].style.setProperty("--row", index);
     marks[1].style.setProperty("--column", at - shown.first);
     const [id, probability] = [effects["lens.ids"].at(index, at), effects["lens.probabilities"].at(index, at)];
-    const token = (text) => element("bdi", { class: "token" }, text);
     const truth = () => [
-      " · the true next, ", token(called(effects["attribution.target"].at(at))), `, ${decimals(effects["lens.next"].at(index, at))}`,
+      " · the true next, ", chip(called(effects["attribution.target"].at(at))), `, ${decimals(effects["lens.next"].at(index, at))}`,
     ];
     readout.replaceChildren(
-      `after ${named(index)}, position ${at} `, token(visible(tokens[at])), " → ", token(called(id)), ` ${decimals(probability)}`,
+      `after ${named(index)}, position ${at} `, chip(visible(tokens[at])), " → ", chip(called(id)), ` ${decimals(probability)}`,
       ...(at === tokens.length - 1 ? [" · no true next token: the prompt ends here"] : truth()),
     );
   }

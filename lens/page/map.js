@@ -5,6 +5,7 @@ import { paint, shade } from "./colour.js";
 import { element } from "./dom.js";
 import { short, visible } from "./label.js";
 import { largest } from "./maps.js";
+import { MOVES, partAt } from "./pointer.js";
 import { change, shownKeys, shownMaps, shownPart, shownPrompt, state } from "./state.js";
 
 const LARGEST = 56; // pixels a cell
@@ -14,9 +15,6 @@ const READABLE = 9; // pixels a cell below which only the lit tokens are named
 const NUMBERED = 36; // pixels a cell from which on its weight is written in it
 const EXACT = 64; // and to four digits
 const NARROWEST = 340; // pixels of the column that the map stands in
-
-/** The way of an arrow key on a map: [queries down, keys to the right]. */
-export const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 /** `point(cell)` is told of the cell under the pointer, {query, key}, or null when the pointer has left. */
 export function map(host, point) {
@@ -87,10 +85,9 @@ export function map(host, point) {
 
   function cellAt(event) {
     const box = canvas.getBoundingClientRect();
-    const index = (distance, size, count) => Math.max(0, Math.min(count - 1, Math.floor((distance / size) * count)));
     return {
-      query: part.query + index(event.clientY - box.top, box.height, part.rows),
-      key: part.key + index(event.clientX - box.left, box.width, part.columns),
+      query: part.query + partAt(event.clientY - box.top, box.height, part.rows),
+      key: part.key + partAt(event.clientX - box.left, box.width, part.columns),
     };
   }
 

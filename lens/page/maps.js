@@ -6,6 +6,12 @@ export const keysOf = (prompt) => prompt.keys ?? prompt.tokens;
 /** How many of a prompt's tokens are shown at once: all of them, or of a long prompt a window. */
 export const atOnce = (length) => (length <= 80 ? length : 64);
 
+/** Where the window around one of them starts: windows are half a window apart, so that one stands still for a while. */
+export function windowStart(index, length) {
+  const window = atOnce(length);
+  return Math.max(0, Math.min(length - window, (Math.floor((index - window / 4) / (window / 2)) * window) / 2));
+}
+
 /** How many weights a head's map has: with a causal mask those of the keys up to the query. */
 export function cellsOf(prompt) {
   const { length } = prompt.tokens;

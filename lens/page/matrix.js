@@ -1,15 +1,15 @@
 // A matrix of signed numbers, one for each part of the model: layers down, heads and the MLP across.
 
-import { cell, signed, tint, write } from "./cells.js";
-import { signedShade, theme } from "./colour.js";
+import { cell, tint, write } from "./cells.js";
+import { gradient, signedShade } from "./colour.js";
 import { page } from "./data.js";
 import { element } from "./dom.js";
+import { brief } from "./number.js";
+import { MOVES } from "./pointer.js";
 import { change, shownPrompt, state } from "./state.js";
 
 const ROOMY = 4; // heads a layer up to which cells are wide
 const READABLE = 8; // and up to which numbers fit into them
-
-const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 /** `tell(place)` hears of the cell under the pointer or the focus, {layer, part}, or null when it has left. */
 export function matrix(label, tell) {
@@ -59,15 +59,15 @@ export function matrix(label, tell) {
     if (cells.length !== layers || cells[0].length !== heads + 1) build(layers, heads);
     cells.forEach((row, layer) => row.forEach((one, part) => {
       const value = values[layer * (heads + 1) + part];
-      write(one, signed(value));
+      write(one, brief(value));
       tint(one, signedShade(value, most));
       const chosen = layer === state.layer && part === state.head;
       one.setAttribute("aria-selected", chosen);
       one.tabIndex = chosen ? 0 : -1;
     }));
-    bar.style.background = `linear-gradient(to right, ${page.signed[theme()].join(", ")})`;
-    write(ticks[0], signed(-most));
-    write(ticks[2], signed(most));
+    bar.style.background = gradient(page.signed);
+    write(ticks[0], brief(-most));
+    write(ticks[2], brief(most));
   }
 
   /** Lights one cell, or none. */

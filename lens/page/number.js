@@ -5,6 +5,7 @@ import { element } from "./dom.js";
 
 const LONGEST = 1e6; // from here on a power of ten is shorter
 
+/** With a minus as wide as a digit; what rounds to zero, as a sum may, has none. */
 export function printedTo(value, digits) {
   if (!Number.isFinite(value)) return value < 0 ? "−∞" : "∞";
   if (Math.abs(value) >= LONGEST) return power(value, digits);

@@ -3,8 +3,8 @@
 import { paint } from "./colour.js";
 import { blockOf, smallOf } from "./data.js";
 import { element } from "./dom.js";
-import { MOVES } from "./map.js";
 import { keysOf } from "./maps.js";
+import { MOVES, partAt } from "./pointer.js";
 import { change, shownMaps, shownPart, shownPrompt, state } from "./state.js";
 
 const SQUARE = 3; // pixels
@@ -22,9 +22,8 @@ export function overview(host) {
   /** The cell with the largest weight in the square under the pointer. */
   function cellAt(event) {
     const box = canvas.getBoundingClientRect();
-    const index = (distance, size, count) => Math.max(0, Math.min(count - 1, Math.floor((distance / size) * count)));
-    const query = index(event.clientY - box.top, box.height, canvas.height) * block();
-    const key = index(event.clientX - box.left, box.width, canvas.width) * block();
+    const query = partAt(event.clientY - box.top, box.height, canvas.height) * block();
+    const key = partAt(event.clientX - box.left, box.width, canvas.width) * block();
     let best = { query, key, weight: -1 };
     for (let down = 0; down < Math.min(block(), shownMaps().queries - query); down++) {
       const row = shownMaps().row(state.layer, state.head, query + down).subarray(key, key + block());

@@ -1,12 +1,14 @@
 // Which parts matter at the chosen position: direct logit attribution, and beside it ablation, part by part.
 
-import { called, cell, decimals, signed, tint, write } from "./cells.js";
+import { called, cell, chip, decimals, tint, write } from "./cells.js";
 import { signedShade } from "./colour.js";
 import { element } from "./dom.js";
 import { visible } from "./label.js";
 import { matrix } from "./matrix.js";
+import { brief } from "./number.js";
 import { inSight } from "./sight.js";
 import { shownEffects, shownPrompt, state } from "./state.js";
+import { largest } from "./vector.js";
 
 export function parts(host) {
   const question = element("p", { class: "question" });
@@ -30,7 +32,7 @@ export function parts(host) {
   );
   let hovered = null;
 
-  const token = (id) => element("bdi", { class: "token" }, called(id));
+  const token = (id) => chip(called(id));
   const isLast = () => state.query === shownPrompt().tokens.length - 1;
 
   /** Tells of one part; without one, of the chosen head. */
@@ -42,14 +44,14 @@ export function parts(host) {
     const { layer, part } = place ?? { layer: state.layer, part: state.head };
     for (const one of [attribution, ablation]) one.light(place);
     const name = `Layer ${layer}, ${part < heads ? `head ${part}` : "MLP"}`;
-    const written = `writes ${signed(effects["attribution.parts"].at(state.query, layer, part))} logits`;
+    const written = `writes ${brief(effects["attribution.parts"].at(state.query, layer, part))} logits`;
     readout.textContent = `${name}: ${written}${isLast() ? "" : `; ${without(effects.ablation.at(state.query, layer, part))}`}`;
   }
 
   function ask(effects) {
     const [target, against] = ["target", "against"].map((name) => effects[`attribution.${name}`].at(state.query));
     question.replaceChildren(
-      `At position ${state.query}, `, element("bdi", { class: "token" }, visible(shownPrompt().tokens[state.query])),
+      `At position ${state.query}, `, chip(visible(shownPrompt().tokens[state.query])),
       isLast() ? ", what makes its likeliest next token " : ", what makes the true next token ", token(target),
       isLast() ? " more likely than the second, " : " more or less likely than its strongest rival, ", token(against), "?",
     );
@@ -67,9 +69,9 @@ export function parts(host) {
     const total = (kind) => values.reduce((sum, value, index) => sum + (kind(index % (heads + 1)) ? value : 0), 0);
     const shares = [of("embedding"), total((part) => part < heads), total((part) => part === heads), of("bias")];
     attribution.draw(values, most);
-    terms.forEach(({ value }, index) => write(value, signed(shares[index])));
+    terms.forEach(({ value }, index) => write(value, brief(shares[index])));
     for (const one of [0, 3]) tint(terms[one].value, signedShade(shares[one], most)); // the others are sums of cells
-    write(sum.value, signed(shares.reduce((one, other) => one + other)));
+    write(sum.value, brief(shares.reduce((one, other) => one + other)));
     ablation.node.hidden = isLast();
     absent.hidden = !isLast();
     if (!isLast()) {
@@ -81,4 +83,3 @@ export function parts(host) {
 }
 
 const without = (change) => `without it the loss is ${decimals(Math.abs(change))} nats ${change < 0 ? "lower" : "higher"}`;
-const largest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);

@@ -1,6 +1,6 @@
 // Beside the map: the weight under the pointer, the legend, what is measured of the head, and the map as a picture.
 
-import { write } from "./cells.js";
+import { chip, write } from "./cells.js";
 import { legend, theme } from "./colour.js";
 import { page } from "./data.js";
 import { element } from "./dom.js";
@@ -23,7 +23,7 @@ export function readout(host) {
 
   const named = (role, tokens, index) => [
     element("dt", {}, role),
-    element("dd", {}, element("bdi", { class: "token" }, visible(tokens[index])), ` ${index}`),
+    element("dd", {}, chip(visible(tokens[index])), ` ${index}`),
   ];
 
   /** Tells of one cell; without one, of the pinned cell. */

@@ -4,6 +4,7 @@ import { write } from "./cells.js";
 import { element } from "./dom.js";
 import { visible } from "./label.js";
 import { printedTo } from "./number.js";
+import { MOVES, partAt } from "./pointer.js";
 import { MASKED } from "./row.js";
 import { keepInView } from "./sight.js";
 import { change, shownKeys, state } from "./state.js";
@@ -17,14 +18,7 @@ const SPOKEN = {
   weight: () => "weight",
   weighted: (c) => `weight × v, channel ${c}`,
 };
-const MOVES = {
-  ArrowUp: [-1, 0],
-  ArrowDown: [1, 0],
-  ArrowLeft: [0, -1],
-  ArrowRight: [0, 1],
-  Home: [0, -Infinity],
-  End: [0, Infinity],
-};
+const WAYS = { ...MOVES, Home: [0, -Infinity], End: [0, Infinity] };
 export const STICKING = { top: 50, left: 150 }; // pixels of the head and the first column, as walk.css has them on a wide screen
 
 /** `grid` as rowTable has it, `read` is where a number is said. Returns tell(): says the one that is read, again. */
@@ -64,9 +58,8 @@ export function rowReader(box, read, grid) {
     const { name, width, channel, canvas } = place;
     if (!canvas) return { j: grid.first + cell.parentNode.sectionRowIndex, name, channel };
     const edges = canvas.getBoundingClientRect();
-    const share = (distance, size, parts) => Math.max(0, Math.min(parts - 1, Math.floor((distance / size) * parts)));
-    const line = share(clientY - edges.top, edges.height, grid.lines.length);
-    return { j: grid.first + line, name, channel: share(clientX - edges.left, edges.width, width) };
+    const line = partAt(clientY - edges.top, edges.height, grid.lines.length);
+    return { j: grid.first + line, name, channel: partAt(clientX - edges.left, edges.width, width) };
   }
 
   function hover(at) {
@@ -86,9 +79,9 @@ export function rowReader(box, read, grid) {
     tell();
   });
   box.addEventListener("keydown", (event) => {
-    if (!MOVES[event.key]) return;
+    if (!WAYS[event.key]) return;
     event.preventDefault();
-    const [down, right] = MOVES[event.key];
+    const [down, right] = WAYS[event.key];
     const all = readable();
     const { name, channel } = place ?? resting();
     const now = all.findIndex((one) => one.name === name && one.channel === channel);

@@ -1,6 +1,6 @@
 // What of it all is drawn: the drawings near the screen, and of a long prompt the positions near the query.
 
-import { atOnce } from "./maps.js";
+import { atOnce, windowStart } from "./maps.js";
 
 const MARGIN = "500px 0px"; // so far off the screen a drawing is made ready
 
@@ -19,12 +19,8 @@ export function inSight(host, draw) {
   return () => (near ? drawn() : host.setAttribute("aria-busy", "true"));
 }
 
-/** The positions that a table shows, {first, count}: those around the query, moving on by half a table at a time. */
-export function around(query, length) {
-  const count = atOnce(length);
-  const stride = count / 2;
-  return { first: Math.max(0, Math.min(length - count, Math.round(query / stride) * stride - stride)), count };
-}
+/** The positions that a table shows, {first, count}: those around the query. */
+export const around = (query, length) => ({ first: windowStart(query, length), count: atOnce(length) });
 
 /** Says which positions those are, where they are not all. */
 export function said({ first, count }, length) {

@@ -1,7 +1,7 @@
 // What is shown. One object, changed in one place, kept in the URL hash so that a view can be shared.
 
 import { effectsOf, fullOf, keep, load, mapsOf, page } from "./data.js";
-import { atOnce, keysOf, largest } from "./maps.js";
+import { atOnce, keysOf, largest, windowStart } from "./maps.js";
 import { measured } from "./measures.js";
 
 const CHOICES = {
@@ -32,12 +32,6 @@ export function shownPart() {
   const { queries, keys } = shownMaps();
   const [rows, columns] = [atOnce(queries), atOnce(keys)];
   return { query: windowStart(state.query, queries), key: windowStart(state.key, keys), rows, columns };
-}
-
-/** Windows start half a window apart, so that a view has one window, and it stands still while the cell moves inside. */
-function windowStart(index, length) {
-  const window = atOnce(length);
-  return Math.max(0, Math.min(length - window, (Math.floor((index - window / 4) / (window / 2)) * window) / 2));
 }
 
 let coming = null; // the view that is being unpacked; until it is there, the one before stays whole

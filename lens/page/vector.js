@@ -4,6 +4,7 @@ import { paintSigned, signedShade } from "./colour.js";
 import { tint, write } from "./cells.js";
 import { element } from "./dom.js";
 import { brief, whole } from "./number.js";
+import { partAt } from "./pointer.js";
 
 export const FEW = 8; // numbers that can be printed side by side
 export const CELL = 64; // pixels of one of them, as walk.css has it
@@ -45,7 +46,7 @@ export function vector(name, spoken, told = () => {}) {
 
   const at = (event) => {
     const box = field.getBoundingClientRect();
-    return Math.max(0, Math.min(values.length - 1, Math.floor(((event.clientX - box.left) / box.width) * values.length)));
+    return partAt(event.clientX - box.left, box.width, values.length);
   };
   const kept = () => (document.activeElement === field ? channel : null);
   field.addEventListener("pointermove", (event) => tell(at(event)));

@@ -1,6 +1,7 @@
 // The pinned row step by step: x, q, k, v, scores, scale, mask, softmax, weighted values, proj.
 
-import { theme } from "./colour.js";
+import { chip } from "./cells.js";
+import { gradient } from "./colour.js";
 import { page } from "./data.js";
 import { element } from "./dom.js";
 import { given } from "./given.js";
@@ -60,7 +61,7 @@ export function walk(host) {
   }
 
   function name() {
-    const token = (tokens, at) => element("bdi", { class: "token" }, visible(tokens[at]));
+    const token = (tokens, at) => chip(visible(tokens[at]));
     const where = `layer ${state.layer}, head ${state.head}, step ${shownStep().step.toLocaleString("en")}`;
     title.replaceChildren("query ", token(shownPrompt().tokens, state.query), ` ${state.query}, key `,
       token(shownKeys(), state.key), ` ${state.key} · ${where}`);
@@ -131,7 +132,7 @@ export function walk(host) {
   const draw = inSight(host, () => {
     const full = shownFull();
     name();
-    signs.children[0].style.background = `linear-gradient(to right, ${page.signed[theme()].join(", ")})`;
+    signs.children[0].style.background = gradient(page.signed);
     if (full) drawRow(full);
     steps.hidden = drawn !== shownPrompt();
     steps.classList.toggle("between", !full);
