@@ -7,6 +7,7 @@ import pytest
 
 from lens.page import build_page
 from tests.lens.fabricated import write_run
+from tests.lens.rows import write_rows
 
 
 def find_browser():
@@ -64,3 +65,9 @@ def usual(tmp_path_factory):
     """A run of 2 layers of 3 heads, and its maps by (prompt, step)."""
     run = tmp_path_factory.mktemp("runs") / "small"
     return run, write_run(run)
+
+
+@pytest.fixture(scope="session")
+def rows_run(tmp_path_factory):
+    """A run for the walk along a row: as rows.py makes it."""
+    return write_rows(tmp_path_factory.mktemp("walk") / "made-up")

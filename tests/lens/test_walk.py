@@ -27,19 +27,13 @@ from tests.lens.rows import (
     texts_of,
     vector,
     walk,
-    write_rows,
 )
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return write_rows(tmp_path_factory.mktemp("walk") / "made-up")
-
-
 @pytest.mark.parametrize(("step", "layer", "head", "query"), [(200, 1, 2, 5), (0, 0, 1, 2)])
-def test_every_printed_number_of_a_row_is_numpys_from_q_k_v(explore, run, step, layer, head, query):
-    page = walk(explore, run, f"#prompt=0&step={step}&layer={layer}&head={head}&query={query}")
-    arrays = arrays_of(run, 0, step, layer)
+def test_every_printed_number_of_a_row_is_numpys_from_q_k_v(explore, rows_run, step, layer, head, query):
+    page = walk(explore, rows_run, f"#prompt=0&step={step}&layer={layer}&head={head}&query={query}")
+    arrays = arrays_of(rows_run, 0, step, layer)
     row = row_of(arrays, head, query)
     assert table(page) == texts_of(row)
     assert table(page) != texts_of(row_of(arrays, (head + 1) % 3, query))  # the control: another head's
@@ -53,9 +47,9 @@ def test_every_printed_number_of_a_row_is_numpys_from_q_k_v(explore, run, step, 
     assert all(np.abs(row[name] - raw[name]).max() < 1e-4 for name in ("products", "scaled", "weight", "weighted"))
 
 
-def test_every_number_of_a_ribbon_is_read_under_the_pointer(explore, run):
-    page = walk(explore, run, "#prompt=2&step=200&layer=1&head=1&query=20&key=3")
-    row = row_of(arrays_of(run, 2, 200, 1), 1, 20)
+def test_every_number_of_a_ribbon_is_read_under_the_pointer(explore, rows_run):
+    page = walk(explore, rows_run, "#prompt=2&step=200&layer=1&head=1&query=20&key=3")
+    row = row_of(arrays_of(rows_run, 2, 200, 1), 1, 20)
     cells = [(j, c) for j in (0, 7, 20, 21, 23) for c in (0, 11, 24)]
     tokens = [token.replace(" ", "␣") for token in STORY[:24]]
     expected = [
@@ -70,9 +64,9 @@ def test_every_number_of_a_ribbon_is_read_under_the_pointer(explore, run):
     assert page.inner_text("#row-read") == f"key 3 \u2068{tokens[3]}\u2069 · weight: {said(row['weight'][3], 6)}"
 
 
-def test_x_q_k_v_and_out_are_the_files_by_keyboard(explore, run):
-    page = walk(explore, run, "#prompt=1&step=200&layer=1&head=2&query=7&key=3")
-    arrays = arrays_of(run, 1, 200, 1)
+def test_x_q_k_v_and_out_are_the_files_by_keyboard(explore, rows_run):
+    page = walk(explore, rows_run, "#prompt=1&step=200&layer=1&head=2&query=7&key=3")
+    arrays = arrays_of(rows_run, 1, 200, 1)
     expected = {
         "x of the query": arrays["x"][7],
         "x of the key": arrays["x"][3],
@@ -88,10 +82,10 @@ def test_x_q_k_v_and_out_are_the_files_by_keyboard(explore, run):
     assert page.inner_text("[aria-label='q of the query'] + .read") == f"0: {said(float(arrays['q'][2, 7, 0]), 6)}"
 
 
-def test_the_chosen_keys_sum_is_written_out_channel_by_channel(explore, run):
-    page = walk(explore, run, "#prompt=1&step=200&layer=0&head=1&query=8&key=2")
-    row = row_of(arrays_of(run, 1, 200), 1, 8)
-    q, k = (carried(arrays_of(run, 1, 200)[name])[1] for name in "qk")
+def test_the_chosen_keys_sum_is_written_out_channel_by_channel(explore, rows_run):
+    page = walk(explore, rows_run, "#prompt=1&step=200&layer=0&head=1&query=8&key=2")
+    row = row_of(arrays_of(rows_run, 1, 200), 1, 8)
+    q, k = (carried(arrays_of(rows_run, 1, 200)[name])[1] for name in "qk")
     lines = [[q[8, c], k[2, c], row["products"][2, c]] for c in range(10)]
     written = page.eval_on_selector_all(".ledger li", "all => all.map((one) => [one.textContent, one.title])")
     template = "{} × {} = {}".format
@@ -100,11 +94,11 @@ def test_the_chosen_keys_sum_is_written_out_channel_by_channel(explore, run):
     ]
 
 
-def test_each_step_puts_the_real_numbers_into_its_formula(explore, run):
-    page = walk(explore, run, "#prompt=1&step=200&layer=0&head=1&query=5&key=2")
-    row = row_of(arrays_of(run, 1, 200), 1, 5)
+def test_each_step_puts_the_real_numbers_into_its_formula(explore, rows_run):
+    page = walk(explore, rows_run, "#prompt=1&step=200&layer=0&head=1&query=5&key=2")
+    row = row_of(arrays_of(rows_run, 1, 200), 1, 5)
     score, scaled, exp, weight = (said(row[name][2]) for name in ("score", "scaled", "exp", "weight"))
-    total, v = said(row["exp"].sum()), carried(arrays_of(run, 1, 200)["v"])[1, 2]
+    total, v = said(row["exp"].sum()), carried(arrays_of(rows_run, 1, 200)["v"])[1, 2]
     c = np.abs(v).argmax()
     assert formula(page, "score") == f"qi · kj = sum of the 10 products = {score}"
     assert formula(page, "scale") == f"{score} × 0.316 = {scaled}"
@@ -117,9 +111,9 @@ def test_each_step_puts_the_real_numbers_into_its_formula(explore, run):
     assert "key_dim ** −0.5, here 10 ** −0.5 = 0.316" in page.inner_text("#step-scale .says")
 
 
-def test_a_future_key_has_a_score_that_the_mask_takes_away(explore, run):
-    page = walk(explore, run, "#prompt=1&step=200&layer=0&head=1&query=5&key=7")
-    row = row_of(arrays_of(run, 1, 200), 1, 5)
+def test_a_future_key_has_a_score_that_the_mask_takes_away(explore, rows_run):
+    page = walk(explore, rows_run, "#prompt=1&step=200&layer=0&head=1&query=5&key=7")
+    row = row_of(arrays_of(rows_run, 1, 200), 1, 5)
     assert formula(page, "mask") == f"{said(row['scaled'][7])} + (−∞) = −∞"
     assert formula(page, "softmax") == f"exp(−∞) = 0, and 0 ÷ {said(row['exp'].sum())} = 0"
     backgrounds = page.eval_on_selector_all(
@@ -128,9 +122,9 @@ def test_a_future_key_has_a_score_that_the_mask_takes_away(explore, run):
     assert ["gradient" in background for background in backgrounds] == [False] * 6 + [True] * 3  # hatched
 
 
-def test_the_answers_of_all_heads_stand_side_by_side(explore, run):
-    page = walk(explore, run, "#prompt=1&step=200&layer=1&head=2&query=7")
-    arrays = arrays_of(run, 1, 200, 1)
+def test_the_answers_of_all_heads_stand_side_by_side(explore, rows_run):
+    page = walk(explore, rows_run, "#prompt=1&step=200&layer=1&head=2&query=7")
+    arrays = arrays_of(rows_run, 1, 200, 1)
     z = np.concatenate([row_of(arrays, head, 7)["z"] for head in range(3)])
     assert vector(page, "z of all heads") == [said(value, 6) for value in z]
     assert vector(page, "z of the query") == [said(value, 6) for value in z[6:]]
@@ -147,9 +141,9 @@ def agreement(page):
     return float(f"{mantissa}e{digits}"), "agrees with" in text
 
 
-def test_the_page_tells_how_far_the_logged_weights_are_from_its_own(explore, run):
-    page = walk(explore, run, "#prompt=2&step=200&layer=1&head=0&query=23")
-    arrays = arrays_of(run, 2, 200, 1)
+def test_the_page_tells_how_far_the_logged_weights_are_from_its_own(explore, rows_run):
+    page = walk(explore, rows_run, "#prompt=2&step=200&layer=1&head=0&query=23")
+    arrays = arrays_of(rows_run, 2, 200, 1)
     apart = np.abs(row_of(arrays, 0, 23)["weight"] - carried(arrays["weights"])[0, 23]).max()
     told, agrees = agreement(page)
     assert agrees and told == float(f"{apart:.1e}") < 2e-6
@@ -230,8 +224,8 @@ def test_rope_is_turned_back_and_its_angles_are_written(explore, tmp_path):
     assert [cells[3], cells[5]] == [said(4 * angle), f"{said(k[1])}, {said(k[7])}"]
 
 
-def test_the_page_says_how_a_position_was_told_and_shows_what_an_example_starts_from(explore, run):
-    assert "pe, a learned vector for each position" in walk(explore, run).inner_text("#step-x .says")
+def test_the_page_says_how_a_position_was_told_and_shows_what_an_example_starts_from(explore, rows_run):
+    assert "pe, a learned vector for each position" in walk(explore, rows_run).inner_text("#step-x .says")
     readings = examples()
     page = walk(explore, render(payload(readings)), "#prompt=0")
     shown = page.eval_on_selector_all(

@@ -5,7 +5,6 @@ import io
 import re
 
 import numpy as np
-import pytest
 
 from lens.page import render
 from lens.payload import payload
@@ -21,17 +20,11 @@ from tests.lens.rows import (
     table,
     texts_of,
     walk,
-    write_rows,
 )
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return write_rows(tmp_path_factory.mktemp("walk") / "made-up")
-
-
-def test_between_the_first_and_the_last_step_there_are_the_weights_alone(explore, run):
-    page = walk(explore, run, "#prompt=1&step=10&layer=0&head=1&query=5")
+def test_between_the_first_and_the_last_step_there_are_the_weights_alone(explore, rows_run):
+    page = walk(explore, rows_run, "#prompt=1&step=10&layer=0&head=1&query=5")
     missing = "Of the attention, step 10 carries the weights alone, to three decimals."
     assert page.inner_text(".missing p").startswith(missing)
     assert not page.locator(".row-box").is_visible() and not page.locator(".walking").is_visible()
@@ -41,17 +34,17 @@ def test_between_the_first_and_the_last_step_there_are_the_weights_alone(explore
     page.focus("input[type=range]")
     page.keyboard.press("ArrowLeft")
     assert page.locator(".missing").is_visible() and page.locator(".row-box").is_visible()
-    weights = arrays_of(run, 1, 10)["weights"][1, 5]
+    weights = arrays_of(rows_run, 1, 10)["weights"][1, 5]
     seen = page.locator(".row-box tbody td:visible").all_inner_texts()
     assert seen == [said(weight) if j <= 5 else "0" for j, weight in enumerate(weights.astype(float).tolist())]
     for gone in ("#step-score .formula", ".vector", ".ledger", ".save", "#agreement", "tfoot"):
         assert not page.locator(f"#walk {gone} >> nth=0").is_visible()
     page.click("text=Go to step 0")
-    assert table(page) == texts_of(row_of(arrays_of(run, 1, 0), 1, 5))
+    assert table(page) == texts_of(row_of(arrays_of(rows_run, 1, 0), 1, 5))
 
 
-def test_the_steps_are_walked_one_by_one_or_shown_all_at_once(explore, run):
-    page = walk(explore, run, "#prompt=1&step=200&query=5")
+def test_the_steps_are_walked_one_by_one_or_shown_all_at_once(explore, rows_run):
+    page = walk(explore, rows_run, "#prompt=1&step=200&query=5")
     names = ["x", "Q, K, V", "score", "scale", "mask", "softmax", "weighted sum of V", "proj"]
     columns = [0, 0, 2, 3, 4, 6, 9, 9]  # of the table: a ribbon, five numbers and three of v
 
@@ -85,9 +78,9 @@ def test_a_step_that_a_prompt_does_not_have_gives_way_to_the_one_before(explore)
     page.locator(".stage.now h3", has_text="Q, K, V").wait_for()
 
 
-def test_a_click_or_a_key_in_the_table_chooses_a_key_and_reads_its_numbers(explore, run):
-    page = walk(explore, run, "#prompt=1&step=200&layer=0&head=1&query=5&key=0")
-    row = row_of(arrays_of(run, 1, 200), 1, 5)
+def test_a_click_or_a_key_in_the_table_chooses_a_key_and_reads_its_numbers(explore, rows_run):
+    page = walk(explore, rows_run, "#prompt=1&step=200&layer=0&head=1&query=5&key=0")
+    row = row_of(arrays_of(rows_run, 1, 200), 1, 5)
     page.click(".row-box tbody tr:nth-child(4) .of-score.number")
     assert page.inner_text(".row-box .chosen th").startswith("3")
     assert formula(page, "scale").startswith(said(row["score"][3]))
@@ -148,11 +141,11 @@ def test_the_row_can_be_saved_and_read_again_with_all_its_digits(explore, tmp_pa
     assert np.abs(numbers[finite] - expected[finite]).max() < 1e-12
 
 
-def test_a_narrow_screen_scrolls_the_table_and_not_the_page(explore, run):
-    page = walk(explore, run, "#prompt=2&step=200&layer=0&head=1&query=9", viewport={"width": 360, "height": 740})
+def test_a_narrow_screen_scrolls_the_table_and_not_the_page(explore, rows_run):
+    page = walk(explore, rows_run, "#prompt=2&step=200&layer=0&head=1&query=9", viewport={"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert page.evaluate("document.querySelector('.row-box').clientWidth") < 360
-    assert table(page) == texts_of(row_of(arrays_of(run, 2, 200), 1, 9))
+    assert table(page) == texts_of(row_of(arrays_of(rows_run, 2, 200), 1, 9))
 
 
 def test_a_prompt_without_q_and_k_hides_the_section(explore):
