@@ -32,11 +32,11 @@ from lens.images import head_image
 from lens.page import build_page
 from lens.record import Recorder, make_prompts, write_whole
 from model import GPT
-from training.device import autocast, pick_compile
+from training.device import pick_compile
 from training.evaluate import evaluate, write_sample
-from training.optimizer import make_optimizers
 from training.report import below_floor, closing, could_not_go_on, evaluation_text, not_finite, plan
-from training.schedule import learning_rate_factor, muon_momentum, snapshot_steps
+from training.schedule import learning_rate_factor, snapshot_steps
+from training.step import Step
 
 
 def main():
@@ -107,14 +107,13 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
     """Trains `model` until config.train.steps, from `checkpoint` or from the start; returns the exit code."""
     t = config.train
     torch.manual_seed(t.seed)
-    optimizers = make_optimizers(model, t)
-    state = {"step": 0, "seconds": 0.0, "best": None, "bad_steps": 0, "skipped_steps": 0, "first": {}}
-    state |= {"recording": 0.0, "samples": {}}
+    take_step = Step(model, t, compiled=t.compile)
+    state = {"step": 0, "seconds": 0.0, "best": None, "first": {}, "recording": 0.0, "samples": {}}
     if checkpoint:
         load_into(model, checkpoint.model)
-        state = restore_training(optimizers, checkpoint)
+        state = restore_training(take_step.optimizers, checkpoint)
+        take_step.skipped = take_step.skipped.new_tensor(state["skipped"])
         bar.write(f"resuming {run} after step {state['step']} of {t.steps}", file=sys.stdout)
-    forward = torch.compile(model) if t.compile else model
     batches = Batches(corpus.train, config.model.block_size, t.seed)
     several = len(corpus.train.document_starts) > 1
     prompts = make_prompts(
@@ -126,7 +125,7 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
     tracker = Tracker(run, config.wandb, config, resume_step=state["step"] if checkpoint else None)
     stop = StopSignal()
     started = time.perf_counter() - state["seconds"]
-    step_seconds, steps_timed, score = 0.0, 0, None
+    score = None
     tokens_a_step = t.batch_size * config.model.block_size
 
     def look_up(step: int) -> dict:
@@ -147,7 +146,8 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
 
     def save(step: int, best: bool) -> None:
         state.update(step=step, seconds=time.perf_counter() - started, recording=recorder.seconds)
-        everything = training_state(optimizers, state)
+        state["skipped"] = take_step.skipped.tolist()
+        everything = training_state(take_step.optimizers, state)
         save_checkpoint(run, step, model=model.state_dict(), best=best, **everything)
 
     if not checkpoint:
@@ -157,52 +157,46 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
             record(0)
     metrics = state["first"]
 
+    since, line_started = state["step"], time.perf_counter()  # what tokens_per_second is measured over
     for step in range(state["step"] + 1, t.steps + 1):
-        # -- one step: gradients of a batch, clipped, applied with this step's learning rate
-        step_started = time.perf_counter()
-        windows = batches.windows((step - 1) * t.batch_size, t.batch_size)  # (batch, block_size + 1)
-        loss = accumulate_gradients(forward, windows, t)
-        grad_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), t.grad_clip or math.inf).item()
-        factor = learning_rate_factor(step - 1, t)
-        if math.isfinite(loss) and math.isfinite(grad_norm):
-            apply_gradients(optimizers, factor, step - 1)
-            state["bad_steps"] = 0
-        else:  # the weights are as they were: this batch is passed over
-            state["bad_steps"] += 1
-            state["skipped_steps"] += 1
-        for optimizer in optimizers:
-            optimizer.zero_grad(set_to_none=True)
-        step_seconds, steps_timed = step_seconds + time.perf_counter() - step_started, steps_timed + 1
-
-        # -- what is written down about it
-        speed = steps_timed * tokens_a_step / step_seconds  # since the last line
-        bar.set_postfix_str(f"loss {loss:.3f}, {speed:,.0f} tokens/s", False)
+        take_step(step, batches.windows((step - 1) * t.batch_size, t.batch_size))  # (batch, block_size + 1)
         bar.update()
+
+        # -- what is written down about it: only here is the device waited for
         evaluating, stopping = step % t.eval_every == 0 or step == t.steps, stop.signal is not None
-        if step % t.log_every == 0 or evaluating:
+        saving = evaluating or stopping or (t.save_every and step % t.save_every == 0)
+        logging = evaluating or step % t.log_every == 0
+        paused = time.perf_counter()
+        if logging or saving:
+            last = take_step.read()
+            paused = time.perf_counter()
+        if logging:
+            speed = (step - since) * tokens_a_step / (paused - line_started)
+            bar.set_postfix_str(f"loss {last['loss']:.3f}, {speed:,.0f} tokens/s")
             line = {
                 "step": step,
                 "tokens": step * tokens_a_step,
-                "seconds": time.perf_counter() - started,
-                "train_loss": loss,
-                "learning_rate": t.learning_rate * factor,
-                "grad_norm": grad_norm,
+                "seconds": paused - started,
+                "train_loss": last["loss"],
+                "learning_rate": t.learning_rate * learning_rate_factor(step - 1, t),
+                "grad_norm": last["grad_norm"],
                 "tokens_per_second": speed,
-                "skipped_steps": state["skipped_steps"],
+                "skipped_steps": last["skipped_steps"],
             }
-            step_seconds, steps_timed = 0.0, 0
+            since, line_started = step, paused
             if evaluating:
                 metrics = look_up(step)
             tracker.log(line | (metrics if evaluating else {}))
-        if state["bad_steps"] >= t.max_bad_steps:
-            raise RunError(not_finite(run, step, t, state["bad_steps"], loss, model))
+        if (logging or saving) and last["bad_steps"] >= t.max_bad_steps:
+            raise RunError(not_finite(run, step, t, last["bad_steps"], last["loss"], model))
         if step in snapshots:
             record(step)
-        if evaluating or stopping or (t.save_every and step % t.save_every == 0):
+        if saving:
             best = evaluating and metrics["val_loss"] < (state["best"]["val_loss"] if state["best"] else math.inf)
             if best:
                 state["best"] = {"step": step, **metrics}
             save(step, best)
+        line_started += time.perf_counter() - paused  # training alone counts
         if stopping and step < t.steps:
             bar.close()
             tracker.finish()
@@ -223,35 +217,6 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
     if recorder.rows:
         say(f"  python view.py {run}        # {page} is written")
     return 0
-
-
-def accumulate_gradients(forward, windows: np.ndarray, t) -> float:
-    """Leaves the gradient of the mean loss over windows (batch, block_size + 1) in the parameters; returns that loss.
-
-    However small the micro-batches, the gradient is that of the whole batch.
-    """
-    ids = torch.from_numpy(windows)
-    if t.device == "cuda":
-        ids = ids.pin_memory()
-    total = 0.0
-    for part in ids.split(t.micro_batch_size or t.batch_size):
-        part = part.to(t.device, non_blocking=True)
-        with autocast(t):
-            _, loss = forward(part[:, :-1], part[:, 1:])
-        loss = loss * (len(part) / t.batch_size)
-        loss.backward()
-        total = total + loss.detach()
-    return total.item()
-
-
-def apply_gradients(optimizers, factor: float, step: int) -> None:
-    """One update of every parameter, at `factor` times its group's peak learning rate."""
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak_lr"] * factor
-            if isinstance(optimizer, torch.optim.Muon):
-                group["momentum"] = muon_momentum(step)
-        optimizer.step()
 
 
 def log_attention(tracker: Tracker, recorder: Recorder, tensors: dict, step: int) -> None:
@@ -294,12 +259,12 @@ def fix_steps(config, model: GPT, corpus) -> None:
 def seconds_per_step(model: GPT, corpus, batches: Batches, t) -> float:
     """What a step takes here, its share of an evaluation included, timed on a copy that is then dropped."""
     trial = copy.deepcopy(model)
-    optimizers = make_optimizers(trial, t)
+    take_step = Step(trial, t)
     times = []
-    for step in range(8):  # the first two warm up
+    for step in range(1, 9):  # the first two warm up
         started = time.perf_counter()
-        accumulate_gradients(trial, batches.windows(step * t.batch_size, t.batch_size), t)
-        apply_gradients(optimizers, 1.0, step)
+        take_step(step, batches.windows((step - 1) * t.batch_size, t.batch_size))
+        take_step.read()
         times.append(time.perf_counter() - started)
     started = time.perf_counter()
     evaluate(trial, corpus, t)

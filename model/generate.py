@@ -29,11 +29,15 @@ class LayerCache:
 
 
 class KVCache:
-    """The keys and values of every layer, so that each new token costs one token's work."""
+    """The keys and values of every layer, so that each new token costs one token's work.
+
+    `length`: tokens so far. `before`: the last ones (B, ngram - 1), where n-grams have an embedding.
+    """
 
     def __init__(self, n_layer: int, capacity: int):
         self.layers = [LayerCache(capacity) for _ in range(n_layer)]
         self.length = 0
+        self.before = None
 
 
 @contextmanager

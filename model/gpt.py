@@ -31,11 +31,13 @@ class GPTConfig:
     bias: Annotated[bool, "biases in linear layers and norms, as in GPT-2"] = False
     dropout: Annotated[float, "share of activations zeroed in training, 0 to below 1"] = 0.0
     tie_embeddings: Annotated[bool, "one matrix for reading and for predicting tokens"] = False
+    ngram: Annotated[int, "up to how many tokens in a row have an embedding together; 1: each alone"] = 1
+    ngram_rows: Annotated[int, "rows in each of those tables (ngram above 1 alone)"] = 8192
     causal: Annotated[bool, "hide the future; false only to see what goes wrong without a mask"] = True
     scale: Annotated[bool, "divide scores by sqrt(key_dim); false only to see what goes wrong without"] = True
 
     def __post_init__(self):
-        for key in ("n_layer", "n_head", "n_embd", "block_size"):
+        for key in ("n_layer", "n_head", "n_embd", "block_size", "ngram", "ngram_rows"):
             if getattr(self, key) < 1:
                 raise ValueError(f"{key}: {getattr(self, key)} given, at least 1 expected")
         if self.vocab_size < 0:
@@ -63,6 +65,32 @@ def make_norm(config: GPTConfig) -> nn.Module:
     if config.norm == "rmsnorm":  # Zhang and Sennrich 2019: a gain, no mean and no bias
         return nn.RMSNorm(config.n_embd, eps=1e-5)
     return nn.LayerNorm(config.n_embd, eps=1e-5, bias=config.bias)
+
+
+class NgramEmbedding(nn.Module):
+    """What the last 2, 3, ... `ngram` tokens mean together: a vector for each length, summed.
+
+    There are too many runs of tokens for a row each, so a hash of a run picks its row, and runs that meet there share
+    it (hash n-gram embeddings: Pagnoni et al. 2024, 3.2.1).
+    """
+
+    def __init__(self, config: GPTConfig):
+        super().__init__()
+        self.lengths = range(2, config.ngram + 1)
+        self.rows = config.ngram_rows
+        self.table = nn.Embedding(len(self.lengths) * self.rows, config.n_embd)
+
+    def forward(self, idx: Tensor, before: Tensor) -> Tensor:
+        """idx: int64 (B, T); before: (B, ngram - 1), the tokens before them, -1 where there is none. (B, T, C)."""
+        T = idx.shape[1]
+        ids = torch.cat((before, idx), dim=1) + 1  # (B, ngram - 1 + T)
+        run = ids[:, -T:]  # (B, T): a number for the run of tokens that ends here
+        rows = []
+        for table, length in enumerate(self.lengths):
+            earlier = ids[:, -T - length + 1 : -length + 1]
+            run = (run * 1_000_003 + earlier) % (2**31 - 1)  # primes; the product stays within 64 bits
+            rows.append(table * self.rows + run % self.rows)
+        return self.table(torch.stack(rows)).sum(dim=0)
 
 
 class MLP(nn.Module):
@@ -129,6 +157,8 @@ class GPT(nn.Module):
             raise ValueError(f"vocab_size: {config.vocab_size} given, at least 1 expected to build a model")
         self.config = config
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)
+        if config.ngram > 1:
+            self.ngrams = NgramEmbedding(config)
         if config.position == "learned":
             self.wpe = nn.Embedding(config.block_size, config.n_embd)
         elif config.position == "sinusoidal":
@@ -173,6 +203,11 @@ class GPT(nn.Module):
         if start + T > config.block_size:
             raise ValueError(f"{start + T} tokens given, block_size is {config.block_size}")
         x = self.wte(idx)  # (B, T, C)
+        if config.ngram > 1:
+            before = idx.new_full((len(idx), config.ngram - 1), -1) if start == 0 else cache.before
+            x = x + self.ngrams(idx, before)
+            if cache is not None:
+                cache.before = torch.cat((before, idx), dim=1)[:, 1 - config.ngram :]
         angles = None
         if config.position == "learned":
             x = x + self.wpe.weight[start : start + T]  # (T, C), the same for every sequence
@@ -198,6 +233,7 @@ class GPT(nn.Module):
         """Parts of the model and their numbers of parameters; each parameter is counted once."""
         parts = {
             "token embedding": "wte.",
+            "n-gram embedding": "ngrams.",
             "position embedding": "wpe.",
             "attention": ".attn.",
             "mlp": ".mlp.",

@@ -23,6 +23,7 @@ from experiment.run import load_trained
 from model import GPT, GPTConfig
 from tests.scripts import contents, metrics, run_train, train_losses
 from training.evaluate import StoryScore
+from training.step import accumulate_gradients
 
 pytestmark = pytest.mark.usefixtures("short_samples")
 
@@ -240,7 +241,7 @@ def read_json(path):
 
 def gradient(model, windows, config):
     model.zero_grad()
-    loss = train.accumulate_gradients(model, windows, config)
+    loss = accumulate_gradients(model, windows, config)
     return loss, torch.cat([p.grad.flatten() for p in model.parameters()])
 
 
@@ -264,7 +265,7 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(micro):
         config.batch_size = micro
         model.zero_grad()
         for start in range(0, 6, micro):
-            train.accumulate_gradients(model, windows[start : start + micro], config)
+            accumulate_gradients(model, windows[start : start + micro], config)
         unweighted = torch.cat([p.grad.flatten() for p in model.parameters()])
         assert (unweighted - expected).norm() > 0.9 * expected.norm()
 
@@ -283,17 +284,17 @@ BAD = {
 def poison(monkeypatch, kind, steps):
     """The loss or a number of the gradient is not finite at `steps`."""
     loss_given, number = BAD[kind]
-    real, count = train.accumulate_gradients, iter(range(1, 1000))
+    real, count = accumulate_gradients, iter(range(1, 1000))
 
     def poisoned(forward, windows, t):
         loss = real(forward, windows, t)
         if next(count) in steps:
             if number is not None:
                 next(p for p in forward.parameters() if p.ndim == 2).grad[1, 2] = number
-            return loss if loss_given is None else loss_given
+            return loss if loss_given is None else torch.tensor(loss_given)
         return loss
 
-    monkeypatch.setattr(train, "accumulate_gradients", poisoned)
+    monkeypatch.setattr("training.step.accumulate_gradients", poisoned)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
@@ -327,7 +328,7 @@ def test_several_steps_in_a_row_stop_the_run_and_leave_its_checkpoints(small, tm
     poison(monkeypatch, "gradient nan", steps=(2, 5, 6, 7))
     options = small | {"train.max_bad_steps": 3, "train.learning_rate": 0.00312}
     done = run_train(options, {"run": run})
-    assert done.code == 1 and done.err.count("\n") == 1 and done.err.startswith("error: 3 steps in a row up to step 7")
+    assert done.code == 1 and done.err.count("\n") == 1 and done.err.startswith("error: 3 steps in a row, by step 7,")
     kept = load_checkpoint(run, "last")
     assert kept.step == 4 and all(tensor.isfinite().all() for tensor in kept.model.values())
     name = max(kept.model, key=lambda name: kept.model[name].abs().max())
@@ -434,7 +435,7 @@ def test_out_of_memory_says_what_to_lower(small, tmp_path, monkeypatch):
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
-    monkeypatch.setattr(train, "accumulate_gradients", full)
+    monkeypatch.setattr("training.step.accumulate_gradients", full)
     done = run_train(small, {"run": tmp_path / "run", "train.micro_batch_size": 2})
     assert done.code == 1 and done.err.count("\n") == 1
     assert "out of memory on cpu: lower train.micro_batch_size (now 2)" in done.err

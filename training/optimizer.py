@@ -4,14 +4,14 @@ import torch
 from torch import nn
 
 from training.config import TrainConfig
+from training.muon import Muon
 
 
 def make_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
     """The optimizers that together move every parameter of `model` exactly once.
 
     Each group carries `peak_lr`, which the schedule multiplies. Embeddings and matrices are decayed, gains and biases
-    are not (Radford et al. 2018). With `optimizer: muon` the matrices between embedding and head follow Muon (Jordan
-    et al. 2024): momentum, made orthogonal, so that every direction of a matrix learns at the same pace.
+    are not (Radford et al. 2018). With `optimizer: muon` the matrices between embedding and head follow Muon.
     Raises ValueError when a parameter would be moved by none or by two of them.
     """
     matrices = [p for name, p in model.named_parameters() if name.startswith("blocks.") and p.ndim == 2]
@@ -28,9 +28,7 @@ def make_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.O
     )
     optimizers = [adamw]
     if by_muon:
-        optimizers.append(
-            torch.optim.Muon(matrices, lr=config.muon_learning_rate, weight_decay=config.weight_decay, momentum=0.95)
-        )
+        optimizers.append(Muon(matrices, lr=config.muon_learning_rate, weight_decay=config.weight_decay))
     moved = [id(p) for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
     if sorted(moved) != sorted(id(p) for p in model.parameters()):
         raise ValueError("every parameter must belong to exactly one optimizer group")

@@ -127,7 +127,7 @@ def evaluation_text(step: int, metrics: dict, score, sample: str) -> str:
 def not_finite(run: Path, step: int, t, bad_steps: int, loss: float, model: GPT) -> str:
     name, largest = max(((n, p.abs().max().item()) for n, p in model.named_parameters()), key=lambda pair: pair[1])
     return (
-        f"{bad_steps} steps in a row up to step {step} gave no finite gradient (loss {loss}); the weights were not "
+        f"{bad_steps} steps in a row, by step {step}, gave no finite gradient (loss {loss}); the weights were not "
         f"touched by them (the largest is {largest:.3g}, in {name}). Likely causes: train.learning_rate "
         f"({t.learning_rate}) or train.muon_learning_rate ({t.muon_learning_rate}) too high, or train.dtype {t.dtype}. "
         f"The last checkpoint in {run} is as it was"

@@ -5,6 +5,7 @@ import torch
 
 from model import GPT, GPTConfig
 from training.config import TrainConfig
+from training.muon import Muon
 from training.optimizer import make_optimizers
 
 
@@ -31,7 +32,7 @@ def rules(model, config):
 def test_every_parameter_is_moved_by_the_rule_for_its_kind_and_by_no_other(optimizer, tied):
     config = TrainConfig(optimizer=optimizer, learning_rate=3e-3, muon_learning_rate=0.02, weight_decay=0.1)
     model = build(tie_embeddings=tied)
-    adamw, muon = (torch.optim.AdamW, 0.1, 3e-3), (torch.optim.Muon, 0.1, 0.02)
+    adamw, muon = (torch.optim.AdamW, 0.1, 3e-3), (Muon, 0.1, 0.02)
     counts = Counter()
     for name, found in rules(model, config).items():
         if name.endswith(("bias", "_gain")) or "ln_" in name:
