@@ -261,3 +261,25 @@ def test_both_paths_run_and_agree_under_bfloat16_autocast():
     for answer in (fused, explicit):
         error = F.mse_loss(answer.float(), exact).sqrt() / exact.std()
         assert 1e-4 < error < 0.01
+
+
+def test_training_in_bfloat16_on_a_cpu_goes_by_plain_products_and_agrees_with_the_fused_kernel(monkeypatch):
+    q, k, v = (x.detach() for x in draw([(2, 3, 40, 16)] * 3, dtype=torch.bfloat16))
+    called = []
+    fused = F.scaled_dot_product_attention
+    monkeypatch.setattr(F, "scaled_dot_product_attention", lambda *a, **b: called.append(1) or fused(*a, **b))
+    seen = attend(q, k, v, causal=True)
+    assert called == [1]  # nothing to differentiate
+    leaves = [x.clone().requires_grad_() for x in (q, k, v)]
+    trained = attend(*leaves, causal=True)
+    assert called == [1]
+    exact = [x.double().requires_grad_() for x in (q, k, v)]
+    expected = fused(*exact, is_causal=True)
+    assert (seen - expected).abs().max() < 0.02 and (trained - expected).abs().max() < 0.02
+    direction = draw([expected.shape])[0].detach()
+    trained.backward(direction.to(trained.dtype))
+    expected.backward(direction)
+    for found, wanted in zip(leaves, exact, strict=True):
+        assert (found.grad - wanted.grad).norm() < 0.02 * wanted.grad.norm()
+    unmasked = attend(*leaves, causal=False)  # the control
+    assert (unmasked - expected).abs().max() > 0.5

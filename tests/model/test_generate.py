@@ -15,6 +15,14 @@ from model.generate import KVCache, LayerCache, choose, probabilities
 V, BLOCK = 13, 8
 
 
+POSITIONS = {
+    "learned": {"position": "learned"},
+    "sinusoidal": {"position": "sinusoidal"},
+    "rope": {"position": "rope"},
+    "n-grams": {"ngram": 4, "ngram_rows": 50},
+}
+
+
 def build(**options):
     torch.manual_seed(0)
     options = {"n_layer": 2, "n_head": 2, "n_embd": 16, "block_size": BLOCK} | options
@@ -47,9 +55,9 @@ def entering(model):
 
 @pytest.mark.parametrize("sampling", [{"temperature": 0}, {"temperature": 1.3, "top_k": 9, "top_p": 0.95}])
 @pytest.mark.parametrize("attn_ratio", [0.5, 1.0])
-@pytest.mark.parametrize("position", ["learned", "sinusoidal", "rope"])
+@pytest.mark.parametrize("position", POSITIONS)
 def test_cached_and_uncached_give_the_same_tokens_far_past_block_size(position, attn_ratio, sampling, monkeypatch):
-    model, idx = build(position=position, attn_ratio=attn_ratio), prompt(batch=8)
+    model, idx = build(**POSITIONS[position], attn_ratio=attn_ratio), prompt(batch=8)
     cached = written(model, idx, 10 * BLOCK, **sampling)
     assert torch.equal(cached, written(model, idx, 10 * BLOCK, use_cache=False, **sampling))
     # Control: a cache that puts each token's value a place too late writes another text.
@@ -60,9 +68,9 @@ def test_cached_and_uncached_give_the_same_tokens_far_past_block_size(position, 
     assert not torch.equal(cached, written(model, idx, 10 * BLOCK, **sampling))
 
 
-@pytest.mark.parametrize("position", ["learned", "sinusoidal", "rope"])
+@pytest.mark.parametrize("position", POSITIONS)
 def test_a_cache_changes_the_logits_by_rounding_alone(position):
-    model, idx, cache = build(position=position), prompt(batch=2, length=BLOCK), KVCache(2, BLOCK)
+    model, idx, cache = build(**POSITIONS[position]), prompt(batch=2, length=BLOCK), KVCache(2, BLOCK)
     with torch.no_grad():
         whole = model(idx)[0]
         parts = torch.cat([model(part, cache=cache)[0] for part in idx.split((2, 3, 1, 1, 1), dim=1)], dim=1)

@@ -221,6 +221,22 @@ def test_rope_turns_queries_and_keys_but_not_values():
         assert not torch.allclose(turned, heads, atol=1e-2)
 
 
+def test_an_n_gram_is_the_sum_of_a_row_for_each_length_that_python_finds_too():
+    model, idx = build(ngram=3, ngram_rows=7), tokens(2, 5)
+    table, prime = model.ngrams.table.weight, 2**31 - 1
+    assert table.shape == (2 * 7, 8)
+    found = model.ngrams(idx, torch.full((2, 2), -1))
+    for ids, vectors in zip(idx.tolist(), found, strict=True):
+        for i, vector in enumerate(vectors):
+            last, before, first = (ids[j] + 1 if j >= 0 else 0 for j in (i, i - 1, i - 2))
+            pair = (last * 1_000_003 + before) % prime
+            triple = (pair * 1_000_003 + first) % prime
+            assert torch.allclose(vector, table[pair % 7] + table[7 + triple % 7])
+    # the control: other tokens before these give the first two positions other rows, and no later one
+    other = model.ngrams(idx, torch.tensor([[3, 4], [3, 4]]))
+    assert [torch.equal(other[:, i], found[:, i]) for i in range(5)] == [False, False, True, True, True]
+
+
 @pytest.mark.parametrize("position", ["learned", "sinusoidal", "rope"])
 def test_the_order_of_earlier_tokens_matters_through_the_position_alone(position):
     model = build(position=position, n_layer=1)
@@ -344,6 +360,7 @@ def test_an_untrained_model_knows_nothing():
         {},
         {"position": "learned", "tie_embeddings": True, "bias": True},
         {"activation": "swiglu", "attn_ratio": 0.5},
+        {"ngram": 3},
         {"activation": "gelu", "attn_ratio": 2.0, "position": "sinusoidal"},
     ],
 )
@@ -355,6 +372,7 @@ def test_flops_per_token_are_those_that_torch_counts(options):
 
 
 def test_parameter_table_counts_every_parameter_once():
+    assert dict(build(ngram=3, ngram_rows=7).parameter_table())["n-gram embedding"] == 2 * 7 * 8
     for options in (dict(zip(OPTIONS, v, strict=True)) for v in itertools.product(*OPTIONS.values())):
         for position, activation in (("learned", "swiglu"), ("rope", "gelu")):
             model = build(position=position, activation=activation, **options)
@@ -393,6 +411,8 @@ def test_parameter_table_of_gpt2_is_the_published_one():
         ({"dropout": 1.0}, "dropout: 1.0 given"),
         ({"dropout": -0.1}, "dropout: -0.1 given"),
         ({"n_embd": 6, "position": "rope"}, "position: rope turns channels in pairs, but key_dim is 3"),
+        ({"ngram": 0}, "ngram: 0 given, at least 1"),
+        ({"ngram_rows": 0}, "ngram_rows: 0 given, at least 1"),
         ({"n_head": 1, "n_embd": 7, "position": "sinusoidal"}, "position: sinusoidal .* n_embd 7 is odd"),
     ],
 )

@@ -13,6 +13,7 @@ import torch
 
 from model import GPT, GPTConfig
 from model.generate import KVCache
+from model.gpt import NgramEmbedding
 
 T = 8
 POSITIONS = {
@@ -21,6 +22,7 @@ POSITIONS = {
     "rope": {"position": "rope"},
     "rope with narrow keys": {"position": "rope", "attn_ratio": 0.5},
     "learned with wide keys": {"position": "learned", "attn_ratio": 2.0},
+    "rope and n-grams": {"position": "rope", "ngram": 4, "ngram_rows": 50},
 }
 CHUNKS = (3, 4, 1)  # how the cached path reads its tokens: several at once too, since then a mask is needed
 
@@ -49,12 +51,19 @@ def with_dropout(model, idx):
         return model(idx)[0]
 
 
+def in_bfloat16(model, idx):
+    """The logits as training in bfloat16 computes them on a CPU: attention by plain products."""
+    with torch.autocast("cpu", torch.bfloat16), torch.enable_grad():
+        return model(idx)[0].float()
+
+
 # name: (options of the model, model and idx (1, T) -> logits (1, T, V))
 PATHS = {
     "fused": ({}, lambda model, idx: model(idx)[0]),
     "explicit": ({}, lambda model, idx: model(idx, record=[])[0]),
     "cache": ({}, by_cache),
     "dropout": ({"dropout": 0.3}, with_dropout),
+    "bfloat16": ({}, in_bfloat16),
 }
 
 
@@ -138,6 +147,12 @@ def test_a_mask_that_is_off_by_one_is_reported(path, monkeypatch):
     model = build(**options)
     assert leaks_by_change(logits_of, model)
     assert leaks_by_gradient(logits_of, model)
+
+
+def test_an_embedding_of_the_token_and_the_next_one_is_reported(monkeypatch):
+    real = NgramEmbedding.forward
+    monkeypatch.setattr(NgramEmbedding, "forward", lambda self, idx, before: real(self, idx.roll(-1, 1), before))
+    assert leaks_by_change(PATHS["fused"][1], build(**POSITIONS["rope and n-grams"])) == set(range(T - 1))
 
 
 @pytest.mark.parametrize(
