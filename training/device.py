@@ -1,10 +1,14 @@
 """What the run computes on: device, precision, compilation, each resolved once and stored in the run."""
 
+import math
 import shutil
 
 import torch
 
 from training.config import TrainConfig
+
+# FLOPs of a run on a CPU from which compiling gains more than it takes.
+COMPILE_FROM = 4e14
 
 
 def pick_device(wanted: str) -> str:
@@ -29,17 +33,19 @@ def pick_dtype(wanted: str, device: str) -> str:
     return "bfloat16" if native else "float32"
 
 
-def pick_compile(wanted: str | bool, device: str, flops: float) -> bool:
+def pick_compile(wanted: str | bool, device: str, flops: float, report=lambda text: None) -> bool:
     """`auto` compiles where the run's `flops` are so many that what compiling gains exceeds the minute it takes.
 
-    cuda: 1e16 is about a minute at a quarter of an A100's bf16 rate. cpu: 4e14 is over half an hour on two cores,
-    where compiling gains a tenth. A machine without a C++ compiler cannot compile for its CPU.
+    cuda: 1e16 is about a minute at a quarter of an A100's bf16 rate. cpu: COMPILE_FROM. Where there is no C++ compiler,
+    a CPU cannot compile, and `report` is told.
     """
     if wanted != "auto":
         return wanted
-    if device == "cuda":
-        return flops > 1e16
-    return device == "cpu" and flops > 4e14 and shutil.which("c++") is not None
+    gains = flops > {"cuda": 1e16, "cpu": COMPILE_FROM}.get(device, math.inf)
+    if gains and device == "cpu" and shutil.which("c++") is None:
+        report("train.compile: a run this long would gain from compiling, but there is no C++ compiler (c++) here")
+        return False
+    return gains
 
 
 def autocast(config: TrainConfig):
