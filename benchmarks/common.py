@@ -146,20 +146,24 @@ def run_process(command: list, *, cwd=ROOT, watch: Path | None = None, until=Non
                 list(map(str, command)), cwd=cwd, env=variables, stdin=subprocess.DEVNULL, stdout=out, stderr=err
             )
             pid = killed = 0
-            while not pid:
-                pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-                seconds = time.perf_counter() - started
-                if watch.exists() and watch.stat().st_size > seen:
-                    with open(watch, "rb") as file:
-                        file.seek(seen)
-                        new = file.read()
-                    seen += len(new)
-                    events.append((seconds, new.decode("utf-8", "replace")))
-                    if not pid and until and until("".join(text for _, text in events)):
-                        process.kill()
-                        killed, until = True, None
-                if not pid:
-                    time.sleep(POLL_SECONDS)
+            try:
+                while not pid:
+                    pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+                    seconds = time.perf_counter() - started
+                    if watch.exists() and watch.stat().st_size > seen:
+                        with open(watch, "rb") as file:
+                            file.seek(seen)
+                            new = file.read()
+                        seen += len(new)
+                        events.append((seconds, new.decode("utf-8", "replace")))
+                        if not pid and until and until("".join(text for _, text in events)):
+                            process.kill()
+                            killed, until = True, None
+                    if not pid:
+                        time.sleep(POLL_SECONDS)
+            finally:
+                if not pid:  # stopped while waiting
+                    process.kill()
             process.returncode = os.waitstatus_to_exitcode(status)  # it has been waited for, Popen need not
         said, complaints = (path.read_text(encoding="utf-8", errors="replace") for path in (printed, errors))
     if process.returncode != 0 and not killed:
