@@ -1,0 +1,143 @@
+"""The peers: Hugging Face transformers' GPT-2 in the plainest loop, and the model of a checkout of nanoGPT.
+
+  python -m benchmarks.peers train TEXT STEPS          trains GPT-2 on the characters of TEXT by nanoGPT's laptop recipe
+  python -m benchmarks.peers score NANOGPT CKPT TEXT   prints the loss of nanoGPT's checkpoint on the validation part
+
+The recipe is that of nanoGPT's README for a CPU. GPT-2 of Hugging Face has biases, in norms and linear layers, which
+nanoGPT's recipe leaves out; the GELU is the tanh form here and the exact one there.
+"""
+
+import importlib.util
+import json
+import math
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+LAPTOP = {"n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": 64}
+BATCH, STEPS, EVAL_EVERY = 12, 2000, 250
+
+
+def hf_model(vocab_size: int, n_layer: int, n_head: int, n_embd: int, block_size: int):
+    """GPT2LMHeadModel without dropout, its weights drawn at random."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    shape = {"vocab_size": vocab_size, "n_layer": n_layer, "n_head": n_head, "n_embd": n_embd}
+    no_dropout = dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0)
+    no_special_tokens = {"bos_token_id": None, "eos_token_id": None}
+    return GPT2LMHeadModel(GPT2Config(**shape, n_positions=block_size, **no_dropout, **no_special_tokens))
+
+
+def with_loss(model):
+    """A Hugging Face model as a function of x and y, int64 (B, T), that returns logits and the mean loss, each of T
+    tokens predicted: given labels it would predict one less."""
+
+    def forward(x, y):
+        logits = model(x).logits
+        return logits, F.cross_entropy(logits.flatten(0, 1), y.flatten())
+
+    return forward
+
+
+def nanogpt_module(checkout: str):
+    """model.py of a checkout of nanoGPT, under a name of its own, for `model` is ours."""
+    spec = importlib.util.spec_from_file_location("nanogpt_model", Path(checkout) / "model.py")
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def nanogpt_model(checkout: str, vocab_size: int, **shape):
+    """nanoGPT's GPT as its train.py makes it: without biases, without dropout."""
+    module = nanogpt_module(checkout)
+    return module.GPT(module.GPTConfig(vocab_size=vocab_size, bias=False, dropout=0.0, **shape))
+
+
+def get_batch(data: np.ndarray, block_size: int, batch_size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """x and y, int64 (batch_size, block_size), from random places in `data`: how nanoGPT and minimal loops do it."""
+    starts = torch.randint(len(data) - block_size, (batch_size,))
+    x = torch.stack([torch.from_numpy(data[i : i + block_size].astype(np.int64)) for i in starts])
+    y = torch.stack([torch.from_numpy(data[i + 1 : i + 1 + block_size].astype(np.int64)) for i in starts])
+    return x, y
+
+
+def adamw(model) -> torch.optim.AdamW:
+    decayed = [p for p in model.parameters() if p.ndim >= 2]
+    others = [p for p in model.parameters() if p.ndim < 2]
+    groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.99))
+
+
+def characters(path: str) -> tuple[int, np.ndarray, np.ndarray]:
+    """The number of distinct characters of a text, the ids of its first 90 % and of its last 10 %."""
+    text = Path(path).read_text(encoding="utf-8")
+    known = {character: id for id, character in enumerate(sorted(set(text)))}
+    ids = np.array([known[character] for character in text], np.uint16)
+    cut = int(len(ids) * 0.9)
+    return len(known), ids[:cut], ids[cut:]
+
+
+@torch.no_grad()
+def window_loss(logits_of, ids: np.ndarray, block_size: int) -> float:
+    """Nats a character over `ids` in consecutive windows of block_size, each but the first predicted once.
+
+    logits_of: int64 (B, T) -> (B, T, V).
+    """
+    ids = torch.from_numpy(ids.astype(np.int64))
+    count = len(ids) - 1
+    whole = count // block_size
+    rows = list(ids[: whole * block_size + 1].unfold(0, block_size + 1, block_size).split(128)) if whole else []
+    if count % block_size:
+        rows.append(ids[None, whole * block_size :])
+    nats = [F.cross_entropy(logits_of(x[:, :-1]).mT, x[:, 1:], reduction="sum").item() for x in rows]
+    return sum(nats) / count
+
+
+def train(text: str, steps: int) -> None:
+    """Prints a JSON line for the first step and for each evaluation, with the seconds that evaluations took so far."""
+    vocab_size, train_ids, val_ids = characters(text)
+    torch.manual_seed(1337)
+    model = hf_model(vocab_size, **LAPTOP)
+    optimizer, forward = adamw(model), with_loss(model)
+    evaluating = 0.0
+    for step in range(steps + 1):
+        if step % EVAL_EVERY == 0 or step == steps:
+            started = time.perf_counter()
+            loss = window_loss(lambda x: model(x).logits, val_ids, LAPTOP["block_size"])
+            evaluating += time.perf_counter() - started
+            print(json.dumps({"step": step, "val_loss": loss, "evaluating": evaluating}))
+        if step == steps:
+            break
+        done = min(1.0, max(0, step - 100) / max(1, steps - 100))
+        rate = 1e-3 * (step + 1) / 101 if step < 100 else 1e-4 + 9e-4 * (1 + math.cos(math.pi * done)) / 2
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        x, y = get_batch(train_ids, LAPTOP["block_size"], BATCH)
+        _, loss = forward(x, y)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        if step == 0:
+            print(json.dumps({"step": 1, "train_loss": loss.item()}))
+
+
+def score(checkout: str, checkpoint: str, text: str) -> None:
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    module = nanogpt_module(checkout)
+    model = module.GPT(module.GPTConfig(**saved["model_args"]))
+    model.load_state_dict(saved["model"])
+    model.eval()
+    # with targets, for without them it gives the last token's logits alone
+    print(window_loss(lambda x: model(x, x)[0], characters(text)[2], model.config.block_size))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "train":
+        train(sys.argv[2], int(sys.argv[3]))
+    else:
+        score(*sys.argv[2:])

@@ -1,0 +1,355 @@
+"""One training step, everything of it included: batch, forward, backward, clip, optimizer, in a tight loop.
+
+For each of --sizes the contestants stay in memory, each in a process of its own, and take turns. All have the same
+architecture (GPT-2: learned positions, GELU, tied embeddings, no dropout; Hugging Face's has biases), the same batch,
+random tokens, and AdamW:
+  4x128   12 x 64 tokens, vocabulary 96      6x384   16 x 256 tokens, vocabulary 96
+  124m    12 layers of 768, 16 x 1024 tokens, vocabulary 50304: for a GPU, in bf16 alone there
+The FLOPs are those of GPT.flops_per_token (the half of attention that the mask saves is counted), the same for all; the
+share is that of the rate of plain matrix products, measured in the same rounds: of the shapes of the model's linear
+layers, forward and backward, and of the best large square. "first" is the first step, compiling included, from an empty
+cache of compiled code. Peak memory is that of the process, without the compiler's helpers. Muon's share is measured on
+the model of every configuration in configs/ whose optimizer is muon, not compiled. On a GPU it is also told whether a
+step waits for the device (torch.cuda.set_sync_debug_mode)."""
+
+import itertools
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+
+from benchmarks import common
+from benchmarks.common import Worker, median
+
+# n_layer, n_head, n_embd, block_size; sequences a step; vocabulary
+SIZES = {"4x128": (4, 4, 128, 64, 12, 96), "6x384": (6, 6, 384, 256, 16, 96), "124m": (12, 12, 768, 1024, 16, 50304)}
+CHARACTERS = 96  # of a char vocabulary, where a configuration leaves it to its text
+MUON_STEPS = 8
+PRODUCT_SECONDS = 0.3
+SHORT = {"float32": "fp32", "bfloat16": "bf16"}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a step computes: the model's shape, sequences a step, vocabulary, and where."""
+
+    shape: dict
+    batch: int
+    vocab_size: int
+    device: str
+
+    @property
+    def tokens(self) -> int:
+        return self.batch * self.shape["block_size"]
+
+    def flops(self) -> int:
+        import torch
+
+        with torch.device("meta"):
+            return classic_model(self).flops_per_token() * self.tokens
+
+
+def main():
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    default = ["124m"] if device == "cuda" else ["4x128", "6x384"]
+    parser = common.parser(__doc__, "step", repeats=5)
+    common.add_nanogpt(parser)
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=default, help=f"default {' '.join(default)}")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of a contestant's turn, about (default 4)")
+    args = common.parsed(parser)
+    machine, sizes = common.machine(), {}
+    for size in args.sizes:
+        *shape, batch, vocab_size = SIZES[size]
+        shape = dict(zip(("n_layer", "n_head", "n_embd", "block_size"), shape, strict=True))
+        sizes[size] = measure(Task(shape, batch, vocab_size, device), args)
+        print(f"{report(size, sizes[size])}\n", flush=True)
+    muon = measure_muon(device, args.repeats)
+    rows = [[config, one["step_ms"], one["muon_ms"], f"{one['share']:.1%}"] for config, one in muon.items()]
+    print(common.table([["Muon", "step ms", "Muon ms", "share"], *rows]))
+    common.write_results("step", args, machine, {"device": device, "sizes": sizes, "muon": muon})
+
+
+def contestants(nanogpt: str | None, device: str) -> dict[str, tuple[str, str, bool]]:
+    """By name: who, dtype, compiled."""
+    whos = ["ours", "Hugging Face", *(["nanoGPT"] if nanogpt else [])]
+    compiler = device == "cuda" or shutil.which("c++") is not None
+    return {
+        f"{who}, {SHORT[dtype]}{', compiled' * compiled}": (who, dtype, compiled)
+        for who, dtype, compiled in itertools.product(whos, SHORT, (False, True))
+        if not compiled or (compiler and (who == "ours" or (who, dtype) == ("nanoGPT", "bfloat16")))
+        if dtype == "bfloat16" or device == "cpu"
+    }
+
+
+def measure(task: Task, args) -> dict:
+    """All contestants: milliseconds a step, rates, memory; and FLOP/s of plain matrix products."""
+    found = contestants(args.nanogpt, task.device)
+    workers, first, steps = {}, {}, {}
+    for name, one in found.items():
+        workers[name] = worker = Worker(build, task, *one, args.nanogpt)
+        first[name] = worker(1)
+        steps[name] = max(2, round(args.seconds / worker(2)))
+        common.say(f"{name:<28} the first step took {first[name]:.2f} s")
+    products = Worker(build_products, task)
+    turns = {name: lambda name=name: workers[name](steps[name]) for name in workers}
+    rounds = common.alternate({**turns, "matrix products": products}, args.repeats)
+    rates = rounds.pop("matrix products")
+    rates = {kind: median(one[kind] for one in rates) for kind in rates[0]}
+    rows, flops = {}, task.flops()
+    for name, worker in workers.items():
+        seconds, dtype = median(rounds[name]), SHORT[found[name][1]]
+        rows[name] = {
+            "ms": seconds * 1000,
+            "rounds_ms": [one * 1000 for one in rounds[name]],
+            "first_seconds": first[name],
+            "tokens_per_second": task.tokens / seconds,
+            "flops_per_second": flops / seconds,
+            "share of its shapes": flops / seconds / rates[f"{dtype}, its shapes"],
+            "share of the largest": flops / seconds / rates[f"{dtype}, largest"],
+            "waits": worker("waits") if task.device == "cuda" else None,
+            "peak_mb": worker.finish(),
+        }
+        if name.startswith("ours"):
+            peers = [peer for peer in rounds if not peer.startswith("ours")]
+            rows[name]["times faster than"] = {peer: common.ratio(rounds[name], rounds[peer]) for peer in peers}
+    products.finish()
+    return {"tokens": task.tokens, "flops_a_step": flops, "products_flops_per_second": rates, "contestants": rows}
+
+
+def report(size: str, found: dict) -> str:
+    rows = [["", "ms", "first s", "tokens/s", "GFLOP/s", "of products: its shapes", "largest", "peak MB"]]
+    more = [
+        f"matrix products, {kind}: {rate / 1e9:,.0f} GFLOP/s"
+        for kind, rate in found["products_flops_per_second"].items()
+    ]
+    for name, row in found["contestants"].items():
+        cells = [row["ms"], row["first_seconds"], row["tokens_per_second"], row["flops_per_second"] / 1e9]
+        cells += [f"{row[f'share of {kind}']:.0%}" for kind in ("its shapes", "the largest")]
+        rows.append([name, *cells, row["peak_mb"]])
+        faster = "; ".join(f"{value:.2f} x {peer}" for peer, value in row.get("times faster than", {}).items())
+        more += [f"speed of {name}: {faster}"] * bool(faster) + [f"{name} {row['waits']}"] * bool(row["waits"])
+    head = f"{size}, {found['tokens']} tokens, {found['flops_a_step'] / 1e9:.2f} GFLOP a step"
+    return "\n".join([head, common.table(rows), *more])
+
+
+# ---- in a contestant's process
+
+
+def build(task: Task, who: str, dtype: str, compiled: bool, nanogpt: str | None):
+    """The function that takes n steps and returns the seconds of one, or with "waits" tells what `waits` finds."""
+    import numpy as np
+    import torch
+
+    folder = tempfile.TemporaryDirectory()
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder.name
+    data = np.random.default_rng(0).integers(0, task.vocab_size, 1_000_000).astype(np.uint16)
+    torch.manual_seed(0)
+    if who == "ours":
+        from training.config import TrainConfig
+
+        train = {"optimizer": "adamw", "learning_rate": 1e-3, "batch_size": task.batch}
+        config = TrainConfig(**train, device=task.device, dtype=dtype, compile=compiled)
+        step, _ = our_step(classic_model(task), data, config)
+    else:
+        step = peer_step(task, who, dtype, compiled, nanogpt, data)
+
+    def run(steps, kept=folder):  # the folder of compiled code goes with this process
+        if steps == "waits":
+            return waits(step)
+        if steps > 1:
+            step()  # wakes up: the system may have taken memory back from a process that waited
+        started = time.perf_counter()
+        for _ in range(steps):
+            step()
+        if task.device == "cuda":
+            torch.cuda.synchronize()
+        return (time.perf_counter() - started) / steps
+
+    return run
+
+
+def classic_model(task: Task):
+    from model import GPT, GPTConfig
+
+    gpt2 = {"position": "learned", "activation": "gelu", "qk_norm": False, "tie_embeddings": True}
+    return GPT(GPTConfig(vocab_size=task.vocab_size, **task.shape, **gpt2))
+
+
+def our_step(model, data, config):
+    """A step as train.py takes it with `config`, a resolved TrainConfig, on ids in memory; and its optimizers."""
+    import torch
+
+    from data.shards import Batches
+    from train import accumulate_gradients, apply_gradients
+    from training.optimizer import make_optimizers
+
+    model = model.to(config.device)
+    optimizers = make_optimizers(model, config)
+    forward = torch.compile(model) if config.compile else model
+    batches = Batches(Stream(data), model.config.block_size, seed=0)
+    numbers = itertools.count()
+
+    def step():
+        number = next(numbers)
+        accumulate_gradients(forward, batches.windows(number * config.batch_size, config.batch_size), config)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip)
+        apply_gradients(optimizers, 1.0, number)
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
+
+    return step, optimizers
+
+
+class Stream:
+    """Ids in memory as Batches reads them: one document."""
+
+    document_starts = (0,)
+
+    def __init__(self, ids):
+        self.ids = ids
+
+    def __len__(self):
+        return len(self.ids)
+
+
+def peer_step(task: Task, who: str, dtype: str, compiled: bool, nanogpt: str | None, data):
+    import torch
+
+    from benchmarks import peers
+
+    if who == "nanoGPT":
+        model = peers.nanogpt_model(nanogpt, task.vocab_size, **task.shape).to(task.device)
+        optimizer = model.configure_optimizers(0.1, 1e-3, (0.9, 0.99), task.device)
+        forward = torch.compile(model) if compiled else model
+    else:
+        model = peers.hf_model(task.vocab_size, **task.shape).to(task.device)
+        optimizer, forward = peers.adamw(model), peers.with_loss(model)
+
+    def step():
+        x, y = (part.to(task.device) for part in peers.get_batch(data, task.shape["block_size"], task.batch))
+        with torch.autocast(task.device, dtype=torch.bfloat16, enabled=dtype == "bfloat16"):
+            _, loss = forward(x, y)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return step
+
+
+def waits(step) -> str:
+    """Whether a step waits for the GPU, and if so the operation that PyTorch refuses when nothing may wait."""
+    import torch
+
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(3):
+            step()
+        return "does not wait for the device"
+    except RuntimeError as error:
+        return f"waits for the device: {str(error).splitlines()[0]}"
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def build_products(task: Task):
+    """The function that measures FLOP/s of plain matrix products: those of the linear layers, and large square ones."""
+    import torch
+
+    tokens, C = task.tokens, task.shape["n_embd"]
+    linear = [(C, 3 * C), (C, C), (C, 4 * C), (4 * C, C)] * task.shape["n_layer"] + [(C, task.vocab_size)]
+    # forward, and in backward the gradients of the input and of the weight
+    of_model = [sizes for k, n in linear for sizes in ((tokens, k, n), (tokens, n, k), (k, tokens, n))]
+    squares = [[(n, n, n)] for n in ((4096, 8192) if task.device == "cuda" else (1024, 2048))]
+
+    def flops_per_second(products, dtype):
+        pairs = {}
+        for m, k, n in products:
+            pairs[m, k, n] = [torch.randn(*s, device=task.device, dtype=dtype) for s in ((m, k), (k, n))]
+        seconds, times = 0.0, 1
+        while seconds < PRODUCT_SECONDS:  # the first rounds warm up
+            times = 1 if not seconds else max(times + 1, round(times * PRODUCT_SECONDS * 1.2 / seconds))
+            started = time.perf_counter()
+            for sizes in products * times:
+                torch.mm(*pairs[sizes])
+            if task.device == "cuda":
+                torch.cuda.synchronize()
+            seconds = time.perf_counter() - started
+        return times * sum(2 * m * k * n for m, k, n in products) / seconds
+
+    def run():
+        found = {}
+        for name, short in SHORT.items():
+            dtype = getattr(torch, name)
+            found[f"{short}, its shapes"] = flops_per_second(of_model, dtype)
+            found[f"{short}, largest"] = max(flops_per_second(square, dtype) for square in squares)
+        return found
+
+    return run
+
+
+# ---- Muon's share
+
+
+def measure_muon(device: str, repeats: int) -> dict[str, dict]:
+    """By configuration that has Muon: milliseconds of a step, and Muon's part of it."""
+    from experiment.config import FOLDER, load_config
+
+    found = {}
+    for path in sorted(FOLDER.glob("*.yaml")):
+        if load_config(path).train.optimizer == "muon":
+            worker = Worker(build_configured, path, device)
+            worker()  # warms up
+            steps, muons = zip(*(worker() for _ in range(repeats)), strict=True)
+            worker.finish()
+            step, muon = median(steps), median(muons)
+            found[path.name] = {"step_ms": step * 1000, "muon_ms": muon * 1000, "share": muon / step}
+            common.say(f"{path.name:<28} a step of {step * 1000:.1f} ms")
+    return found
+
+
+def build_configured(path, device):
+    """The function that measures seconds of a step of a configuration, and those that Muon takes."""
+    step, optimizers, _ = configured_step(path, device)
+    (muon,) = [optimizer for optimizer in optimizers if "Muon" in type(optimizer).__name__]
+    update, spent = muon.step, []
+
+    def timed():
+        started = time.perf_counter()
+        update()
+        spent.append(time.perf_counter() - started)
+
+    muon.step = timed
+
+    def run():
+        spent.clear()
+        started = time.perf_counter()
+        for _ in range(MUON_STEPS):
+            step()
+        return (time.perf_counter() - started) / MUON_STEPS, sum(spent) / MUON_STEPS
+
+    return run
+
+
+def configured_step(path, device: str):
+    """A step of a configuration on random tokens, not compiled; its optimizers; the configuration."""
+    import numpy as np
+
+    from experiment.config import load_config
+    from model import GPT
+    from training.device import pick_dtype
+
+    config = load_config(path)
+    t, m = config.train, config.model
+    t.device, t.dtype, t.compile = device, pick_dtype(t.dtype, device), False
+    m.vocab_size = m.vocab_size or (CHARACTERS if config.data.tokenizer == "char" else config.data.vocab_size)
+    data = np.random.default_rng(0).integers(0, m.vocab_size, 1_000_000).astype(np.uint16)
+    step, optimizers = our_step(GPT(m), data, t)
+    return step, optimizers, config
+
+
+if __name__ == "__main__":
+    common.run(main)

@@ -1,0 +1,250 @@
+"""Each benchmark from its command to its results, at the smallest size."""
+
+import itertools
+import json
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from benchmarks import common, generation, preparation, recording, startup, step, time_to_loss
+from tests.scripts import typed
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """A stand-in for Worker without a process of its own, each of which would import torch for seconds."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # which contestants set
+    threads = torch.get_num_threads()
+
+    class Here:
+        def __init__(self, build, *options):
+            self.function = build(*options)
+
+        def __call__(self, *arguments):
+            return self.function(*arguments)
+
+        def finish(self):
+            return 60.0
+
+    yield Here
+    torch.set_num_threads(threads)
+
+
+def results(main, tmp_path, *arguments) -> tuple[dict, str]:
+    """What a benchmark wrote into its file, and its table."""
+    done = typed(main, "--repeats", 1, "--out", tmp_path / "results.json", *arguments)
+    assert done.code == 0, done.err
+    return json.loads((tmp_path / "results.json").read_text()), done.out
+
+
+# ---- time to loss
+
+
+def made_up(seconds, loss, curve):
+    return {"seconds": seconds, "peak_mb": 1.0, "loss": loss, "curve": curve}
+
+
+def test_times_and_losses_are_medians_and_the_target_is_where_the_last_peer_ends():
+    runs = {
+        "Hugging Face": [made_up(120, 1.90, [[100, 1.9]]), made_up(100, 1.90, [[90, 1.9]]), made_up(900, 1.90, [])],
+        "nanoGPT": [made_up(100, 1.86, [[90, 1.86]])] * 3,
+        "fast, ours": [made_up(10, 1.80, [[2, 4.0], [6, 1.85], [8, 1.80]])] * 2 + [made_up(30, 1.80, [[9, 1.80]])],
+        "slow, ours": [made_up(10, 1.87, [[2, 4.0]])] * 3,
+    }
+    found = time_to_loss.summary(runs, ["Hugging Face", "nanoGPT"], None)
+    assert found["target"] == 1.86
+    fast, slow = found["contestants"]["fast, ours"], found["contestants"]["slow, ours"]
+    assert (fast["seconds"], fast["reached"], fast["times faster than nanoGPT"]) == (10, 6, 10)
+    assert fast["times faster than Hugging Face"] == 12  # of 12, 10 and 30
+    assert fast["loss over nanoGPT's"] == pytest.approx(1.80 / 1.86)
+    assert slow["reached"] is None
+    assert time_to_loss.summary(runs, ["Hugging Face"], 3.0)["contestants"]["fast, ours"]["reached"] == 6
+    table = time_to_loss.report(found, ["Hugging Face", "nanoGPT"])
+    assert "12.00 x" in table and "10.00 x" in table and "to 1.860 nats" in table
+
+
+def test_the_classic_recipe_on_our_code_is_the_one_of_the_peers():
+    from benchmarks import peers
+    from experiment.config import load_config
+
+    keys = time_to_loss.CLASSIC.split()
+    config = load_config("classic.yaml", [("train.steps", "2000"), *zip(keys[::2], keys[1::2], strict=True)])
+    m, t = config.model, config.train
+    assert {key: getattr(m, key) for key in peers.LAPTOP} == peers.LAPTOP
+    assert (t.batch_size, t.eval_every, m.dropout, m.bias) == (peers.BATCH, peers.EVAL_EVERY, 0, False)
+    group = peers.adamw(peers.hf_model(5, 1, 1, 8, 8)).param_groups[0]
+    assert (t.learning_rate, (t.beta1, t.beta2), t.weight_decay) == (group["lr"], group["betas"], group["weight_decay"])
+
+
+def test_time_to_loss_measures_a_peer_and_ours_on_the_same_characters(tmp_path, monkeypatch):
+    (tmp_path / "text.txt").write_text("to be or not to be, that is the question\n" * 100)
+    made = {}
+    monkeypatch.setattr(time_to_loss, "ours", lambda config, overrides, text: made | made_up(1.0, 2.0, [[0.5, 2.0]]))
+    options = {
+        "text": tmp_path / "text.txt",
+        "configs": "tiny.yaml",
+        "steps": 2,
+        "png": tmp_path / "deep" / "curve.png",
+    }
+    found, table = results(time_to_loss.main, tmp_path, options)
+    assert list(found["contestants"]) == ["Hugging Face", "classic, ours", "tiny, ours"]
+    peer = found["contestants"]["Hugging Face"]["rounds"][0]
+    assert [len(point) for point in peer["curve"]] == [2, 2] and peer["curve"][-1][1] == peer["loss"] == found["target"]
+    assert peer["curve"][0][0] < peer["curve"][-1][0] < peer["seconds"]
+    assert (tmp_path / "deep" / "curve.png").read_bytes()[:4] == b"\x89PNG"
+    assert "tiny, ours" in table
+
+
+def test_a_run_of_ours_is_a_whole_process_with_the_curve_of_its_metrics(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("to be or not to be, that is the question\n" * 100)
+    small = "model.n_layer 1 model.n_embd 8 model.block_size 8 train.steps 2 train.eval_every 1 attention.snapshots 0"
+    done = time_to_loss.ours("tiny.yaml", small.split(), text)
+    assert len(done["curve"]) == 3 and done["curve"][-1][1] == done["loss"] < 5
+    assert 0 < done["curve"][0][0] < done["curve"][-1][0] <= done["seconds"]
+
+
+def test_nanogpt_is_run_in_a_copy_and_its_own_folder_stays_as_it_was(tmp_path):
+    checkout = tmp_path / "given"
+    (checkout / "data" / "shakespeare_char").mkdir(parents=True)
+    (checkout / "out").mkdir()
+    (checkout / "data" / "shakespeare_char" / "input.txt").write_text("another text")
+    program = "import os\nopen(os.path.join(os.path.dirname(__file__), 'train.bin'), 'w').write('made')"
+    (checkout / "data" / "shakespeare_char" / "prepare.py").write_text(program)
+    (tmp_path / "text.txt").write_text("our text")
+    before = sorted(checkout.rglob("*"))
+    copy = time_to_loss.prepare_nanogpt(str(checkout), tmp_path / "text.txt", tmp_path / "copy")
+    assert sorted(checkout.rglob("*")) == before and not (copy / "out").exists()
+    assert (copy / "data" / "shakespeare_char" / "input.txt").read_text() == "our text"
+    assert (copy / "data" / "shakespeare_char" / "train.bin").read_text() == "made"
+
+
+# ---- step
+
+
+def test_a_step_is_measured_for_ours_and_the_peer_with_its_share_of_plain_products(
+    tmp_path, monkeypatch, in_this_process
+):
+    monkeypatch.setattr(step, "SIZES", {"tiny": (1, 2, 16, 16, 4, 32)})
+    monkeypatch.setattr(step, "Worker", in_this_process)
+    monkeypatch.setattr(step, "PRODUCT_SECONDS", 0.01)
+    monkeypatch.setattr(step, "measure_muon", lambda device, repeats: {})
+    few = {"ours, fp32": ("ours", "float32", False), "Hugging Face, fp32": ("Hugging Face", "float32", False)}
+    monkeypatch.setattr(step, "contestants", lambda nanogpt, device: few)
+    found, table = results(step.main, tmp_path, "--sizes", "tiny", "--seconds", 0.01)
+    size = found["sizes"]["tiny"]
+    # 6 a weight: 12 C² of the block and the head; attention 6 x T x 2 C a token
+    assert size["flops_a_step"] == 64 * (6 * (12 * 16**2 + 16 * 32) + 6 * 16 * 2 * 16)
+    assert list(size["contestants"]) == list(few)
+    ours = size["contestants"]["ours, fp32"]
+    assert ours["tokens_per_second"] == pytest.approx(64 / ours["ms"] * 1000)
+    share = size["flops_a_step"] / ours["ms"] * 1000 / size["products_flops_per_second"]["fp32, its shapes"]
+    assert ours["share of its shapes"] == pytest.approx(share) and ours["peak_mb"] == 60.0
+    theirs = size["contestants"]["Hugging Face, fp32"]
+    assert ours["times faster than"] == {"Hugging Face, fp32": pytest.approx(theirs["ms"] / ours["ms"])}
+    assert "speed of ours, fp32" in table
+
+
+def test_with_a_compiler_and_nanogpt_the_compiled_ones_take_part_and_on_a_gpu_bf16_alone(monkeypatch):
+    monkeypatch.setattr(step.shutil, "which", lambda name: "c++")
+    named = step.contestants("nanoGPT", "cpu")
+    assert named["nanoGPT, bf16, compiled"] == ("nanoGPT", "bfloat16", True)
+    assert named["ours, fp32, compiled"] == ("ours", "float32", True)
+    assert "Hugging Face, bf16, compiled" not in named and "nanoGPT, fp32, compiled" not in named
+    assert all("bf16" in name for name in step.contestants(None, "cuda"))
+    monkeypatch.setattr(step.shutil, "which", lambda name: None)
+    assert not any("compiled" in name for name in step.contestants("nanoGPT", "cpu"))
+
+
+def test_muons_share_of_a_step_is_between_nothing_and_all():
+    run = step.build_configured("tiny.yaml", "cpu")
+    seconds, muon = run()
+    assert 0 < muon < seconds
+
+
+# ---- generation
+
+
+def test_generation_is_measured_for_ours_and_the_peer_and_its_cost_by_position(tmp_path, monkeypatch, in_this_process):
+    shape = {"vocab_size": 32, "n_layer": 1, "n_head": 2, "n_embd": 16, "ours": {}}
+    monkeypatch.setattr(generation, "shape_of", lambda size, context: shape | {"block_size": context})
+    monkeypatch.setattr(generation, "Worker", in_this_process)
+    monkeypatch.setattr(generation, "TRIAL_SECONDS", 1000)
+    clock = itertools.count(step=50)  # of twenty looks in a turn, however slow this machine is
+    monkeypatch.setattr(generation, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    options = "--sizes small --contexts 16 --batches 1 3 --dtypes float32 --seconds 1000"
+    found, table = results(generation.main, tmp_path, *options.split())
+    one, three = found["rates"]
+    assert (one["batch"], three["batch"]) == (1, 3)
+    assert one["longest text"]["Hugging Face"] == 15 and one["ms by position"] == [50_000.0] * len(
+        one["ms by position"]
+    )
+    rates = three["tokens_per_second"]
+    assert rates["ours"] == pytest.approx(3 / 50) and rates["Hugging Face"] == pytest.approx(3 * 15 / 50)
+    assert three["times faster than"]["Hugging Face"] == pytest.approx(1 / 15)
+    assert "small, float32, context 16, batch 3" in table
+
+
+def test_a_rate_counts_all_sequences_and_positions_are_compared_at_their_medians():
+    texts = [[1.0] + [0.1] * 8, [0.5] + [0.3] * 8]
+    assert generation.rate(2, texts) == pytest.approx(2 * 18 / (1.8 + 2.9))
+    assert generation.by_position([texts]) == [200.0] * 8  # the first token, which reads the prompt, is left out
+
+
+def test_the_small_model_of_all_three_is_the_shape_of_small_yaml():
+    shape = generation.shape_of("small", 64)
+    assert (shape["n_layer"], shape["n_embd"], shape["block_size"]) == (4, 128, 64)
+    assert shape["ours"]["position"] == "rope" and "n_layer" not in shape["ours"]
+
+
+# ---- preparation, start-up, recording
+
+
+def test_preparation_measures_the_same_tokens_for_ours_and_tiktoken(tmp_path, monkeypatch):
+    monkeypatch.setattr(preparation, "measure_batches", lambda repeats: {"ms": {}, "share of a step": {}})
+    found, table = results(preparation.main, tmp_path, "--megabytes", 1)
+    contestants = found["shards"]["contestants"]
+    # ours has an end of text at both ends; a cut of the peer's may fall into a word
+    assert contestants["ours"]["tokens"] - 2 == pytest.approx(contestants["tiktoken"]["tokens"], rel=1e-3)
+    assert all(row["peak_mb"] > 20 for row in contestants.values())
+    assert set(found["vocabulary"]["seconds"]) == {"ours", "tokenizers"} and "of tiktoken's rate" in table
+
+
+def test_the_time_to_the_first_step_is_read_from_the_runs_own_lines(monkeypatch):
+    lines = [(1.0, '{"step": 0, "val_loss": 4}\n'), (1.5, '{"step": 1, "train'), (1.6, '_loss": 4}\n')]
+    monkeypatch.setattr(startup, "run_process", lambda *command, **options: common.Finished(9.0, 1.0, "", lines))
+    assert startup.first_step([]) == (1.0, 1.6)
+    lines = [
+        (3.0, '{"step": 0, "evaluating": 0.5}\n'),
+        (4.0, '{"step": 1, "train_loss": 4}\n{"step": 1, "val_loss": 3}\n'),
+    ]
+    monkeypatch.setattr(startup, "run_process", lambda *command, **options: common.Finished(9.0, 1.0, "", lines))
+    assert startup.hugging_face("text.txt") == 3.5
+
+
+def test_recording_compares_a_run_with_one_that_records_nothing(tmp_path, monkeypatch):
+    asked = []
+
+    def run(command):
+        asked.append(command)
+        return common.Finished(10.0 if "--attention.snapshots" in command else 11.0, 1.0, TOLD, [])
+
+    monkeypatch.setattr(recording, "run_process", run)
+    found, table = results(recording.main, tmp_path)
+    assert found["recording_share"] == 0.025 and found["recording_seconds"] == 1.2
+    assert found["whole process over without"] == 1.1 and "+10.0%" in table
+    assert len(asked) == 3
+
+
+TOLD = "600 steps in 48 s; recording attention took 1.2 s, 2.5% of it.\n"
+
+
+def test_the_line_that_recording_reads_is_the_one_that_a_run_ends_with(small_run, tales_run):
+    assert recording.TOLD.search(tales_run[1])
+
+
+@pytest.mark.parametrize("benchmark", [time_to_loss, step, generation, preparation, startup, recording])
+def test_every_benchmark_refuses_an_option_that_it_does_not_have(benchmark):
+    done = typed(benchmark.main, {"fast": 1})
+    assert done.code == 2 and "--fast" in done.err
