@@ -180,27 +180,19 @@ def classic_model(task: Task):
 
 def our_step(model, data, config):
     """A step as train.py takes it with `config`, a resolved TrainConfig, on ids in memory; and its optimizers."""
-    import torch
 
     from data.shards import Batches
-    from train import accumulate_gradients, apply_gradients
-    from training.optimizer import make_optimizers
+    from training.step import Step
 
-    model = model.to(config.device)
-    optimizers = make_optimizers(model, config)
-    forward = torch.compile(model) if config.compile else model
+    take_step = Step(model.to(config.device), config, compiled=config.compile)
     batches = Batches(Stream(data), model.config.block_size, seed=0)
-    numbers = itertools.count()
+    numbers = itertools.count(1)
 
     def step():
         number = next(numbers)
-        accumulate_gradients(forward, batches.windows(number * config.batch_size, config.batch_size), config)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), config.grad_clip)
-        apply_gradients(optimizers, 1.0, number)
-        for optimizer in optimizers:
-            optimizer.zero_grad(set_to_none=True)
+        take_step(number, batches.windows((number - 1) * config.batch_size, config.batch_size))
 
-    return step, optimizers
+    return step, take_step.optimizers
 
 
 class Stream:
