@@ -253,7 +253,7 @@ def _measured_stories(corpus: Corpus) -> list[tales.Story]:
     val, stories = corpus.val, []
     ends = np.append(val.document_starts[1:], len(val)) - 1
     for start, end in zip(val.document_starts[:MEASURED_STORIES], ends, strict=False):
-        stories.append(tales.read_story(corpus.tokenizer.decode(val.ids[start:end])))
+        stories.append(tales.read_story(corpus.tokenizer.decode(val.ids[start:end].tolist())))
     return stories
 
 

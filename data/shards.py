@@ -23,6 +23,12 @@ VERIFY_BYTES = 64 << 20
 # Characters that a worker encodes at a time: large enough to hide the cost of a task, small enough for memory.
 GROUP = 1 << 18
 
+# Windows whose place is worked out at a time: for a thousand it takes hardly longer than for one batch.
+AHEAD = 1 << 10
+
+# Each worker keeps a vocabulary of its own, 10 MB for GPT-2's and four times that for the largest one published.
+MOST_WORKERS = 8
+
 
 class Tokens:
     """A stream of ids as training reads it: [end of text] document 0 [end of text] document 1 [end of text] ...
@@ -68,8 +74,9 @@ class Tokens:
 def write_tokens(folder, tokenizer, pieces, *, ends: bool, n_bytes: int, workers: int | None = None) -> Tokens:
     """Encodes an iterable of (piece of text, begins a document) into a new shard and opens it.
 
-    The pieces are encoded by `workers` threads (default: one a processor; tiktoken lets go of the interpreter's lock)
-    and written as they come, in order, so the bytes are the same for any number of workers and memory stays bounded.
+    The pieces are encoded by `workers` threads (default: one a processor, at most MOST_WORKERS; tiktoken lets go of
+    the interpreter's lock) and written as they come, in order, so the bytes are the same for any number of workers and
+    memory stays bounded.
     ends: whether the last document ends with the stream. n_bytes: the UTF-8 bytes of the pieces together.
     """
     folder = Path(folder)
@@ -91,7 +98,7 @@ def write_tokens(folder, tokenizer, pieces, *, ends: bool, n_bytes: int, workers
         return np.concatenate(parts), np.array(starts, np.int64)
 
     with _File(folder / "tokens.bin", dtype) as tokens, _File(folder / "documents.bin", np.dtype("<i8")) as documents:
-        for ids, starts in _in_order(encode, _groups(pieces), workers or os.cpu_count() or 1):
+        for ids, starts in _in_order(encode, _groups(pieces), workers or min(os.cpu_count() or 1, MOST_WORKERS)):
             documents.write(starts + tokens.count)
             tokens.write(ids)
         if ends:
@@ -127,19 +134,28 @@ class Batches:
         self._last = len(tokens) - 1 - block_size
         several = len(tokens.document_starts) > 1
         self._heads = np.asarray(tokens.document_starts) - 1 if several else None
+        self._known_from, self._known = 0, np.empty(0, np.int64)  # a first window, and where it and the next ones begin
 
     def windows(self, start: int, count: int) -> np.ndarray:
         """Windows number start .. start + count - 1 of the endless order, int64 (count, block_size + 1)."""
+        if not self._known_from <= start <= self._known_from + len(self._known) - count:
+            ahead = max(count, min(AHEAD, self.windows_per_epoch))
+            self._known_from, self._known = start, self._begins(start, ahead)
+        begin = self._known[start - self._known_from :][:count]
+        return self._ids[begin[:, None] + np.arange(self.block_size + 1)].astype(np.int64)
+
+    def _begins(self, start: int, count: int) -> np.ndarray:
+        """The index of the first token of each of the windows, int64 (count,)."""
         number = np.arange(start, start + count)
         epoch, place = np.divmod(number, self.windows_per_epoch)
         begin = np.empty(count, np.int64)
         for e in range(start // self.windows_per_epoch, (start + count - 1) // self.windows_per_epoch + 1):
             here = epoch == e
-            begin[here] = self._begin(e, place[here])
-        return self._ids[begin[:, None] + np.arange(self.block_size + 1)].astype(np.int64)
+            begin[here] = self._begins_within(e, place[here])
+        return begin
 
-    def _begin(self, epoch: int, place: np.ndarray) -> np.ndarray:
-        """The index of the first token of each window, by its place in the order of the epoch."""
+    def _begins_within(self, epoch: int, place: np.ndarray) -> np.ndarray:
+        """The same for windows of one epoch, by their places in its order."""
         keys = np.random.SeedSequence([self.seed, epoch]).generate_state(ROUNDS + 1, np.uint64)
         offset = int(keys[-1] % np.uint64(self.block_size))
         begin = offset + permute(place, self.windows_per_epoch, keys[:-1]) * self.block_size

@@ -4,7 +4,8 @@ import time
 import numpy as np
 import pytest
 
-from data.shards import ROUNDS, Batches, Tokens, permute, write_tokens
+from data import shards as module
+from data.shards import AHEAD, MOST_WORKERS, ROUNDS, Batches, Tokens, permute, write_tokens
 from data.tokenizer import Tokenizer, char_tokenizer, train_bpe
 from experiment.errors import InputError
 
@@ -66,6 +67,15 @@ def test_the_bytes_are_the_same_for_any_number_of_workers(tmp_path):
     assert bpe.decode(tokens.ids[start:end]) == "".join(words[1500:1503])
 
 
+@pytest.mark.parametrize(("processors", "workers"), [(1, 1), (2, 2), (64, MOST_WORKERS)])
+def test_there_is_a_worker_for_each_processor_up_to_a_limit(tmp_path, monkeypatch, processors, workers):
+    in_order, started = module._in_order, []
+    monkeypatch.setattr(module, "_in_order", lambda *args: started.append(args[-1]) or in_order(*args))
+    monkeypatch.setattr("os.cpu_count", lambda: processors)
+    shard(tmp_path / "shard", ["abc"])
+    assert started == [workers]
+
+
 def test_a_damaged_shard_is_refused(tmp_path):
     shard(tmp_path / "shard", ["abc", "def"])
     for name in ("tokens.bin", "documents.bin"):
@@ -114,6 +124,17 @@ def test_the_order_depends_on_the_seed_and_the_number_alone():
     assert (Batches(stream(100), 16, seed=2).windows(0, 40) != ten).any()
     far = Batches(stream(100), 16, seed=1).windows(10**12, 2)
     assert far.shape == (2, 17)
+
+
+@pytest.mark.parametrize("length", [100, 40_000])
+def test_the_order_is_the_same_however_it_is_asked_for(length):
+    starts = np.arange(1, length, 13)
+    batches = Batches(stream(length, starts), 16, seed=1)
+    for start, count in ((0, 7), (7, 7), (AHEAD - 5, 10), (3, 2), (5000, AHEAD + 9), (2495, 12), (5002, 4), (0, 1)):
+        fresh = Batches(stream(length, starts), 16, seed=1).windows(start, count)
+        one_by_one = [Batches(stream(length, starts), 16, seed=1).windows(start + i, 1)[0] for i in range(count)]
+        assert (batches.windows(start, count) == fresh).all()
+        assert (np.array(one_by_one) == fresh).all()
 
 
 def test_a_stream_of_one_window_is_enough_and_a_shorter_one_is_refused():

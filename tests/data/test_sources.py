@@ -193,3 +193,15 @@ def test_a_text_file_is_read_without_the_library_for_tables(tmp_path):
     )
     command = [sys.executable, "-c", code, tmp_path / "a.txt", tmp_path / "cache"]
     assert subprocess.run(command, capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_tables_are_read_without_torch(tables):
+    code = (
+        "import sys; from data.corpus import DataConfig; from data.sources import open_source\n"
+        "for name in sys.argv[1:]:\n"
+        "    config = DataConfig(source=name, text_column='body')\n"
+        "    print(len(list(open_source(config, print).documents())), {'datasets', 'torch'} & set(sys.modules))"
+    )
+    names = [tables / name for name in ("rows.jsonl", "rows.csv", "rows.parquet", "saved", "splits")]
+    answer = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True)
+    assert answer.stdout == "3 {'datasets'}\n" * 5, answer.stderr

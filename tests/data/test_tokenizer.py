@@ -1,11 +1,13 @@
 import os
+import re
 import subprocess
 import sys
 import time
 
 import pytest
+import tiktoken
 import tokenizers
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import models, pre_tokenizers, trainers
 
@@ -135,6 +137,16 @@ def test_characters_are_numbered_in_their_order():
     assert tokenizer.byte_lengths.tolist() == [1, 1, 1, 2, 4, 0]
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.sets(st.characters(exclude_categories=["Cs"]), min_size=1), st.data())
+def test_the_id_of_a_character_is_its_place_in_their_order(known, data):
+    text = data.draw(st.text(st.sampled_from(sorted(known))))
+    assert char_tokenizer(known).encode(text) == [sorted(known).index(character) for character in text]
+    other = data.draw(st.characters(exclude_categories=["Cs"]).filter(lambda character: character not in known))
+    with pytest.raises(InputError, match=f"U\\+{ord(other):04X}"):
+        char_tokenizer(known).encode(text + other)
+
+
 def test_an_unknown_character_is_named():
     with pytest.raises(InputError, match=r"'z' \(U\+007A\), '中' \(U\+4E2D\)") as error:
         char_tokenizer("abc").encode("abz中")
@@ -200,6 +212,10 @@ def patterns():
     return {**published, "ours": PATTERN}
 
 
+# PATTERN without its group.
+ALTERNATIVES = r"'(?:s|t|re|ve|m|ll|d)| ?[\p{L}\p{M}]+| ?\p{N}{1,3}| ?[^\s\p{L}\p{M}\p{N}]+|\s*[\r\n]+|\s+(?!\S)|\s+"
+
+
 def words_of(text, pattern):
     """How a pattern splits a text, seen through a vocabulary that has each part of the text as one token."""
     parts = {text[i:j].encode() for i in range(len(text)) for j in range(i + 1, len(text) + 1)}
@@ -208,11 +224,14 @@ def words_of(text, pattern):
     return [tokenizer.tokens[i] for i in tokenizer.encode(text)]
 
 
+around = st.text("aB1's .,。，、中/\n\r\u0301_²-", max_size=5)
+
+
 @settings(max_examples=150, deadline=None)
-@given(st.text("aB1's .,。，、中/\n\r\u0301_²-", min_size=3, max_size=12))
-def test_pieces_are_cut_only_where_tokens_end_anyway(patterns, text):
+@given(around, st.sampled_from(["a b", "/ 1", "/\nB", "a。中"]), around)
+def test_pieces_are_cut_only_where_tokens_end_anyway(patterns, before, safe, after):
+    text = before + safe + after
     cut = module.SAFE_CUT.search(text)
-    assume(cut)
     for name, pattern in patterns.items():
         apart = words_of(text[: cut.start()], pattern) + words_of(text[cut.start() :], pattern)
         assert apart == words_of(text, pattern), name
@@ -222,6 +241,45 @@ def test_a_cut_after_a_space_would_change_the_tokens(patterns):
     """The control of the test above."""
     for pattern in patterns.values():
         assert words_of("a ", pattern) + words_of("b", pattern) != words_of("a b", pattern) == [b"a", b" b"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text("aB1's .,。中/\n\r\t\u0301_²-", max_size=20))
+def test_grouping_alternatives_changes_no_word(text):
+    split = pre_tokenizers.Split(tokenizers.Regex(ALTERNATIVES), behavior="isolated")
+    assert words_of(text, PATTERN) == [word.encode() for word, _ in split.pre_tokenize_str(text)]
+
+
+def test_a_group_with_the_spaces_in_it_would_change_the_words():
+    """The control of the test above: alternatives have an order."""
+    wrong = PATTERN.replace(r"[\r\n]+)", r"[\r\n]+|\s+)")
+    assert wrong != PATTERN
+    assert words_of("a  b", wrong) == [b"a", b"  ", b"b"] != words_of("a  b", PATTERN) == [b"a", b" ", b" b"]
+
+
+def in_pieces(tokenizer, text, size):
+    """The ids of a text that is cut as soon as it is safe after `size` characters, and how many pieces that makes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "PIECE", size)
+        parts = list(pieces([text]))
+    return [i for part in parts for i in tokenizer.encode_piece(part)], len(parts)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(re.findall(r"\s+|\w+|[^\s\w]+", PROSE)), max_size=60), st.integers(1, 30))
+def test_a_document_in_pieces_has_the_ids_it_has_as_a_whole(bpe, words, size):
+    text = "".join(words)
+    ranks = {token: rank for rank, token in enumerate(bpe.tokens[:-1])}
+    whole = tiktoken.Encoding("whole", pat_str=ALTERNATIVES, mergeable_ranks=ranks, special_tokens={})
+    assert in_pieces(bpe, text, size)[0] == whole.encode_ordinary(text)
+
+
+def test_a_document_cut_anywhere_would_have_other_ids(bpe, monkeypatch):
+    """The control of the test above, which cuts often: every five characters is not safe."""
+    ids, n_pieces = in_pieces(bpe, PROSE, 5)
+    assert ids == bpe.encode(PROSE) and n_pieces > 50
+    monkeypatch.setattr(module, "SAFE_CUT", re.compile(""))
+    assert in_pieces(bpe, PROSE, 5)[0] != ids
 
 
 def test_pieces_do_not_depend_on_how_the_text_arrives():
@@ -244,7 +302,6 @@ def test_a_run_of_a_million_equal_characters_is_encoded(bpe, character):
 
 def test_a_published_encoding_is_kept_whole(monkeypatch, tmp_path):
     """With a small encoding put in tiktoken's list of those it has loaded."""
-    import tiktoken
     import tiktoken.registry
 
     small = train_bpe([PROSE], 300)
