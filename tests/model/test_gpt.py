@@ -406,6 +406,15 @@ def test_a_model_without_a_vocabulary_is_refused():
         GPT(GPTConfig())
 
 
+def test_last_only_gives_the_last_logits_and_computes_no_others():
+    model, idx = build(), tokens()
+    heads = []
+    model.lm_head.register_forward_hook(lambda module, given, out: heads.append(out.shape[1]))
+    last, loss = model(idx, last_only=True)
+    assert loss is None and (last - model(idx)[0][:, -1:]).abs().max() < 1e-6
+    assert heads == [1, 6]
+
+
 def test_more_tokens_than_block_size_are_refused_with_a_cache_too():
     model = build()
     with pytest.raises(ValueError, match="7 tokens given, block_size is 6"):
