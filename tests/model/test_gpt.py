@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from model import GPT, GPTConfig
 from model.generate import KVCache
 from model.gpt import MLP, make_norm
+from model.unfilled import Unfilled
 
 TINY = {"vocab_size": 11, "n_layer": 2, "n_head": 2, "n_embd": 8, "block_size": 6}
 
@@ -326,6 +327,22 @@ def test_no_parameter_is_left_without_initialisation(position, activation):
             parameter.fill_(math.nan)
     model.initialise()
     assert all(parameter.isfinite().all() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("activation", ["gelu", "swiglu"])
+@pytest.mark.parametrize("position", ["learned", "sinusoidal", "rope"])
+def test_unfilled_a_model_has_the_same_parts_and_draws_nothing(position, activation):
+    config = GPTConfig(**TINY, position=position, activation=activation, bias=True)
+    before = torch.get_rng_state()
+    with Unfilled():
+        unfilled = GPT(config)
+    assert torch.equal(torch.get_rng_state(), before)
+    filled = GPT(config)
+    assert not torch.equal(torch.get_rng_state(), before)  # control
+    assert unfilled.parameter_table() == filled.parameter_table()
+    unfilled.load_state_dict(filled.state_dict())
+    idx = tokens()
+    assert torch.equal(unfilled(idx)[0], filled(idx)[0])  # with the angles of its positions
 
 
 def test_an_untrained_model_knows_nothing():
