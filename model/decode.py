@@ -66,11 +66,12 @@ class Decoder:
             cos, sin = self.turns[:, at].unbind()  # (K,) each
         else:
             x = x + self.places[at]
-        new = cache.k[..., at, :].unbind(), cache.v[..., at, :].unbind()  # (B, H, K or D) for each layer
-        held = cache.k[..., : at + 1, :].unbind(), cache.v[..., : at + 1, :].unbind()  # (B, H, T, K or D)
+        # of each layer, the new token's place (B, H, 1, K or D) and all tokens up to it (B, H, at + 1, K or D)
+        new = cache.k[..., at : at + 1, :].unbind(), cache.v[..., at : at + 1, :].unbind()
+        held = cache.k[..., : at + 1, :].unbind(), cache.v[..., : at + 1, :].unbind()
         for layer, new_k, new_v, k, v in zip(self.layers, *new, *held, strict=True):
             qk, value = layer.qkv(norm(x, *layer.ln_1)).split_with_sizes((2 * H * K, C), -1)
-            qk = qk.view(B, 2, H, K)
+            qk = qk.view(B, 2, H, 1, K)
             if x.dtype != self.exact:
                 qk = qk.to(self.exact)
             if layer.gains is not None:
@@ -79,11 +80,12 @@ class Decoder:
             if config.position == "rope":  # channel i is paired with i + K/2
                 other = qk.roll(K // 2, -1)
                 qk.mul_(cos).addcmul_(other, sin)
-            query, key = qk.unbind(1)  # (B, H, K)
+            q, key = qk.unbind(1)  # (B, H, 1, K)
             new_k.copy_(key)
-            new_v.copy_(value.view(B, H, -1))
-            query = query.unsqueeze(2).to(x.dtype)  # (B, H, 1, K)
-            z = F.scaled_dot_product_attention(query, k, v, scale=self.scale)  # (B, H, 1, D)
+            new_v.copy_(value.view(B, H, 1, -1))
+            if x.dtype != self.exact:
+                q = q.to(x.dtype)
+            z = F.scaled_dot_product_attention(q, k, v, scale=self.scale)  # (B, H, 1, D)
             x += layer.attn_proj(z.reshape(B, C))
             x += layer.mlp_proj(self.bend(layer, norm(x, *layer.ln_2)))
         cache.length += 1
@@ -103,7 +105,7 @@ class Layer(NamedTuple):
 
     ln_1: tuple
     qkv: Callable
-    gains: Tensor | None  # (2, 1, K): of queries and of keys, times sqrt(K)
+    gains: Tensor | None  # (2, 1, 1, K): of queries and of keys, times sqrt(K)
     attn_proj: Callable
     ln_2: tuple
     fc: Callable
@@ -114,7 +116,7 @@ class Layer(NamedTuple):
     def of(cls, block: Block, batch: int, exact: torch.dtype) -> "Layer":
         attn, mlp, gains, gate = block.attn, block.mlp, None, None
         if attn.qk_norm:
-            gains = torch.stack((attn.q_gain, attn.k_gain))[:, None].detach().to(exact) * attn.key_dim**0.5
+            gains = torch.stack((attn.q_gain, attn.k_gain))[:, None, None].detach().to(exact) * attn.key_dim**0.5
         if mlp.activation == "swiglu":
             gate = product(mlp.gate, batch)
         qkv, attn_proj, fc, mlp_proj = (product(one, batch) for one in (attn.qkv, attn.proj, mlp.fc, mlp.proj))
