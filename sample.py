@@ -31,6 +31,8 @@ Generate text token by token. stdout is the text alone: the prompt, then what fo
   --ignore-end        go on after an end-of-text token
   --checkpoint WHICH  best, last or a step that was kept (default best)
   --device NAME       cpu, cuda or mps (default: the fastest that is there)
+  --dtype NAME        float32, or bfloat16: half the memory and up to twice as fast for a large model, on hardware
+                      that has it; rounded, so other text (default float32)
   --interactive       keep a prompt open: each line is a text's beginning, that of --prompt the first"""
 
 
@@ -71,7 +73,7 @@ class Writer:
 
         if sum(parameter.numel() for parameter in model.parameters()) < ONE_THREAD_BELOW:
             torch.set_num_threads(1)
-        self.model, self.tokenizer, self.args = model, tokenizer, args
+        self.model, self.tokenizer, self.args = model.to(getattr(torch, args.dtype)), tokenizer, args
         self.several_documents = several_documents
         self.device = next(model.parameters()).device
         self.generator = torch.Generator(self.device).manual_seed(seed)
@@ -164,6 +166,7 @@ def parse_arguments():
     parser.add_argument("--stop", action="append", default=[])
     parser.add_argument("--checkpoint", default="best")
     parser.add_argument("--device", choices=("cpu", "cuda", "mps"))
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     for flag in ("--ignore-end", "--interactive"):
         parser.add_argument(flag, action="store_true")
     parser.add_argument("-h", "--help", action="store_true")

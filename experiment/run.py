@@ -81,6 +81,7 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
     from experiment.checkpoint import load_checkpoint, load_into
     from experiment.config import load_config
     from model import GPT
+    from model.unfilled import Unfilled
     from training.device import pick_device
 
     config = load_config(run / "config.yaml")
@@ -90,6 +91,7 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
         device = pick_device(device or "auto")
     except ValueError as error:
         raise InputError(f"--{error}") from None
-    model = GPT(config.model)
+    with Unfilled():
+        model = GPT(config.model)
     load_into(model, checkpoint.model)
     return model.to(device).eval(), tokenizer, config, checkpoint.step

@@ -5,7 +5,6 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-import torch
 import yaml
 
 from data.tokenizer import Tokenizer
@@ -13,6 +12,7 @@ from experiment.errors import InputError
 from lens.images import COLOURS, SIGNED
 from lens.snapshots import ATTENTION, EFFECTS, IDS, Reading, json_lines, read_text
 from model import GPT, GPTConfig
+from model.unfilled import Unfilled
 
 # From half of a head's attention on, a badge names the pattern; below, the measured number says enough.
 THRESHOLDS = {"previous_token": 0.5, "first_token": 0.5, "duplicate_token": 0.5, "induction": 0.5}
@@ -179,7 +179,7 @@ def _model(run: Path, config: str) -> tuple[GPTConfig, list[tuple[str, int]]]:
     """
     try:
         model = GPTConfig(**yaml.safe_load(config)["model"])
-        with torch.device("meta"):
+        with Unfilled():
             return model, GPT(model).parameter_table() if model.vocab_size else []
     except (yaml.YAMLError, LookupError, TypeError, ValueError) as wrong:
         raise InputError(f"{run / 'config.yaml'}: its model section describes no model ({wrong})") from wrong

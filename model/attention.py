@@ -152,7 +152,7 @@ class MultiHeadAttention(nn.Module):
         if angles is not None:
             q, k = rotate(q, angles), rotate(k, angles)
         if cache is not None:
-            k, v = cache.extend(k, v)  # (B, H, all tokens so far, K or D)
+            k, v = cache(k, v)  # (B, H, all tokens so far, K or D)
         dropout = self.dropout if self.training else 0.0
         z = attend(q, k, v, causal=self.causal, scale=self.scale, dropout=dropout, record=record)  # (B, H, T, D)
         out = self.proj(z.transpose(1, 2).reshape(B, T, C))

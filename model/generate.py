@@ -2,42 +2,43 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor
 
-
-class LayerCache:
-    """One layer's keys (B, H, T, K) and values (B, H, T, D) of the tokens so far, in room for `capacity` tokens."""
-
-    def __init__(self, capacity: int):
-        self.capacity = capacity
-        self.length = 0
-        self.k = self.v = None
-
-    def extend(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Takes the new tokens' k (B, H, t, K) and v (B, H, t, D), returns those of all tokens so far."""
-        if self.k is None:
-            B, H, _, K = k.shape
-            self.k = k.new_empty(B, H, self.capacity, K)
-            self.v = v.new_empty(B, H, self.capacity, v.shape[-1])
-        end = self.length + k.shape[2]
-        self.k[:, :, self.length : end] = k
-        self.v[:, :, self.length : end] = v
-        self.length = end
-        return self.k[:, :, :end], self.v[:, :, :end]
+from model.decode import Decoder, is_plain
 
 
 class KVCache:
     """The keys and values of every layer, so that each new token costs one token's work.
 
-    `length`: tokens so far. `before`: the last ones (B, ngram - 1), where n-grams have an embedding.
+    k (L, B, H, capacity, K) and v (L, B, H, capacity, D) hold those of `length` tokens.
     """
 
     def __init__(self, n_layer: int, capacity: int):
-        self.layers = [LayerCache(capacity) for _ in range(n_layer)]
+        self.capacity = capacity
         self.length = 0
-        self.before = None
+        self.k = self.v = self.recent = None
+        self.layers = [partial(self.extend, layer) for layer in range(n_layer)]
+
+    def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Takes the new tokens' k (B, H, t, K) and v (B, H, t, D), returns those of all tokens so far.
+
+        They count once every layer has taken its own and `length` has grown by t.
+        """
+        if self.k is None:
+            self.k, self.v = (x.new_empty(len(self.layers), *x.shape[:2], self.capacity, x.shape[-1]) for x in (k, v))
+        end = self.length + k.shape[2]
+        self.k[layer, :, :, self.length : end] = k
+        self.v[layer, :, :, self.length : end] = v
+        return self.k[layer, :, :, :end], self.v[layer, :, :, :end]
+
+    def ids_before(self, idx: Tensor, count: int) -> Tensor:
+        """The `count` tokens before idx (B, T), -1 where there is none: (B, count). From now on, idx is before."""
+        before = self.recent if self.length else idx.new_full((len(idx), count), -1)
+        self.recent = torch.cat((before, idx), dim=1)[:, -count:]
+        return before
 
 
 @contextmanager
@@ -61,23 +62,36 @@ def probabilities(logits: Tensor, *, temperature: float, top_k: int | None, top_
     at least `top_p` (nucleus sampling, Holtzman et al. 2020). Ties at the edge go to the smaller id.
     """
     logits = logits.float() / temperature
-    ranked, order = logits.sort(dim=-1, descending=True, stable=True)
-    if top_k is not None:
-        ranked[:, top_k:] = float("-inf")
-    p = ranked.softmax(dim=-1)
+    if top_k is not None and top_k < logits.shape[-1]:
+        edge = logits.topk(top_k).values[:, -1:]
+        at_edge = logits == edge
+        room = top_k - (logits > edge).sum(dim=-1, keepdim=True)
+        logits = logits.masked_fill((logits < edge) | (at_edge & (at_edge.cumsum(dim=-1) > room)), float("-inf"))
+    p = logits.softmax(dim=-1)
     if top_p is not None:
-        before = p.cumsum(dim=-1) - p  # what the likelier ones already sum to
-        p = p.masked_fill(before >= top_p, 0.0)
-        p = p / p.sum(dim=-1, keepdim=True)
-    return torch.zeros_like(p).scatter(-1, order, p)
+        ranked, order = p.sort(dim=-1, descending=True, stable=True)
+        before = ranked.cumsum(dim=-1) - ranked  # what the likelier ones already sum to
+        ranked = ranked.masked_fill(before >= top_p, 0.0)
+        p = torch.zeros_like(p).scatter(-1, order, ranked / ranked.sum(dim=-1, keepdim=True))
+    return p
+
+
+def draw(p: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Ids (B,) drawn from probabilities p (B, V), with one random number a row: the first at which they sum to it.
+
+    (torch.multinomial draws V numbers a row, which at 50,000 tokens takes a millisecond.)
+    """
+    sums = p.cumsum(dim=-1)
+    # above 0, so that nothing of probability 0 is drawn, and at most the last sum, whatever that was rounded to
+    share = 1 - torch.rand(len(p), 1, generator=generator, device=p.device)
+    return torch.searchsorted(sums, share * sums[:, -1:]).squeeze(-1)
 
 
 def choose(logits: Tensor, *, temperature: float, top_k: int | None, top_p: float | None, generator) -> Tensor:
     """The next token of each row: logits (B, V) -> ids (B,). Temperature 0 takes the likeliest."""
     if temperature < 1e-8:  # dividing by less overflows float32, and would choose the likeliest all the same
         return logits.argmax(dim=-1)
-    p = probabilities(logits, temperature=temperature, top_k=top_k, top_p=top_p)
-    return torch.multinomial(p, 1, generator=generator).squeeze(-1)
+    return draw(probabilities(logits, temperature=temperature, top_k=top_k, top_p=top_p), generator)
 
 
 def generate(
@@ -110,20 +124,30 @@ def generate(
 
 
 def _generate(model, idx, max_new_tokens, temperature, top_k, top_p, generator, use_cache):
-    block_size, n_layer = model.config.block_size, model.config.n_layer
-    cache = None
+    block_size = model.config.block_size
+    cache = KVCache(model.config.n_layer, block_size) if use_cache else None
+    decoder = Decoder(model, len(idx)) if use_cache and is_plain(model) else None
+    written = []  # since idx was last read
     for _ in range(max_new_tokens):
-        if idx.shape[1] > block_size:
-            idx = idx[:, -max(1, block_size // 2) :]
-            cache = None
-        new = idx
-        if use_cache:
-            if cache is None:
-                cache = KVCache(n_layer, block_size)
-            else:
-                new = idx[:, -1:]
-        with evaluating(model):
-            logits, _ = model(new, cache=cache)
-        ids = choose(logits[:, -1], temperature=temperature, top_k=top_k, top_p=top_p, generator=generator)  # (B,)
+        if cache and 0 < cache.length < block_size:
+            logits = read_one(model, decoder, written[-1], cache)
+        else:
+            idx = torch.cat((idx, *(ids[:, None] for ids in written)), dim=1)
+            written = []
+            if idx.shape[1] > block_size:
+                idx = idx[:, -max(1, block_size // 2) :]
+            if cache:
+                cache.length = 0
+            with evaluating(model):
+                logits = model(idx, cache=cache, last_only=True)[0][:, -1]
+        ids = choose(logits, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator)  # (B,)
         yield ids
-        idx = torch.cat((idx, ids[:, None]), dim=1)
+        written.append(ids)
+
+
+def read_one(model, decoder: Decoder | None, ids: Tensor, cache: KVCache) -> Tensor:
+    """The logits (B, V) after one more token of each sequence, ids (B,)."""
+    if decoder and not decoder.hooked():
+        return decoder(ids, cache)
+    with evaluating(model):
+        return model(ids[:, None], cache=cache)[0][:, -1]

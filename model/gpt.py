@@ -188,13 +188,15 @@ class GPT(nn.Module):
                 deviation = 0.02 / math.sqrt(2 * self.config.n_layer) if name.endswith("proj.weight") else 0.02
                 parameter.normal_(0.0, deviation)
 
-    def forward(self, idx: Tensor, targets: Tensor | None = None, *, cache=None, record: list | None = None):
+    def forward(
+        self, idx: Tensor, targets: Tensor | None = None, *, cache=None, record: list | None = None, last_only=False
+    ):
         """idx, targets: int64 (B, T), T at most block_size. Returns logits (B, T, V) and the loss or None.
 
         The loss is the mean of -ln p(target) in nats; a target of -1 is left out of it.
         `cache` (a `KVCache`): idx continues the tokens it holds. `record`: an empty list takes one dict a layer with
         every intermediate of its attention, on the explicit path, and `stream` (B, T, C), what the block got, and
-        `mlp` (B, T, C), what its MLP added to it.
+        `mlp` (B, T, C), what its MLP added to it. `last_only`: the logits of the last position alone, (B, 1, V).
         Raises ValueError for more tokens than block_size.
         """
         config = self.config
@@ -204,10 +206,9 @@ class GPT(nn.Module):
             raise ValueError(f"{start + T} tokens given, block_size is {config.block_size}")
         x = self.wte(idx)  # (B, T, C)
         if config.ngram > 1:
-            before = idx.new_full((len(idx), config.ngram - 1), -1) if start == 0 else cache.before
+            length = config.ngram - 1
+            before = idx.new_full((len(idx), length), -1) if cache is None else cache.ids_before(idx, length)
             x = x + self.ngrams(idx, before)
-            if cache is not None:
-                cache.before = torch.cat((before, idx), dim=1)[:, 1 - config.ngram :]
         angles = None
         if config.position == "learned":
             x = x + self.wpe.weight[start : start + T]  # (T, C), the same for every sequence
@@ -223,6 +224,8 @@ class GPT(nn.Module):
             x = block(x, angles=angles, cache=None if cache is None else cache.layers[layer], record=layer_record)
         if cache is not None:
             cache.length += T
+        if last_only:
+            x = x[:, -1:]
         logits = self.lm_head(self.ln_f(x))  # (B, T, V)
         if targets is None:
             return logits, None

@@ -30,9 +30,10 @@ def mixed_run(small, tmp_path_factory):
     return folder / "run"
 
 
-def expected(run, prompt, n, *, samples=1, seed=1, start=(), checkpoint="best", **options):
+def expected(run, prompt, n, *, samples=1, seed=1, start=(), checkpoint="best", dtype=torch.float32, **options):
     """The ids that follow the prompt, by the model alone: a list of `n` for each sample."""
     model, tokenizer, _, _ = load_trained(run, checkpoint, "cpu")
+    model.to(dtype)
     idx = torch.tensor([[*start, *tokenizer.encode(prompt)]] * samples)
     generator = torch.Generator().manual_seed(seed)
     drawn = generate(model, idx, n, generator=generator, **{"temperature": 0.8} | options)
@@ -128,6 +129,18 @@ def test_top_k_and_top_p_narrow_the_choice(small_run):
     ((ids,), tokenizer) = expected(small_run, "a", 30, temperature=2.0, top_k=5, top_p=0.5)
     narrow = run_sample(small_run, options | {"top-k": 5, "top-p": 0.5}).out
     assert narrow == "a" + tokenizer.decode(until_end(ids, tokenizer)) + "\n" != wide
+
+
+def test_dtype_is_that_of_the_weights_and_float32_the_default(small_run, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        models, "generate", lambda model, *args, **options: seen.append(model) or generate(model, *args, **options)
+    )
+    for options in ({"dtype": "bfloat16"}, {"dtype": "float32"}, {}):
+        ((ids,), tokenizer) = expected(small_run, "a", 9, dtype=getattr(torch, options.get("dtype", "float32")))
+        done = run_sample(small_run, {"prompt": "a", "tokens": 9, "seed": 1, "device": "cpu"} | options, "--ignore-end")
+        assert done.out == "a" + tokenizer.decode(ids) + "\n"
+    assert [model.wte.weight.dtype for model in seen] == [torch.bfloat16, torch.float32, torch.float32]
 
 
 # ---- where it ends
@@ -349,6 +362,7 @@ def test_a_run_without_a_checkpoint_is_named(small_run, tmp_path):
         (["--stop", ""], ["--stop ''"]),
         (["--device", "cuda"], ["--device", "cuda", "cpu expected"]),
         (["--device", "tpu"], ["--device", "tpu"]),
+        (["--dtype", "int8"], ["--dtype", "int8"]),
         (["--temprature", "1"], ["--temprature"]),
         (["one", "two"], ["two"]),
     ],

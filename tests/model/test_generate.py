@@ -10,7 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from model import GPT, GPTConfig, generate
-from model.generate import KVCache, LayerCache, choose, probabilities
+from model.decode import Decoder
+from model.generate import KVCache, choose, draw, probabilities
 
 V, BLOCK = 13, 8
 
@@ -43,10 +44,11 @@ def written(model, idx, count, seed=0, **options):
     return torch.stack(list(generate(model, idx, count, generator=generator, **options)), dim=1)
 
 
-def entering(model):
-    """A list that grows by the number of tokens each time that the model reads some."""
-    lengths = []
-    model.register_forward_pre_hook(lambda module, given: lengths.append(given[0].shape[1]))
+def entering(monkeypatch):
+    """A list that grows by the number of tokens each time that a model reads some, by its modules or without them."""
+    lengths, forward, decode = [], GPT.forward, Decoder.__call__
+    monkeypatch.setattr(GPT, "forward", lambda gpt, idx, **kw: lengths.append(idx.shape[1]) or forward(gpt, idx, **kw))
+    monkeypatch.setattr(Decoder, "__call__", lambda one, ids, cache: lengths.append(1) or decode(one, ids, cache))
     return lengths
 
 
@@ -61,10 +63,14 @@ def test_cached_and_uncached_give_the_same_tokens_far_past_block_size(position, 
     cached = written(model, idx, 10 * BLOCK, **sampling)
     assert torch.equal(cached, written(model, idx, 10 * BLOCK, use_cache=False, **sampling))
     # Control: a cache that puts each token's value a place too late writes another text.
-    extend = LayerCache.extend
-    monkeypatch.setattr(
-        LayerCache, "extend", lambda cache, k, v: [x.roll(i, 2) for i, x in enumerate(extend(cache, k, v))]
-    )
+    decode = Decoder.__call__
+
+    def too_late(decoder, ids, cache):
+        held = cache.v[..., : cache.length, :]
+        held.copy_(held.roll(1, dims=3))
+        return decode(decoder, ids, cache)
+
+    monkeypatch.setattr(Decoder, "__call__", too_late)
     assert not torch.equal(cached, written(model, idx, 10 * BLOCK, **sampling))
 
 
@@ -82,9 +88,11 @@ def test_a_cache_changes_the_logits_by_rounding_alone(position):
         assert (model(idx[:, 4:5], cache=cache)[0] - whole[:, 4:5]).abs().max() > 0.01
 
 
-def test_a_cache_makes_each_token_one_tokens_work():
-    model = build()
-    lengths = entering(model)
+@pytest.mark.parametrize("hooked", [False, True])
+def test_a_cache_makes_each_token_one_tokens_work(hooked, monkeypatch):
+    model, lengths = build(), entering(monkeypatch)
+    if hooked:
+        model.register_forward_hook(lambda *_: None)
     list(generate(model, prompt(length=3), 15))
     half = [4, 1, 1, 1, 1]  # full: its last half is read again
     assert lengths == [3, 1, 1, 1, 1, 1, *half, *half[:4]]
@@ -100,7 +108,7 @@ def test_kv_cache_bytes_are_those_a_cache_holds(attn_ratio):
         cache = KVCache(2, capacity)
         with torch.no_grad():
             model(prompt(batch=3, length=2), cache=cache)
-        held = sum(tensor.nbytes for layer in cache.layers for tensor in (layer.k, layer.v))
+        held = sum(tensor.nbytes for tensor in (cache.k, cache.v))
         assert model.kv_cache_bytes(3, capacity) == held
     assert model.kv_cache_bytes() == model.kv_cache_bytes(1, BLOCK)
 
@@ -120,9 +128,8 @@ def test_the_first_tokens_are_those_of_the_model_itself(use_cache):
 
 
 @pytest.mark.parametrize("use_cache", [True, False])
-def test_of_a_prompt_longer_than_block_size_the_last_half_of_a_context_is_read(use_cache):
-    model = build()
-    lengths = entering(model)
+def test_of_a_prompt_longer_than_block_size_the_last_half_of_a_context_is_read(use_cache, monkeypatch):
+    model, lengths = build(), entering(monkeypatch)
     long = prompt(batch=2, length=3 * BLOCK)
     answer = written(model, long, 12, use_cache=use_cache)
     assert lengths[0] == BLOCK // 2
@@ -223,6 +230,16 @@ def test_tokens_are_drawn_as_often_as_their_probability_says(options):
     assert chi_square([sorted(p, reverse=True)[id] for id in range(7)]) > 1000  # control: exchanged shares
 
 
+@pytest.mark.parametrize("number", [0.0, 1 - 2**-24], ids=["the least", "the greatest"])
+def test_no_random_number_draws_what_has_no_probability(number, monkeypatch):
+    monkeypatch.setattr(torch, "rand", lambda *shape, **_: torch.full(shape, number))
+    p = torch.linspace(1, 9, 50)[:, None] ** torch.arange(3001).sin()
+    p[:, :7] = p[:, -7:] = 0
+    p[:, 1000:2000] = 0
+    p /= p.sum(dim=-1, keepdim=True)
+    assert (p.gather(1, draw(p, None)[:, None]) > 0).all()
+
+
 @pytest.mark.parametrize("temperature", [0, 0.0, 1e-300, 1e-40, 1e-9, 1e-5])
 def test_temperature_zero_and_near_it_take_the_likeliest(temperature):
     logits = torch.randn(200, V, generator=torch.Generator().manual_seed(0))
@@ -242,6 +259,45 @@ def test_the_same_seed_gives_the_same_text_and_another_seed_another():
     model = build()
     assert torch.equal(written(model, prompt(), 40, seed=3), written(model, prompt(), 40, seed=3))
     assert not torch.equal(written(model, prompt(), 40, seed=3), written(model, prompt(), 40, seed=4))
+
+
+# What is changed in a model
+
+
+def test_what_is_hooked_into_a_model_counts_with_a_cache_too():
+    model, idx = build(), prompt(batch=8)
+    plain = written(model, idx, 20)
+    model.blocks[1].mlp.fc.register_forward_hook(lambda module, given, out: out * 0.5)
+    changed = written(model, idx, 20)
+    assert torch.equal(changed, written(model, idx, 20, use_cache=False))
+    assert not torch.equal(changed, plain)
+
+
+def test_a_hook_counts_from_the_token_on_after_which_it_was_set():
+    model, idx = build(), prompt(batch=8)
+    plain = written(model, idx, 5)
+    steps = generate(model, idx, 5, generator=torch.Generator().manual_seed(0))
+    before = [next(steps) for _ in range(2)]
+    hook = model.ln_f.register_forward_hook(lambda module, given, out: -out)
+    turned = next(steps)
+    hook.remove()
+    assert torch.equal(torch.stack(before, dim=1), plain[:, :2]) and not torch.equal(turned, plain[:, 2])
+
+
+def test_a_part_put_in_place_of_another_counts_with_a_cache_too():
+    model, idx = build(), prompt(batch=8)
+    plain = written(model, idx, 20)
+
+    class Doubled(torch.nn.Linear):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    fc = model.blocks[0].mlp.fc
+    model.blocks[0].mlp.fc = Doubled(fc.in_features, fc.out_features, bias=False)
+    model.blocks[0].mlp.fc.weight = fc.weight
+    changed = written(model, idx, 20)
+    assert torch.equal(changed, written(model, idx, 20, use_cache=False))
+    assert not torch.equal(changed, plain)
 
 
 # What is left as it was found
@@ -295,6 +351,7 @@ def test_no_gradient_is_kept_and_the_prompt_is_not_changed():
     before = idx.clone()
     steps = list(generate(model, idx, 12))
     assert all(ids.shape == (2,) and ids.dtype == torch.int64 and not ids.requires_grad for ids in steps)
+    assert not any(ids.is_inference() for ids in steps)  # they may be learned from
     assert torch.equal(idx, before)
     assert list(generate(model, idx, 0)) == []
 

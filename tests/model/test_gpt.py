@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from model import GPT, GPTConfig
 from model.generate import KVCache
 from model.gpt import MLP, make_norm
+from model.unfilled import Unfilled
 
 TINY = {"vocab_size": 11, "n_layer": 2, "n_head": 2, "n_embd": 8, "block_size": 6}
 
@@ -344,6 +345,22 @@ def test_no_parameter_is_left_without_initialisation(position, activation):
     assert all(parameter.isfinite().all() for parameter in model.parameters())
 
 
+@pytest.mark.parametrize("activation", ["gelu", "swiglu"])
+@pytest.mark.parametrize("position", ["learned", "sinusoidal", "rope"])
+def test_unfilled_a_model_has_the_same_parts_and_draws_nothing(position, activation):
+    config = GPTConfig(**TINY, position=position, activation=activation, bias=True)
+    before = torch.get_rng_state()
+    with Unfilled():
+        unfilled = GPT(config)
+    assert torch.equal(torch.get_rng_state(), before)
+    filled = GPT(config)
+    assert not torch.equal(torch.get_rng_state(), before)  # control
+    assert unfilled.parameter_table() == filled.parameter_table()
+    unfilled.load_state_dict(filled.state_dict())
+    idx = tokens()
+    assert torch.equal(unfilled(idx)[0], filled(idx)[0])  # with the angles of its positions
+
+
 def test_an_untrained_model_knows_nothing():
     torch.manual_seed(0)
     model = GPT(GPTConfig(vocab_size=200, block_size=32))
@@ -424,6 +441,15 @@ def test_what_cannot_be_built_is_refused_by_the_name_of_its_key(options, message
 def test_a_model_without_a_vocabulary_is_refused():
     with pytest.raises(ValueError, match="vocab_size: 0 given"):
         GPT(GPTConfig())
+
+
+def test_last_only_gives_the_last_logits_and_computes_no_others():
+    model, idx = build(), tokens()
+    heads = []
+    model.lm_head.register_forward_hook(lambda module, given, out: heads.append(out.shape[1]))
+    last, loss = model(idx, last_only=True)
+    assert loss is None and (last - model(idx)[0][:, -1:]).abs().max() < 1e-6
+    assert heads == [1, 6]
 
 
 def test_more_tokens_than_block_size_are_refused_with_a_cache_too():

@@ -1,0 +1,101 @@
+"""The decoder against the modules: the same logits for every option, and no parameter left out."""
+
+import copy
+from dataclasses import fields
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from model import GPT, GPTConfig, decode
+from model.decode import Decoder, product
+from model.generate import KVCache
+
+BASE = {"vocab_size": 13, "n_layer": 2, "n_head": 2, "n_embd": 16, "block_size": 8}
+# Each key of the model's configuration, with what differs from the default. A new key has its place here.
+OTHERS = {
+    "vocab_size": [29],
+    "n_layer": [3],
+    "n_head": [4],
+    "n_embd": [24],
+    "block_size": [9],
+    "attn_ratio": [0.5, 2.0],
+    "position": ["learned", "sinusoidal"],
+    "norm": ["rmsnorm"],
+    "activation": ["gelu", "swiglu"],
+    "qk_norm": [False],
+    "bias": [True],
+    "dropout": [0.5],
+    "tie_embeddings": [True],
+    "causal": [False],
+    "scale": [False],
+    "ngram": [3],
+    "ngram_rows": [64],
+}
+EVERY = [{}, *({key: other} for key, others in OTHERS.items() for other in others)]
+GPT2 = {"position": "learned", "activation": "gelu", "qk_norm": False, "bias": True, "tie_embeddings": True}
+
+
+def build(dtype=torch.float32, **options):
+    """A small model in eval mode, each parameter moved away from where it starts."""
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(**BASE | options)).to(dtype).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return model
+
+
+@torch.no_grad()
+def logits(model, decoder=None, batch=3):
+    """(B, 5, V) after each of five tokens that follow two: by the modules, or by `decoder`."""
+    idx = torch.randint(13, (batch, 7), generator=torch.Generator().manual_seed(1))
+    cache = KVCache(model.config.n_layer, model.config.block_size)
+    model(idx[:, :2], cache=cache)
+    read = decoder or (lambda ids, cache: model(ids[:, None], cache=cache)[0][:, 0])
+    return torch.stack([read(ids, cache) for ids in idx[:, 2:].T], dim=1)
+
+
+def test_every_key_of_the_configuration_is_tried():
+    assert set(OTHERS) == {field.name for field in fields(GPTConfig)}
+
+
+@pytest.mark.parametrize("position", ["learned", "sinusoidal", "rope"])
+@pytest.mark.parametrize("options", [*EVERY, GPT2], ids=str)
+def test_the_decoder_gives_the_logits_of_the_modules(options, position):
+    for dtype, most in ((torch.float32, 2e-5), (torch.float64, 1e-12)):
+        model = build(dtype, **{"position": position} | options)
+        expected = logits(model)
+        assert expected.std() > 0.5
+        assert (logits(model, Decoder(model, 3)) - expected).abs().max() < most
+
+
+@pytest.mark.parametrize("options", [*EVERY, GPT2], ids=str)
+def test_every_parameter_counts_in_the_decoder(options):
+    model = build(**options)
+    before = logits(model, Decoder(model, 3))
+    for name, _ in model.named_parameters():
+        moved = copy.deepcopy(model)
+        parameter = moved.get_parameter(name)
+        with torch.no_grad():
+            parameter.add_(torch.randn_like(parameter))
+        assert (logits(model, Decoder(moved, 3)) - before).abs().max() > 1e-3, name
+
+
+def test_in_bfloat16_the_decoder_is_as_exact_as_the_modules():
+    exact = logits(build(torch.float64))
+    model = build(torch.float64).bfloat16()
+    by_modules = (logits(model) - exact).square().mean().sqrt()
+    by_decoder = (logits(model, Decoder(model, 3)) - exact).square().mean().sqrt()
+    assert 0 < by_decoder < 1.2 * by_modules < 0.1 * exact.std()
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_large_product_is_the_same_by_onednn(bias, monkeypatch):
+    linear, x = torch.nn.Linear(48, 40, bias=bias), torch.randn(3, 48)
+    for least, mkldnn in ((3 * 48 * 40 + 1, False), (3 * 48 * 40, torch.backends.mkldnn.is_available())):
+        monkeypatch.setattr(decode, "ONEDNN_FROM", least)
+        with torch.no_grad(), torch.autograd.profiler.profile() as seen:
+            found = product(linear, 3)(x)
+        assert ("mkldnn::_linear_pointwise" in {event.name for event in seen.function_events}) == mkldnn
+        assert (found - F.linear(x, linear.weight, linear.bias)).abs().max() < 1e-6
