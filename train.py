@@ -1,6 +1,7 @@
 """Train a GPT from scratch: `python train.py --config small.yaml`. Read from top to bottom, it is a run's story."""
 
 import copy
+import gc
 import json
 import math
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 
 if __name__ == "__main__":  # Ctrl-C during the imports, which take seconds, ends it without a traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    gc.disable()  # what imports make stays: looking for garbage in it takes a third of their time
 
 import numpy as np
 import torch
@@ -107,7 +109,9 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
     """Trains `model` until config.train.steps, from `checkpoint` or from the start; returns the exit code."""
     t = config.train
     torch.manual_seed(t.seed)
-    take_step = Step(model, t, compiled=t.compile)
+    take_step = Step(model, t, compiled=t.compile)  # the last of the imports: torch's optimizers bring their own
+    gc.freeze()
+    gc.enable()
     state = {"step": 0, "seconds": 0.0, "best": None, "first": {}, "recording": 0.0, "samples": {}}
     if checkpoint:
         load_into(model, checkpoint.model)

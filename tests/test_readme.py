@@ -99,10 +99,10 @@ def test_every_requirement_is_pinned_and_used_and_no_other_is():
     assert needed["torch"] == "2.13.0"
 
 
-def test_the_development_requirements_add_to_the_others_what_tests_use():
+def test_the_development_requirements_add_to_the_others_what_tests_and_benchmarks_use():
     text = (ROOT / "requirements-dev.txt").read_text()
     assert "-r requirements.txt" in text.splitlines()
-    used = imported(python_files(tests=True)) | {"ruff"}
+    used = imported([*python_files(tests=True), *(ROOT / "benchmarks").glob("*.py")]) | {"ruff"}
     assert set(requirements("requirements-dev.txt")) - used == set()
 
 
@@ -111,7 +111,7 @@ def test_the_development_requirements_add_to_the_others_what_tests_use():
 
 def test_the_recipes_that_are_promised_are_there_and_in_the_readme():
     names = {path.name for path in CONFIGS}
-    assert {"small.yaml", "text.yaml", "classic.yaml", "shakespeare.yaml", "tiny.yaml"} <= names
+    assert {"small.yaml", "text.yaml", "fast.yaml", "best.yaml", "classic.yaml", "tiny.yaml"} <= names
     table = re.findall(r"^\| `([a-z]+\.yaml)` \|", README, re.MULTILINE)
     assert sorted(table) == sorted(names)
 
