@@ -100,7 +100,7 @@ def prepare(config, resumed: Path | None, dry_run: bool):
     if t.warmup_steps > t.steps:
         say(f"train.warmup_steps: {t.warmup_steps} is longer than the run and is cut to its {t.steps} steps")
     flops = model.flops_per_token() * t.steps * t.batch_size * config.model.block_size
-    t.compile = pick_compile(t.compile, t.device, flops, say)
+    t.compile = pick_compile(t.compile, t.device, flops, config.model.n_embd, say)
     say(plan(model, t, len(corpus.train), len(corpus.val)))
     return corpus, model
 
