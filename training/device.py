@@ -6,7 +6,7 @@ import torch
 
 from training.config import TrainConfig
 
-# Where a run on a CPU gains more than the half minute that compiling takes: in narrow models, whose time is spent between
+# Where a run on a CPU gains more than the half minute that compiling takes: in narrow models, which spend it between
 # the matrix products (4 x 128: 71 ms become 53; 6 x 256: 620 become 655), from 2,000 steps of 16 x 176 tokens on.
 COMPILE_FROM, COMPILE_WIDTH = 5e13, 192
 
