@@ -37,7 +37,7 @@ from model import GPT
 from training.device import pick_compile
 from training.evaluate import evaluate, write_sample
 from training.report import below_floor, closing, could_not_go_on, evaluation_text, not_finite, plan
-from training.schedule import learning_rate_factor, snapshot_steps
+from training.schedule import snapshot_steps
 from training.step import Step
 
 
@@ -110,7 +110,6 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
     t = config.train
     torch.manual_seed(t.seed)
     take_step = Step(model, t, compiled=t.compile)  # the last of the imports: torch's optimizers bring their own
-    gc.freeze()
     gc.enable()
     state = {"step": 0, "seconds": 0.0, "best": None, "first": {}, "recording": 0.0, "samples": {}}
     if checkpoint:
@@ -170,10 +169,9 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
         evaluating, stopping = step % t.eval_every == 0 or step == t.steps, stop.signal is not None
         saving = evaluating or stopping or (t.save_every and step % t.save_every == 0)
         logging = evaluating or step % t.log_every == 0
-        paused = time.perf_counter()
         if logging or saving:
             last = take_step.read()
-            paused = time.perf_counter()
+        paused = time.perf_counter()
         if logging:
             speed = (step - since) * tokens_a_step / (paused - line_started)
             bar.set_postfix_str(f"loss {last['loss']:.3f}, {speed:,.0f} tokens/s")
@@ -182,7 +180,7 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
                 "tokens": step * tokens_a_step,
                 "seconds": paused - started,
                 "train_loss": last["loss"],
-                "learning_rate": t.learning_rate * learning_rate_factor(step - 1, t),
+                "learning_rate": last["learning_rate"],
                 "grad_norm": last["grad_norm"],
                 "tokens_per_second": speed,
                 "skipped_steps": last["skipped_steps"],

@@ -180,7 +180,6 @@ def classic_model(task: Task):
 
 def our_step(model, data, config):
     """A step as train.py takes it with `config`, a resolved TrainConfig, on ids in memory; and its optimizers."""
-
     from data.shards import Batches
     from training.step import Step
 
@@ -305,8 +304,10 @@ def measure_muon(device: str, repeats: int) -> dict[str, dict]:
 
 def build_configured(path, device):
     """The function that measures seconds of a step of a configuration, and those that Muon takes."""
+    from training.muon import Muon
+
     step, optimizers, _ = configured_step(path, device)
-    (muon,) = [optimizer for optimizer in optimizers if "Muon" in type(optimizer).__name__]
+    (muon,) = [optimizer for optimizer in optimizers if isinstance(optimizer, Muon)]
     update, spent = muon.step, []
 
     def timed():

@@ -151,14 +151,11 @@ def likeness() -> Reading:
 
 def without_weights() -> Reading:
     """Self-attention with x as query, key and value."""
-    return worked(
+    return journey(
         "Self-attention without any weights",
         "Each token is its own query, key and value. First the scores x_i · x_j, then softmax over each row, then the "
         "weighted sum: the context vector. “journey” and “starts” have the same vector and so get the same answer.",
-        WORDS,
-        attended(JOURNEY, JOURNEY, JOURNEY, causal=False, scale=1.0) | {"x": JOURNEY},
-        scale=1.0,
-        given=[matrix("X", "three words, three channels each", JOURNEY)],
+        causal=False,
     )
 
 
@@ -182,16 +179,19 @@ def another_sequence() -> Reading:
 
 def masked() -> Reading:
     """The words of `without_weights` with the mask."""
-    return worked(
+    return journey(
         "The causal mask: the future hidden",
         "The same three words, but none may see a later one: minus infinity is added to its score before the softmax, "
         "so its weight is exactly 0 and the row still adds up to 1. The first word sees itself alone.",
-        WORDS,
-        attended(JOURNEY, JOURNEY, JOURNEY, causal=True, scale=1.0) | {"x": JOURNEY},
         causal=True,
-        scale=1.0,
-        given=[matrix("X", "three words, three channels each", JOURNEY)],
     )
+
+
+def journey(name: str, says: str, *, causal: bool) -> Reading:
+    """The three words, each its own query, key and value."""
+    attention = attended(JOURNEY, JOURNEY, JOURNEY, causal=causal, scale=1.0) | {"x": JOURNEY}
+    given = [matrix("X", "three words, three channels each", JOURNEY)]
+    return worked(name, says, WORDS, attention, causal=causal, scale=1.0, given=given)
 
 
 def three_jobs() -> Reading:

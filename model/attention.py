@@ -34,7 +34,8 @@ def attend(
     q: (..., Tq, K); k: (..., Tk, K); v: (..., Tk, D). Returns (..., Tq, D).
     `scale=None` is K ** -0.5; 1.0 leaves the scores as they are. `causal` adds `causal_mask`.
     With `record` (a dict) the explicit path is taken and fills in `scores` (before scale and mask) and `weights`,
-    both (..., Tq, Tk); without it, PyTorch's fused kernel, equal up to rounding.
+    both (..., Tq, Tk); without it, PyTorch's fused kernel or the same products, whichever is faster,
+    equal up to rounding.
     Raises ValueError when the shapes of q, k and v do not match.
     """
     if q.shape[-1] != k.shape[-1]:

@@ -35,8 +35,8 @@ class KVCache:
         return self.k[layer, :, :, :end], self.v[layer, :, :, :end]
 
     def ids_before(self, idx: Tensor, count: int) -> Tensor:
-        """The `count` tokens before idx (B, T), -1 where there is none: (B, count). From now on, idx is before."""
-        before = self.recent if self.length else idx.new_full((len(idx), count), -1)
+        """The `count` tokens before idx (B, T), or as many as there are. From now on, idx is before."""
+        before = self.recent if self.length else idx[:, :0]
         self.recent = torch.cat((before, idx), dim=1)[:, -count:]
         return before
 

@@ -81,9 +81,10 @@ class NgramEmbedding(nn.Module):
         self.table = nn.Embedding(len(self.lengths) * self.rows, config.n_embd)
 
     def forward(self, idx: Tensor, before: Tensor) -> Tensor:
-        """idx: int64 (B, T); before: (B, ngram - 1), the tokens before them, -1 where there is none. (B, T, C)."""
+        """idx: int64 (B, T); before: the tokens before them, (B, ngram - 1) or as many as there are. (B, T, C)."""
         T = idx.shape[1]
-        ids = torch.cat((before, idx), dim=1) + 1  # (B, ngram - 1 + T)
+        ids = torch.cat((before, idx), dim=1) + 1
+        ids = F.pad(ids, (T + len(self.lengths) - ids.shape[1], 0))  # (B, ngram - 1 + T), 0 where there is no token
         run = ids[:, -T:]  # (B, T): a number for the run of tokens that ends here
         rows = []
         for table, length in enumerate(self.lengths):
@@ -206,9 +207,7 @@ class GPT(nn.Module):
             raise ValueError(f"{start + T} tokens given, block_size is {config.block_size}")
         x = self.wte(idx)  # (B, T, C)
         if config.ngram > 1:
-            length = config.ngram - 1
-            before = idx.new_full((len(idx), length), -1) if cache is None else cache.ids_before(idx, length)
-            x = x + self.ngrams(idx, before)
+            x = x + self.ngrams(idx, idx[:, :0] if cache is None else cache.ids_before(idx, config.ngram - 1))
         angles = None
         if config.position == "learned":
             x = x + self.wpe.weight[start : start + T]  # (T, C), the same for every sequence

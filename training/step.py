@@ -50,11 +50,13 @@ class Step:
             optimizer.zero_grad(set_to_none=True)
 
     def read(self) -> dict:
-        """loss and grad_norm (before clipping) of the last step; bad_steps, the longest row of skipped ones up to now;
-        skipped_steps, all of them. Waits for the device, once."""
+        """Of the last step loss, grad_norm (before clipping) and learning_rate (AdamW's); bad_steps, the longest row of
+        skipped ones up to now; skipped_steps, all of them. Waits for the device, once."""
         known = torch.stack((self.loss, self.grad_norm, *self.skipped))
         loss, grad_norm, _, longest, skipped = known.tolist()
-        return {"loss": loss, "grad_norm": grad_norm, "bad_steps": int(longest), "skipped_steps": int(skipped)}
+        rate = self.optimizers[0].param_groups[0]["lr"]
+        counts = {"bad_steps": int(longest), "skipped_steps": int(skipped)}
+        return {"loss": loss, "grad_norm": grad_norm, "learning_rate": rate, **counts}
 
 
 def accumulate_gradients(forward, windows: np.ndarray, t: TrainConfig) -> Tensor:
