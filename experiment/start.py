@@ -7,6 +7,7 @@ from pathlib import Path
 from experiment.checkpoint import Checkpoint, load_checkpoint, steps_in
 from experiment.config import Config, changed_keys, load_config, parse_overrides
 from experiment.errors import InputError
+from experiment.files import remove_leftovers
 from experiment.run import Arguments, find_run, read_data_summary
 from training.device import pick_device, pick_dtype
 
@@ -48,8 +49,8 @@ def parse_arguments():
     return args, parse_overrides(rest)
 
 
-def open_run(given: str, overrides) -> tuple[Path, Config, Checkpoint | None]:
-    """--resume: the run's folder, its configuration with what may be changed, its last checkpoint or None."""
+def open_run(given: str, overrides) -> tuple[Path, Config]:
+    """--resume: the run's folder and its configuration with what may be changed."""
     try:
         run = find_run(given)
     except InputError as error:
@@ -64,10 +65,17 @@ def open_run(given: str, overrides) -> tuple[Path, Config, Checkpoint | None]:
             f"what can be changed: {', '.join(sorted(CHANGEABLE))}"
         )
     resolve(config)
-    checkpoint = load_checkpoint(run, "last") if steps_in(run / "checkpoints") else None
-    if checkpoint is None:
-        print(f"--resume {run}: no checkpoint was written yet, so it starts again from step 0")
-    return run, config, checkpoint
+    return run, config
+
+
+def last_checkpoint(run: Path) -> Checkpoint | None:
+    """--resume: what the run, once it is locked, goes on from; None begins it again. Half-written files are removed."""
+    for folder in (run, run / "checkpoints", run / "snapshots"):
+        remove_leftovers(folder)
+    if steps_in(run / "checkpoints"):
+        return load_checkpoint(run, "last")
+    print(f"--resume {run}: no checkpoint was written yet, so it starts again from step 0")
+    return None
 
 
 def check_text(run: Path, corpus, source: str) -> None:
