@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 if __name__ == "__main__":  # Ctrl-C during the imports, which take seconds, ends it without a traceback
@@ -64,7 +65,7 @@ def main():
         say(f"run      {run}" + (f" ({wanted} is there already and stays as it is)" if run != wanted else ""))
         write_whole(run / "config.yaml", dump_config(config))
     with locked(run) if run else contextlib.nullcontext():
-        checkpoint = last_checkpoint(run) if args.resume else None
+        checkpoint = last_checkpoint(run, config) if args.resume else None
         if checkpoint and checkpoint.step >= config.train.steps:
             say(f"--resume {run}: finished, {checkpoint.step} of {config.train.steps} steps are done")
             return 0
@@ -159,7 +160,7 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
 
     def save(step: int, best: bool) -> None:
         state.update(step=step, seconds=time.perf_counter() - started, recording=recorder.seconds)
-        state["skipped"] = take_step.skipped.tolist()
+        state.update(skipped=take_step.skipped.tolist(), config=asdict(config))
         everything = training_state(take_step.optimizers, state)
         save_checkpoint(run, step, model=model.state_dict(), best=best, **everything)
 
