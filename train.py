@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 if __name__ == "__main__":  # Ctrl-C during the imports, which take seconds, ends it without a traceback
@@ -26,14 +27,16 @@ from data.tokenizer import Tokenizer
 from experiment.checkpoint import load_into, save_checkpoint
 from experiment.config import dump_config, help_text, load_config
 from experiment.errors import InputError, RunError, run_script
+from experiment.files import write_whole
+from experiment.lock import locked
 from experiment.run import RUNS, new_run_folder
-from experiment.start import USAGE, check_text, open_run, parse_arguments, resolve
+from experiment.start import USAGE, check_text, last_checkpoint, open_run, parse_arguments, resolve
 from experiment.terminal import printable, use_utf8
 from experiment.tracking import Tracker
 from experiment.training_state import restore_training, training_state
 from lens.images import head_image
 from lens.page import build_page
-from lens.record import Recorder, make_prompts, read_heads, write_whole
+from lens.record import Recorder, make_prompts, read_heads
 from model import GPT
 from training.device import pick_compile
 from training.evaluate import evaluate, write_sample
@@ -50,15 +53,9 @@ def main():
     if args.help:
         print(f"{USAGE}\n\n{help_text()}")
         return 0
-    run = checkpoint = None
+    run = None
     if args.resume:
-        run, config, checkpoint = open_run(args.resume, overrides)
-        if checkpoint and checkpoint.step >= config.train.steps:
-            say(f"--resume {run}: finished, {checkpoint.step} of {config.train.steps} steps are done")
-            if read_heads(run) and not (run / PAGE).exists():  # it was killed before it had written it
-                write_whole(run / PAGE, build_page(run))
-                say(f"{run / PAGE} is written")
-            return 0
+        run, config = open_run(args.resume, overrides)
     else:
         config = load_config(args.config, overrides)
         resolve(config)
@@ -75,26 +72,39 @@ def main():
             shutil.rmtree(run, ignore_errors=True)
             raise
     room = free_memory(config.train.device)
-    try:
-        corpus, model = prepare(config, run if checkpoint else None, args.dry_run)
-        if args.dry_run:
+    with locked(run) if run else contextlib.nullcontext():
+        checkpoint = last_checkpoint(run, config) if args.resume else None
+        if checkpoint and checkpoint.step >= config.train.steps:
+            say(f"--resume {run}: finished, {checkpoint.step} of {config.train.steps} steps are done")
+            if read_heads(run) and not (run / PAGE).exists():  # it was killed before it had written it
+                write_whole(run / PAGE, build_page(run))
+                say(f"{run / PAGE} is written")
             return 0
-        config.data.revision = corpus.revision
-        write_whole(run / "config.yaml", dump_config(config))
-        corpus.tokenizer.save(run / "tokenizer.json")
-        write_whole(run / "data.json", json.dumps(corpus.summary(), indent=1))
-        done = checkpoint.step if checkpoint else 0
-        # disable=None: no bar where stderr is no terminal
-        with tqdm(total=config.train.steps, initial=done, unit="step", disable=None, dynamic_ncols=True) as bar:
-            return train(run, config, corpus, model, checkpoint, bar)
-    except InputError:
-        if run and not args.resume and not (run / "checkpoints").exists():  # nothing in it could be gone on with
-            shutil.rmtree(run, ignore_errors=True)
-        raise
-    except Exception as error:
-        if why := could_not_go_on(error, run, config, room):
-            raise RunError(why) from error
-        raise
+        try:
+            return begin(run, config, checkpoint, args.dry_run)
+        except InputError:
+            if run and not args.resume and not (run / "checkpoints").exists():  # nothing in it could be gone on with
+                shutil.rmtree(run, ignore_errors=True)
+            raise
+        except Exception as error:
+            if why := could_not_go_on(error, run, config, room):
+                raise RunError(why) from error
+            raise
+
+
+def begin(run: Path | None, config, checkpoint, dry_run: bool) -> int:
+    """Reads the text, writes down what the run is made of, trains; returns the exit code."""
+    corpus, model = prepare(config, run if checkpoint else None, dry_run)
+    if dry_run:
+        return 0
+    config.data.revision = corpus.revision
+    write_whole(run / "config.yaml", dump_config(config))
+    corpus.tokenizer.save(run / "tokenizer.json")
+    write_whole(run / "data.json", json.dumps(corpus.summary(), indent=1))
+    done = checkpoint.step if checkpoint else 0
+    # disable=None: no bar where stderr is no terminal
+    with tqdm(total=config.train.steps, initial=done, unit="step", disable=None, dynamic_ncols=True) as bar:
+        return train(run, config, corpus, model, checkpoint, bar)
 
 
 def prepare(config, resumed: Path | None, dry_run: bool):
@@ -160,7 +170,7 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
 
     def save(step: int, best: bool) -> None:
         state.update(step=step, seconds=time.perf_counter() - started, recording=recorder.seconds)
-        state["skipped"] = take_step.skipped.tolist()
+        state.update(skipped=take_step.skipped.tolist(), config=asdict(config))
         everything = training_state(take_step.optimizers, state)
         save_checkpoint(run, step, model=model.state_dict(), best=best, **everything)
 

@@ -95,7 +95,7 @@ def own_prompts(run: Path, texts: list[str], tokens: int) -> list:
     from tqdm import tqdm
 
     from lens.record import read
-    from lens.snapshots import Reading, snapshot_files
+    from lens.snapshots import WEIGHTS, Reading, snapshot_files
 
     model, tokenizer, config, trained_step = load_trained(run, device="cpu")
     several_documents = read_data_summary(run)["documents"] > 1
@@ -110,7 +110,7 @@ def own_prompts(run: Path, texts: list[str], tokens: int) -> list:
         readings.append(Reading(f"“{text[:40]}”", labels, {}, generated_from=len(ids) if tokens else None))
         ids_of.append(whole)
 
-    kept = snapshot_files(run, "model.safetensors")
+    kept = snapshot_files(run, WEIGHTS)
     steps = sorted({*kept, trained_step})
     size = sum(weights_of(config.model, len(ids)) for ids in ids_of)
     shown = spread(steps, MOST_WEIGHTS // size)
@@ -165,9 +165,10 @@ def load_weights(model, path: Path) -> None:
     from safetensors.torch import load_file
 
     from experiment.checkpoint import load_into
+    from lens.snapshots import verified
 
     try:
-        load_into(model, load_file(path))
+        load_into(model, load_file(verified(path)))
     except (OSError, SafetensorError, InputError) as error:
         raise InputError(f"{path}: not the weights of this model ({error})") from error
 

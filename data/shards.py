@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from experiment.errors import InputError
+from experiment.files import digest
 
 FORMAT = 1
 
@@ -61,10 +62,12 @@ class Tokens:
 
     def _open(self, name, manifest):
         path, expected = self.folder / name, manifest["files"][name]
+        if path.is_symlink():
+            raise InputError(f"{path}: a link; the file itself expected")
         size = path.stat().st_size
         if size != expected["count"] * np.dtype(expected["dtype"]).itemsize:
             raise InputError(f"{path}: damaged: {size} bytes, expected {expected['count']} x {expected['dtype']}")
-        if size <= VERIFY_BYTES and _sha256(path) != expected["sha256"]:
+        if size <= VERIFY_BYTES and digest(path) != expected["sha256"]:
             raise InputError(f"{path}: damaged: its content does not match its checksum in manifest.json")
         if not size:
             return np.zeros(0, expected["dtype"])
@@ -243,8 +246,3 @@ def _in_order(function, items, workers: int):
                 yield running.popleft().result()
         while running:
             yield running.popleft().result()
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,7 +7,6 @@ The last word of every vocabulary but a few of tiktoken's is the end of text, wh
 import codecs
 import hashlib
 import json
-import os
 import re
 import threading
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 from data.network import Background, reachable
 from experiment.errors import InputError
+from experiment.files import write_whole
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -101,11 +101,8 @@ class Tokenizer:
         return IncrementalDecoder(self.tokens)
 
     def save(self, path):
-        """Writes the whole vocabulary as plain JSON with its hash, beside and then renamed into place."""
-        path = Path(path)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        beside.write_text(json.dumps({**self._body(), "sha256": self.hash}, indent=0), encoding="utf-8")
-        os.replace(beside, path)
+        """Writes the whole vocabulary as plain JSON with its hash, all of it or nothing."""
+        write_whole(Path(path), json.dumps({**self._body(), "sha256": self.hash}, indent=0))
 
     @classmethod
     def load(cls, path) -> "Tokenizer":

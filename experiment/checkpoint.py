@@ -5,9 +5,7 @@ size and SHA-256 of the other three. `checkpoints/best` and `checkpoints/last` a
 Nothing is pickled.
 """
 
-import hashlib
 import json
-import os
 import re
 import shutil
 import sys
@@ -19,13 +17,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from experiment.errors import InputError, RunError, reason
+from experiment.files import Damaged, read_manifest, remove_leftovers, replacing, seal, verify, write_whole
 
 FORMAT = 1
 FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
-
-
-class Damaged(Exception):
-    """A checkpoint that is not what was written; the text says in what."""
+ROOM_BESIDE = 100_000  # bytes: manifest, headers, the names in the folder
 
 
 @dataclass
@@ -43,32 +39,35 @@ def save_checkpoint(
 
     Tensors may be on any device and may share memory (tied weights are stored once); `state` is anything JSON can hold.
     Keeps the best, the last and the one before the last, so that there is something to go back to; older ones are
-    removed after this one is safe. Raises RunError when the disk is full or refuses; what was there is then untouched.
+    removed once this one has been read back and verified. Raises RunError when the disk is full (that is known before
+    anything is written) or refuses; what was there is then untouched.
     """
     folder = run / "checkpoints"
     target = folder / step_name(step)
-    beside = folder / f"tmp-{target.name}"
+    model, optimizer = stored_once(model), stored_once(optimizer)
+    text = json.dumps(state, indent=1)
     try:
         folder.mkdir(exist_ok=True)
         remove_leftovers(folder)  # of a process that was killed while writing
-        beside.mkdir()
-        write_files(beside, step, model, optimizer, state, best)
-        if target.exists():  # the same step once more, after a resume
-            target.rename(folder / f"tmp-replaced-{target.name}")
-        beside.rename(target)
-        flush_folder(folder)
+        check_room(folder, sum(t.nbytes for t in (*model.values(), *optimizer.values())) + len(text))
+        with replacing(target) as beside:
+            beside.mkdir()
+            save_file(model, beside / "model.safetensors")
+            save_file(optimizer, beside / "optimizer.safetensors")
+            (beside / "state.json").write_text(text, encoding="utf-8")
+            seal(beside, {"format": FORMAT, "step": step, "best": best})
+        for name in FILES:
+            verify(target, read_manifest(target, FORMAT), name)
         earlier = [one for one in steps_in(folder) if one < step]
         best_step = step if best else max((one for one in earlier if was_best(folder / step_name(one))), default=None)
         if best_step is not None:
-            write_text(folder / "best", str(best_step))
-        write_text(folder / "last", str(step))
-        flush_folder(folder)
+            write_whole(folder / "best", f"{best_step}\n")
+        write_whole(folder / "last", f"{step}\n")
         for one in set(steps_in(folder)) - {step, best_step, *earlier[:1]}:
             # renamed first, so that one half removed is never taken for a checkpoint
             (folder / step_name(one)).rename(folder / f"tmp-old-{step_name(one)}")
         remove_leftovers(folder)
-    except (OSError, SafetensorError) as error:
-        shutil.rmtree(beside, ignore_errors=True)
+    except (OSError, SafetensorError, Damaged) as error:
         whole = ", ".join(map(str, reversed(steps_in(folder)))) or "none yet"
         raise RunError(
             f"{target}: could not be written: {reason(error)}. Checkpoints that are whole: {whole}. "
@@ -76,18 +75,11 @@ def save_checkpoint(
         ) from None
 
 
-def write_files(folder: Path, step: int, model: dict, optimizer: dict, state: dict, best: bool):
-    save_file(stored_once(model), folder / "model.safetensors")
-    save_file(stored_once(optimizer), folder / "optimizer.safetensors")
-    (folder / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
-    files = {}
-    for name in FILES:
-        flush(folder / name)
-        files[name] = {"bytes": (folder / name).stat().st_size, "sha256": digest(folder / name)}
-    manifest = {"format": FORMAT, "step": step, "best": best, "files": files}
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-    flush(folder / "manifest.json")
-    flush_folder(folder)
+def check_room(folder: Path, needed: int):
+    """Raises OSError where the disk has less than `needed` bytes free, and a little for what is written beside them."""
+    free = shutil.disk_usage(folder).free
+    if free < needed + ROOM_BESIDE:
+        raise OSError(f"the disk has {free / 1e6:,.1f} MB free, {needed / 1e6:,.1f} are needed")
 
 
 def stored_once(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -137,50 +129,20 @@ def load_checkpoint(run: Path, which: str | int = "last", *, optimizer: bool = T
 
 
 def read_checkpoint(folder: Path, step: int, optimizer: bool) -> Checkpoint:
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder, FORMAT)
     if manifest["step"] != step:
         raise Damaged(f"manifest.json is that of step {manifest['step']}")
-    for name in FILES if optimizer else ("model.safetensors", "state.json"):
-        verify(folder / name, manifest["files"][name])
+    model, state = (verify(folder, manifest, name) for name in ("model.safetensors", "state.json"))
+    optimizer = verify(folder, manifest, "optimizer.safetensors") if optimizer else None
     try:
         return Checkpoint(
             step,
-            load_file(folder / "model.safetensors"),
-            load_file(folder / "optimizer.safetensors") if optimizer else {},
-            json.loads((folder / "state.json").read_text(encoding="utf-8")),
+            load_file(model),
+            load_file(optimizer) if optimizer else {},
+            json.loads(state.read_text(encoding="utf-8")),
         )
     except (OSError, ValueError, SafetensorError) as error:
         raise Damaged(str(error)) from None
-
-
-def read_manifest(folder: Path) -> dict:
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise Damaged(f"manifest.json cannot be read ({type(error).__name__})") from None
-    version = manifest.get("format") if isinstance(manifest, dict) else None
-    if isinstance(version, int) and version > FORMAT:
-        raise Damaged(f"format {version} was written by a newer version, which is needed to read it")
-    try:
-        shape = {name: (type(one["bytes"]), type(one["sha256"])) for name, one in manifest["files"].items()}
-        fits = shape == dict.fromkeys(FILES, (int, str)) and isinstance(manifest["step"], int) and version == FORMAT
-    except (AttributeError, KeyError, TypeError):
-        fits = False
-    if not fits:
-        raise Damaged("manifest.json is not one of ours")
-    return manifest
-
-
-def verify(path: Path, expected: dict):
-    try:
-        if path.is_symlink() or not path.is_file():
-            raise Damaged(f"{path.name} is missing")
-        if (size := path.stat().st_size) != expected["bytes"]:
-            raise Damaged(f"{path.name} has {size} bytes, not {expected['bytes']}")
-        if digest(path) != expected["sha256"]:
-            raise Damaged(f"{path.name} has changed since it was written (SHA-256)")
-    except OSError as error:
-        raise Damaged(f"{path.name} cannot be read ({error.strerror})") from None
 
 
 def load_into(model: nn.Module, tensors: dict[str, Tensor]):
@@ -235,41 +197,6 @@ def pointed_at(path: Path) -> int | None:
 
 def was_best(folder: Path) -> bool:
     try:
-        return read_manifest(folder).get("best") is True
+        return read_manifest(folder, FORMAT).get("best") is True
     except Damaged:
         return False
-
-
-def remove_leftovers(folder: Path):
-    for path in folder.glob("tmp-*"):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
-def write_text(path: Path, text: str):
-    beside = path.with_name(f"tmp-{path.name}.txt")
-    beside.write_text(text + "\n", encoding="utf-8")
-    flush(beside)
-    beside.replace(path)
-
-
-def digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def flush(path: Path):
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
-def flush_folder(path: Path):
-    """Makes names in a folder survive a power cut, where the system can (Windows cannot open a folder)."""
-    if os.name == "posix":
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

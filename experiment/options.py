@@ -12,7 +12,7 @@ import shutil
 import sys
 import textwrap
 import types
-from dataclasses import MISSING, Field, asdict, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hints
 
 from experiment.errors import InputError
@@ -314,12 +314,11 @@ def help_text(cls: type, width: int | None = None) -> str:
     return "\n".join(lines[1:])
 
 
-def changed_keys(old, new) -> dict[str, tuple[object, object]]:
-    """The dotted keys in which two configurations of one class differ, each with its (old, new) value."""
-    old, new = asdict(old), asdict(new)
+def changed_keys(old: dict, new: dict) -> dict[str, tuple[object, object]]:
+    """The dotted keys in which two configurations, as asdict gives them, differ, each with its (old, new) value."""
     return {
-        f"{section}.{key}": (old[section][key], new[section][key])
-        for section in old
-        for key in old[section]
-        if old[section][key] != new[section][key]
+        f"{section}.{key}": (then, new[section].get(key))
+        for section, values in old.items()
+        for key, then in values.items()
+        if then != new[section].get(key)
     }

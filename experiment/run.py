@@ -49,8 +49,8 @@ def find_run(given: str | None) -> Path:
         runs = [path.parent for path in RUNS.glob("*/config.yaml")]
         if not runs:
             raise InputError(f"no run in {RUNS}/ yet: train one with `python train.py --config small.yaml`")
-        # a run that ended before it had read its text holds a configuration and nothing else
-        return max(runs, key=lambda run: (len(os.listdir(run)) > 1, run.stat().st_mtime, run.name))
+        # a run that ended before it had read its text can neither write nor be looked at
+        return max(runs, key=lambda run: ((run / "data.json").exists(), run.stat().st_mtime, run.name))
     for path in (Path(given), RUNS / given):
         if os.path.isfile(path / "config.yaml"):  # where Path raises: a name that is too long
             return path

@@ -2,11 +2,13 @@
 
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from experiment.checkpoint import Checkpoint, load_checkpoint, steps_in
 from experiment.config import Config, changed_keys, load_config, parse_overrides
 from experiment.errors import InputError
+from experiment.files import remove_leftovers
 from experiment.run import Arguments, find_run, read_data_summary
 from training.device import make_deterministic, pick_device, pick_dtype
 
@@ -48,26 +50,47 @@ def parse_arguments():
     return args, parse_overrides(rest)
 
 
-def open_run(given: str, overrides) -> tuple[Path, Config, Checkpoint | None]:
-    """--resume: the run's folder, its configuration with what may be changed, its last checkpoint or None."""
+def open_run(given: str, overrides) -> tuple[Path, Config]:
+    """--resume: the run's folder and its configuration with what may be changed."""
     try:
         run = find_run(given)
     except InputError as error:
         raise InputError(f"--resume {error}") from None
     config = load_config(run / "config.yaml", overrides)
-    changed = changed_keys(load_config(run / "config.yaml"), config)
-    refused = sorted(set(changed) - CHANGEABLE)
-    if refused:
-        then, now = changed[refused[0]]
+    for key, (then, now) in changed_for_good(asdict(load_config(run / "config.yaml")), config):
         raise InputError(
-            f"--{refused[0]} {now}: {run} was trained with {then}, and resuming cannot change it; "
+            f"--{key} {now}: {run} was trained with {then}, and resuming cannot change it; "
             f"what can be changed: {', '.join(sorted(CHANGEABLE))}"
         )
     resolve(config)
-    checkpoint = load_checkpoint(run, "last") if steps_in(run / "checkpoints") else None
-    if checkpoint is None:
+    return run, config
+
+
+def last_checkpoint(run: Path, config: Config) -> Checkpoint | None:
+    """--resume: what the run, once it is locked, goes on from; None begins it again. Half-written files are removed.
+
+    Raises InputError where config.yaml is no longer what the checkpoint was trained with.
+    """
+    for folder in (run, run / "checkpoints", run / "snapshots"):
+        remove_leftovers(folder)
+    if not steps_in(run / "checkpoints"):
         print(f"--resume {run}: no checkpoint was written yet, so it starts again from step 0")
-    return run, config, checkpoint
+        return None
+    checkpoint = load_checkpoint(run, "last")
+    try:
+        changed = changed_for_good(checkpoint.state["progress"]["config"], config)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{run}: the checkpoint of step {checkpoint.step} does not say what it was made with"
+        ) from error
+    for key, (then, now) in changed:
+        raise InputError(f"{run / 'config.yaml'}: {key} is {now}, the run was trained with {then}: put that back")
+    return checkpoint
+
+
+def changed_for_good(then: dict, now: Config) -> list[tuple[str, tuple[object, object]]]:
+    """The keys that differ and that a resumed run may not change, each with its values."""
+    return [one for one in changed_keys(then, asdict(now)).items() if one[0] not in CHANGEABLE]
 
 
 def check_text(run: Path, corpus, source: str) -> None:

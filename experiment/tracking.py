@@ -19,6 +19,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from experiment.errors import InputError, RunError
+from experiment.files import replacing
 
 MODES = Literal["disabled", "offline", "online"]
 
@@ -187,12 +188,12 @@ def parsed(line: bytes) -> dict | None:
 
 
 def keep_until(path: Path, step: int):
-    """Leaves the lines of a metrics.jsonl up to `step`, as they are; written beside and put in place."""
+    """Leaves the lines of a metrics.jsonl up to `step`, as they are; tells of damaged ones, but for a torn last one."""
     lines = path.read_bytes().split(b"\n") if path.exists() else []
-    kept = [line for line in lines if (values := parsed(line)) and values["step"] <= step]
-    beside = path.with_name("tmp-metrics.jsonl")
-    with beside.open("wb") as file:
-        file.write(b"".join(line + b"\n" for line in kept))
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    known = [parsed(line) for line in lines]
+    damaged = [str(number) for number, values in enumerate(known[:-1], 1) if values is None]
+    if damaged:
+        print(f"warning: {path}: line {', '.join(damaged[:5])} cannot be read and is left out", file=sys.stderr)
+    kept = [line for line, values in zip(lines, known, strict=True) if values and values["step"] <= step]
+    with replacing(path) as beside:
+        beside.write_bytes(b"".join(line + b"\n" for line in kept))

@@ -4,7 +4,6 @@ Recording reads the model and draws nothing at random, so a run's losses are the
 """
 
 import json
-import os
 import re
 import shutil
 import time
@@ -17,9 +16,10 @@ import torch
 from safetensors.torch import save_file
 
 from experiment.errors import InputError
+from experiment.files import replacing, seal, write_whole
 from lens.effects import effects
 from lens.patterns import head_scores
-from lens.snapshots import ATTENTION, RECORDED, json_lines, read_text
+from lens.snapshots import ATTENTION, FORMAT, RECORDED, WEIGHTS, json_lines, read_text
 from model.generate import evaluating
 
 MAX_TOKENS = 64  # of a prompt: a map of 64 x 64 can still be read cell by cell
@@ -178,14 +178,15 @@ class Recorder:
         for number, prompt in enumerate(self.prompts):
             for name, tensor in read(model, prompt.ids).items():
                 tensors[f"p{number}.{name}"] = tensor
-        folder = self.folder / f"step-{step:06d}"
-        folder.mkdir(exist_ok=True)
-        save_whole(folder / RECORDED, tensors)
-        if self.room_for(model, step):
-            state = model.state_dict()
-            if model.config.tie_embeddings:
-                del state["lm_head.weight"]
-            save_whole(folder / "model.safetensors", {k: v.cpu().contiguous() for k, v in state.items()})
+        with replacing(self.folder / f"step-{step:06d}") as folder:
+            folder.mkdir()
+            save_file(tensors, folder / RECORDED)
+            if self.room_for(model, step):
+                state = model.state_dict()
+                if model.config.tie_embeddings:
+                    del state["lm_head.weight"]
+                save_file({k: v.cpu().contiguous() for k, v in state.items()}, folder / WEIGHTS)
+            seal(folder, {"format": FORMAT, "step": step})
         self.rows += self.measure(tensors, step)
         write_whole(self.folder / "heads.jsonl", "".join(json.dumps(row) + "\n" for row in self.rows))
         self.seconds += time.perf_counter() - started
@@ -199,7 +200,7 @@ class Recorder:
     def room_for(self, model, step: int) -> bool:
         """Whether these weights may be kept: the last step's always have their place within the limit."""
         size = sum(p.numel() * p.element_size() for p in model.parameters())
-        others = (p for p in self.folder.glob("step-*/model.safetensors") if p.parent.name != f"step-{step:06d}")
+        others = (p for p in self.folder.glob(f"step-*/{WEIGHTS}") if p.parent.name != f"step-{step:06d}")
         used = sum(path.stat().st_size for path in others)
         return used + size * (1 if step == self.last_step else 2) <= self.keep_bytes
 
@@ -221,17 +222,3 @@ def read_heads(run: Path) -> list[dict]:
     if not all(type(row.get("step")) is int for row in rows):
         raise InputError(f"{path}: damaged, a step expected in every line")
     return rows
-
-
-def save_whole(path: Path, tensors: dict[str, torch.Tensor]) -> None:
-    """Writes beside `path` and renames, so that a file under its final name is never half a file."""
-    beside = path.with_name(f"tmp-{path.name}")
-    save_file(tensors, beside)
-    os.replace(beside, path)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """As `save_whole`, for text."""
-    beside = path.with_name(f"tmp-{path.name}")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)

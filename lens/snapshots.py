@@ -11,9 +11,11 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from experiment.errors import InputError
+from experiment.files import Damaged, read_manifest, verify
 from lens.patterns import head_scores
 
-RECORDED = "attention.safetensors"
+FORMAT = 1
+RECORDED, WEIGHTS = "attention.safetensors", "model.safetensors"
 ATTENTION = ("x", "q", "k", "v", "out")
 EFFECTS = ("loss", "top.probabilities", "lens.probabilities", "lens.next", "ablation")
 EFFECTS += ("attribution.embedding", "attribution.parts", "attribution.bias")
@@ -79,6 +81,14 @@ def snapshot_files(run: Path, name: str) -> dict[int, Path]:
     return dict(sorted((int(match[1]), path) for path, match in found.items() if match))
 
 
+def verified(path: Path) -> Path:
+    """A file of a snapshot, once its manifest has vouched for it. Raises InputError where it does not."""
+    try:
+        return verify(path.parent, read_manifest(path.parent, FORMAT), path.name)
+    except Damaged as damage:
+        raise InputError(f"{path}: damaged: {damage}") from None
+
+
 def read_snapshots(run: Path) -> list[Reading]:
     """The prompts of a run at every recorded step. Raises InputError that names the file that is missing or damaged."""
     folder, files = run / "snapshots", snapshot_files(run, RECORDED)
@@ -117,7 +127,7 @@ def _read_arrays(path: Path, readings: list[Reading]) -> list[dict[str, np.ndarr
     """For each prompt what one snapshot's file holds of it. Raises InputError that names it."""
     found = [{} for _ in readings]
     try:
-        with safe_open(path, framework="np") as file:
+        with safe_open(verified(path), framework="np") as file:
             for name in file.keys():  # noqa: SIM118  (the file is no mapping)
                 match = re.fullmatch(r"p(\d+)\.(.+)", name)
                 if match and int(match[1]) < len(readings):

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.dropout import drop
+
 
 def causal_mask(queries: int, keys: int, device=None) -> Tensor:
     """What is added to the scores so that no query sees a later key: 0 where j <= i, -inf where j > i.
@@ -48,7 +50,7 @@ def attend(
     if scale is None:
         scale = q.shape[-1] ** -0.5
 
-    if record is None and not _products_are_faster(q, queries * keys):
+    if record is None and not _products_are_faster(q, queries * keys, dropout):
         # The kernel's own mask lines up the first query with the first key, so it serves square scores alone;
         # a single query, the newest token's, may see every key.
         square = queries == keys
@@ -67,16 +69,18 @@ def attend(
     weights = scaled.softmax(dim=-1)  # each row sums to 1
     if record is not None:
         record["weights"] = weights
-    return F.dropout(weights, dropout).to(v.dtype) @ v  # (..., Tq, D)
+    return drop(weights.to(v.dtype), dropout) @ v  # (..., Tq, D)
 
 
-def _products_are_faster(q: Tensor, scores: int) -> bool:
-    """True where the fused kernel's backward pass is slower than the plain products of the explicit path.
+def _products_are_faster(q: Tensor, scores: int, dropout: float) -> bool:
+    """True where the plain products of the explicit path train faster than the fused kernel.
 
-    That is so on a CPU in bfloat16, three to eight times. The explicit path holds all `scores` of a head, so it is
-    for contexts where they are few.
+    That is so on a CPU in bfloat16, where the kernel's backward pass takes three to eight times as long, and with
+    dropout, which the kernel does not do there. The explicit path holds all `scores` of a head, so it is for contexts
+    where they are few.
     """
-    return q.device.type == "cpu" and q.dtype == torch.bfloat16 and q.requires_grad and scores <= 512**2
+    slow = q.dtype == torch.bfloat16 or dropout > 0
+    return slow and q.device.type == "cpu" and q.requires_grad and scores <= 512**2
 
 
 def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
@@ -159,4 +163,4 @@ class MultiHeadAttention(nn.Module):
         out = self.proj(z.transpose(1, 2).reshape(B, T, C))
         if record is not None:
             record.update(x=x, q=q, k=k, v=v, z=z, out=out)
-        return F.dropout(out, self.dropout, self.training)
+        return drop(out, dropout)

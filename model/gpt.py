@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.attention import MultiHeadAttention, rotary_angles
+from model.dropout import drop
 
 
 @dataclass
@@ -119,7 +120,7 @@ class MLP(nn.Module):
             x = F.relu(self.fc(x)).square()
         else:
             x = F.gelu(self.fc(x), approximate="tanh")
-        return F.dropout(self.proj(x), self.dropout, self.training)
+        return drop(self.proj(x), self.dropout if self.training else 0.0)
 
 
 class Block(nn.Module):
@@ -215,7 +216,7 @@ class GPT(nn.Module):
             x = x + self.pe[start : start + T]
         else:
             angles = self.rope_cos[start : start + T], self.rope_sin[start : start + T]
-        x = F.dropout(x, config.dropout, self.training)
+        x = drop(x, config.dropout if self.training else 0.0)
         for layer, block in enumerate(self.blocks):
             layer_record = None
             if record is not None:

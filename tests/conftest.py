@@ -7,8 +7,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
-from data.tales import stories
-from tests.scripts import run_train
+from tests.scripts import run_train, small_options
 
 
 @pytest.fixture(scope="session")
@@ -20,24 +19,7 @@ def cache(tmp_path_factory):
 @pytest.fixture(scope="session")
 def small(tmp_path_factory, cache) -> dict:
     """Options of a run of a second: a small model of the characters of one text of 13 KB."""
-    source = tmp_path_factory.mktemp("text") / "stories.txt"
-    source.write_text("\n".join(story.text for story in stories(20)), encoding="utf-8")
-    return {
-        "config": "tiny.yaml",
-        "data.source": source,
-        "data.tokenizer": "char",
-        "data.cache": cache,
-        "model.block_size": 16,
-        "model.n_embd": 16,
-        "train.steps": 8,
-        "train.batch_size": 4,
-        "train.warmup_steps": 2,
-        "train.eval_every": 4,
-        "train.eval_tokens": 512,
-        "train.log_every": 1,
-        "train.device": "cpu",
-        "attention.snapshots": 3,
-    }
+    return small_options(tmp_path_factory.mktemp("text") / "stories.txt", cache)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 import sample
 import train
+from data.tales import stories
 from experiment.errors import run_script
 
 TIMES = ("seconds", "tokens_per_second")
@@ -41,7 +42,7 @@ def typed(main, *arguments, stdin: str = "") -> Done:
     for argument in arguments:
         options |= argument if isinstance(argument, dict) else {}
     argv = [main.__module__ + ".py", *(str(argument) for argument in arguments if not isinstance(argument, dict))]
-    argv += [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    argv += typed_out(options)
     out, err = io.StringIO(), io.StringIO()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -55,6 +56,32 @@ def typed(main, *arguments, stdin: str = "") -> Done:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
     return Done(code, out.getvalue(), err.getvalue())
+
+
+def small_options(source: Path, cache: Path) -> dict[str, object]:
+    """Options of a run of a second: a small model of the characters of one text of 13 KB, written to `source`."""
+    source.write_text("\n".join(story.text for story in stories(20)), encoding="utf-8")
+    return {
+        "config": "tiny.yaml",
+        "data.source": source,
+        "data.tokenizer": "char",
+        "data.cache": cache,
+        "model.block_size": 16,
+        "model.n_embd": 16,
+        "train.steps": 8,
+        "train.batch_size": 4,
+        "train.warmup_steps": 2,
+        "train.eval_every": 4,
+        "train.eval_tokens": 512,
+        "train.log_every": 1,
+        "train.device": "cpu",
+        "attention.snapshots": 3,
+    }
+
+
+def typed_out(options: dict) -> list[str]:
+    """The options as they stand on a command line."""
+    return [text for name, value in options.items() for text in (f"--{name}", str(value))]
 
 
 def metrics(run: Path) -> list[dict]:
@@ -78,4 +105,22 @@ def contents(run: Path) -> dict[str, object]:
             found[name] = path.read_text(encoding="utf-8")
         elif path.name in ("best", "last"):
             found[name] = path.read_text()
+        elif path.name == "state.json":
+            state = json.loads(path.read_text(encoding="utf-8"))
+            state["progress"] |= dict.fromkeys(("seconds", "recording"))
+            state["random"] |= dict.fromkeys(("python", "numpy"))  # which no run begins anew, and which none draws from
+            found[name] = state
     return found
+
+
+def differences(run: Path, unbroken: dict[str, object]) -> list[str]:
+    """What of a finished run is not as in the `contents` of the unbroken one, by the names of the files.
+
+    Beside the best and the last, a run keeps the checkpoint of the step where it happened to stop: that is left out.
+    """
+    kept = {f"checkpoints/step-{int(unbroken[f'checkpoints/{name}']):06d}" for name in ("best", "last")}
+    found, expected = (
+        {name: value for name, value in one.items() if "step-" not in name or name.startswith(("snap", *kept))}
+        for one in (contents(run), unbroken)
+    )
+    return sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))

@@ -4,18 +4,20 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 import pytest
 
 from data.shards import Batches
-from tests.scripts import contents, metrics, run_train
+from experiment.checkpoint import save_checkpoint
+from tests.scripts import contents, differences, metrics, run_train, typed_out
 
 pytestmark = pytest.mark.usefixtures("short_samples")
 
 ROOT = Path(__file__).parents[1]
-STEPS = 10
+STEPS, LONG = 10, 30
 VARIANTS = {
     "adamw": {"train.optimizer": "adamw", "train.learning_rate": 3e-3},
     "muon": {"train.optimizer": "muon", "train.micro_batch_size": 2, "train.schedule": "cosine"},
@@ -78,14 +80,7 @@ def test_interrupted_and_resumed_a_run_is_the_one_that_never_stopped(
     assert metrics(run)[-1]["step"] == step
     done = run_train(*said.removeprefix(words).split())
     assert done.code == 0 and f"resuming {run} after step {step} of {STEPS}" in done.out
-    # the two checkpoints beside the last are those of the steps it happened to stop at
-    last = f"checkpoints/step-{STEPS:06d}/"
-    found, expected = (
-        {name: value for name, value in one.items() if not name.startswith("checkpoints/step") or last in name}
-        for one in (contents(run), unbroken[variant])
-    )
-    assert found.keys() == expected.keys()
-    assert [name for name in found if found[name] != expected[name]] == []
+    assert differences(run, unbroken[variant]) == []
     seconds = [json.loads(line)["seconds"] for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert seconds == sorted(seconds)  # the time before it stopped is counted
 
@@ -110,32 +105,139 @@ def test_a_run_may_be_stopped_again_and_again(options, unbroken, tmp_path, monke
         assert found[name] == unbroken["muon"][name], name
 
 
+# ---- from every step
+
+
+@dataclass
+class Saved:
+    """A run that never stopped: its folder as it was after the checkpoint of each step, and what it was at its end."""
+
+    copies: Path
+    contents: dict
+    batches: list  # of each step, as nested lists
+
+    def resumed(self, step: int, run: Path, patch) -> tuple[dict, list]:
+        """The copy of `step`, gone on with in the folder `run`: its contents at the end, and the batches it read."""
+        shutil.copytree(self.copies / str(step), run)
+        batches = watch_batches(patch)
+        done = run_train("--resume", run)
+        assert (done.code, done.err) == (0, "") and f"resuming {run} after step {step} of {LONG}" in done.out
+        return contents(run), batches
+
+
+def saved(small, folder: Path, optimizer: str, compiled: bool = False) -> Saved:
+    """Trains one, evaluated and recorded at its ends only; dropout makes its losses depend on the random state."""
+    options = {
+        "model.dropout": 0.1,
+        "train.optimizer": optimizer,
+        "train.micro_batch_size": 2,
+        "train.compile": str(compiled).lower(),
+        "train.steps": LONG,
+        "train.eval_every": LONG,
+        "train.save_every": 1,
+        "attention.snapshots": 2,
+    }
+
+    def save(run, step, **everything):
+        save_checkpoint(run, step, **everything)
+        shutil.copytree(run, folder / str(step))
+
+    with pytest.MonkeyPatch.context() as patch:
+        quick(patch)
+        patch.setattr("train.save_checkpoint", save)
+        batches = watch_batches(patch)
+        assert run_train(small | options, {"run": folder / "run"}).code == 0
+    return Saved(folder, contents(folder / "run"), batches)
+
+
+def quick(patch):
+    """A short sample, and no waiting for the disk: nothing here cuts the power."""
+    patch.setattr("training.evaluate.SAMPLE_TOKENS", 12)
+    patch.setattr(os, "fsync", lambda descriptor: None)
+
+
+def watch_batches(patch) -> list:
+    """Fills with the batches that are read from now on."""
+    fetch, batches = Batches.windows, []
+
+    def windows(self, start, count):
+        batches.append(fetch(self, start, count).tolist())
+        return fetch(self, start, count)
+
+    patch.setattr(Batches, "windows", windows)
+    return batches
+
+
+@pytest.fixture(scope="module")
+def saved_runs(small, tmp_path_factory):
+    return {name: saved(small, tmp_path_factory.mktemp(name), name) for name in ("adamw", "muon")}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "step"),
+    [
+        *(("muon", step) for step in range(1, LONG)),
+        *(pytest.param("adamw", step, marks=[pytest.mark.slow] * (step % 3 > 0)) for step in range(1, LONG)),
+    ],
+)
+def test_from_every_step_it_goes_on_with_the_same_batches_losses_weights_and_optimizer(
+    saved_runs, tmp_path, monkeypatch, optimizer, step
+):
+    quick(monkeypatch)
+    found, batches = saved_runs[optimizer].resumed(step, tmp_path / "run", monkeypatch)
+    assert batches == saved_runs[optimizer].batches[step:]
+    assert [line["step"] for line in found["metrics"]] == list(range(LONG + 1))
+    assert found == saved_runs[optimizer].contents
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("c++"), reason="needs a C++ compiler")
+def test_compiled_it_goes_on_as_exactly(small, tmp_path, monkeypatch):
+    unbroken = saved(small, tmp_path, "muon", compiled=True)
+    plain = saved(small, tmp_path / "plain", "muon")
+    assert unbroken.contents["metrics"] != plain.contents["metrics"]  # it was compiled: another order of sums
+    quick(monkeypatch)
+    found, batches = unbroken.resumed(13, tmp_path / "resumed", monkeypatch)
+    assert batches == unbroken.batches[13:] and found == unbroken.contents
+
+
 def nothing(*_):
     return None
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 @pytest.mark.parametrize(
-    ("left_out", "by"),
-    [
-        ("nothing", {}),
-        ("random state", {"experiment.training_state.restore_random_state": nothing}),
-        ("optimizers", {"experiment.training_state.restore_optimizers": nothing}),
-        ("weights", {"train.load_into": nothing}),
-        ("place in the text", {}),
-    ],
+    "left_out",
+    {
+        "nothing": {},
+        "random state": {"experiment.training_state.restore_random_state": nothing},
+        "optimizers": {"experiment.training_state.restore_optimizers": nothing},
+        "weights": {"train.load_into": nothing},
+        "place in the text": {},
+    }.items(),
+    ids=lambda pair: pair[0],
 )
-def test_the_comparison_sees_whatever_a_resumed_run_forgets(options, unbroken, tmp_path, monkeypatch, left_out, by):
-    run = tmp_path / "run"
-    interrupted(monkeypatch, options["adamw"], run, 5, signal.SIGTERM)
-    for name, function in by.items():
-        monkeypatch.setattr(name, function)
-    if left_out == "place in the text":
+def test_the_comparison_sees_whatever_a_resumed_run_forgets(saved_runs, tmp_path, monkeypatch, optimizer, left_out):
+    name, patches = left_out
+    quick(monkeypatch)
+    for place, function in patches.items():
+        monkeypatch.setattr(place, function)
+    if name == "place in the text":
         fetch = Batches.windows
         monkeypatch.setattr(Batches, "windows", lambda self, start, count: fetch(self, start - 5 * count, count))
-    assert run_train("--resume", run).code == 0
-    same = [found == expected for found, expected in zip(metrics(run), unbroken["adamw"]["metrics"], strict=True)]
-    assert all(same[:6])  # up to the step it stopped at
-    assert all(same[6:]) == (left_out == "nothing")
+    unbroken = saved_runs[optimizer]
+    found, batches = unbroken.resumed(11, tmp_path / "run", monkeypatch)
+    last = f"checkpoints/step-{LONG:06d}/"
+    for file in ("model.safetensors", "optimizer.safetensors"):
+        assert (found[last + file] == unbroken.contents[last + file]) == (name == "nothing")
+    assert (found == unbroken.contents) == (name == "nothing")
+    assert (batches == unbroken.batches[11:]) == (name != "place in the text")
+    same = [line == expected for line, expected in zip(found["metrics"], unbroken.contents["metrics"], strict=True)]
+    assert all(same[:12])  # up to the step it went on from
+    assert all(same[12:]) == (name == "nothing")
+
+
+# ---- killed
 
 
 KILLED = """
@@ -160,8 +262,7 @@ def test_killed_without_warning_and_resumed_a_run_is_the_one_that_never_stopped(
     runs = {step: tmp_path / f"killed-at-{step}" for step in (3, 7)}  # the first checkpoint is that of step 4
     killed = []
     for step, run in runs.items():
-        arguments = [text for key, value in options["muon"].items() for text in (f"--{key}", str(value))]
-        command = [sys.executable, "-c", KILLED, str(step), *arguments, "--run", str(run)]
+        command = [sys.executable, "-c", KILLED, str(step), *typed_out(options["muon"]), "--run", str(run)]
         killed.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL))
     assert [process.wait() for process in killed] == [-signal.SIGKILL] * 2
     assert [metrics(run)[-1]["step"] for run in runs.values()] == [2, 6]

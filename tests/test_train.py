@@ -41,11 +41,12 @@ def test_a_run_leaves_everything_that_is_promised_and_nothing_else(tales_run):
     snapshots = {f"snapshots/step-{step:06d}" for step in (0, 3, 7, 20)}
     checkpoints = {f"checkpoints/step-{step:06d}" for step in (10, 20)}
     assert {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()} == {
-        *("config.yaml", "tokenizer.json", "data.json", "metrics.jsonl", "samples.txt", "attention.html"),
+        *(".lock", "config.yaml", "tokenizer.json", "data.json", "metrics.jsonl", "samples.txt", "attention.html"),
         *("checkpoints/best", "checkpoints/last", "snapshots/prompts.json", "snapshots/heads.jsonl"),
         *(f"{folder}/{name}.safetensors" for folder in checkpoints for name in ("model", "optimizer")),
         *(f"{folder}/{name}.json" for folder in checkpoints for name in ("state", "manifest")),
         *(f"{folder}/{name}.safetensors" for folder in snapshots for name in ("model", "attention")),
+        *(f"{folder}/manifest.json" for folder in snapshots),
     }
 
 
@@ -446,4 +447,4 @@ def test_no_file_of_a_run_is_pickled(small_run):
     for path in small_run.rglob("*"):
         if path.is_file():
             assert path.read_bytes()[:2] not in (b"PK", b"\x80\x02", b"\x80\x04"), path
-            assert load_file(path) if path.suffix == ".safetensors" else path.read_text(encoding="utf-8")
+            assert load_file(path) if path.suffix == ".safetensors" else path.read_text(encoding="utf-8") is not None

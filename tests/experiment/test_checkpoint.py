@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -352,7 +353,7 @@ def test_killed_at_any_moment_of_writing_nothing_committed_is_lost(tmp_path, mon
     assert found == {(20, 10), (30, 10), (30, 30)}
 
 
-@pytest.mark.parametrize("stage", ["save_file", "flush", "write_text"])
+@pytest.mark.parametrize("stage", ["save_file", "seal", "replacing", "write_whole"])
 def test_a_full_disk_ends_the_run_with_a_reason_and_leaves_the_older_checkpoints(tmp_path, monkeypatch, stage):
     save(tmp_path, 10)
     save(tmp_path, 20)
@@ -370,6 +371,39 @@ def test_a_full_disk_ends_the_run_with_a_reason_and_leaves_the_older_checkpoints
     assert load_checkpoint(tmp_path).step in (20, 30)
     save(tmp_path, 40)
     assert load_checkpoint(tmp_path).step == 40
+
+
+def test_a_checkpoint_that_does_not_fit_on_the_disk_is_not_begun(tmp_path, monkeypatch):
+    save(tmp_path, 10)
+    size = sum(path.stat().st_size for path in folder(tmp_path, 10).iterdir())
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=size - 1))
+    with pytest.raises(RunError, match=r"step-000020: could not be written: the disk has 0.0 MB free, 0.0 are needed"):
+        save(tmp_path, 20)
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=size + 100_000))
+    save(tmp_path, 20)
+    assert load_checkpoint(tmp_path).step == 20
+
+
+@pytest.mark.parametrize("name", checkpoints.FILES)
+def test_older_checkpoints_go_only_after_the_new_one_was_read_back_whole(tmp_path, monkeypatch, name):
+    save(tmp_path, 10, best=True)
+    save(tmp_path, 20)
+    verify = checkpoints.verify
+
+    def lost_on_the_way(target, manifest, file):  # the disk says that it wrote, and did not
+        if file == name:
+            damage(target / file, "flip")
+        return verify(target, manifest, file)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints, "verify", lost_on_the_way)
+        with pytest.raises(RunError, match=f"step-000030: could not be written: {name} has changed since it was"):
+            save(tmp_path, 30, best=True)
+    assert {10, 20} < set(kept(tmp_path))
+    assert (load_checkpoint(tmp_path).step, load_checkpoint(tmp_path, "best").step) == (20, 10)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs resource limits")

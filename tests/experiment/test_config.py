@@ -71,7 +71,7 @@ def test_values_come_from_the_defaults_then_the_file_then_the_command_line(load)
     assert (config.model.n_head, config.model.n_layer, config.model.n_embd) == (GPTConfig().n_head, 3, 48)
     assert config.data.source == "a b=c"
     changed = {"data.source", "model.n_layer", "model.n_embd", "train.learning_rate", "train.seed"}
-    assert set(changed_keys(Config(), config)) == changed
+    assert set(changed_keys(asdict(Config()), asdict(config))) == changed
 
 
 @pytest.mark.parametrize(
@@ -442,5 +442,5 @@ def test_a_word_or_a_truth_value_may_be_meant():
 def test_the_difference_of_two_configurations_is_told_by_key_with_both_values():
     old = Both()
     new = dataclasses.replace(old, right=Left(size=5))
-    assert changed_keys(old, new) == {"right.size": (1, 5)}
-    assert changed_keys(old, old) == {}
+    assert changed_keys(asdict(old), asdict(new)) == {"right.size": (1, 5)}
+    assert changed_keys(asdict(old), asdict(old)) == {}

@@ -3,11 +3,11 @@
 import re
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from data.tokenizer import Tokenizer
 from lens.images import COLOURS, SIGNED
-from tests.lens.fabricated import STORY, write_run
+from tests.lens.fabricated import STORY, rewrite_snapshot, write_run
 from tests.lens.infile import effects, lens_readings, part_readings, predictions, printed, rows_of, seen, signs
 
 STEPS = (0, 10, 40, 200)
@@ -290,7 +290,7 @@ def test_a_predicted_token_is_shown_and_never_run(explore, tmp_path):
 def without_effects(run, step):
     """Takes from one snapshot all but what its layers did."""
     path = run / f"snapshots/step-{step:06d}/attention.safetensors"
-    save_file({name: values for name, values in load_file(path).items() if re.search(r"\.l\d", name)}, path)
+    rewrite_snapshot(path, {name: values for name, values in load_file(path).items() if re.search(r"\.l\d", name)})
 
 
 def test_a_step_without_effects_hides_the_section(explore, tmp_path):

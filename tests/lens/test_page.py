@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from data.tokenizer import char_tokenizer
 from experiment.config import dump_config, load_config
@@ -19,7 +19,7 @@ from lens.payload import pack
 from lens.record import Prompt, Recorder
 from lens.snapshots import Reading
 from model import GPT, GPTConfig
-from tests.lens.fabricated import data_of, lower, unpacked, write_run
+from tests.lens.fabricated import data_of, lower, rewrite_snapshot, unpacked, write_run
 from training.schedule import snapshot_steps
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -234,7 +234,7 @@ def test_an_array_that_is_missing_or_wrong_is_named(tmp_path, name, change, says
     path = tmp_path / "run/snapshots/step-000000/attention.safetensors"
     arrays = load_file(path)
     array = arrays.pop(name)
-    save_file(arrays | ({name: np.array(change(array))} if change else {}), path)
+    rewrite_snapshot(path, arrays | ({name: np.array(change(array))} if change else {}))
     with pytest.raises(InputError, match=re.escape(str(path)) + rf": {re.escape(name)} .*{says}"):
         build_page(tmp_path / "run")
 
@@ -249,7 +249,7 @@ def test_a_token_that_the_tokenizer_does_not_have_is_refused(tmp_path):
 def test_a_recording_of_weights_alone_is_shown_too(tmp_path):
     maps = write_run(tmp_path / "run", prompts={"x": ["a", "b", "c"]}, steps=(0,))
     path = tmp_path / "run/snapshots/step-000000/attention.safetensors"
-    save_file({name: array for name, array in load_file(path).items() if name.endswith(".weights")}, path)
+    rewrite_snapshot(path, {name: array for name, array in load_file(path).items() if name.endswith(".weights")})
     (step,) = data_of(build_page(tmp_path / "run"))["prompts"][0]["steps"]
     assert step["full"] is None and step["effects"] is None
     assert np.abs(unpacked(step["weights"])["weights"] - lower(maps[0, 0])).max() < 1e-6

@@ -5,13 +5,13 @@ import re
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from lens.examples import examples
 from lens.page import render
 from lens.payload import payload
 from model.attention import rotary_angles, rotate
-from tests.lens.fabricated import STORY, write_run
+from tests.lens.fabricated import STORY, rewrite_snapshot, write_run
 from tests.lens.rows import (
     READ_CELLS,
     READ_FOOT,
@@ -154,7 +154,7 @@ def test_a_query_that_did_not_make_the_weights_is_told_of(explore, tmp_path):
     path = tmp_path / "run/snapshots/step-000000/attention.safetensors"
     arrays = load_file(path)
     arrays["p0.l0.q"] = arrays["p0.l0.q"] + np.float32(3)
-    save_file(arrays, path)
+    rewrite_snapshot(path, arrays)
     told, agrees = agreement(walk(explore, tmp_path / "run", "#query=9"))
     arrays = arrays_of(tmp_path / "run", 0, 0)
     apart = np.abs(row_of(arrays, 0, 9)["weight"] - carried(arrays["weights"])[0, 9]).max()

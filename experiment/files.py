@@ -1,0 +1,131 @@
+"""Files and folders that are whole or not there: written beside their place, flushed to disk, then renamed into it.
+
+A folder of results carries manifest.json, which gives the size and SHA-256 of each of its files. This module imports
+nothing of the project, so every part of it may write with it.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+MANIFEST = "manifest.json"
+
+
+class Damaged(Exception):
+    """A file that is not what was written; the text says in what."""
+
+
+@contextlib.contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Gives a path beside `target`; the file or folder written there takes its place at the end, after an error not.
+
+    Killed at any moment it leaves the old one whole, or the new one, and perhaps a tmp-… (see `remove_leftovers`).
+    """
+    beside, replaced = (target.with_name(f"tmp-{kind}{target.name}") for kind in ("", "replaced-"))
+    try:
+        yield beside
+        flush(beside)
+        if target.is_dir():  # no system replaces a folder in one step
+            target.rename(replaced)
+        os.replace(beside, target)
+        flush(target.parent)
+    except BaseException:
+        remove(beside)
+        if replaced.exists() and not target.exists():
+            replaced.rename(target)
+        raise
+    remove(replaced)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a text file, all of it or nothing."""
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what a process left in `folder` that was killed while it wrote there."""
+    for path in folder.glob("tmp-*"):
+        remove(path)
+
+
+def remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Makes a file, or a folder with the files in it, survive a power cut (Windows cannot open a folder)."""
+    if path.is_dir():
+        for one in path.iterdir():
+            if one.is_file():
+                flush(one)
+        if os.name != "posix":
+            return
+    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# ---- manifests
+
+
+def seal(folder: Path, said: dict) -> None:
+    """Writes the manifest of `folder`: what is `said`, then size and SHA-256 of each file."""
+    flush(folder)  # the manifest last: where it is, the others are
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": digest(path)}
+        for path in sorted(folder.iterdir())
+        if path.name != MANIFEST
+    }
+    (folder / MANIFEST).write_text(json.dumps(said | {"files": files}, indent=1), encoding="utf-8")
+
+
+def read_manifest(folder: Path, format: int) -> dict:
+    """The manifest of `folder`. Raises Damaged where it is none, names a file elsewhere, or is of another format."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise Damaged(f"{MANIFEST} cannot be read ({type(error).__name__})") from None
+    version = manifest.get("format") if isinstance(manifest, dict) else None
+    if type(version) is int and version > format:
+        raise Damaged(f"format {version} was written by a newer version, which is needed to read it")
+    try:
+        fits = (type(version), version, type(manifest["step"])) == (int, format, int)
+        for name, one in manifest["files"].items():
+            fits = fits and Path(name).name == name != ".." and (type(one["bytes"]), type(one["sha256"])) == (int, str)
+    except (AttributeError, LookupError, TypeError):
+        fits = False
+    if not fits:
+        raise Damaged(f"{MANIFEST} is not one of ours")
+    return manifest
+
+
+def verify(folder: Path, manifest: dict, name: str) -> Path:
+    """The path of a file of a sealed folder. Raises Damaged where it is not what its manifest says, or a link."""
+    path, expected = folder / name, manifest["files"].get(name)
+    if expected is None:
+        raise Damaged(f"{MANIFEST} does not name {name}")
+    try:
+        if path.is_symlink() or not path.is_file():
+            raise Damaged(f"{name} is missing")
+        if (size := path.stat().st_size) != expected["bytes"]:
+            raise Damaged(f"{name} has {size} bytes, not {expected['bytes']}")
+        if digest(path) != expected["sha256"]:
+            raise Damaged(f"{name} has changed since it was written (SHA-256)")
+    except OSError as error:
+        raise Damaged(f"{name} cannot be read ({error.strerror})") from None
+    return path
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

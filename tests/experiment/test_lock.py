@@ -1,0 +1,97 @@
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from experiment.errors import RunError
+from experiment.lock import locked
+from tests.scripts import run_train
+
+ROOT = Path(__file__).parents[2]
+HOLDING = """
+import os, sys, time
+from pathlib import Path
+from experiment.lock import locked
+with locked(Path(sys.argv[1])):
+    if sys.argv[2] == "fork" and os.fork() == 0:
+        os.close(1)
+        time.sleep(60)
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holding():
+    """Starts a process that holds the lock of a folder; with "fork" it has a child."""
+    started = []
+
+    def start(run, kind="alone"):
+        command = [sys.executable, "-c", HOLDING, str(run), kind]
+        started.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True))
+        assert int(started[-1].stdout.readline())
+        return started[-1]
+
+    yield start
+    for process in started:
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+
+
+def test_a_folder_is_one_process_s_at_a_time(tmp_path, holding):
+    process = holding(tmp_path)
+    with pytest.raises(RunError, match="another process is training in it"), locked(tmp_path):
+        pass
+    process.terminate()
+    process.wait()
+    with locked(tmp_path):
+        pass
+    with locked(tmp_path):  # again in this one: it was let go of
+        pass
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_crash_leaves_no_lock_even_where_a_child_lives_on(tmp_path, holding):
+    process = holding(tmp_path, "fork")
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            with locked(tmp_path):
+                break
+        except RunError:
+            time.sleep(0.05)
+    else:
+        pytest.fail("the lock outlived its process")
+    os.killpg(process.pid, 0)  # the child is there still
+
+
+def test_a_second_process_is_refused_and_touches_nothing(small_run, tmp_path, holding):
+    run = tmp_path / "run"
+    shutil.copytree(small_run, run)
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    process = holding(run)
+    done = run_train("--resume", run, "--train.steps", "12")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"error: {run}: another process is training in it; wait for it, or end it\n"
+    assert before == {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    process.kill()
+    process.wait()
+    assert run_train("--resume", run, "--train.steps", "12").code == 0
+
+
+def test_where_nothing_can_be_written_the_folder_is_named(tmp_path):
+    with (
+        pytest.raises(RunError, match="gone: cannot be written: No such file"),
+        locked(tmp_path / "gone"),
+    ):
+        pass
