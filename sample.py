@@ -85,6 +85,7 @@ class Writer:
         from model import generate
 
         args = self.args
+        self.check_memory(args.samples)
         texts = [Text(self.tokenizer, args.stop, args.ignore_end) for _ in range(args.samples)]
         ids = self.tokenizer.begin(prompt, self.several_documents)
         idx = torch.tensor([ids] * args.samples, device=self.device)  # (samples, T)
@@ -101,6 +102,19 @@ class Writer:
         for text in texts[1:]:
             text.flush()
             show(f"---\n{prompt}{text.shown}\n")
+
+    def check_memory(self, samples: int) -> None:
+        """Raises InputError where what generation keeps of so many texts surely does not fit."""
+        from training.memory import free_memory, size
+
+        config = self.model.config
+        a_text = self.model.kv_cache_bytes() + 16 * config.vocab_size  # and logits, probabilities and their sums
+        free = free_memory(self.device.type)
+        if free is not None and samples * a_text > free:
+            raise InputError(
+                f"--samples {samples}: {size(samples * a_text)} of memory for keys, values and probabilities, "
+                f"{size(free)} are free; at most {free // a_text} expected"
+            )
 
 
 class Text:

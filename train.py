@@ -36,13 +36,16 @@ from experiment.tracking import Tracker
 from experiment.training_state import restore_training, training_state
 from lens.images import head_image
 from lens.page import build_page
-from lens.record import Recorder, make_prompts
+from lens.record import Recorder, make_prompts, read_heads
 from model import GPT
 from training.device import pick_compile
 from training.evaluate import evaluate, write_sample
+from training.memory import free_memory
 from training.report import below_floor, closing, could_not_go_on, evaluation_text, not_finite, plan
 from training.schedule import snapshot_steps
 from training.step import Step
+
+PAGE = "attention.html"
 
 
 def main():
@@ -63,11 +66,19 @@ def main():
         wanted = Path(args.run) if args.run else RUNS / Path(args.config).stem
         run = new_run_folder(wanted)
         say(f"run      {run}" + (f" ({wanted} is there already and stays as it is)" if run != wanted else ""))
-        write_whole(run / "config.yaml", dump_config(config))
+        try:
+            write_whole(run / "config.yaml", dump_config(config))
+        except OSError:  # a folder without one is no run
+            shutil.rmtree(run, ignore_errors=True)
+            raise
+    room = free_memory(config.train.device)
     with locked(run) if run else contextlib.nullcontext():
         checkpoint = last_checkpoint(run, config) if args.resume else None
         if checkpoint and checkpoint.step >= config.train.steps:
             say(f"--resume {run}: finished, {checkpoint.step} of {config.train.steps} steps are done")
+            if read_heads(run) and not (run / PAGE).exists():  # it was killed before it had written it
+                write_whole(run / PAGE, build_page(run))
+                say(f"{run / PAGE} is written")
             return 0
         try:
             return begin(run, config, checkpoint, args.dry_run)
@@ -76,7 +87,7 @@ def main():
                 shutil.rmtree(run, ignore_errors=True)
             raise
         except Exception as error:
-            if why := could_not_go_on(error, run, config.train):
+            if why := could_not_go_on(error, run, config, room):
                 raise RunError(why) from error
             raise
 
@@ -127,7 +138,7 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
         load_into(model, checkpoint.model)
         state = restore_training(take_step.optimizers, checkpoint)
         take_step.skipped = take_step.skipped.new_tensor(state["skipped"])
-        bar.write(f"resuming {run} after step {state['step']} of {t.steps}", file=sys.stdout)
+        say(f"resuming {run} after step {state['step']} of {t.steps}")
     batches = Batches(corpus.train, config.model.block_size, t.seed)
     several = len(corpus.train.document_starts) > 1
     prompts = make_prompts(
@@ -148,8 +159,7 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
         if score and score.below_floor and config.model.causal:
             raise RunError(below_floor(step, score))
         text = write_sample(model, corpus, t, step)
-        bar.write(evaluation_text(step, metrics, score, printable(text)), file=sys.stdout)
-        sys.stdout.flush()
+        say(evaluation_text(step, metrics, score, printable(text)))
         tracker.text("sample", text, step)
         state["samples"][str(step)] = text
         write_whole(run / "samples.txt", "".join(f"step {s}\n{text}\n\n" for s, text in state["samples"].items()))
@@ -185,7 +195,8 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
         paused = time.perf_counter()
         if logging:
             speed = (step - since) * tokens_a_step / (paused - line_started)
-            bar.set_postfix_str(f"loss {last['loss']:.3f}, {speed:,.0f} tokens/s")
+            skipped = f", {last['skipped_steps']} steps skipped" if last["skipped_steps"] else ""
+            bar.set_postfix_str(f"loss {last['loss']:.3f}, {speed:,.0f} tokens/s{skipped}")
             line = {
                 "step": step,
                 "tokens": step * tokens_a_step,
@@ -201,7 +212,7 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
                 metrics = look_up(step)
             tracker.log(line | (metrics if evaluating else {}))
         if (logging or saving) and last["bad_steps"] >= t.max_bad_steps:
-            raise RunError(not_finite(run, step, t, last["bad_steps"], last["loss"], model))
+            raise RunError(not_finite(run, step, t, last, model))
         if step in snapshots:
             record(step)
         if saving:
@@ -217,7 +228,7 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
             return 128 + stop.signal
 
     bar.close()
-    page = run / "attention.html"
+    page = run / PAGE
     if recorder.rows:
         write_whole(page, build_page(run))
         tracker.html("attention", page)
@@ -225,7 +236,7 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
     seconds = time.perf_counter() - started
     share = recorder.seconds / seconds
     say(f"\n{t.steps} steps in {seconds:.0f} s; recording attention took {recorder.seconds:.1f} s, {share:.1%} of it.")
-    say(closing(state["first"], state["best"] or metrics, metrics, score))
+    say(closing(state["first"], state["best"] or metrics, metrics, score, last["skipped_steps"]))
     say(f"\nNow:\n  python sample.py {run}")
     if recorder.rows:
         say(f"  python view.py {run}        # {page} is written")
@@ -297,11 +308,19 @@ class StopSignal:
             sys.exit(128 + number)
         self.signal = number
         # not print: the signal may have come in the middle of one
-        os.write(2, b"\nstopping after this step; Ctrl-C again stops at once, without saving\n")
+        with contextlib.suppress(OSError):  # `2>&1 | tee log`: Ctrl-C has ended that one too
+            os.write(2, b"\nstopping after this step; Ctrl-C again stops at once, without saving\n")
 
 
 def say(text: str) -> None:
-    print(text, flush=True)
+    """Prints above the bar. Where stdout is read no more (`| head`) the run goes on: its files hold what it reports."""
+    try:
+        tqdm.write(text, file=sys.stdout)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with contextlib.suppress(OSError):
+            print("stdout was closed; this goes on without it, Ctrl-C ends it", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

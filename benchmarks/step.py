@@ -10,7 +10,7 @@ share is that of the rate of plain matrix products, measured in the same rounds:
 layers, forward and backward, and of the best large square. "first" is the first step, compiling included, from an empty
 cache of compiled code. Peak memory is that of the process, without the compiler's helpers. Muon's share is measured on
 the model of every configuration in configs/ whose optimizer is muon, not compiled. On a GPU it is also told whether a
-step waits for the device (torch.cuda.set_sync_debug_mode)."""
+step waits for the device (torch.cuda.set_sync_debug_mode), and what train.deterministic costs."""
 
 import itertools
 import os
@@ -75,6 +75,7 @@ def main():
 def contestants(nanogpt: str | None, device: str) -> dict[str, tuple[str, str, bool]]:
     """By name: who, dtype, compiled."""
     whos = ["ours", "Hugging Face", *(["nanoGPT"] if nanogpt else [])]
+    whos[1:1] = ["ours, deterministic"] if device == "cuda" else []
     compiler = device == "cuda" or shutil.which("c++") is not None
     return {
         f"{who}, {SHORT[dtype]}{', compiled' * compiled}": (who, dtype, compiled)
@@ -147,11 +148,13 @@ def build(task: Task, who: str, dtype: str, compiled: bool, nanogpt: str | None)
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder.name
     data = np.random.default_rng(0).integers(0, task.vocab_size, 1_000_000).astype(np.uint16)
     torch.manual_seed(0)
-    if who == "ours":
+    if who.startswith("ours"):
         from training.config import TrainConfig
+        from training.device import make_deterministic
 
         train = {"optimizer": "adamw", "learning_rate": 1e-3, "batch_size": task.batch}
-        config = TrainConfig(**train, device=task.device, dtype=dtype, compile=compiled)
+        config = TrainConfig(**train, device=task.device, dtype=dtype, compile=compiled, deterministic=who != "ours")
+        make_deterministic(config)
         step, _ = our_step(classic_model(task), data, config)
     else:
         step = peer_step(task, who, dtype, compiled, nanogpt, data)

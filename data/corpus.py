@@ -195,6 +195,8 @@ def _build(folder: Path, config: DataConfig, source: Source, identity: str, repo
     except UnknownCharacter as error:  # the text has changed since a run that goes on made its tokenizer
         raise InputError(f"data.source {config.source}: {error}") from None
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and not (beside / "text").exists():
+            raise RunError(f"data.cache {config.cache}: was removed while it was written; start again") from error
         raise RunError(
             f"data.cache {config.cache}: cannot be written: {error.strerror}; nothing is left there"
         ) from error
@@ -224,10 +226,14 @@ def _publish(beside: Path, folder: Path):
 
 
 def _sweep(caches: Path):
-    """Removes what killed runs left half made a day or more ago."""
+    """Removes what killed runs left half made: nothing in it was written for a day.
+
+    If the clock has jumped, that may be another run's: it then ends with a line, and has lost nothing but its minutes.
+    """
     for left in caches.glob(".*"):
         with contextlib.suppress(FileNotFoundError):  # another run has just renamed it into place
-            if time.time() - left.stat().st_mtime > 86_400:
+            newest = max(path.stat().st_mtime for path in (left, *left.rglob("*")))
+            if time.time() - newest > 86_400:
                 shutil.rmtree(left, ignore_errors=True)
 
 

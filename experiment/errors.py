@@ -76,6 +76,8 @@ def system_error(error: Exception) -> str:
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether Python, or PyTorch on any device, asked for more memory than there is."""
-    kinds = ("MemoryError", "OutOfMemoryError")
-    return type(error).__name__ in kinds or "can't allocate memory" in str(error)
+    """Whether Python, NumPy, or PyTorch on any device, asked for more memory than there is."""
+    if isinstance(error, RuntimeError):  # PyTorch's, of which only CUDA's has a class of its own
+        said = ("out of memory", "allocate memory", "bad_alloc", "ALLOC_FAILED")
+        return type(error).__name__ == "OutOfMemoryError" or any(words in str(error) for words in said)
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM

@@ -10,7 +10,7 @@ from experiment.config import Config, changed_keys, load_config, parse_overrides
 from experiment.errors import InputError
 from experiment.files import remove_leftovers
 from experiment.run import Arguments, find_run, read_data_summary
-from training.device import pick_device, pick_dtype
+from training.device import make_deterministic, pick_device, pick_dtype
 
 USAGE = """\
 Train a GPT from scratch, on the computer you have.
@@ -30,7 +30,7 @@ Every key of the configuration is an option: --section.key value, or --section.k
 
 # What a resumed run may change: how long it goes on, how often it looks up and where its text lies (check_text sees
 # whether it is the same), never what a step computes.
-CHANGEABLE = {"steps", "eval_every", "eval_tokens", "save_every", "log_every", "max_bad_steps"}
+CHANGEABLE = {"steps", "eval_every", "eval_tokens", "save_every", "log_every", "max_bad_steps", "micro_batch_size"}
 CHANGEABLE = {f"train.{key}" for key in CHANGEABLE} | {"attention.snapshots", "attention.keep_mb"}
 CHANGEABLE |= {"data.source", "data.cache", "wandb.mode", "wandb.project"}
 
@@ -109,6 +109,7 @@ def resolve(config) -> None:
         t.device = pick_device(t.device)
     except ValueError as error:
         raise InputError(f"train.{error}") from None
+    make_deterministic(t)
     t.dtype = pick_dtype(t.dtype, t.device)
     if config.data.source != "tales" and not config.data.source.startswith("hub:"):
         # so that the run goes on from any folder

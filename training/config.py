@@ -32,6 +32,7 @@ class TrainConfig:
     seed: Annotated[int, "of the initial weights, the order of batches and dropout"] = 1337
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], "auto: cuda, else mps, else cpu"] = "auto"
     dtype: Annotated[Literal["auto", "float32", "bfloat16"], "of matrix products; weights stay float32"] = "auto"
+    deterministic: Annotated[bool, "the same losses to the bit on CUDA too, slower; a CPU gives them anyway"] = False
     compile: Annotated[Literal["auto", True, False], "torch.compile; auto: where the run is long enough to gain"] = (
         "auto"
     )

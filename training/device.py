@@ -1,5 +1,6 @@
 """What the run computes on: device, precision, compilation, each resolved once and stored in the run."""
 
+import os
 import shutil
 
 import torch
@@ -48,6 +49,17 @@ def pick_compile(wanted: str | bool, device: str, flops: float, width: int, repo
         report("train.compile: a run this long would gain from compiling, but there is no C++ compiler (c++) here")
         return False
     return gains
+
+
+def make_deterministic(config: TrainConfig) -> None:
+    """`train.deterministic`: on CUDA only kernels that give the same bits each time. Elsewhere they do anyway.
+
+    To be called before anything is computed. Of a kernel that has no such twin torch warns: those of sampling, for
+    one, on which no loss depends.
+    """
+    if config.deterministic and config.device == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def autocast(config: TrainConfig):

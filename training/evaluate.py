@@ -21,6 +21,12 @@ SAMPLE_TOKENS = 200
 DISTANCES = (10, 30, 60)
 
 
+def rows_at_once(block_size: int, config: TrainConfig) -> int:
+    """Sequences of one forward pass in evaluation: no more than training has where that is told to save memory."""
+    rows = max(1, TOKENS_AT_ONCE // block_size)
+    return min(rows, config.micro_batch_size or rows)
+
+
 def evaluate(model: GPT, corpus, config: TrainConfig) -> tuple[dict, "StoryScore | None"]:
     """The metrics of an evaluation, and the StoryScore where the text is tales.
 
@@ -60,7 +66,7 @@ def validation_loss(model, ids: np.ndarray, config: TrainConfig) -> tuple[float,
     block_size = model.config.block_size
     count = len(ids) - 1
     total = 0.0
-    rows = max(1, TOKENS_AT_ONCE // block_size)
+    rows = rows_at_once(block_size, config)
     with evaluating(model), autocast(config):
         for start in range(0, count, rows * block_size):
             end = min(count, start + rows * block_size)
@@ -107,7 +113,7 @@ def story_score(model, stories, tokenizer, config: TrainConfig) -> StoryScore:
     fitting.sort(key=lambda pair: len(pair[0]))  # stories of like length together need little padding
     losses, floors = [], []
     counts = defaultdict(lambda: [0, 0])
-    at_once = max(1, TOKENS_AT_ONCE // block_size)
+    at_once = rows_at_once(block_size, config)
     for start in range(0, len(fitting), at_once):
         batch = fitting[start : start + at_once]
         width = max(len(ids) for ids, _ in batch)

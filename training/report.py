@@ -1,6 +1,7 @@
 """What a run says to the person who started it: the plan before, the answer to "is this good?" after."""
 
 import math
+import traceback
 from pathlib import Path
 
 import torch
@@ -9,6 +10,7 @@ from safetensors import SafetensorError
 from experiment.errors import out_of_memory, system_error
 from model import GPT
 from training.config import TrainConfig
+from training.memory import memory_estimate, what_to_lower
 
 # What text looks like at so many bits a byte of English prose; the README shows an example of each.
 LOOKS_LIKE = [
@@ -24,20 +26,6 @@ LOOKS_LIKE = [
 def looks_like(bits_per_byte: float) -> str:
     """What text looks like that is predicted at so many bits a byte."""
     return next(words for limit, words in LOOKS_LIKE if bits_per_byte < limit)
-
-
-def memory_estimate(model, config: TrainConfig) -> dict[str, int]:
-    """Bytes of training by what they hold. Activations are counted roughly, from the tensors that backward needs."""
-    shape, weights = model.config, sum(p.numel() for p in model.parameters())
-    by_muon = sum(p.numel() for p in model.blocks.parameters() if p.ndim == 2) if config.optimizer == "muon" else 0
-    rows = config.micro_batch_size or config.batch_size
-    width = 2 if config.dtype == "bfloat16" else 4
-    values = shape.n_layer * (16 * shape.n_embd + 4 * shape.n_head * shape.key_dim)  # a token, all blocks
-    return {
-        "weights and gradients": 8 * weights,
-        "optimizer": 4 * by_muon + 8 * (weights - by_muon),
-        "activations": rows * shape.block_size * (values * width + 3 * 4 * shape.vocab_size),
-    }
 
 
 def plan(model, config: TrainConfig, train_tokens: int, validation_tokens: int) -> str:
@@ -83,7 +71,7 @@ def forced_table(score) -> str:
     return "\n".join(lines)
 
 
-def closing(first: dict, best: dict, last: dict, score) -> str:
+def closing(first: dict, best: dict, last: dict, score, skipped_steps: int = 0) -> str:
     """The answer to "is this good?", from the metrics of the untrained model, of the best and of the last one.
 
     `score` is the last one's StoryScore, None but for tales.
@@ -93,6 +81,8 @@ def closing(first: dict, best: dict, last: dict, score) -> str:
         f"Reached {best['val_loss']:.4f} nats a token on the validation text, {bits:.3f} bits a byte; "
         f"untrained it was {first['val_loss']:.4f} and {first['val_bits_per_byte']:.3f}."
     ]
+    if skipped_steps:
+        lines.append(f"{skipped_steps} steps were skipped, as their loss or gradient was not finite.")
     if best["val_loss"] >= first["val_loss"]:
         lines.append(
             "On text it has not seen it is no better than it was untrained: there is too little text to learn from, or "
@@ -124,24 +114,32 @@ def evaluation_text(step: int, metrics: dict, score, sample: str) -> str:
     return f"{line}\n  | " + (sample[:400].strip() or "(nothing)").replace("\n", "\n  | ")
 
 
-def not_finite(run: Path, step: int, t, bad_steps: int, loss: float, model: GPT) -> str:
+def not_finite(run: Path, step: int, t: TrainConfig, last: dict, model: GPT) -> str:
+    """What to say of `last`, what a Step knew when too many steps in a row had no finite gradient."""
     name, largest = max(((n, p.abs().max().item()) for n, p in model.named_parameters()), key=lambda pair: pair[1])
+    rates = f"train.learning_rate ({t.learning_rate})"
+    if t.optimizer == "muon":
+        rates += f" or train.muon_learning_rate ({t.muon_learning_rate})"
     return (
-        f"{bad_steps} steps in a row, by step {step}, gave no finite gradient (loss {loss}); the weights were not "
-        f"touched by them (the largest is {largest:.3g}, in {name}). Likely causes: train.learning_rate "
-        f"({t.learning_rate}) or train.muon_learning_rate ({t.muon_learning_rate}) too high, or train.dtype {t.dtype}. "
-        f"The last checkpoint in {run} is as it was"
+        f"{last['bad_steps']} steps in a row, by step {step}, gave no finite gradient (loss {last['loss']}, learning "
+        f"rate {last['learning_rate']:.3g}); the weights were not touched by them (the largest is {largest:.3g}, in "
+        f"{name}). "
+        f"Try a new run with a lower {rates}, or a longer train.warmup_steps ({t.warmup_steps})"
+        + (", or train.dtype float32" if t.dtype != "float32" else "")
+        + f". The last checkpoint in {run} is as it was"
     )
 
 
-def could_not_go_on(error: Exception, run: Path | None, t: TrainConfig) -> str | None:
-    """What the machine did not have: memory, room on the disk, a compiler. None for an error of another kind."""
+def could_not_go_on(error: Exception, run: Path | None, config, room: int | None) -> str | None:
+    """What the machine did not have: memory, room on the disk, a compiler. None for an error of another kind.
+
+    config: the Config; room: the bytes of memory that were free before its model was made, or None.
+    """
+    t = config.train
     if out_of_memory(error):
+        traceback.clear_frames(error.__traceback__)  # what they hold is needed to say so
         kept = f"; what {run} has saved is whole" if run else ""
-        return (
-            f"out of memory on {t.device}: lower train.micro_batch_size (now {t.micro_batch_size or t.batch_size}), "
-            f"model.block_size or model.n_embd{kept}"
-        )
+        return f"out of memory on {t.device}: {what_to_lower(config, room)}{kept}"
     if run and isinstance(error, OSError | SafetensorError) and not isinstance(error, BrokenPipeError):
         return (
             f"{system_error(error)}. What {run} has saved is whole: mend that, then go on with "

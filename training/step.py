@@ -71,7 +71,7 @@ def accumulate_gradients(forward, windows: np.ndarray, t: TrainConfig) -> Tensor
     for part in ids.split(t.micro_batch_size or t.batch_size):
         part = part.to(t.device, non_blocking=True)
         with autocast(t):
-            _, loss = forward(part[:, :-1], part[:, 1:])
+            loss = forward(part[:, :-1], part[:, 1:])[1]  # the logits go as soon as they are not needed
         loss = loss * (len(part) / t.batch_size)
         loss.backward()
         total = total + loss.detach()

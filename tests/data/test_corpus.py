@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import time
+import types
 
 import numpy as np
 import pytest
@@ -228,14 +229,41 @@ def test_the_slower_of_two_builders_uses_what_the_other_made(load, text, monkeyp
     assert [path.name for path in first.train.folder.parents[1].iterdir()] == [first.train.folder.parent.name]
 
 
-def test_what_a_killed_run_left_is_swept_away_after_a_day(load, text, tmp_path):
-    for name, age in ((".old", 90_000), (".young", 10)):
+def test_what_a_killed_run_left_is_swept_away_after_a_day_without_a_write(load, text, tmp_path):
+    ages = {
+        ".old": (90_000, 90_000),
+        ".young": (10, 10),
+        ".still written": (90_000, 10),
+        ".of the future": (-90_000,) * 2,
+    }
+    for name, (folder_age, file_age) in ages.items():
         left = tmp_path / "cache" / "tokens" / name
-        left.mkdir(parents=True)
-        os.utime(left, (time.time() - age,) * 2)
+        (left / "train").mkdir(parents=True)
+        (left / "train" / "tokens.bin").touch()
+        for path, age in ((left / "train" / "tokens.bin", file_age), (left / "train", folder_age), (left, folder_age)):
+            os.utime(path, (time.time() - age,) * 2)
     load(text)
     names = {path.name for path in (tmp_path / "cache" / "tokens").iterdir()}
-    assert ".young" in names and ".old" not in names
+    assert names & set(ages) == {".young", ".still written", ".of the future"}
+
+
+def test_a_cache_swept_away_while_it_is_made_is_one_line_and_the_next_start_makes_it(load, text, tmp_path, monkeypatch):
+    write = module.write_tokens
+
+    def swept(*args, **options):
+        (beside,) = (tmp_path / "cache" / "tokens").glob(".*")
+        module.time = types.SimpleNamespace(time=lambda: time.time() + 100_000, perf_counter=time.perf_counter)
+        module._sweep(beside.parent)  # as another run would whose clock has jumped
+        return write(*args, **options)
+
+    monkeypatch.setattr(module, "time", time)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_tokens", swept)
+        with pytest.raises(RunError, match="was removed while it was written; start again"):
+            load(text)
+    assert list((tmp_path / "cache" / "tokens").iterdir()) == []
+    monkeypatch.setattr(module, "time", time)
+    assert not load(text).cached and load(text).cached
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(load, text, tmp_path, monkeypatch):

@@ -1,0 +1,96 @@
+"""Memory: what training takes, what the machine has left, and what to lower where that is not enough."""
+
+from collections import Counter
+from dataclasses import replace
+
+import torch
+
+from model import GPT
+from training.config import TrainConfig
+from training.evaluate import rows_at_once
+
+
+def memory_estimate(model: GPT, config: TrainConfig) -> dict[str, int]:
+    """Bytes of training by what they hold, beside the program itself.
+
+    Weights, gradients and optimizer are exact; activations are counted from what the blocks keep for backward, within
+    a fifth or so of what a CPU was seen to take. `model` may have shapes alone (the meta device).
+    """
+    shape, T = model.config, model.config.block_size
+    weights = sum(p.numel() for p in model.parameters())
+    muon = Counter()  # what it moves together
+    for p in model.blocks.parameters() if config.optimizer == "muon" else ():
+        muon[p.shape] += p.numel() if p.ndim == 2 else 0
+    width = 2 if config.dtype == "bfloat16" else 4
+    # a token, in a block: the stream, the norms' and the MLP's inputs, values and answers; queries and keys
+    block = (8 + 13 * width) * shape.n_embd + (16 + 2 * width) * shape.n_head * shape.key_dim
+    # where a CPU has no fused kernel, or a slower one (model/attention.py), each head's map, with dropout three of them
+    if config.device == "cpu" and (
+        shape.dropout or shape.key_dim != shape.n_embd // shape.n_head or (width == 2 and T <= 512)
+    ):
+        block += (3 if shape.dropout else 1) * width * shape.n_head * T
+    rows = config.micro_batch_size or config.batch_size
+    # one block more, which backward is at; the logits' logarithms and gradients
+    training = rows * T * ((shape.n_layer + 1) * block + 14 * shape.vocab_size)
+    evaluation = rows_at_once(T, config) * T * (40 * shape.n_embd + 10 * shape.vocab_size)
+    return {
+        "weights and gradients": (8 if width == 4 else 10) * weights,  # autocast keeps a copy
+        "optimizer": 8 * weights - 4 * sum(muon.values()) + 28 * max(muon.values(), default=0),
+        "activations": max(training, evaluation),
+    }
+
+
+def free_memory(device: str) -> int | None:
+    """Bytes that this process may still take on `device`, within its ulimit; None where that is not told."""
+    if device == "cuda":
+        return torch.cuda.mem_get_info()[0]
+    try:  # Linux
+        import resource
+
+        held = kilobytes("/proc/self/status")
+        left = [kilobytes("/proc/meminfo")["MemAvailable"]]
+        for limit, name in ((resource.RLIMIT_AS, "VmSize"), (resource.RLIMIT_DATA, "VmData")):
+            most = resource.getrlimit(limit)[0]
+            left += [] if most == resource.RLIM_INFINITY else [most // 1024 - held[name]]
+    except (ImportError, OSError, KeyError):
+        return None
+    return max(0, min(left)) * 1024
+
+
+def kilobytes(path: str) -> dict[str, int]:
+    """The lines "Name:  123 kB" of a file of /proc."""
+    with open(path) as file:
+        lines = [line.split() for line in file if line.endswith(" kB\n")]
+    return {name.rstrip(":"): int(number) for name, number, _ in lines}
+
+
+def what_to_lower(config, room: int | None) -> str:
+    """The advice where memory ran out in a run of `config` (a Config); `room`: what was free before its model was made.
+
+    Lowering train.micro_batch_size is free of charge, so it comes first: the largest one that is estimated to fit.
+    """
+    t, m = config.train, config.model
+    now = t.micro_batch_size or t.batch_size
+    if room is None or not m.vocab_size:
+        return f"lower train.micro_batch_size (now {now}), model.block_size or model.n_embd"
+    with torch.device("meta"):
+        model = GPT(m)
+    held, optimizer, a_row = memory_estimate(model, replace(t, micro_batch_size=1)).values()
+    held += optimizer
+    rows = min(now - 1, (room - held) // a_row)
+    while rows > 0 and t.batch_size % rows:
+        rows -= 1
+    if rows > 0:
+        return (
+            f"--train.micro_batch_size {rows} (now {now}) is estimated to take {size(held + rows * a_row)} of the "
+            f"{size(room)} that were free, and learns the same: the gradient stays that of the whole batch"
+        )
+    if held > room:
+        why = f"weights, gradients and optimizer alone take {size(held)} of the {size(room)} that were free"
+        return f"{why}: lower model.n_embd or model.n_layer"
+    why = f"one sequence at a time is estimated to take {size(held + a_row)} of the {size(room)} that were free"
+    return f"{why}: lower model.block_size, model.n_embd or model.n_layer"
+
+
+def size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.3g} GB"
