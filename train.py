@@ -33,7 +33,7 @@ from experiment.run import RUNS, new_run_folder
 from experiment.start import USAGE, check_text, last_checkpoint, open_run, parse_arguments, resolve
 from experiment.terminal import printable, use_utf8
 from experiment.tracking import Tracker
-from experiment.training_state import restore_training, training_state
+from experiment.training_state import check_progress, restore_training, training_state
 from lens.images import head_image
 from lens.page import build_page
 from lens.record import Recorder, make_prompts, read_heads
@@ -136,7 +136,7 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
     state = {"step": 0, "seconds": 0.0, "best": None, "first": {}, "recording": 0.0, "samples": {}}
     if checkpoint:
         load_into(model, checkpoint.model)
-        state = restore_training(take_step.optimizers, checkpoint)
+        state = check_progress(restore_training(take_step.optimizers, checkpoint), checkpoint.step)
         take_step.skipped = take_step.skipped.new_tensor(state["skipped"])
         say(f"resuming {run} after step {state['step']} of {t.steps}")
     batches = Batches(corpus.train, config.model.block_size, t.seed)

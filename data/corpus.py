@@ -20,7 +20,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from data import tales
-from data.shards import Tokens, write_tokens
+from data.shards import Tokens, own_file, write_tokens
 from data.sources import Source, open_source
 from data.spool import Part, Spool
 from data.tokenizer import Tokenizer, UnknownCharacter, char_tokenizer, tiktoken_tokenizer, train_bpe
@@ -156,10 +156,12 @@ def _folder(config: DataConfig, identity: str, tokenizer: Tokenizer | None) -> P
 def _open(folder: Path, source: Source, report, cached=True) -> Corpus | None:
     """The corpus in a cache; None, once told, for a damaged one, which is then made again."""
     try:
-        tokenizer = Tokenizer.load(folder / "tokenizer.json")
-        train, val = Tokens(folder / "train"), Tokens(folder / "val")
+        tokenizer = Tokenizer.load(own_file(folder, "tokenizer.json"))
+        train, val = (Tokens(own_file(folder, part)) for part in ("train", "val"))
         if not tokenizer.hash == train.tokenizer_hash == val.tokenizer_hash:
             raise InputError(f"{folder}: its tokens are not of its tokenizer")
+        for tokens in (train, val):
+            tokens.check(tokenizer.vocab_size)
     except InputError as error:
         if not cached:
             raise

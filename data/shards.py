@@ -46,25 +46,37 @@ class Tokens:
         """Opens a shard. Raises InputError when it is missing, incomplete or damaged."""
         self.folder = Path(folder)
         try:
-            manifest = json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
+            manifest = json.loads(own_file(self.folder, "manifest.json").read_text(encoding="utf-8"))
             if manifest["format"] != FORMAT:
-                raise InputError(f"{folder}: format {manifest['format']}, expected {FORMAT}")
-            self.ids = self._open("tokens.bin", manifest)
-            self.document_starts = self._open("documents.bin", manifest)
+                raise ValueError(f"format {FORMAT} expected")
+            self.ids = self._open("tokens.bin", manifest, ("<u2", "<u4"))
+            self.document_starts = self._open("documents.bin", manifest, ("<i8",))
             self.n_bytes = manifest["n_bytes"]
             self.sha256 = manifest["files"]["tokens.bin"]["sha256"]
             self.tokenizer_hash = manifest["tokenizer_hash"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            if type(self.n_bytes) is not int or self.n_bytes < 0:
+                raise ValueError("its number of bytes is none")
+            if np.any(np.diff(self.document_starts, prepend=0, append=len(self)) < 0):
+                raise ValueError("its documents do not follow one another")
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             raise InputError(f"{folder}: not a complete token shard ({error})") from error
 
     def __len__(self):
         return len(self.ids)
 
-    def _open(self, name, manifest):
-        path, expected = self.folder / name, manifest["files"][name]
-        if path.is_symlink():
-            raise InputError(f"{path}: a link; the file itself expected")
+    def check(self, vocab_size: int):
+        """Raises InputError for an id that is none of the vocabulary's; a file past VERIFY_BYTES is not read for it."""
+        if self.ids.nbytes <= VERIFY_BYTES:
+            with open(self.folder / "tokens.bin", "rb") as file:  # not through the map, which would stay in memory
+                while data := file.read(1 << 20):
+                    if np.frombuffer(data, self.ids.dtype).max() >= vocab_size:
+                        raise InputError(f"{self.folder}: damaged: it holds ids past its vocabulary of {vocab_size:,}")
+
+    def _open(self, name, manifest, dtypes):
+        path, expected = own_file(self.folder, name), manifest["files"][name]
         size = path.stat().st_size
+        if expected["dtype"] not in dtypes:
+            raise ValueError(f"{name}: numbers of type {' or '.join(dtypes)} expected")
         if size != expected["count"] * np.dtype(expected["dtype"]).itemsize:
             raise InputError(f"{path}: damaged: {size} bytes, expected {expected['count']} x {expected['dtype']}")
         if size <= VERIFY_BYTES and digest(path) != expected["sha256"]:
@@ -72,6 +84,13 @@ class Tokens:
         if not size:
             return np.zeros(0, expected["dtype"])
         return np.memmap(path, mode="r", dtype=expected["dtype"])
+
+
+def own_file(folder: Path, name: str) -> Path:
+    """The path of a file or folder in `folder`. Raises InputError for a link, which may lead anywhere."""
+    if (folder / name).is_symlink():
+        raise InputError(f"{folder / name}: a link; the file itself expected")
+    return folder / name
 
 
 def write_tokens(folder, tokenizer, pieces, *, ends: bool, n_bytes: int, workers: int | None = None) -> Tokens:

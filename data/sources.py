@@ -1,4 +1,4 @@
-"""Where text comes from: files through a bounded reader of ours, tables and the Hub through `datasets`.
+"""Where text comes from: .txt, .md and .jsonl through readers of ours, other tables and the Hub through `datasets`.
 
 `datasets` takes seconds to import and is imported only where it is needed.
 """
@@ -7,6 +7,8 @@ import codecs
 import difflib
 import glob
 import hashlib
+import itertools
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +17,7 @@ from pathlib import Path
 
 from experiment.errors import InputError
 
-TEXT, TABLES = (".txt", ".md"), {".jsonl": "json", ".csv": "csv", ".parquet": "parquet"}
+TEXT, TABLES = (".txt", ".md"), (".jsonl", ".csv", ".parquet")
 KNOWN = ", ".join((*TEXT, *TABLES))
 
 READ_BYTES = 1 << 20
@@ -99,6 +101,8 @@ def _documents(files: list[Path], config) -> Iterator[tuple[str, bool]]:
     for path in files:
         if path.suffix.lower() in TEXT:
             yield from _one_document(read_text(path, config.encoding_errors))
+        elif path.suffix.lower() == ".jsonl":
+            yield from texts(lambda: _JsonLines(path), config.text_column, str(path))
         else:
             yield from _table_rows(path, config.text_column)
 
@@ -168,7 +172,7 @@ def _identity(files: list[Path], how: str) -> str:
 
 
 def _table_rows(path: Path, column: str) -> Iterator[tuple[str, bool]]:
-    kind = TABLES[path.suffix.lower()]
+    kind = path.suffix.lower().removeprefix(".")
     # Text stays as it was written: "NA" is no missing value and "007" no number.
     options = {"converters": {column: str}, "keep_default_na": False} if kind == "csv" else {}
 
@@ -177,6 +181,32 @@ def _table_rows(path: Path, column: str) -> Iterator[tuple[str, bool]]:
         return datasets.load_dataset(kind, data_files=glob.escape(str(path)), split="train", streaming=True, **options)
 
     return texts(load, column, str(path))
+
+
+class _JsonLines:
+    """The rows of a .jsonl file. (`datasets` would hand them to Arrow, whose parser ends the process where a line is
+    nested too deeply.)"""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def iter(self, batch_size: int) -> Iterator[dict[str, list]]:
+        with open(self.path, "rb") as file:
+            lines = ((number, line) for number, line in enumerate(file, 1) if line.strip())
+            while rows := [self.row(*line) for line in itertools.islice(lines, batch_size)]:
+                columns = dict.fromkeys(column for row in rows for column in row)
+                yield {column: [row.get(column) for row in rows] for column in columns}
+
+    def row(self, number: int, line: bytes) -> dict:
+        try:
+            row = json.loads(line.decode("utf-8-sig"))
+            if not isinstance(row, dict):
+                raise ValueError("an object expected")
+            if b"\\ud" in line.lower():  # half a surrogate pair is no text
+                json.dumps(row, ensure_ascii=False).encode()
+            return row
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{self.path}: line {number} is no JSON object in UTF-8 ({error})") from None
 
 
 def _saved_rows(path: Path, split: str, column: str) -> Iterator[tuple[str, bool]]:
@@ -206,8 +236,7 @@ def import_datasets():
 def texts(load, column: str, where: str) -> Iterator[tuple[str, bool]]:
     """The texts of one column of the data set that `load()` gives, each a document; empty ones are left out.
 
-    Raises InputError, which names `where`, for a column that is not there or holds no text, and for what `datasets`
-    cannot read.
+    Raises InputError, which names `where`, for a column that is not there or holds no text, and for what cannot be read.
     """
     try:
         for batch in load().iter(batch_size=256):

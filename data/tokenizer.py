@@ -114,10 +114,11 @@ class Tokenizer:
                 raise InputError(f"{path}: damaged: its vocabulary does not match the sha256 written with it")
             encoding = "utf-8" if body["pattern"] is None else "latin-1"
             tokens = [token.encode(encoding) for token in body["tokens"]]
+            _check_vocabulary(body["name"], tokens, body["end_of_text"], body["pattern"])
             return cls(body["name"], tokens, body["end_of_text"], body["pattern"])
         except OSError as error:
             raise InputError(f"{path}: the tokenizer cannot be read: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"{path}: not a tokenizer of glassgpt, or a damaged one ({error})") from error
 
     def _body(self) -> dict:
@@ -268,6 +269,22 @@ def tiktoken_tokenizer(name: str) -> Tokenizer:
     for token, rank in ranks.items():
         tokens[rank] = token
     return Tokenizer(name, tokens, encoding.eot_token, encoding._pat_str)
+
+
+def _check_vocabulary(name, tokens: list[bytes], end_of_text, pattern):
+    """Raises ValueError where a file's name, tokens, end of text and pattern make no Tokenizer."""
+    if not (isinstance(name, str) and re.fullmatch(r"[\w.-]{1,64}", name, re.ASCII)):
+        raise ValueError("its name is none")
+    if type(end_of_text) is not int or not 0 <= end_of_text < len(tokens) or tokens[end_of_text]:
+        raise ValueError("its end of text is no token of its own")
+    spelt = [token for token in tokens if token]
+    if len(set(spelt)) < len(spelt):
+        raise ValueError("a token is there twice")
+    if pattern is None:
+        if len(spelt) != end_of_text or any(len(token.decode()) != 1 for token in spelt):
+            raise ValueError("single characters, then the end of text, expected")
+    elif not set(spelt) >= {bytes([byte]) for byte in range(256)}:
+        raise ValueError("a byte has no token")
 
 
 def _await_download(download):

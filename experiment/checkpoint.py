@@ -141,8 +141,8 @@ def read_checkpoint(folder: Path, step: int, optimizer: bool) -> Checkpoint:
             load_file(optimizer) if optimizer else {},
             json.loads(state.read_text(encoding="utf-8")),
         )
-    except (OSError, ValueError, SafetensorError) as error:
-        raise Damaged(str(error)) from None
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
+        raise Damaged(" ".join(str(error).split())) from None
 
 
 def load_into(model: nn.Module, tensors: dict[str, Tensor]):

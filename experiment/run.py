@@ -67,7 +67,7 @@ def read_data_summary(run: Path) -> dict:
         if type(summary["documents"]) is not int:
             raise ValueError("its number of documents is none")
         return summary
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
 
 

@@ -1,6 +1,8 @@
 """What a resumed run needs beside its weights, as tensors and plain data: optimizers and random generators, exactly."""
 
 import base64
+import json
+import math
 import random
 
 import numpy as np
@@ -9,6 +11,12 @@ from torch import Tensor
 
 from experiment.checkpoint import Checkpoint, check_tensor
 from experiment.errors import InputError
+
+
+# What an optimizer keeps of each parameter once it has moved it, and which settings of a group the schedule changes.
+FIELDS = {"AdamW": {"step", "exp_avg", "exp_avg_sq"}, "Muon": {"momentum_buffer"}}
+SCHEDULED = {"lr", "momentum"}
+EVALUATED = ("val_loss", "val_bits_per_byte")
 
 
 def training_state(optimizers: list[torch.optim.Optimizer], progress: dict) -> dict:
@@ -31,10 +39,33 @@ def restore_training(optimizers: list[torch.optim.Optimizer], checkpoint: Checkp
         restore_optimizers(optimizers, checkpoint.optimizer, state["optimizers"])
         restore_random_state(state["random"])
         return state["progress"]
-    except (ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
         raise InputError(
             f"checkpoint of step {checkpoint.step}: does not fit this run's optimizers and generators ({error})"
         ) from error
+
+
+def check_progress(progress: dict, step: int) -> dict:
+    """The `progress` that train.py keeps, as it is. Raises InputError where it is not that of a run after `step`."""
+    try:
+        evaluations = [progress["first"], *([progress["best"]] if progress["best"] is not None else [])]
+        numbers = [progress["seconds"], progress["recording"], *progress["skipped"]]
+        fits = progress["step"] == step and len(progress["skipped"]) == 3
+        fits = fits and all(0 <= finite(number) < 1e12 for number in numbers)
+        fits = fits and all(isinstance(one[key], int | float) for one in evaluations for key in EVALUATED)
+        for when, text in progress["samples"].items():
+            fits = fits and int(when) <= step and text.encode() is not None  # which half a surrogate pair ends
+    except (ValueError, LookupError, TypeError, AttributeError):
+        fits = False
+    if not fits:
+        raise InputError(f"checkpoint of step {step}: state.json does not say how far a run had come")
+    return progress
+
+
+def finite(number) -> float:
+    if type(number) not in (int, float) or not math.isfinite(number):
+        raise ValueError(f"a finite number expected, {str(number)[:40]!r} found")
+    return number
 
 
 def flatten_optimizers(optimizers: list[torch.optim.Optimizer]) -> tuple[dict[str, Tensor], list]:
@@ -58,14 +89,21 @@ def restore_optimizers(optimizers: list[torch.optim.Optimizer], tensors: dict[st
         states[int(number)].setdefault(int(index), {})[field] = value
     for number, (optimizer, saved) in enumerate(zip(optimizers, described, strict=True)):
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        wanted = dict.fromkeys(range(len(parameters)), FIELDS[type(optimizer).__name__])
+        if {index: fields.keys() for index, fields in states[number].items()} != wanted:
+            raise ValueError(f"optimizer {number} has other parameters, or keeps something else of them")
         for index, fields in states[number].items():
             for field, value in fields.items():
-                if isinstance(value, Tensor) and value.ndim:  # without dimensions: the count of its steps
-                    check_tensor(f"optimizer.safetensors: {number}.{index}.{field}", value, parameters[index])
-        groups = [
-            {key: tuple(value) if isinstance(now.get(key), tuple) else value for key, value in then.items()}
-            for now, then in zip(optimizer.param_groups, saved["groups"], strict=True)
-        ]
+                name = f"optimizer.safetensors: {number}.{index}.{field}"
+                check_tensor(name, value, torch.zeros(()) if field == "step" else parameters[index])
+                if not value.isfinite().all():
+                    raise ValueError(f"{name}: finite numbers expected")
+        groups = optimizer.state_dict()["param_groups"]
+        for group, then in zip(groups, saved["groups"], strict=True):
+            for key in SCHEDULED & group.keys():
+                group[key] = finite(then[key])
+        if json.loads(json.dumps(groups)) != saved["groups"]:
+            raise ValueError(f"optimizer {number} has groups with other settings")
         optimizer.load_state_dict({"state": states[number], "param_groups": groups})
 
 

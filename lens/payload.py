@@ -181,8 +181,9 @@ def _model(run: Path, config: str) -> tuple[GPTConfig, list[tuple[str, int]]]:
         model = GPTConfig(**yaml.safe_load(config)["model"])
         with Unfilled():
             return model, GPT(model).parameter_table() if model.vocab_size else []
-    except (yaml.YAMLError, LookupError, TypeError, ValueError) as wrong:
-        raise InputError(f"{run / 'config.yaml'}: its model section describes no model ({wrong})") from wrong
+    except (yaml.YAMLError, LookupError, TypeError, ValueError, RuntimeError, OverflowError) as wrong:
+        why = " ".join(str(wrong).split())
+        raise InputError(f"{run / 'config.yaml'}: its model section describes no model ({why})") from wrong
 
 
 def _finite(metrics: dict) -> dict:

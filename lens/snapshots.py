@@ -180,7 +180,7 @@ def read_text(path: Path, parse: Callable[[str], object]):
         return parse(path.read_text(encoding="utf-8"))
     except OSError as wrong:
         raise InputError(f"{path}: {wrong.strerror or wrong}; expected a file of the run") from wrong
-    except ValueError as wrong:  # not UTF-8, or not JSON
+    except (ValueError, RecursionError) as wrong:  # not UTF-8, or not JSON
         raise InputError(f"{path}: damaged ({wrong})") from wrong
 
 

@@ -15,6 +15,11 @@ from model.attention import MultiHeadAttention, rotary_angles
 from model.dropout import drop
 
 
+# Beyond any model that was ever trained, and small enough for its sizes to be counted in 64 bits.
+MOST = {"n_layer": 10_000, "n_head": 1_000_000, "n_embd": 10_000_000, "block_size": 10_000_000}
+MOST |= {"vocab_size": 100_000_000, "ngram": 64, "ngram_rows": 1_000_000_000}
+
+
 @dataclass
 class GPTConfig:
     """The `model` section of a configuration. Raises ValueError, naming the key, for what cannot be built."""
@@ -38,8 +43,10 @@ class GPTConfig:
     scale: Annotated[bool, "divide scores by sqrt(key_dim); false only to see what goes wrong without"] = True
 
     def __post_init__(self):
-        for key in ("n_layer", "n_head", "n_embd", "block_size", "ngram", "ngram_rows"):
-            if getattr(self, key) < 1:
+        for key, most in MOST.items():
+            if getattr(self, key) > most:
+                raise ValueError(f"{key}: {getattr(self, key)} given, at most {most:,} expected")
+            if getattr(self, key) < 1 and key != "vocab_size":
                 raise ValueError(f"{key}: {getattr(self, key)} given, at least 1 expected")
         if self.vocab_size < 0:
             raise ValueError(f"vocab_size: {self.vocab_size} given, 0 (the tokenizer's) or more expected")

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 
+MOST = 10**12  # of anything that is counted: more than a life of training, and no float overflows
+
+
 @dataclass
 class TrainConfig:
     """Raises ValueError, naming the key, for a value that cannot be used."""
@@ -46,6 +49,8 @@ class TrainConfig:
         for key, least in at_least.items():
             if getattr(self, key) < least:
                 raise ValueError(f"{key}: {getattr(self, key)} given, at least {least} expected")
+            if getattr(self, key) > MOST and key != "seed":
+                raise ValueError(f"{key}: {getattr(self, key):.3g} given, at most {MOST:,} expected")
         for key in ("learning_rate", "muon_learning_rate"):
             if not 0 < getattr(self, key) <= 10:
                 raise ValueError(f"{key}: {getattr(self, key)} given, a number above 0 and at most 10 expected")

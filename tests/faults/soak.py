@@ -97,7 +97,7 @@ class Soak:
         later = [path for path in run.glob("snapshots/step-*") if saved and path.name > saved[-1].name]
         kinds = {
             "checkpoint": [path for folder in saved[1:][-1:] for path in folder.iterdir()],
-            "tokens": [path for path in cache.rglob("*") if path.is_file()],
+            "tokens": [path for path in cache.rglob("*") if path.is_file() and path.stat().st_size],
             "snapshot": [path for folder in later for path in folder.iterdir()],
         }
         kind = self.draw.choice([kind for kind, paths in kinds.items() if paths] or [None])
