@@ -152,8 +152,9 @@ def test_the_largest_divisor_that_fits_is_named():
     fixed = total(shape, TrainConfig(**vars(train) | {"micro_batch_size": 1}))
     a_row = total(shape, TrainConfig(**vars(train) | {"micro_batch_size": 2})) - fixed
     for rows in (1, 2, 5, 7, 13, 30):
-        room = (fixed + (rows - 1) * a_row + a_row // 2) * 3 // 2  # a third is kept free
+        room = fixed + (rows - 1) * a_row + a_row // 2
         fitting = [n for n in range(1, 48) if 48 % n == 0 and fixed + (n - 1) * a_row <= room]
+        room = room * 3 // 2  # a third is kept free
         assert what_to_lower(config_of(shape, train), room).startswith(
             f"--train.micro_batch_size {max(fitting)} (now 48)"
         )
