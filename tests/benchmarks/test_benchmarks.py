@@ -153,6 +153,9 @@ def test_with_a_compiler_and_nanogpt_the_compiled_ones_take_part_and_on_a_gpu_bf
     assert named["ours, fp32, compiled"] == ("ours", "float32", True)
     assert "Hugging Face, bf16, compiled" not in named and "nanoGPT, fp32, compiled" not in named
     assert all("bf16" in name for name in step.contestants(None, "cuda"))
+    switched = [name for name in step.contestants(None, "cuda") if "deterministic" in name]
+    assert switched == ["ours, deterministic, bf16"]  # what the switch costs, where it does something
+    assert not any("deterministic" in name for name in named)
     monkeypatch.setattr(step.shutil, "which", lambda name: None)
     assert not any("compiled" in name for name in step.contestants("nanoGPT", "cpu"))
 

@@ -134,7 +134,9 @@ def test_the_estimate_is_near_the_measured_peak(name):
     shape = SHAPE | {"vocab_size": 1024} | model
     options = {"device": "cpu", "compile": False, "steps": 10, "batch_size": 4} | FLOAT32 | options
     command = [sys.executable, "-c", MEASURED, json.dumps([shape, options])]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    # of many micro-batches glibc's heap is left full of holes, half as much again, unless it is told to have none
+    environment = os.environ | ({"MALLOC_MMAP_THRESHOLD_": "65536"} if "micro_batch_size" in options else {})
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     estimate, peak = json.loads(done.stdout)
     print(f"{name}: estimated {estimate / 1e6:.0f} MB, measured {peak / 1e6:.0f}: {estimate / peak:.2f}")
     assert 1 / 1.5 < estimate / peak < 1.5
