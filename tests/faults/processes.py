@@ -104,9 +104,13 @@ def unbroken(folder: Path, options: dict) -> Unbroken:
 
 
 def files(run: Path) -> list[str]:
-    """The names of what a run holds, but for the checkpoints, which depend on where it was stopped."""
+    """The names of what a run holds.
+
+    But for its checkpoints, which depend on where it was stopped, and its page, which is written when it is finished:
+    `view.py` writes it for a run that was killed right there.
+    """
     names = (str(path.relative_to(run)) for path in run.rglob("*"))
-    return sorted(name for name in names if not name.startswith("checkpoints/step-"))
+    return sorted(name for name in names if not name.startswith(("checkpoints/step-", "attention.html")))
 
 
 def damage(path: Path, how: str, draw: random.Random):
