@@ -73,6 +73,22 @@ def test_ended_by_a_signal_at_any_moment_and_gone_on_with_it_is_the_run_that_nev
     assert came.total() == count
 
 
+AT_THE_FIRST_IMPORT = """
+import signal, sys
+code = compile(open("train.py", encoding="utf-8").read(), "train.py", "exec")
+class Finder:
+    def find_spec(name, *rest):
+        signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Finder)
+exec(code, {"__name__": "__main__"})
+"""
+
+
+def test_ctrl_c_at_the_first_import_ends_it_without_a_traceback():
+    ended = process("-c", AT_THE_FIRST_IMPORT)
+    assert (ended.code, ended.err) == (-signal.SIGINT, "")
+
+
 @pytest.mark.parametrize("some", [(3, 17), pytest.param(None, marks=pytest.mark.slow)], ids=["few", "all"])
 def test_killed_at_every_stage_of_writing_a_checkpoint_nothing_is_lost(whole, tmp_path, record_property, some):
     stages = []
