@@ -78,7 +78,8 @@ import signal, sys
 code = compile(open("train.py", encoding="utf-8").read(), "train.py", "exec")
 class Finder:
     def find_spec(name, *rest):
-        signal.raise_signal(signal.SIGINT)
+        if name not in sys.builtin_module_names:  # those take no time
+            signal.raise_signal(signal.SIGINT)
 sys.meta_path.insert(0, Finder)
 exec(code, {"__name__": "__main__"})
 """
