@@ -33,7 +33,9 @@ def replacing(target: Path) -> Iterator[Path]:
             target.rename(replaced)
         os.replace(beside, target)
         flush(target.parent)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:  # the system names none when a write fails
+            error.filename = str(target)
         remove(beside)
         if replaced.exists() and not target.exists():
             replaced.rename(target)

@@ -114,9 +114,24 @@ def a_configuration_file(random, places):
 
 
 # As JSON is YAML, these go in as they are, without their quotes.
-YAML_WORDS = [f"@{word}@" for word in ("&a [*a]", "*a", "!!python/name:os.system", "!!binary aGk=", "1e9", "0o17", "? a")]
+YAML_WORDS = [
+    f"@{word}@" for word in ("&a [*a]", "*a", "!!python/name:os.system", "!!binary aGk=", "1e9", "0o17", "? a")
+]
 VALUES = "0 -1 1 2 3 16 1e9 1e30 0.5 nan inf -inf null none true rope adamw char bpe [] [a] {} - -- = --x".split()
-VALUES += ["", " ", "\ud800", "a\0b", "\x1b[2J", "9" * 5000, "é" * 300, "../..", "/", "&a [*a]", "!!python/x", "[" * 500]
+VALUES += [
+    "",
+    " ",
+    "\ud800",
+    "a\0b",
+    "\x1b[2J",
+    "9" * 5000,
+    "é" * 300,
+    "../..",
+    "/",
+    "&a [*a]",
+    "!!python/x",
+    "[" * 500,
+]
 
 
 def options_of_train(random, places):
@@ -391,4 +406,3 @@ def test_whatever_comes_is_used_or_refused_in_plain_words(kind, places, outcomes
         count[kind(random, places)] += 1
 
     check()
-

@@ -305,7 +305,8 @@ def test_what_is_not_finite_never_reaches_the_weights(small, tmp_path, monkeypat
     run = tmp_path / "run"
     poison(monkeypatch, kind, steps=(3, 6))
     options = small | {"train.steps": 6, "train.save_every": 1, "train.optimizer": optimizer}
-    assert run_train(options, {"run": run}).code == 0
+    done = run_train(options, {"run": run})
+    assert done.code == 0 and "2 steps were skipped, as their loss or gradient was not finite." in done.out
     before, after = (load_checkpoint(run, step) for step in (5, 6))
     assert before.model.keys() == after.model.keys() and len(before.optimizer) > 0
     assert all(torch.equal(before.model[name], after.model[name]) for name in before.model)
@@ -320,7 +321,8 @@ def test_what_is_not_finite_never_reaches_the_weights(small, tmp_path, monkeypat
     # the control: a step that is not skipped moves the weights
     monkeypatch.undo()
     monkeypatch.setattr("training.evaluate.SAMPLE_TOKENS", 12)
-    assert run_train(options, {"run": tmp_path / "sound"}).code == 0
+    done = run_train(options, {"run": tmp_path / "sound"})
+    assert done.code == 0 and "skipped" not in done.out
     before, after = (load_checkpoint(tmp_path / "sound", step) for step in (5, 6))
     assert not any(torch.equal(before.model[name], after.model[name]) for name in before.model)
 
@@ -335,7 +337,8 @@ def test_several_steps_in_a_row_stop_the_run_and_leave_its_checkpoints(small, tm
     assert kept.step == 4 and all(tensor.isfinite().all() for tensor in kept.model.values())
     name = max(kept.model, key=lambda name: kept.model[name].abs().max())
     largest = kept.model[name].abs().max()
-    for words in ("train.learning_rate (0.00312)", f"the largest is {largest:.3g}, in {name}", str(run)):
+    rate = f"learning rate {0.00312 / 3:.3g}"  # of step 7 of 8: two of its six steps of decay are left
+    for words in (rate, "train.learning_rate (0.00312)", f"the largest is {largest:.3g}, in {name}", str(run)):
         assert words in done.err
     assert metrics(run)[-1]["step"] == 7 and metrics(run)[-1]["skipped_steps"] == 4
     monkeypatch.undo()
@@ -440,7 +443,8 @@ def test_out_of_memory_says_what_to_lower(small, tmp_path, monkeypatch):
     monkeypatch.setattr("training.step.accumulate_gradients", full)
     done = run_train(small, {"run": tmp_path / "run", "train.micro_batch_size": 2})
     assert done.code == 1 and done.err.count("\n") == 1
-    assert "out of memory on cpu: lower train.micro_batch_size (now 2)" in done.err
+    assert "out of memory on cpu: --train.micro_batch_size 1 (now 2) is estimated to take " in done.err
+    assert "the gradient stays that of the whole batch; what " in done.err
 
 
 def test_no_file_of_a_run_is_pickled(small_run):

@@ -14,7 +14,7 @@ def memory_estimate(model: GPT, config: TrainConfig) -> dict[str, int]:
     """Bytes of training by what they hold, beside the program itself.
 
     Weights, gradients and optimizer are exact; activations are counted from what the blocks keep for backward, within
-    a fifth or so of what a CPU was seen to take. `model` may have shapes alone (the meta device).
+    a third of what a CPU was seen to take. `model` may have shapes alone (the meta device).
     """
     shape, T = model.config, model.config.block_size
     weights = sum(p.numel() for p in model.parameters())
@@ -77,7 +77,7 @@ def what_to_lower(config, room: int | None) -> str:
         model = GPT(m)
     held, optimizer, a_row = memory_estimate(model, replace(t, micro_batch_size=1)).values()
     held += optimizer
-    rows = min(now - 1, (room - held) // a_row)
+    rows = min(now - 1, (room * 2 // 3 - held) // a_row)  # the estimate may be a third too low
     while rows > 0 and t.batch_size % rows:
         rows -= 1
     if rows > 0:
@@ -93,4 +93,4 @@ def what_to_lower(config, room: int | None) -> str:
 
 
 def size(n_bytes: int) -> str:
-    return f"{n_bytes / 1e9:.3g} GB"
+    return f"{n_bytes / 1e9:.3g} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.3g} MB"

@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import SafetensorError
 
+from experiment.config import Config
 from experiment.errors import InputError, RunError
 from tests.scripts import typed
 from training.config import TrainConfig
@@ -29,6 +31,10 @@ FULL = OSError(errno.ENOSPC, "No space left on device", "runs/a/samples.txt")
         (PermissionError(errno.EACCES, "Permission denied", "a.txt"), 1, "error: a.txt: Permission denied\n"),
         (OSError(errno.EIO, "Input/output error"), 1, "error: Input/output error\n"),
         (MemoryError(), 1, "error: out of memory\n"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), 1, "error: Cannot allocate memory\n"),
+        (np._core._exceptions._ArrayMemoryError((9,), np.dtype("i8")), 1, "error: out of memory\n"),
+        (RuntimeError("std::bad_alloc"), 1, "error: out of memory\n"),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"), 1, "error: out of memory\n"),
         (torch.OutOfMemoryError("CUDA out of memory"), 1, "error: out of memory\n"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), 1, "error: out of memory\n"),
         (KeyboardInterrupt(), 130, ""),
@@ -65,16 +71,16 @@ def test_sigterm_lets_what_is_half_made_be_removed():
 
 
 def test_what_the_machine_did_not_have_is_said_with_what_is_safe_and_what_to_do():
-    run, config = Path("runs/a"), TrainConfig(device="cuda", micro_batch_size=8, compile=True)
+    run, config = Path("runs/a"), Config(train=TrainConfig(device="cuda", micro_batch_size=8, compile=True))
     for error in (FULL, SafetensorError("Error while serializing: I/O error: full (os error 28)")):
-        said = could_not_go_on(error, run, config)
+        said = could_not_go_on(error, run, config, None)
         assert "the disk is full" in said and "What runs/a has saved is whole" in said
         assert said.endswith("python train.py --resume runs/a")
-    assert "lower train.micro_batch_size (now 8)" in could_not_go_on(torch.OutOfMemoryError("full"), run, config)
+    assert "lower train.micro_batch_size (now 8)" in could_not_go_on(torch.OutOfMemoryError("full"), run, config, None)
     no_compiler = torch._dynamo.exc.TorchDynamoException("InvalidCxxCompiler: none found\n\nSet TORCH_LOGS")
-    assert "none found); --train.compile false" in could_not_go_on(no_compiler, run, config)
+    assert "none found); --train.compile false" in could_not_go_on(no_compiler, run, config, None)
     for other in (BrokenPipeError(), RunError("said already"), RuntimeError("a defect")):
-        assert could_not_go_on(other, run, config) is None
+        assert could_not_go_on(other, run, config, None) is None
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a process is not ended by a signal there")

@@ -1,0 +1,215 @@
+"""What training takes of memory: the estimate against autograd and against measured peaks, and the advice it gives."""
+
+import json
+import os
+import subprocess
+import sys
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from data.corpus import DataConfig
+from experiment.config import Config
+from lens.record import AttentionConfig
+from model import GPT, GPTConfig
+from training.config import TrainConfig
+from training.memory import free_memory, kilobytes, memory_estimate, what_to_lower
+from training.step import Step
+
+ROOT = Path(__file__).parents[2]
+BFLOAT16, FLOAT32 = {"dtype": "bfloat16"}, {"dtype": "float32"}
+SHAPE = {"vocab_size": 64, "n_layer": 2, "n_head": 4, "n_embd": 128, "block_size": 256}
+
+
+def configured(train=FLOAT32, **model):
+    """(the model's configuration, the run's), of a step on a CPU."""
+    shape = GPTConfig(**SHAPE | model)
+    return shape, TrainConfig(**{"device": "cpu", "compile": False, "steps": 10, "batch_size": 4} | train)
+
+
+def total(shape, train):
+    with torch.device("meta"):
+        return sum(memory_estimate(GPT(shape), train).values())
+
+
+def kept_for_backward(shape, train) -> int:
+    """Bytes that autograd keeps of one forward pass, the parameters not among them."""
+    model, kept = GPT(shape), {}
+    known = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
+
+    def pack(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in known:
+            kept[storage.data_ptr()] = (storage.nbytes(), tensor)  # held, so that no other takes its place
+        return tensor
+
+    ids = torch.zeros(train.batch_size, shape.block_size, dtype=torch.long)
+    with (
+        torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
+        torch.autocast("cpu", torch.bfloat16, enabled=train.dtype == "bfloat16"),
+    ):
+        model(ids, ids)
+    return sum(size for size, _ in kept.values())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        {},
+        {"n_embd": 256, "n_layer": 1},
+        {"block_size": 512, "n_head": 8},
+        {"block_size": 512, "dropout": 0.1},
+        {"dropout": 0.1},
+        {"attn_ratio": 0.5},
+        {"activation": "swiglu", "norm": "rmsnorm"},
+        {"position": "learned", "activation": "gelu", "bias": True},
+        {"vocab_size": 4096},
+    ],
+    ids=str,
+)
+def test_the_estimate_of_activations_is_what_autograd_keeps_and_a_block_more(model, dtype):
+    shape, train = configured({"dtype": dtype, "micro_batch_size": 4}, **model)
+    found = kept_for_backward(shape, train)
+    a_block = kept_for_backward(GPTConfig(**SHAPE | model | {"n_layer": shape.n_layer + 1}), train) - found
+    gradient = 8 * train.batch_size * shape.block_size * shape.vocab_size  # of the logits and of their logarithms
+    weights = 2 * sum(p.numel() for p in GPT(shape).parameters()) if dtype == "bfloat16" else 0  # counted beside them
+    with torch.device("meta"):
+        estimate = memory_estimate(GPT(shape), train)["activations"]
+    assert estimate == pytest.approx(found - weights + a_block + gradient, rel=0.25)
+    # the control: the rows at a time count
+    with torch.device("meta"):
+        half = memory_estimate(GPT(shape), configured({"dtype": dtype, "micro_batch_size": 2}, **model)[1])
+    assert half["activations"] * 2 == estimate
+
+
+MEASURED = """
+import json, os, resource, sys
+import numpy as np, torch
+from model import GPT, GPTConfig
+from training.config import TrainConfig
+from training.evaluate import validation_loss
+from training.memory import memory_estimate
+from training.step import Step
+
+def train(shape, options):
+    model, config = GPT(GPTConfig(**shape)), TrainConfig(**options)
+    take_step, T = Step(model, config), shape["block_size"]
+    rng = np.random.default_rng(0)
+    for step in (1, 2, 3):
+        take_step(step, rng.integers(0, shape["vocab_size"], (config.batch_size, T + 1)))
+    validation_loss(model, rng.integers(0, shape["vocab_size"], 2 * 8192 + 1), config)
+    return sum(memory_estimate(model, config).values())
+
+shape, options = json.loads(sys.argv[1])
+train(shape | {"n_embd": 8 * shape["n_head"], "block_size": 8, "vocab_size": 9}, options)  # the libraries' own
+held = int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+estimate = train(shape, options)
+print(json.dumps([estimate, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - held]))
+"""
+WIDE = {"n_layer": 6, "n_head": 8, "n_embd": 512}
+CASES = {
+    "narrow": ({"n_layer": 4}, {"batch_size": 32}),
+    "narrow bf16": ({"n_layer": 4}, {"batch_size": 32} | BFLOAT16),
+    "wide": (WIDE, {"optimizer": "adamw"}),
+    "wide bf16, Muon": (WIDE, {"optimizer": "muon"} | BFLOAT16),
+    "few tokens, Muon": (WIDE | {"n_embd": 768, "n_head": 12, "block_size": 64}, {"optimizer": "muon"}),
+    "long bf16": ({"n_layer": 4, "n_head": 8, "block_size": 512}, {"batch_size": 8} | BFLOAT16),
+    "long, dropout": ({"n_layer": 4, "n_head": 8, "block_size": 512, "dropout": 0.1}, {"batch_size": 8}),
+    "dropout bf16": ({"n_layer": 4, "dropout": 0.1}, {"batch_size": 32} | BFLOAT16),
+    "large vocabulary": ({"vocab_size": 50257}, {"batch_size": 8, "micro_batch_size": 4}),
+    "large vocabulary bf16, evaluated": ({"vocab_size": 50257}, {"batch_size": 4} | BFLOAT16),
+    "micro-batches": ({"n_layer": 8, "n_embd": 256}, {"batch_size": 32, "micro_batch_size": 8}),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
+@pytest.mark.parametrize("name", CASES)
+def test_the_estimate_is_near_the_measured_peak(name):
+    model, options = CASES[name]
+    shape = SHAPE | {"vocab_size": 1024} | model
+    options = {"device": "cpu", "compile": False, "steps": 10, "batch_size": 4} | FLOAT32 | options
+    command = [sys.executable, "-c", MEASURED, json.dumps([shape, options])]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    estimate, peak = json.loads(done.stdout)
+    print(f"{name}: estimated {estimate / 1e6:.0f} MB, measured {peak / 1e6:.0f}: {estimate / peak:.2f}")
+    assert 1 / 1.5 < estimate / peak < 1.5
+
+
+# ---- the advice
+
+
+def config_of(shape, train):
+    return Config(data=DataConfig(), model=shape, train=train, attention=AttentionConfig())
+
+
+def test_the_largest_divisor_that_fits_is_named():
+    shape, train = configured({"batch_size": 48})
+    fixed = total(shape, TrainConfig(**vars(train) | {"micro_batch_size": 1}))
+    a_row = total(shape, TrainConfig(**vars(train) | {"micro_batch_size": 2})) - fixed
+    for rows in (1, 2, 5, 7, 13, 30):
+        room = fixed + (rows - 1) * a_row + a_row // 2
+        fitting = [n for n in range(1, 48) if 48 % n == 0 and fixed + (n - 1) * a_row <= room]
+        room = room * 3 // 2  # a third is kept free
+        assert what_to_lower(config_of(shape, train), room).startswith(
+            f"--train.micro_batch_size {max(fitting)} (now 48)"
+        )
+    # what ran out did not fit, whatever the estimate
+    train.micro_batch_size = 16
+    assert what_to_lower(config_of(shape, train), 10**15).startswith("--train.micro_batch_size 12 (now 16)")
+    said = what_to_lower(config_of(shape, train), fixed - 1)
+    assert said.startswith("one sequence at a time is estimated") and "lower model.block_size" in said
+    said = what_to_lower(config_of(shape, train), 1000)
+    assert said.startswith("weights, gradients and optimizer alone take") and "model.n_embd or model.n_layer" in said
+    train.micro_batch_size = 1
+    assert what_to_lower(config_of(shape, train), 10**15).startswith("one sequence at a time")
+
+
+def test_without_a_figure_or_a_vocabulary_it_says_what_may_be_lowered():
+    shape, train = configured({"batch_size": 48})
+    for config, room in ((config_of(shape, train), None), (config_of(GPTConfig(), train), 10**9)):
+        assert what_to_lower(config, room) == "lower train.micro_batch_size (now 48), model.block_size or model.n_embd"
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs /proc")
+@pytest.mark.parametrize(("limit", "name"), [("RLIMIT_AS", "VmSize"), ("RLIMIT_DATA", "VmData")])
+def test_what_is_free_is_what_the_process_may_still_take(limit, name):
+    import resource
+
+    unlimited = free_memory("cpu")
+    assert 0 < unlimited < os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit = getattr(resource, limit)
+    before = resource.getrlimit(limit)
+    resource.setrlimit(limit, ((kilobytes("/proc/self/status")[name] + 100_000) * 1024, before[1]))
+    try:
+        assert 90e6 < free_memory("cpu") < 110e6
+    finally:
+        resource.setrlimit(limit, before)
+
+
+def test_where_the_system_does_not_tell_there_is_no_figure(monkeypatch):
+    def not_there(path):
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr("training.memory.kilobytes", not_there)
+    assert free_memory("cpu") is None
+
+
+def test_the_logits_are_let_go_of_before_backward():
+    shape, train = configured()
+    model = GPT(shape)
+    take_step, alive = Step(model, train), []
+
+    def forward(x, y):
+        logits, loss = model(x, y)
+        alive.append(weakref.ref(logits))
+        loss.register_hook(lambda gradient: alive.append(alive[0]() is None))
+        return logits, loss
+
+    take_step.forward = forward
+    take_step(1, np.zeros((4, 257), np.int64))
+    assert alive[1] is True
