@@ -229,6 +229,7 @@ def import_datasets():
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what goes wrong is told once, by `texts`
+    datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # or it tells a server of each file, those on this disk too
     datasets.config.TORCH_AVAILABLE = False  # no tensors are asked for, and torch takes longer to import than it does
     return datasets
 
