@@ -12,7 +12,6 @@ At the end it says how many cases there were of each kind, and what became of th
 
 import json
 import os
-import random as randomness
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -24,13 +23,11 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-import train
 import view
-from data import corpus as data_corpus
 from data.corpus import DataConfig, load_corpus
 from data.shards import Batches, Tokens
 from data.tokenizer import Tokenizer, train_bpe
-from experiment.config import Config, dump_config, load_config
+from experiment.config import Config, load_config
 from experiment.errors import InputError
 from experiment.options import keys_of
 from experiment.tracking import keep_until, read_metrics
@@ -39,7 +36,6 @@ from model import GPT
 from tests import mutations
 from tests.lens.fabricated import write_run
 from tests.scripts import run_sample, run_train, typed
-from training.evaluate import validation_loss
 from training.step import Step
 
 DEFAULT = 2200
@@ -95,7 +91,7 @@ def ended(done) -> str:
 
 
 def plain(message: str) -> str:
-    assert message.strip() and len(message.splitlines()) <= 2 , message
+    assert message.strip() and len(message.splitlines()) <= 2, message
     return "refused"
 
 
@@ -114,9 +110,51 @@ def a_configuration_file(random, places):
 
 
 # As JSON is YAML, these go in as they are, without their quotes.
-YAML_WORDS = [f"@{word}@" for word in ("&a [*a]", "*a", "!!python/name:os.system", "!!binary aGk=", "1e9", "0o17", "? a")]
-VALUES = "0 -1 1 2 3 16 1e9 1e30 0.5 nan inf -inf null none true rope adamw char bpe [] [a] {} - -- = --x".split()
-VALUES += ["", " ", "\ud800", "a\0b", "\x1b[2J", "9" * 5000, "é" * 300, "../..", "/", "&a [*a]", "!!python/x", "[" * 500]
+YAML_WORDS = [
+    f"@{word}@" for word in ("&a [*a]", "*a", "!!python/name:os.system", "!!binary aGk=", "1e9", "0o17", "? a")
+]
+VALUES = [
+    "0",
+    "-1",
+    "1",
+    "2",
+    "3",
+    "16",
+    "1e9",
+    "1e30",
+    "0.5",
+    "nan",
+    "inf",
+    "-inf",
+    "null",
+    "none",
+    "true",
+    "rope",
+    "adamw",
+    "char",
+    "bpe",
+    "[]",
+    "[a]",
+    "{}",
+    "-",
+    "--",
+    "=",
+    "--x",
+]
+VALUES += [
+    "",
+    " ",
+    "\ud800",
+    "a\0b",
+    "\x1b[2J",
+    "9" * 5000,
+    "é" * 300,
+    "../..",
+    "/",
+    "&a [*a]",
+    "!!python/x",
+    "[" * 500,
+]
 
 
 def options_of_train(random, places):
@@ -394,4 +432,3 @@ def test_whatever_comes_is_used_or_refused_in_plain_words(kind, places, outcomes
         count[kind(random, places)] += 1
 
     check()
-

@@ -3,7 +3,6 @@
 import ast
 import json
 import re
-from pathlib import Path
 
 import pyarrow.parquet
 import pytest
@@ -16,7 +15,11 @@ CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "torc
 CALLS |= {"yaml.load", "yaml.load_all", "yaml.full_load", "yaml.unsafe_load", "importlib.import_module"}
 NAMES = {"yaml.Loader", "yaml.FullLoader", "yaml.UnsafeLoader", "yaml.CLoader", "yaml.CUnsafeLoader"}
 # A keyword that must be there, and its value; for all others these two must not.
-DEMANDED = {"torch.load": ("weights_only", True), "np.load": ("allow_pickle", False), "numpy.load": ("allow_pickle", False)}
+DEMANDED = {
+    "torch.load": ("weights_only", True),
+    "np.load": ("allow_pickle", False),
+    "numpy.load": ("allow_pickle", False),
+}
 FORBIDDEN = {"shell": True, "trust_remote_code": True, "allow_pickle": True, "weights_only": False}
 # The benchmark of another project reads the checkpoint that it has just had that project write.
 ALLOWED = {"benchmarks/peers.py": ["torch.load"]}
@@ -47,7 +50,9 @@ def dangers(source: str) -> list[str]:
 
 
 def test_no_line_of_the_project_makes_code_of_data():
-    found = {str(path.relative_to(ROOT)): dangers(path.read_text(encoding="utf-8")) for path in python_files(tests=False)}
+    found = {
+        str(path.relative_to(ROOT)): dangers(path.read_text(encoding="utf-8")) for path in python_files(tests=False)
+    }
     assert len(found) > 40
     assert {name: names for name, names in found.items() if names} == ALLOWED
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-
 MOST = 10**12  # of anything that is counted: more than a life of training, and no float overflows
 
 

@@ -190,7 +190,16 @@ def test_the_revision_is_written_to_the_run_and_a_resumed_one_asks_for_no_other(
 
     rows = "".join(json.dumps({"text": f"The cat number {number} sat on the mat.\n"}) + "\n" for number in range(60))
     options = ["--config", "tiny.yaml", "--data.source", "hub:owner/tales", "--data.cache", tmp_path / "cache"]
-    options += ["--data.tokenizer", "char", "--model.block_size", "16", "--train.steps", "2", "--attention.snapshots", "0"]
+    options += [
+        "--data.tokenizer",
+        "char",
+        "--model.block_size",
+        "16",
+        "--train.steps",
+        "2",
+        "--attention.snapshots",
+        "0",
+    ]
     with hub("owner/tales", {"train.jsonl": rows.encode(), "README.md": b""}) as (endpoint, asked):
         environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path), "no_proxy": "127.0.0.1"}
 
