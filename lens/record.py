@@ -42,7 +42,7 @@ class AttentionConfig:
             if getattr(self, key) < 0:
                 raise ValueError(f"{key}: {getattr(self, key)} given, 0 or more expected")
         if self.snapshots > 10_000:
-            raise ValueError(f"snapshots: {self.snapshots:.3g} given, at most 10,000 expected")
+            raise ValueError(f"snapshots: {self.snapshots} given, at most 10,000 expected")
         if "" in self.prompts:
             raise ValueError("prompts: '' given, texts of at least one character expected")
 
