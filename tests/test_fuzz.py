@@ -12,6 +12,8 @@ At the end it says how many cases there were of each kind, and what became of th
 
 import json
 import os
+import random
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -114,48 +116,8 @@ def a_configuration_file(random, places):
 YAML_WORDS = [
     f"@{word}@" for word in ("&a [*a]", "*a", "!!python/name:os.system", "!!binary aGk=", "1e9", "0o17", "? a")
 ]
-VALUES = [
-    "0",
-    "-1",
-    "1",
-    "2",
-    "3",
-    "16",
-    "1e9",
-    "1e30",
-    "0.5",
-    "nan",
-    "inf",
-    "-inf",
-    "null",
-    "none",
-    "true",
-    "rope",
-    "adamw",
-    "char",
-    "bpe",
-    "[]",
-    "[a]",
-    "{}",
-    "-",
-    "--",
-    "=",
-    "--x",
-]
-VALUES += [
-    "",
-    " ",
-    "\ud800",
-    "a\0b",
-    "\x1b[2J",
-    "9" * 5000,
-    "é" * 300,
-    "../..",
-    "/",
-    "&a [*a]",
-    "!!python/x",
-    "[" * 500,
-]
+VALUES = "0 -1 1 2 3 16 1e9 1e30 0.5 nan inf -inf null none true rope adamw char bpe [] [a] {} - -- = --x".split(" ")  # noqa: SIM905 (a line, not a page)
+VALUES += ["", " ", "\ud800", "a\0b", "\x1b[2J", "9" * 5000, "é" * 300, "../..", "/", "&a [*a]", "!!x", "[" * 500]
 
 
 def options_of_train(random, places):
@@ -433,3 +395,29 @@ def test_whatever_comes_is_used_or_refused_in_plain_words(kind, places, outcomes
         count[kind(random, places)] += 1
 
     check()
+
+
+# ---- the controls: without a check that was made for it, a case does not end well
+
+
+@pytest.mark.parametrize(
+    ("kind", "check"),
+    [
+        (a_tokenizer, "data.tokenizer._check_vocabulary"),
+        (token_shards, "data.shards.Tokens.check"),
+        (a_run_to_go_on_with, "train.check_progress"),
+    ],
+    ids=lambda one: getattr(one, "__name__", one),
+)
+def test_a_check_that_is_left_out_is_found(kind, check, places, monkeypatch):
+    def ends_badly():
+        for seed in range(60):
+            try:
+                kind(random.Random(seed), places)
+            except Exception:
+                return True
+        return False
+
+    assert not ends_badly()
+    monkeypatch.setattr(check, lambda *given: given[0])
+    assert ends_badly()
