@@ -1,21 +1,22 @@
 """Train a GPT from scratch: `python train.py --config small.yaml`. Read from top to bottom, it is a run's story."""
 
-import contextlib
-import copy
 import gc
-import json
-import math
-import os
-import shutil
 import signal
-import sys
-import time
-from dataclasses import asdict
-from pathlib import Path
 
 if __name__ == "__main__":  # Ctrl-C during the imports, which take seconds, ends it without a traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     gc.disable()  # what imports make stays: looking for garbage in it takes a third of their time
+
+import contextlib
+import copy
+import json
+import math
+import os
+import shutil
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import torch

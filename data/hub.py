@@ -7,6 +7,9 @@ from data.network import Background
 from data.sources import Source, import_datasets, texts
 from experiment.errors import InputError
 
+# What text comes in, and no more: of the others one unpickles what it finds in an archive, be it with torch's limits.
+KINDS = ("parquet", "json", "csv", "text", "arrow")
+
 # Longer than any answer of a Hub that is there; with the start of Python it stays under ten seconds.
 ANSWER_SECONDS = 7
 
@@ -38,9 +41,14 @@ def open_hub(config) -> Source:
                 raise InputError(
                     f"data.source {config.source}: a folder {repository} is in the way; give its path to read it"
                 )
-            return datasets.load_dataset(
-                repository, subset, split=config.split, revision=commit, streaming=config.streaming
-            )
+            builder = datasets.load_dataset_builder(repository, subset, revision=commit)
+            kind = type(builder).__module__.split(".")[-1]
+            if kind not in KINDS:
+                raise InputError(f"data.source {config.source}: made of {kind} files; {', '.join(KINDS)} expected")
+            if config.streaming:
+                return builder.as_streaming_dataset(config.split)
+            builder.download_and_prepare()
+            return builder.as_dataset(config.split)
 
         return texts(load, config.text_column, f"data.source {config.source}")
 

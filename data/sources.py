@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from experiment.errors import InputError
@@ -102,7 +103,7 @@ def _documents(files: list[Path], config) -> Iterator[tuple[str, bool]]:
         if path.suffix.lower() in TEXT:
             yield from _one_document(read_text(path, config.encoding_errors))
         elif path.suffix.lower() == ".jsonl":
-            yield from texts(lambda: _JsonLines(path), config.text_column, str(path))
+            yield from texts(partial(_JsonLines, path), config.text_column, str(path))
         else:
             yield from _table_rows(path, config.text_column)
 
@@ -229,6 +230,7 @@ def import_datasets():
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what goes wrong is told once, by `texts`
+    datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # or it tells a server of each file, those on this disk too
     datasets.config.TORCH_AVAILABLE = False  # no tensors are asked for, and torch takes longer to import than it does
     return datasets
 
@@ -236,7 +238,7 @@ def import_datasets():
 def texts(load, column: str, where: str) -> Iterator[tuple[str, bool]]:
     """The texts of one column of the data set that `load()` gives, each a document; empty ones are left out.
 
-    Raises InputError, which names `where`, for a column that is not there or holds no text, and for what cannot be read.
+    Raises InputError, which names `where`, for a column that is not there or holds no text, and for what is unreadable.
     """
     try:
         for batch in load().iter(batch_size=256):

@@ -161,10 +161,15 @@ class Tokenizer:
         own = threading.local()  # the regular expression waits for a lock in every thread but the first that used it
 
         def encode(text):
-            if not hasattr(own, "encoding"):
-                made_of = {"pat_str": self.pattern, "mergeable_ranks": ranks, "special_tokens": special}
-                own.encoding = tiktoken.Encoding(self.name, **made_of)
-            return own.encoding.encode_to_numpy(text, disallowed_special=())
+            try:
+                if not hasattr(own, "encoding"):
+                    made_of = {"pat_str": self.pattern, "mergeable_ranks": ranks, "special_tokens": special}
+                    own.encoding = tiktoken.Encoding(self.name, **made_of)
+                return own.encoding.encode_to_numpy(text, disallowed_special=())
+            except BaseException as error:  # a pattern from a file may be none, or match nothing: tiktoken panics
+                if not (isinstance(error, ValueError) or type(error).__name__ == "PanicException"):
+                    raise
+                raise InputError(f"tokenizer {self.name}: its pattern cannot cut text ({error})") from None
 
         return encode
 
@@ -275,6 +280,8 @@ def _check_vocabulary(name, tokens: list[bytes], end_of_text, pattern):
     """Raises ValueError where a file's name, tokens, end of text and pattern make no Tokenizer."""
     if not (isinstance(name, str) and re.fullmatch(r"[\w.-]{1,64}", name, re.ASCII)):
         raise ValueError("its name is none")
+    if not isinstance(pattern, str | None):
+        raise ValueError("its pattern is none")
     if type(end_of_text) is not int or not 0 <= end_of_text < len(tokens) or tokens[end_of_text]:
         raise ValueError("its end of text is no token of its own")
     spelt = [token for token in tokens if token]

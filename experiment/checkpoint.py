@@ -182,9 +182,10 @@ def step_name(step: int) -> str:
 
 
 def steps_in(folder: Path) -> list[int]:
-    """The steps that have a folder, newest first."""
-    names = [path.name for path in folder.glob("step-*") if re.fullmatch(r"step-[0-9]{6,18}", path.name)]
-    return sorted((int(name.removeprefix("step-")) for name in names), reverse=True)
+    """The steps that have a folder of their own (a link may lead anywhere), newest first."""
+    own = [path.name for path in folder.glob("step-*") if not path.is_symlink()]
+    steps = [re.fullmatch(r"step-([0-9]{6,18})", name) for name in own]
+    return sorted((int(match[1]) for match in steps if match), reverse=True)
 
 
 def pointed_at(path: Path) -> int | None:

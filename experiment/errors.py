@@ -1,12 +1,14 @@
 """One family of errors for what a person can mend, caught once in each script.
 
-This module imports nothing of the project, so every part of it may raise these.
+This module imports nothing of the project but another leaf, so every part of it may raise these.
 """
 
 import errno
 import gc
 import signal
 import sys
+
+from experiment.terminal import printable
 
 
 class Problem(Exception):
@@ -58,7 +60,7 @@ def run_script(main):
 
 
 def told(text: object, code: int = 1) -> int:
-    print(f"error: {text}", file=sys.stderr)
+    print(f"error: {printable(str(text))}", file=sys.stderr)  # it may quote what came from outside
     return code
 
 

@@ -16,6 +16,13 @@ class Arguments(argparse.ArgumentParser):
     def __init__(self, **options):
         super().__init__(allow_abbrev=False, **options)
 
+    def parse_known_args(self, *given):
+        found, rest = super().parse_known_args(*given)
+        for name, value in vars(found).items():
+            if value == [] != self.get_default(name) or (isinstance(value, list) and [] in value):
+                self.error(f"argument --{name.replace('_', '-')}: expected one argument")  # `--name=--` to argparse
+        return found, rest
+
     def error(self, message):
         raise InputError(f"{message}; --help lists what there is")
 
@@ -91,6 +98,9 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
         device = pick_device(device or "auto")
     except ValueError as error:
         raise InputError(f"--{error}") from None
+    if tokenizer.vocab_size != config.model.vocab_size:
+        vocabularies = f"{tokenizer.vocab_size} tokens given, {config.model.vocab_size} expected"
+        raise InputError(f"{run / 'tokenizer.json'}: not the tokenizer of this model: {vocabularies}")
     with Unfilled():
         model = GPT(config.model)
     load_into(model, checkpoint.model)

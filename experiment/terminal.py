@@ -11,14 +11,22 @@ def use_utf8() -> None:
             stream.reconfigure(encoding="utf-8", errors="replace")
 
 
+# What turns the order of all that follows on its line, ours included (Boucher and Anderson 2021, "Trojan Source").
+# The marks that text in Arabic or Hebrew is written with, and the joiners of many scripts, are left alone.
+TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+
 def printable(text: str) -> str:
     """`text` with its control characters shown (an escape as \\x1b) but for line breaks and tabs.
 
     What a model writes is data: a terminal must not obey it.
     """
     return "".join(
-        character.encode("unicode_escape").decode()
-        if unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t"
-        else character
-        for character in text
+        character.encode("unicode_escape").decode() if is_control(character) else character for character in text
     )
+
+
+def is_control(character: str) -> bool:
+    if character in "\n\t":
+        return False
+    return unicodedata.category(character) in ("Cc", "Cs") or unicodedata.bidirectional(character) in TURNING

@@ -12,7 +12,6 @@ from torch import Tensor
 from experiment.checkpoint import Checkpoint, check_tensor
 from experiment.errors import InputError
 
-
 # What an optimizer keeps of each parameter once it has moved it, and which settings of a group the schedule changes.
 FIELDS = {"AdamW": {"step", "exp_avg", "exp_avg_sq"}, "Muon": {"momentum_buffer"}}
 SCHEDULED = {"lr", "momentum"}

@@ -5,7 +5,6 @@ Recording reads the model and draws nothing at random, so a run's losses are the
 
 import json
 import re
-import shutil
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from experiment.errors import InputError
-from experiment.files import replacing, seal, write_whole
+from experiment.files import remove, replacing, seal, write_whole
 from lens.effects import effects
 from lens.patterns import head_scores
 from lens.snapshots import ATTENTION, FORMAT, RECORDED, WEIGHTS, json_lines, read_text
@@ -42,7 +41,7 @@ class AttentionConfig:
             if getattr(self, key) < 0:
                 raise ValueError(f"{key}: {getattr(self, key)} given, 0 or more expected")
         if self.snapshots > 10_000:
-            raise ValueError(f"snapshots: {self.snapshots:.3g} given, at most 10,000 expected")
+            raise ValueError(f"snapshots: {self.snapshots} given, at most 10,000 expected")
         if "" in self.prompts:
             raise ValueError("prompts: '' given, texts of at least one character expected")
 
@@ -167,9 +166,10 @@ class Recorder:
         self.last_step = last_step
         self.seconds = 0.0
         self.folder.mkdir(exist_ok=True)
-        for left in self.folder.glob("step-[0-9]*"):
-            if int(left.name.removeprefix("step-")) > resumed_step:
-                shutil.rmtree(left)
+        for left in self.folder.glob("step-*"):
+            step = re.fullmatch("step-([0-9]+)", left.name)
+            if step and int(step[1]) > resumed_step:
+                remove(left)
         self.rows = [row for row in read_heads(run) if row["step"] <= resumed_step]
         write_whole(self.folder / "prompts.json", json.dumps([asdict(prompt) for prompt in prompts], indent=1))
 

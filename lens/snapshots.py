@@ -76,9 +76,10 @@ def readings_of(run: Path, own: Sequence[Reading] = ()) -> list[Reading]:
 
 
 def snapshot_files(run: Path, name: str) -> dict[int, Path]:
-    """The files of this name in a run's snapshots, by step, the first one first."""
+    """The files of this name in a run's snapshots, by step, the first one first; none in a folder that is a link."""
     found = {path: re.fullmatch("step-([0-9]+)", path.parent.name) for path in run.glob(f"snapshots/*/{name}")}
-    return dict(sorted((int(match[1]), path) for path, match in found.items() if match))
+    own = {path: match for path, match in found.items() if match and not path.parent.is_symlink()}
+    return dict(sorted((int(match[1]), path) for path, match in own.items()))
 
 
 def verified(path: Path) -> Path:

@@ -57,3 +57,27 @@ def small_run(tmp_path_factory, small):
 def short_samples(monkeypatch):
     """Evaluations write a dozen tokens, not two hundred: most of the time of a small run goes there."""
     monkeypatch.setattr("training.evaluate.SAMPLE_TOKENS", 12)
+
+
+# What makes a terminal, a browser or a reader do what a text wants, if they take it for more than text.
+HOSTILE = [
+    "\x1b]0;title\x07\x1b[2J\x1b[31;1m\x9b2J\x9d0;title\x9c\x1bc",
+    "a\x08b\rc\x0cd\x7fe\x0bf\x85g",
+    "\u202eright to left\u202c\u2066isolated\u2069\u200f",
+    "</script><script>document.title='run'</script>",
+    "<img src=x onerror=\"document.title='run'\"><svg onload=alert(1)>",
+    "${alert(1)} {{script}} {{data}} <!-- ]]> %s {0}",
+]
+
+
+@pytest.fixture(scope="session", params=["char", "bpe"])
+def hostile_run(tmp_path_factory, cache, request):
+    """The folder of a run on hostile text, whose name and prompts are hostile too."""
+    source = tmp_path_factory.mktemp("text") / "hostile.txt"
+    source.write_bytes("\n".join(HOSTILE * 12).encode())
+    run = tmp_path_factory.mktemp("runs") / "<img src=x onerror=alert(1)>\x1b]0;x\x07"
+    options = small_options(source.with_name("unused.txt"), cache) | {"data.source": source, "train.steps": 4}
+    options |= {"data.tokenizer": request.param, "data.vocab_size": 300, "attention.snapshots": 2}
+    prompts = [f"--attention.prompts={text}" for text in HOSTILE]
+    assert run_train(options, {"run": run}, *prompts).code == 0
+    return run

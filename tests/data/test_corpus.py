@@ -171,12 +171,20 @@ def test_a_damaged_cache_is_made_again(load, text):
         lambda: (folder / "tokens.bin").write_bytes(whole[:-2] + b"\0\0"),
         lambda: (folder.parent / "tokenizer.json").write_text("{}"),
         lambda: (folder.parent / "val" / "manifest.json").unlink(),
+        lambda: replaced_by_a_link(folder.parent / "tokenizer.json"),
+        lambda: replaced_by_a_link(folder.parent / "val"),
     ):
         damage()
         assert not load(text).cached
         assert "making the tokens again" in load.said[-2]
         assert (folder / "tokens.bin").read_bytes() == whole
         assert load(text).cached
+
+
+def replaced_by_a_link(path):
+    outside = path.parents[1] / f"outside-{path.name}"
+    path.rename(outside)
+    path.symlink_to(outside)
 
 
 def test_a_run_that_goes_on_keeps_its_tokenizer(load, text, tmp_path):

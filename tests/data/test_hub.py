@@ -12,6 +12,7 @@ import pytest
 from data import hub as module
 from data.corpus import DataConfig
 from data.hub import open_hub
+from data.sources import open_source
 from experiment.errors import InputError
 from tests.data.hub_stand_in import COMMIT, hub
 
@@ -129,3 +130,86 @@ def test_a_folder_of_the_same_name_is_not_taken_for_the_hub_s(tmp_path, monkeypa
     monkeypatch.setattr(module, "_resolve", lambda repository, revision: COMMIT)
     with pytest.raises(InputError, match="a folder owner/tales is in the way"):
         list(open_hub(DataConfig(source="hub:owner/tales")).documents())
+
+
+# ---- a data set is data: nothing in it is run
+
+SCRIPT = "import pathlib\npathlib.Path({canary!r}).write_text('run')\n"
+
+
+def test_a_script_in_a_data_set_is_never_run(tmp_path):
+    canary = tmp_path / "canary"
+    script = SCRIPT.format(canary=str(canary)).encode()
+    files = {"tales.py": script, "__init__.py": script, "setup.py": script}
+    with hub("owner/tales", files) as (endpoint, _):
+        (alone,) = ask(endpoint, tmp_path / "a", {"source": "hub:owner/tales"})
+    assert "hub:owner/tales" in alone and "scripts are no longer supported" in alone
+    rows = {"train.jsonl": b'{"text": "a row"}\n', "README.md": b"", "loader.py": script, "setup.py": script}
+    with hub("owner/tales", rows) as (endpoint, _):
+        answers = ask(endpoint, tmp_path / "b", *({"source": "hub:owner/tales", "streaming": s} for s in (False, True)))
+    assert [answer[0] for answer in answers] == [[["a row", True]]] * 2
+    assert not canary.exists()
+    exec(script)  # the control: this is what it would have done
+    assert canary.exists()
+
+
+def test_a_script_beside_saved_rows_or_in_the_working_folder_is_never_run(tmp_path, monkeypatch):
+    import datasets
+
+    canary = tmp_path / "canary"
+    script = SCRIPT.format(canary=str(canary))
+    datasets.Dataset.from_list([{"text": "a row"}]).save_to_disk(tmp_path / "saved")
+    (tmp_path / "rows.csv").write_text("text\na row\n")
+    for name in ("saved/saved.py", "saved/__init__.py", "csv/csv.py", "csv/__init__.py", "rows.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(script)
+    monkeypatch.chdir(tmp_path)
+    for name in ("saved", "rows.csv"):
+        assert list(open_source(DataConfig(source=name), print).documents()) == [("a row", True)]
+    assert not canary.exists()
+
+
+def test_archives_whose_members_would_be_unpickled_are_refused(tmp_path):
+    import io
+    import pickle
+    import tarfile
+
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, content in (("0.txt", b"a text"), ("0.pth", pickle.dumps({"a": 1}))):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    with hub("owner/tales", {"train-0.tar": packed.getvalue(), "README.md": b""}) as (endpoint, _):
+        (answer,) = ask(endpoint, tmp_path, {"source": "hub:owner/tales", "text_column": "txt"})
+    assert "made of webdataset files; parquet, json, csv, text, arrow expected" in answer
+
+
+def test_the_revision_is_written_to_the_run_and_a_resumed_one_asks_for_no_other(tmp_path):
+    from tests.watched import ROOT
+
+    rows = "".join(json.dumps({"text": f"The cat number {number} sat on the mat.\n"}) + "\n" for number in range(60))
+    options = ["--config", "tiny.yaml", "--data.source", "hub:owner/tales", "--data.cache", tmp_path / "cache"]
+    options += [
+        "--data.tokenizer",
+        "char",
+        "--model.block_size",
+        "16",
+        "--train.steps",
+        "2",
+        "--attention.snapshots",
+        "0",
+    ]
+    with hub("owner/tales", {"train.jsonl": rows.encode(), "README.md": b""}) as (endpoint, asked):
+        environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path), "no_proxy": "127.0.0.1"}
+
+        def train(*words):
+            command = [sys.executable, "train.py", *map(str, words)]
+            done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+            assert done.returncode == 0, done.stderr
+
+        train(*options, "--run", tmp_path / "run")
+        assert f"revision: {COMMIT}\n" in (tmp_path / "run/config.yaml").read_text()
+        first = len(asked)
+        train("--resume", tmp_path / "run", "--train.steps", "3")
+    assert first > 0 and asked[first:] == []  # its tokens are in the cache

@@ -253,3 +253,57 @@ def test_a_part_without_text_is_a_stream_without_documents(tmp_path):
 
 def test_the_tokenizer_of_a_shard_is_known(tmp_path):
     assert shard(tmp_path / "shard", ["abc"]).tokenizer_hash == LETTERS.hash != Tokenizer("char", [b"a", b""], 1).hash
+
+
+# ---- what did not come from here
+
+
+@pytest.mark.parametrize("name", ["tokens.bin", "documents.bin", "manifest.json"])
+def test_a_file_that_is_a_link_is_refused(tmp_path, name):
+    shard(tmp_path / "shard", ["abc", "def"])
+    (tmp_path / "shard" / name).rename(tmp_path / "outside")
+    (tmp_path / "shard" / name).symlink_to(tmp_path / "outside")
+    with pytest.raises(InputError, match=f"{name}: a link; the file itself expected"):
+        Tokens(tmp_path / "shard")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("n_bytes",), -1),
+        (("n_bytes",), "5"),
+        (("files", "tokens.bin", "dtype"), "O"),
+        (("files", "tokens.bin", "dtype"), "(3,)u2"),
+        (("files", "documents.bin", "dtype"), "<u8"),
+        (("files", "tokens.bin", "count"), None),
+        (("files",), []),
+    ],
+)
+def test_a_manifest_that_says_something_else_is_refused(tmp_path, place, value):
+    shard(tmp_path / "shard", ["abc", "def"])
+    path = tmp_path / "shard/manifest.json"
+    manifest = json.loads(path.read_text())
+    where = manifest
+    for key in place[:-1]:
+        where = where[key]
+    where[place[-1]] = value
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="not a complete token shard"):
+        Tokens(tmp_path / "shard")
+
+
+def test_ids_and_documents_that_no_text_has_are_refused_though_their_checksum_fits(tmp_path):
+    shard(tmp_path / "shard", ["abc", "def"]).check(LETTERS.vocab_size)
+    other = char_tokenizer("abcdefghijklmnopqrstuvwxyz0123")
+    tokens = write_tokens(tmp_path / "other", other, [("xyz", True)], ends=True, n_bytes=3)
+    tokens.check(other.vocab_size)
+    with pytest.raises(InputError, match="ids past its vocabulary of 27"):
+        tokens.check(LETTERS.vocab_size)
+    for starts in ([5, 1], [1, 99], [-3, 1]):
+        path = tmp_path / "shard/documents.bin"
+        np.array(starts, "<i8").tofile(path)
+        manifest = json.loads((tmp_path / "shard/manifest.json").read_text())
+        manifest["files"]["documents.bin"]["sha256"] = module.digest(path)
+        (tmp_path / "shard/manifest.json").write_text(json.dumps(manifest))
+        with pytest.raises(InputError, match="its documents do not follow one another"):
+            Tokens(tmp_path / "shard")

@@ -204,4 +204,20 @@ def test_tables_are_read_without_torch(tables):
     )
     names = [tables / name for name in ("rows.jsonl", "rows.csv", "rows.parquet", "saved", "splits")]
     answer = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True)
-    assert answer.stdout == "3 {'datasets'}\n" * 5, answer.stderr
+    assert answer.stdout == "3 set()\n" + "3 {'datasets'}\n" * 4, answer.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 100_000,
+        '{"text": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        '{"text": ' + "7" * 6000 + "}",
+        '{"text": "\\ud800"}',
+    ],
+    ids=["open", "nested", "number", "surrogate"],
+)
+def test_a_line_that_no_parser_should_follow_is_named(tmp_path, line):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "a"}\n' + line + "\n")
+    assert "rows.jsonl: line 2 is no JSON object" in refusal(path)

@@ -1,3 +1,5 @@
+import hashlib
+import json
 import os
 import re
 import subprocess
@@ -345,3 +347,48 @@ def test_a_text_begins_as_the_model_has_seen_texts_begin():
     assert tokenizer.begin("ab", several_documents=False) == tokenizer.encode("ab")
     assert tokenizer.begin("", several_documents=False) == tokenizer.encode("\n")
     assert char_tokenizer("ab").begin("", several_documents=False) == [0]  # no line break in its vocabulary
+
+
+# ---- a file that says something else, its checksum right
+
+
+BYTES = [chr(byte) for byte in range(256)]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"end_of_text": 1}, "end of text"),
+        ({"end_of_text": -1}, "end of text"),
+        ({"end_of_text": 257}, "end of text"),
+        ({"end_of_text": True}, "end of text"),
+        ({"tokens": []}, "end of text"),
+        ({"tokens": [*BYTES[:-1], "a", ""]}, "twice"),
+        ({"tokens": [*BYTES[:-1], "ab", ""]}, "a byte has no token"),
+        ({"tokens": [*BYTES[:-1], 7, ""]}, "not a tokenizer"),
+        ({"tokens": [*BYTES[:-1], "\ud800", ""]}, "not a tokenizer"),
+        ({"tokens": ["ab", ""], "end_of_text": 1, "pattern": None}, "single characters"),
+        ({"tokens": ["a", "", ""], "end_of_text": 2, "pattern": None}, "single characters"),
+        ({"name": "\x1b]0;x\x07"}, "name"),
+        ({"pattern": 7}, "pattern"),
+    ],
+)
+def test_a_vocabulary_that_is_none_is_refused(tmp_path, change, why):
+    path = tmp_path / "tokenizer.json"
+    body = {"format": 1, "name": "bpe", "tokens": [*BYTES, ""], "end_of_text": 256, "pattern": "."}
+
+    def written(body):
+        canonical = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+        path.write_text(json.dumps({**body, "sha256": hashlib.sha256(canonical).hexdigest()}))
+        return Tokenizer.load(path)
+
+    assert written(body).encode("ab") == [97, 98]
+    with pytest.raises(InputError, match=why):
+        written(body | change)
+
+
+@pytest.mark.parametrize("pattern", ["(", "", "x*"])
+def test_a_pattern_that_cannot_cut_text_is_named(pattern):
+    forged = Tokenizer("bpe", [*(bytes([byte]) for byte in range(256)), b""], 256, pattern)
+    with pytest.raises(InputError, match="tokenizer bpe: its pattern cannot cut text"):
+        forged.encode("ab")

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from experiment import checkpoint as checkpoints
-from experiment.checkpoint import load_checkpoint, load_into, save_checkpoint
+from experiment.checkpoint import load_checkpoint, load_into, save_checkpoint, steps_in
 from experiment.errors import InputError, RunError
 from experiment.training_state import random_state, restore_random_state, restore_training, training_state
 
@@ -271,6 +271,10 @@ def test_a_checkpoint_put_under_another_step_or_linked_from_elsewhere_is_damage(
     (folder(tmp_path, 10) / "state.json").symlink_to(outside)
     with pytest.raises(InputError, match=r"state.json is missing"):
         load_checkpoint(tmp_path)
+    save(tmp_path, 20)
+    folder(tmp_path, 20).rename(tmp_path / "elsewhere")
+    folder(tmp_path, 20).symlink_to(tmp_path / "elsewhere")
+    assert steps_in(tmp_path / "checkpoints") == [10]
 
 
 def test_to_sample_the_optimizer_is_not_read(tmp_path):

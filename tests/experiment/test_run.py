@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from data.tokenizer import char_tokenizer
 from experiment.errors import InputError
 from experiment.run import Arguments, find_run, load_trained, new_run_folder, read_data_summary
 
@@ -115,3 +116,25 @@ def test_options_are_not_abbreviated_and_complaints_are_ours(monkeypatch):
         with pytest.raises(InputError, match="; --help lists what there is"):
             parser.parse_args(arguments)
     assert parser.parse_args(["--prompt", "x"]).prompt == "x"
+
+
+def test_an_option_without_a_value_is_named_however_it_is_written():
+    parser = Arguments(add_help=False)
+    parser.add_argument("--tokens", type=int)
+    parser.add_argument("--stop", action="append", default=[])
+    assert (parser.parse_args([]).stop, parser.parse_args(["--stop", "x"]).stop) == ([], ["x"])
+    for words in (["--tokens"], ["--tokens=--"], ["--stop"]):
+        with pytest.raises(InputError, match=f"argument {words[0].split('=')[0]}: "):
+            parser.parse_args(words)
+    try:  # a text in newer versions of Python, nothing in older ones
+        assert parser.parse_args(["--stop=--"]).stop == ["--"]
+    except InputError as error:
+        assert str(error).startswith("argument --stop: expected one argument")
+
+
+def test_a_tokenizer_of_another_model_is_refused(small_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(small_run, run)
+    char_tokenizer("abc").save(run / "tokenizer.json")
+    with pytest.raises(InputError, match=r"tokenizer\.json: not the tokenizer of this model: 4 tokens given"):
+        load_trained(run)

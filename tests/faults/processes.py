@@ -4,6 +4,7 @@ import itertools
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -65,10 +66,14 @@ def process(*command: str, number: int | None = None, at: Moment | None = None) 
 
 def problems(ended: Ended, number: int | None) -> list[str]:
     """What is wrong with the way a process of train.py ended that got signal `number`."""
-    # Python itself is ended by a signal that comes before the script has its first word: a shell shows 130 and 143 too
+    # during the imports a signal ends the process itself, which a shell shows as 130 and 143 too
     signalled = {128 + number, -number} if number else set()
     wrong = [] if ended.code in signalled | {0} else [f"exit code {ended.code}"]
-    return wrong + ["a traceback"] * ("Traceback" in ended.err or "Exception ignored" in ended.err)
+    traceback = "Traceback" in ended.err or "Exception ignored" in ended.err
+    if number == signal.SIGINT and not ended.out and ended.err.endswith("KeyboardInterrupt\n"):
+        # Python's own start, some 20 ms, is not ours: up to the line by which train.py takes Ctrl-C into its hands
+        traceback = "train.py" in ended.err and "    import signal\n" not in ended.err
+    return wrong + ["a traceback"] * traceback
 
 
 @dataclass
@@ -104,9 +109,13 @@ def unbroken(folder: Path, options: dict) -> Unbroken:
 
 
 def files(run: Path) -> list[str]:
-    """The names of what a run holds, but for the checkpoints, which depend on where it was stopped."""
+    """The names of what a run holds.
+
+    But for its checkpoints, which depend on where it was stopped, and its page, which is written when it is finished:
+    `view.py` writes it for a run that was killed right there.
+    """
     names = (str(path.relative_to(run)) for path in run.rglob("*"))
-    return sorted(name for name in names if not name.startswith("checkpoints/step-"))
+    return sorted(name for name in names if not name.startswith(("checkpoints/step-", "attention.html")))
 
 
 def damage(path: Path, how: str, draw: random.Random):

@@ -135,10 +135,11 @@ class Soak:
         figure, (above, below) = plt.subplots(2, 1, sharex=True, height_ratios=(4, 1), figsize=(9, 5.5), layout="tight")
         above.plot(whole.keys(), whole.values(), color="#b8c4d6", linewidth=5, label="never stopped")
         above.plot(broken.keys(), broken.values(), color="#9c1f2e", linewidth=1, label="stopped, damaged, resumed")
-        for name, style in {"SIGKILL": "v", "SIGTERM": "o", "SIGINT": "s", "damaged": "x"}.items():
+        top, low = max(whole.values()), min(whole.values())
+        for row, (name, style) in enumerate({"SIGKILL": "v", "SIGTERM": "o", "SIGINT": "s", "damaged": "x"}.items()):
             steps = [step for step, what in accidents if what.endswith(name)]
-            top = [max(whole.values()) * 1.03] * len(steps)
-            above.plot(steps, top, style, color="#444444", markersize=5, label=f"{name}: {len(steps)}")
+            height = [top + (top - low) * (0.2 - 0.04 * row)] * len(steps)
+            above.plot(steps, height, style, color="#444444", markersize=5, label=f"{name}: {len(steps)}")
         above.set_ylabel("training loss, nats a token")
         above.legend(frameon=False, fontsize=8)
         apart = [broken[step] - loss for step, loss in whole.items()]

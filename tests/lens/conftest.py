@@ -46,6 +46,7 @@ def explore(browser, tmp_path):
         page.set_default_timeout(10_000)
         page.on("console", lambda message: troubles.append(message.text))
         page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
         page.on("request", lambda request: requests.append(request.url.split("#")[0]))
         files.add(file.as_uri())
         page.goto(file.as_uri() + hash)

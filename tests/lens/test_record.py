@@ -16,6 +16,7 @@ from experiment.run import load_trained
 from lens.effects import effects
 from lens.patterns import head_metrics
 from lens.record import AttentionConfig, Recorder, make_prompts, read, read_heads, song_prompt, trace
+from lens.snapshots import snapshot_files
 from model import GPT, GPTConfig
 from tests.lens.fabricated import measures
 
@@ -197,6 +198,19 @@ def test_the_logged_metrics_are_those_of_the_written_maps(tales_run):
             for name, value in oracle.items():
                 expected = None if value is None else pytest.approx(float(value), rel=1e-6, abs=2e-6)
                 assert row[name] == expected, name
+
+
+def test_a_folder_that_is_no_step_or_a_link_is_no_snapshot_and_what_it_leads_to_stays(tmp_path):
+    model, given = make_model(), prompts()
+    Recorder(tmp_path, given, 64, 20).record(model, 0)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/attention.safetensors").write_text("mine")
+    (tmp_path / "snapshots/step-000007").symlink_to(tmp_path / "outside")
+    (tmp_path / "snapshots/step-000003 (copy)").mkdir()
+    assert list(snapshot_files(tmp_path, "attention.safetensors")) == [0]
+    Recorder(tmp_path, given, 64, 20)
+    left = sorted(path.name for path in (tmp_path / "snapshots").glob("step-*"))
+    assert left == ["step-000003 (copy)"] and (tmp_path / "outside/attention.safetensors").read_text() == "mine"
 
 
 def test_recording_again_after_a_resume_repeats_no_line(tmp_path):
