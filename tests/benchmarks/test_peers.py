@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks import peers, step
+from training.config import TrainConfig
 from training.evaluate import validation_loss
 
 SHAPE = {"n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 8}
@@ -46,7 +47,7 @@ def test_a_peers_loss_is_what_our_own_scorer_finds_for_it(length):
         def __call__(self, x, y):
             return None, F.cross_entropy(model(x).logits.flatten(0, 1), y.flatten(), ignore_index=-1)
 
-    expected, count = validation_loss(Ours(), ids, SimpleNamespace(device="cpu", dtype="float32"))
+    expected, count = validation_loss(Ours(), ids, TrainConfig(device="cpu", dtype="float32"))
     assert count == length - 1
     assert loss == pytest.approx(expected, rel=1e-6)
     # by hand: token i + 1 from those of its own window
