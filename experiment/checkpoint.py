@@ -157,6 +157,8 @@ def load_into(model: nn.Module, tensors: dict[str, Tensor]):
     for key, tensor in wanted.items():
         if key in tensors:
             check_tensor(f"{name}: {key}", tensors[key], tensor)
+            if not tensors[key].isfinite().all():
+                raise InputError(f"{name}: {key}: finite numbers expected")
         elif tensor.data_ptr() not in present:
             raise InputError(f"{name}: {key}: missing; {described(tensor)} expected")
     for key in tensors:

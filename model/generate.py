@@ -84,7 +84,8 @@ def draw(p: Tensor, generator: torch.Generator | None) -> Tensor:
     sums = p.cumsum(dim=-1)
     # above 0, so that nothing of probability 0 is drawn, and at most the last sum, whatever that was rounded to
     share = 1 - torch.rand(len(p), 1, generator=generator, device=p.device)
-    return torch.searchsorted(sums, share * sums[:, -1:]).squeeze(-1)
+    # of probabilities that are no numbers, such as a model that overflows gives, the last id
+    return torch.searchsorted(sums, share * sums[:, -1:]).squeeze(-1).clamp(max=p.shape[-1] - 1)
 
 
 def choose(logits: Tensor, *, temperature: float, top_k: int | None, top_p: float | None, generator) -> Tensor:

@@ -402,22 +402,18 @@ def test_whatever_comes_is_used_or_refused_in_plain_words(kind, places, outcomes
 
 @pytest.mark.parametrize(
     ("kind", "check"),
-    [
-        (a_tokenizer, "data.tokenizer._check_vocabulary"),
-        (token_shards, "data.shards.Tokens.check"),
-        (a_run_to_go_on_with, "train.check_progress"),
-    ],
+    [(a_tokenizer, "data.tokenizer._check_vocabulary"), (token_shards, "data.shards.Tokens.check")],
     ids=lambda one: getattr(one, "__name__", one),
 )
 def test_a_check_that_is_left_out_is_found(kind, check, places, monkeypatch):
-    def ends_badly():
-        for seed in range(60):
-            try:
-                kind(random.Random(seed), places)
-            except Exception:
-                return True
+    def ends_badly(seed):
+        try:
+            kind(random.Random(seed), places)
+        except Exception:
+            return True
         return False
 
-    assert not ends_badly()
-    monkeypatch.setattr(check, lambda *given: given[0])
-    assert ends_badly()
+    with monkeypatch.context() as patch:
+        patch.setattr(check, lambda *given: None)
+        seed = next(filter(ends_badly, range(500)))
+    assert not ends_badly(seed)

@@ -446,6 +446,7 @@ def test_weights_that_do_not_fit_are_refused_by_name_and_touch_nothing():
         ({"fc.weight": torch.ones(8, 9)}, r"fc.weight: float32 \[8, 9\] given, float32 \[8, 8\] expected"),
         ({"fc.bias": torch.ones(8).double()}, r"fc.bias: float64 \[8\] given, float32 \[8\] expected"),
         ({"fc.bias": None}, r"fc.bias: missing; float32 \[8\] expected"),
+        ({"fc.bias": torch.full((8,), float("nan"))}, r"fc.bias: finite numbers expected"),
         ({"fc.other": torch.ones(8)}, "fc.other: the model of this configuration has no such tensor"),
         ({"wte.weight": None}, r"wte.weight: missing; float32 \[11, 8\] expected"),
     ]:

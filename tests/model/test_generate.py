@@ -373,3 +373,9 @@ def test_no_gradient_is_kept_and_the_prompt_is_not_changed():
 def test_wrong_input_is_refused_at_the_call_not_at_the_first_token(idx, options, message):
     with pytest.raises(ValueError, match=message):
         generate(build(), idx, 5, **options)
+
+
+def test_of_probabilities_that_are_no_numbers_an_id_of_the_vocabulary_is_drawn():
+    p = torch.tensor([[math.nan] * 5, [0.2] * 5, [math.inf, 0, 0, 0, 0]])
+    ids = draw(p, torch.Generator().manual_seed(0))
+    assert ids.shape == (3,) and (ids >= 0).all() and (ids < 5).all()
