@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from experiment.errors import InputError, RunError, reason
 from experiment.files import Damaged, read_manifest, remove_leftovers, replacing, seal, verify, write_whole
+from experiment.terminal import printable
 
 FORMAT = 1
 FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
@@ -123,7 +124,7 @@ def load_checkpoint(run: Path, which: str | int = "last", *, optimizer: bool = T
             damages.append(f"{folder / step_name(step)}: damaged: {damage}")
             continue
         for damage in damages:
-            print(f"warning: {damage}; using step {step} instead", file=sys.stderr)
+            print(printable(f"warning: {damage}; using step {step} instead"), file=sys.stderr)
         return found
     raise InputError("\n".join(damages[:2]) + "; no other checkpoint to use")
 

@@ -16,7 +16,7 @@ from model.dropout import drop
 
 # Beyond any model that was ever trained, and small enough for its sizes to be counted in 64 bits.
 MOST = {"n_layer": 10_000, "n_head": 1_000_000, "n_embd": 10_000_000, "block_size": 10_000_000}
-MOST |= {"vocab_size": 100_000_000, "ngram": 64, "ngram_rows": 1_000_000_000}
+MOST |= {"vocab_size": 100_000_000, "ngram": 10_000, "ngram_rows": 1_000_000_000}
 
 
 @dataclass

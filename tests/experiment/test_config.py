@@ -284,7 +284,7 @@ def section(cls, **ranges):
         elif hint is bool:
             draws[name] = st.booleans()
         elif hint is int:
-            draws[name] = st.integers(257, 2**62)
+            draws[name] = st.integers(257, 2**62 if name in ("seed", "keep_mb") else 10_000)
         elif hint is float:
             draws[name] = st.floats(0, 1, exclude_min=True, exclude_max=True)
         elif hint is str:
