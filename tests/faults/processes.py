@@ -16,6 +16,7 @@ from tests.scripts import contents, typed_out
 
 ROOT = Path(__file__).parents[2]
 LONGEST = 300  # seconds that a process of a small run may take; one that takes more hangs
+HUNG = f"no end within {LONGEST} s"
 
 
 @dataclass
@@ -58,7 +59,12 @@ def process(*command: str, number: int | None = None, at: Moment | None = None) 
             except subprocess.TimeoutExpired:
                 struck = True
                 child.send_signal(number)
-        out, err = child.communicate(timeout=LONGEST)
+        try:
+            out, err = child.communicate(timeout=LONGEST)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            out, err = child.communicate()
+            err += HUNG
     finally:
         child.kill()
     return Ended(child.returncode, first + out, err, begun - started, time.perf_counter() - begun, struck)
@@ -73,7 +79,7 @@ def problems(ended: Ended, number: int | None) -> list[str]:
     if number == signal.SIGINT and not ended.out and ended.err.endswith("KeyboardInterrupt\n"):
         # Python's own start, some 20 ms, is not ours: up to the line by which train.py takes Ctrl-C into its hands
         traceback = "train.py" in ended.err and "    import signal\n" not in ended.err
-    return wrong + ["a traceback"] * traceback
+    return wrong + ["a traceback"] * traceback + [HUNG] * ended.err.endswith(HUNG)
 
 
 @dataclass

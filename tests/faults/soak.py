@@ -32,7 +32,7 @@ OPTIONS = {
     "train.save_every": 5,
     "attention.snapshots": 6,
 }
-FELL_BACK, MADE_AGAIN = "instead", "making the tokens again"
+FELL_BACK, MADE_AGAIN = "; using step", "making the tokens again"
 
 
 class Soak:
@@ -94,7 +94,7 @@ class Soak:
     def damage_one(self, run: Path, cache: Path, accidents: list):
         """Damages one file that a run can do without: it has an older checkpoint, or makes the file again."""
         saved = sorted(run.glob("checkpoints/step-*"))
-        later = [path for path in run.glob("snapshots/step-*") if saved and path.name > saved[-1].name]
+        later = [path for path in run.glob("snapshots/step-*") if not saved or path.name > saved[-1].name]
         kinds = {
             "checkpoint": [path for folder in saved[1:][-1:] for path in folder.iterdir()],
             "tokens": [path for path in cache.rglob("*") if path.is_file() and path.stat().st_size],
@@ -118,7 +118,7 @@ class Soak:
             "stopped": dict(sorted(self.signals.items())),
             "files_damaged": self.damaged.total(),
             "damaged": dict(sorted(self.damaged.items())),
-            "checkpoints_fallen_back": self.fell_back,
+            "times_fallen_back": self.fell_back,
             "tokens_made_again": self.made_again,
             "differences": len(self.wrong),
             "wrong": self.wrong,
