@@ -5,7 +5,6 @@ manifest.json. All numbers are little-endian.
 """
 
 import hashlib
-import json
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from experiment.errors import InputError
-from experiment.files import digest
+from experiment.files import digest, read_signed, signed
 
 FORMAT = 1
 
@@ -46,7 +45,7 @@ class Tokens:
         """Opens a shard. Raises InputError when it is missing, incomplete or damaged."""
         self.folder = Path(folder)
         try:
-            manifest = json.loads(own_file(self.folder, "manifest.json").read_text(encoding="utf-8"))
+            manifest = read_signed(own_file(self.folder, "manifest.json"))
             if manifest["format"] != FORMAT:
                 raise ValueError(f"format {FORMAT} expected")
             self.ids = self._open("tokens.bin", manifest, ("<u2", "<u4"))
@@ -131,7 +130,7 @@ def write_tokens(folder, tokenizer, pieces, *, ends: bool, n_bytes: int, workers
         "tokenizer_hash": tokenizer.hash,
         "n_bytes": n_bytes,
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    (folder / "manifest.json").write_text(signed(manifest), encoding="utf-8")
     return Tokens(folder)
 
 

@@ -5,8 +5,6 @@ The last word of every vocabulary but a few of tiktoken's is the end of text, wh
 """
 
 import codecs
-import hashlib
-import json
 import re
 import threading
 from pathlib import Path
@@ -15,7 +13,7 @@ import numpy as np
 
 from data.network import Background, reachable
 from experiment.errors import InputError
-from experiment.files import write_whole
+from experiment.files import read_signed, signature, signed, write_whole
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -57,7 +55,7 @@ class Tokenizer:
         self.end_of_text = end_of_text
         self.pattern = pattern
         self.vocab_size = len(tokens)
-        self.hash = hashlib.sha256(_canonical(self._body())).hexdigest()
+        self.hash = signature(self._body())
         self.byte_lengths = np.array([len(token) for token in tokens])  # (vocab_size,) UTF-8 bytes a token stands for
         self._encode_piece = self._character_encoder() if pattern is None else self._byte_pair_encoder()
 
@@ -102,23 +100,20 @@ class Tokenizer:
 
     def save(self, path):
         """Writes the whole vocabulary as plain JSON with its hash, all of it or nothing."""
-        write_whole(Path(path), json.dumps({**self._body(), "sha256": self.hash}, indent=0))
+        write_whole(Path(path), signed(self._body()))
 
     @classmethod
     def load(cls, path) -> "Tokenizer":
         """Reads what `save` wrote. Raises InputError when the file is missing, damaged or not a tokenizer."""
         try:
-            body = json.loads(Path(path).read_text(encoding="utf-8"))
-            stored = body.pop("sha256")
-            if hashlib.sha256(_canonical(body)).hexdigest() != stored:
-                raise InputError(f"{path}: damaged: its vocabulary does not match the sha256 written with it")
+            body = read_signed(Path(path))
             encoding = "utf-8" if body["pattern"] is None else "latin-1"
             tokens = [token.encode(encoding) for token in body["tokens"]]
             _check_vocabulary(body["name"], tokens, body["end_of_text"], body["pattern"])
             return cls(body["name"], tokens, body["end_of_text"], body["pattern"])
         except OSError as error:
             raise InputError(f"{path}: the tokenizer cannot be read: {error.strerror}") from error
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: not a tokenizer of glassgpt, or a damaged one ({error})") from error
 
     def _body(self) -> dict:
@@ -312,7 +307,3 @@ def _byte_alphabet() -> dict[int, str]:
 
 def _code_points(text: str) -> np.ndarray:
     return np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
-
-
-def _canonical(body: dict) -> bytes:
-    return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()

@@ -80,24 +80,45 @@ def flush(path: Path) -> None:
 # ---- manifests
 
 
+def signed(body: dict) -> str:
+    """The JSON text of `body` with a "sha256" of it."""
+    return json.dumps(body | {"sha256": signature(body)}, indent=1)
+
+
+def read_signed(path: Path) -> dict:
+    """What was `signed`, without its signature. Raises OSError, and ValueError where it is not what was written."""
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(body, dict) or body.pop("sha256", None) != signature(body):
+        raise ValueError("its content does not match the sha256 written with it")
+    return body
+
+
+def signature(body: dict) -> str:
+    """The SHA-256 of what JSON says, however it is laid out."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
 def seal(folder: Path, said: dict) -> None:
-    """Writes the manifest of `folder`: what is `said`, then size and SHA-256 of each file."""
+    """Writes the manifest of `folder`: what is `said`, then size and SHA-256 of each file; and its own."""
     flush(folder)  # the manifest last: where it is, the others are
     files = {
         path.name: {"bytes": path.stat().st_size, "sha256": digest(path)}
         for path in sorted(folder.iterdir())
         if path.name != MANIFEST
     }
-    (folder / MANIFEST).write_text(json.dumps(said | {"files": files}, indent=1), encoding="utf-8")
+    (folder / MANIFEST).write_text(signed(said | {"files": files}), encoding="utf-8")
 
 
 def read_manifest(folder: Path, format: int) -> dict:
     """The manifest of `folder`. Raises Damaged where it is none, names a file elsewhere, or is of another format."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise Damaged(f"{MANIFEST} cannot be read ({type(error).__name__})") from None
-    version = manifest.get("format") if isinstance(manifest, dict) else None
+        manifest = read_signed(folder / MANIFEST)
+    except (OSError, ValueError) as error:
+        raise Damaged(f"{MANIFEST} cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    version = manifest.get("format")
     if type(version) is int and version > format:
         raise Damaged(f"format {version} was written by a newer version, which is needed to read it")
     try:

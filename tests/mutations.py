@@ -139,12 +139,13 @@ def resealed(folder: Path) -> None:
             data = (folder / name).read_bytes()
             one |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         (folder / "manifest.json").write_text(json.dumps(manifest))
+        signed(folder / "manifest.json")
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         pass
 
 
 def signed(path: Path) -> None:
-    """Makes the checksum that a tokenizer.json carries right again, where it is still an object."""
+    """Makes the checksum that a tokenizer.json or manifest.json carries of itself right again."""
     try:
         body = json.loads(path.read_bytes())
         body.pop("sha256", None)

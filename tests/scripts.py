@@ -107,7 +107,7 @@ def contents(run: Path) -> dict[str, object]:
             found[name] = path.read_text()
         elif path.name == "state.json":
             state = json.loads(path.read_text(encoding="utf-8"))
-            state["progress"] |= dict.fromkeys(("seconds", "recording"))
+            state["progress"] |= dict.fromkeys(("seconds", "recording", "config"))  # the last is in config.yaml
             state["random"] |= dict.fromkeys(("python", "numpy"))  # which no run begins anew, and which none draws from
             found[name] = state
     return found

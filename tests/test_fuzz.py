@@ -266,6 +266,7 @@ def resign_shard(folder):
         one["sha256"] = mutations.hashlib.sha256(data).hexdigest()
         one["count"] = len(data) // np.dtype(one["dtype"]).itemsize
     (folder / "manifest.json").write_text(json.dumps(manifest))
+    mutations.signed(folder / "manifest.json")
 
 
 def model_reads(corpus):

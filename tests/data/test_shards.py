@@ -8,6 +8,7 @@ from data import shards as module
 from data.shards import AHEAD, MOST_WORKERS, ROUNDS, Batches, Tokens, permute, write_tokens
 from data.tokenizer import Tokenizer, char_tokenizer, train_bpe
 from experiment.errors import InputError
+from experiment.files import read_signed, signed
 
 LETTERS = char_tokenizer("abcdefghijklmnopqrstuvwxyz")
 END = LETTERS.end_of_text
@@ -282,12 +283,12 @@ def test_a_file_that_is_a_link_is_refused(tmp_path, name):
 def test_a_manifest_that_says_something_else_is_refused(tmp_path, place, value):
     shard(tmp_path / "shard", ["abc", "def"])
     path = tmp_path / "shard/manifest.json"
-    manifest = json.loads(path.read_text())
+    manifest = read_signed(path)
     where = manifest
     for key in place[:-1]:
         where = where[key]
     where[place[-1]] = value
-    path.write_text(json.dumps(manifest))
+    path.write_text(signed(manifest))
     with pytest.raises(InputError, match="not a complete token shard"):
         Tokens(tmp_path / "shard")
 
@@ -302,8 +303,8 @@ def test_ids_and_documents_that_no_text_has_are_refused_though_their_checksum_fi
     for starts in ([5, 1], [1, 99], [-3, 1]):
         path = tmp_path / "shard/documents.bin"
         np.array(starts, "<i8").tofile(path)
-        manifest = json.loads((tmp_path / "shard/manifest.json").read_text())
+        manifest = read_signed(tmp_path / "shard/manifest.json")
         manifest["files"]["documents.bin"]["sha256"] = module.digest(path)
-        (tmp_path / "shard/manifest.json").write_text(json.dumps(manifest))
+        (tmp_path / "shard/manifest.json").write_text(signed(manifest))
         with pytest.raises(InputError, match="its documents do not follow one another"):
             Tokens(tmp_path / "shard")

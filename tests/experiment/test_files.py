@@ -1,9 +1,20 @@
+import hashlib
 import json
 import os
 
 import pytest
 
-from experiment.files import Damaged, read_manifest, remove_leftovers, replacing, seal, verify, write_whole
+from experiment.files import (
+    Damaged,
+    read_manifest,
+    read_signed,
+    remove_leftovers,
+    replacing,
+    seal,
+    signed,
+    verify,
+    write_whole,
+)
 
 
 def sealed(folder, **files):
@@ -111,7 +122,7 @@ def test_a_file_elsewhere_is_refused_whatever_its_content(tmp_path):
         verify(folder, manifest, "a")
     for name in ("../a", str(tmp_path / "a"), "b/../../a", "b/a", "..", "."):
         moved = manifest | {"files": {name: manifest["files"]["a"]}}
-        (folder / "manifest.json").write_text(json.dumps(moved))
+        (folder / "manifest.json").write_text(signed(moved))
         with pytest.raises(Damaged, match="not one of ours"):
             read_manifest(folder, 1)
 
@@ -134,9 +145,37 @@ def test_a_file_elsewhere_is_refused_whatever_its_content(tmp_path):
 def test_a_manifest_of_another_shape_is_none(tmp_path, change):
     folder = sealed(tmp_path / "f", a=b"abc")
     manifest = read_manifest(folder, 1)
-    (folder / "manifest.json").write_text(json.dumps(manifest | change))
+    (folder / "manifest.json").write_text(signed(manifest | change))
     with pytest.raises(Damaged, match=r"manifest\.json is not one of ours"):
         read_manifest(folder, 1)
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"format": 2}))
+    (folder / "manifest.json").write_text(signed(manifest | {"format": 2}))
     with pytest.raises(Damaged, match="format 2 was written by a newer version"):
         read_manifest(folder, 1)
+
+
+def test_what_is_signed_is_what_was_written_to_the_last_bit(tmp_path):
+    path = tmp_path / "a.json"
+    body = {"format": 1, "best": True, "text": "ß\ud800", "files": {"a": {"bytes": 3}}}
+    path.write_text(signed(body))
+    assert read_signed(path) == body
+    content = path.read_bytes()
+    assert (
+        json.loads(content)["sha256"]
+        == hashlib.sha256(json.dumps(body, separators=(",", ":"), sort_keys=True).encode("ascii")).hexdigest()
+    )
+    unnoticed = 0
+    for position in range(len(content)):
+        for bit in range(8):
+            flipped = bytearray(content)
+            flipped[position] ^= 1 << bit
+            path.write_bytes(flipped)
+            try:
+                assert read_signed(path) == body  # a blank for a line break, an escape in other letters
+                unnoticed += 1
+            except ValueError:
+                continue
+    assert unnoticed < 60
+    for other in ("[]", "3", "{}", '{"sha256": ""}', "[" * 9999, json.dumps(body)):
+        path.write_text(other)
+        with pytest.raises(ValueError):
+            read_signed(path)
