@@ -34,29 +34,39 @@ def run_script(main):
     Ctrl-C ends with 130 and SIGTERM with 143, once what is half made has been removed. A closed pipe (`| head`) ends
     quietly with 0.
     """
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    stopped = []
+
+    def stop(number, frame):
+        stopped.append(128 + number)
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, stop)
+    if signal.getsignal(signal.SIGINT) in (signal.SIG_DFL, signal.default_int_handler):  # not under nohup
+        signal.signal(signal.SIGINT, stop)
     try:
         code = main() or 0
         sys.stdout.flush()
-    except Problem as problem:
-        code = told(problem, problem.exit_code)
-    except KeyboardInterrupt:
-        code = 130
-    except BrokenPipeError:
-        sys.stdout = None  # what is left in its buffer has nowhere to go
-        code = 0
-    except OSError as error:
-        if error.filename is None:  # stdout, whose buffer would be written once more at the end
-            sys.stdout = None
-        code = told(system_error(error))
-    except (MemoryError, RuntimeError) as error:
-        if not out_of_memory(error):
-            raise
-        code = told("out of memory")
+    except Exception as error:
+        # what stop raised may have come out of an import as another error
+        code = stopped[0] if stopped else explained(error)
     gc.freeze()  # all of it goes with the process: collecting what torch has made, piece by piece, takes 0.3 s
     sys.exit(code)
+
+
+def explained(error: Exception) -> int:
+    """Tells a person what went wrong and returns the exit code. Raises what is nobody's fault but the program's."""
+    if isinstance(error, Problem):
+        return told(error, error.exit_code)
+    if isinstance(error, BrokenPipeError):
+        sys.stdout = None  # what is left in its buffer has nowhere to go
+        return 0
+    if isinstance(error, OSError):
+        if error.filename is None:  # stdout, whose buffer would be written once more at the end
+            sys.stdout = None
+        return told(system_error(error))
+    if out_of_memory(error):
+        return told("out of memory")
+    raise error
 
 
 def told(text: object, code: int = 1) -> int:

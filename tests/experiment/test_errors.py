@@ -37,7 +37,6 @@ FULL = OSError(errno.ENOSPC, "No space left on device", "runs/a/samples.txt")
         (RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"), 1, "error: out of memory\n"),
         (torch.OutOfMemoryError("CUDA out of memory"), 1, "error: out of memory\n"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), 1, "error: out of memory\n"),
-        (KeyboardInterrupt(), 130, ""),
         (BrokenPipeError(), 0, ""),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
@@ -58,16 +57,31 @@ def test_a_defect_of_ours_is_not_passed_off_as_something_else():
         typed(main)
 
 
-def test_sigterm_lets_what_is_half_made_be_removed():
+class Imported:
+    """As in a module that is being imported: Python makes a RuntimeError of what is raised here."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __set_name__(self, owner, name):
+        signal.raise_signal(self.number)
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "wrapped"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_lets_what_is_half_made_be_removed(number, code, wrapped):
     removed = []
 
     def main():
         try:
-            signal.raise_signal(signal.SIGTERM)
+            if wrapped:
+                type("Module", (), {"name": Imported(number)})
+            signal.raise_signal(number)
         finally:
             removed.append("half")
 
-    assert typed(main).code == 143 and removed == ["half"]
+    done = typed(main)
+    assert (done.code, done.out, done.err) == (code, "", "") and removed == ["half"]
 
 
 def test_what_the_machine_did_not_have_is_said_with_what_is_safe_and_what_to_do():
