@@ -108,6 +108,7 @@ def contents(run: Path) -> dict[str, object]:
         elif path.name == "state.json":
             state = json.loads(path.read_text(encoding="utf-8"))
             state["progress"] |= dict.fromkeys(("seconds", "recording"))
+            state["progress"]["config"]["data"]["cache"] = None  # a place, as in config.yaml
             state["random"] |= dict.fromkeys(("python", "numpy"))  # which no run begins anew, and which none draws from
             found[name] = state
     return found
