@@ -29,7 +29,8 @@ Every key of the configuration is an option: --section.key value, or --section.k
 
 
 # What a resumed run may change: how long it goes on, how often it looks up and where its text lies (check_text sees
-# whether it is the same), never what a step computes.
+# whether it is the same), never what a step computes. A micro-batch changes how that is rounded, and lets a run go on
+# that has run out of memory.
 CHANGEABLE = {"steps", "eval_every", "eval_tokens", "save_every", "log_every", "max_bad_steps", "micro_batch_size"}
 CHANGEABLE = {f"train.{key}" for key in CHANGEABLE} | {"attention.snapshots", "attention.keep_mb"}
 CHANGEABLE |= {"data.source", "data.cache", "wandb.mode", "wandb.project"}
