@@ -39,9 +39,9 @@ def save_checkpoint(
     """Writes `checkpoints/step-NNNNNN` of the run, all of it or nothing, and makes it `last` and, with `best`, `best`.
 
     Tensors may be on any device and may share memory (tied weights are stored once); `state` is anything JSON can hold.
-    Keeps the best, the last and the one before the last, so that there is something to go back to; older ones are
-    removed once this one has been read back and verified. Raises RunError when the disk is full (that is known before
-    anything is written) or refuses; what was there is then untouched.
+    Keeps the best, the last and the newest whole one before it, so that there is something to go back to; older ones
+    are removed once this one has been read back and verified. Raises RunError when the disk is full (which is known
+    before anything is written) or refuses; what was there is then untouched.
     """
     folder = run / "checkpoints"
     target = folder / step_name(step)
@@ -57,14 +57,14 @@ def save_checkpoint(
             save_file(optimizer, beside / "optimizer.safetensors")
             (beside / "state.json").write_text(text, encoding="utf-8")
             seal(beside, {"format": FORMAT, "step": step, "best": best})
-        for name in FILES:
-            verify(target, read_manifest(target, FORMAT), name)
+        verify_files(target)
         earlier = [one for one in steps_in(folder) if one < step]
         best_step = step if best else max((one for one in earlier if was_best(folder / step_name(one))), default=None)
         if best_step is not None:
             write_whole(folder / "best", f"{best_step}\n")
         write_whole(folder / "last", f"{step}\n")
-        for one in set(steps_in(folder)) - {step, best_step, *earlier[:1]}:
+        spare = next((one for one in earlier if is_whole(folder / step_name(one))), None)
+        for one in set(steps_in(folder)) - {step, best_step, spare}:
             # renamed first, so that one half removed is never taken for a checkpoint
             (folder / step_name(one)).rename(folder / f"tmp-old-{step_name(one)}")
         remove_leftovers(folder)
@@ -74,6 +74,21 @@ def save_checkpoint(
             f"{target}: could not be written: {reason(error)}. Checkpoints that are whole: {whole}. "
             f"Mend that, then go on with --resume {run}"
         ) from None
+
+
+def verify_files(folder: Path):
+    """Raises Damaged where one of a checkpoint's files is not what was written."""
+    manifest = read_manifest(folder, FORMAT)
+    for name in FILES:
+        verify(folder, manifest, name)
+
+
+def is_whole(folder: Path) -> bool:
+    try:
+        verify_files(folder)
+    except Damaged:
+        return False
+    return True
 
 
 def check_room(folder: Path, needed: int):

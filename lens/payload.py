@@ -1,6 +1,7 @@
 """What the attention explorer carries: readings and what is known of the run, packed small as JSON."""
 
 import math
+import sys
 import zlib
 from pathlib import Path
 
@@ -191,7 +192,7 @@ def _finite(metrics: dict) -> dict:
     return {
         name: round(value, 6)
         for name, value in metrics.items()
-        if isinstance(value, int | float) and math.isfinite(value)
+        if isinstance(value, int | float) and abs(value) <= sys.float_info.max
     }
 
 

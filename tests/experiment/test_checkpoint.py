@@ -190,6 +190,16 @@ def test_the_best_the_last_and_the_one_before_it_are_kept_and_found(tmp_path):
     assert torch.equal(load_checkpoint(tmp_path, "best").model["fc.weight"], nets[20].fc.weight)
 
 
+def test_a_damaged_one_is_not_kept_in_place_of_a_whole_one(tmp_path):
+    for step in (10, 20):
+        save(tmp_path, step)
+    damage(folder(tmp_path, 20) / "state.json", "flip")
+    save(tmp_path, 30)
+    assert kept(tmp_path) == [10, 30]
+    save(tmp_path, 40)
+    assert kept(tmp_path) == [30, 40]
+
+
 def damage(path, how):
     content = bytearray(path.read_bytes())
     if how == "flip":
@@ -275,9 +285,10 @@ def test_a_checkpoint_put_under_another_step_or_linked_from_elsewhere_is_damage(
     with pytest.raises(InputError, match=r"state.json is missing"):
         load_checkpoint(tmp_path)
     save(tmp_path, 20)
-    folder(tmp_path, 20).rename(tmp_path / "elsewhere")
-    folder(tmp_path, 20).symlink_to(tmp_path / "elsewhere")
-    assert steps_in(tmp_path / "checkpoints") == [10]
+    save(tmp_path, 30)
+    folder(tmp_path, 30).rename(tmp_path / "elsewhere")
+    folder(tmp_path, 30).symlink_to(tmp_path / "elsewhere")
+    assert steps_in(tmp_path / "checkpoints") == [20]
 
 
 def test_to_sample_the_optimizer_is_not_read(tmp_path):

@@ -5,7 +5,7 @@ import re
 import numpy as np
 from safetensors.numpy import load_file
 
-from data.tokenizer import Tokenizer
+from data.tokenizer import PATTERN, Tokenizer
 from lens.images import COLOURS, SIGNED
 from tests.lens.fabricated import STORY, rewrite_snapshot, write_run
 from tests.lens.infile import effects, lens_readings, part_readings, predictions, printed, rows_of, seen, signs
@@ -278,7 +278,8 @@ def test_a_predicted_token_is_shown_and_never_run(explore, tmp_path):
     write_run(run, steps=(0, 5))
     hostile = ["<img src=x onerror=\"document.title='run'\">", "</script>", "\u202eleft", "👩‍🚀", "\x1b", "", "&amp;"]
     tokens = [hostile[id % len(hostile)].encode() + str(id).encode() for id in range(33)]
-    Tokenizer("char", tokens, end_of_text=32).save(run / "tokenizer.json")
+    others = [bytes([byte]) for byte in range(256) if bytes([byte]) not in tokens]
+    Tokenizer("bpe", [*tokens, *others, b""], len(tokens) + len(others), PATTERN).save(run / "tokenizer.json")
     page = opened(explore, run, "#query=2")
     read = "".join(cell for row in texts(page, ".lens tbody tr") for cell in row)
     for token in (hostile[0].replace(" ", "␣"), "</script>", "⟨202E⟩left", "👩⟨200D⟩🚀", "␛", "&amp;"):

@@ -168,6 +168,7 @@ def test_a_loss_that_is_no_number_is_left_out(tmp_path):
     write_run(tmp_path / "run")
     with (tmp_path / "run/metrics.jsonl").open("a") as file:
         file.write('{"step": 201, "train_loss": NaN}\n{"step": 202, "train_loss": null}\n')
+        file.write('{"step": 203, "train_loss": 1' + "0" * 400 + "}\n")
     assert data_of(build_page(tmp_path / "run"))["losses"][-1]["step"] == 200
 
 
