@@ -127,7 +127,7 @@ def changed(random, path: Path) -> None:
     way = random.choice([blindly, *ways.get(path.suffix, []) * 2])
     try:
         path.write_bytes(way(random, data))
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, SafetensorError):
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError, SafetensorError):
         path.write_bytes(blindly(random, data))  # of what was changed before, and has no structure any more
 
 
