@@ -77,7 +77,7 @@ def what_to_lower(config, room: int | None) -> str:
         model = GPT(m)
     held, optimizer, a_row = memory_estimate(model, replace(t, micro_batch_size=1)).values()
     held += optimizer
-    rows = min(now - 1, (room * 2 // 3 - held) // a_row)  # the estimate may be a third too low
+    rows = min(now - 1, (room // 2 - held) // a_row)  # half is kept free: memory is lost between the pieces
     while rows > 0 and t.batch_size % rows:
         rows -= 1
     if rows > 0:
