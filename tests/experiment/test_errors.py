@@ -80,7 +80,11 @@ def test_a_signal_lets_what_is_half_made_be_removed(number, code, wrapped):
         finally:
             removed.append("half")
 
-    done = typed(main)
+    before = signal.signal(number, signal.SIG_DFL)  # which it is not where the tests run in the background
+    try:
+        done = typed(main)
+    finally:
+        signal.signal(number, before)
     assert (done.code, done.out, done.err) == (code, "", "") and removed == ["half"]
 
 

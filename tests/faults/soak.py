@@ -36,7 +36,7 @@ FELL_BACK, MADE_AGAIN = "; using step", "making the tokens again"
 
 
 class Soak:
-    """What has happened up to now, and the round with the most accidents, for the picture."""
+    """What has happened up to now, and the round with accidents at the most steps, for the picture."""
 
     def __init__(self, out: Path, seed: int):
         self.out, self.seed, self.draw = out, seed, random.Random(seed)
@@ -61,7 +61,7 @@ class Soak:
             wrong += [f"{name} on one side only" for name in set(files(run)) ^ set(whole.files)]
         self.wrong += [f"round {self.rounds}: {one}" for one in wrong]
         if not wrong:
-            if not self.most or len(accidents) > len(self.most[0]):
+            if not self.most or len(dict(accidents)) > len(dict(self.most[0])):
                 self.most = accidents, train_losses(folder / "unbroken"), train_losses(run)
             shutil.rmtree(folder)
 
@@ -125,7 +125,7 @@ class Soak:
         }
 
     def draw_curves(self):
-        """The round with the most accidents: both losses, one upon the other, and their difference."""
+        """The round with accidents at the most steps: both losses, one upon the other, and their difference."""
         import matplotlib
 
         matplotlib.use("Agg")
