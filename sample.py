@@ -3,9 +3,9 @@
 import random
 import sys
 
-from experiment.errors import InputError, run_script
-from experiment.run import Arguments, find_run, load_trained, read_data_summary
-from experiment.terminal import printable, use_utf8
+from common.errors import InputError, run_script
+from common.terminal import printable, use_utf8
+from experiment.folder import Arguments, find_run, load_trained, read_data_summary
 
 # Parameters. One token is too little work in a smaller model for several threads to share: they would wait for each
 # other more than they compute, and for whole seconds where another program holds a core.

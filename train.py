@@ -22,21 +22,21 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from common.errors import InputError, RunError, run_script
+from common.files import write_whole
+from common.terminal import printable, use_utf8
+from config import dump_config, help_text, load_config
 from data.corpus import load_corpus
 from data.shards import Batches
 from data.tokenizer import Tokenizer
 from experiment.checkpoint import load_into, save_checkpoint
-from experiment.config import dump_config, help_text, load_config
-from experiment.errors import InputError, RunError, run_script
-from experiment.files import write_whole
+from experiment.folder import RUNS, new_run_folder
 from experiment.lock import locked
-from experiment.run import RUNS, new_run_folder
+from experiment.log import Tracker
 from experiment.start import USAGE, check_text, last_checkpoint, open_run, parse_arguments, resolve
-from experiment.terminal import printable, use_utf8
-from experiment.tracking import Tracker
-from experiment.training_state import check_progress, restore_training, training_state
-from lens.images import head_image
-from lens.page import build_page
+from experiment.state import check_progress, restore_training, training_state
+from lens.explorer.images import head_image
+from lens.explorer.page import build_page
 from lens.record import Recorder, make_prompts, read_heads
 from model import GPT
 from training.device import pick_compile

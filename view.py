@@ -5,9 +5,9 @@ import sys
 import webbrowser
 from pathlib import Path
 
-from experiment.errors import InputError, RunError, reason, run_script
-from experiment.run import Arguments, find_run, load_trained, read_data_summary
-from experiment.terminal import use_utf8
+from common.errors import InputError, RunError, reason, run_script
+from common.terminal import use_utf8
+from experiment.folder import Arguments, find_run, load_trained, read_data_summary
 
 USAGE = """\
 Open a run's attention explorer: one HTML file that needs no network. stdout is the path of what was written.
@@ -43,12 +43,12 @@ def main():
         return
     run = None if args.example else find_run(args.run)
     # imported only now, for torch takes a second: neither --help nor a wrong option waits for it
-    from lens.page import render
-    from lens.payload import payload, run_payload
+    from lens.explorer.page import render
+    from lens.explorer.payload import payload, run_payload
     from lens.snapshots import readings_of
 
     if run is None:
-        from lens.examples import examples
+        from lens.explorer.examples import examples
 
         readings = examples()
     else:
@@ -76,7 +76,7 @@ def write_page(page: str, out: str | None, run: Path | None) -> Path:
 
 def write_png(readings: list, folder: Path) -> None:
     """Writes the maps as pictures, prints the folder and, on stderr, their number. Raises InputError."""
-    from lens.images import write_pictures
+    from lens.explorer.images import write_pictures
 
     try:
         written = write_pictures(readings, folder)

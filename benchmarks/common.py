@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from experiment.errors import InputError, RunError, run_script
-from experiment.run import Arguments
+from common.errors import InputError, RunError, run_script
+from experiment.folder import Arguments
 
 ROOT = Path(__file__).resolve().parent.parent
 POLL_SECONDS = 0.01  # how often a process that is watched is looked at: the error of its times
@@ -78,7 +78,7 @@ def write_text(path: Path, source: str | None, n_bytes: int) -> Path:
         except ValueError as error:
             raise InputError(f"--text {source}: not UTF-8 ({error})") from None
     else:
-        from data.tales import stories
+        from data.tales.stories import stories
 
         found, size = [], 0
         for story in stories(sys.maxsize):

@@ -15,7 +15,7 @@ from functools import partial
 
 from benchmarks import common
 from benchmarks.common import Worker, median
-from experiment.errors import InputError
+from common.errors import InputError
 
 TRIAL_SECONDS = 1.0
 PARTS = 8
@@ -112,7 +112,7 @@ def shape_of(size: str, context: int) -> dict:
         return {"vocab_size": 50257, "n_layer": 12, "n_head": 12, "n_embd": 768, "block_size": context, "ours": gpt2}
     from dataclasses import asdict
 
-    from experiment.config import load_config
+    from config import load_config
 
     config = load_config("small.yaml")
     shape = asdict(config.model) | {"vocab_size": config.data.vocab_size, "block_size": context}

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks import common
 from benchmarks.common import Worker, median
-from experiment.errors import InputError, RunError
+from common.errors import InputError, RunError
 
 VOCABULARY, LEARN_BYTES = 1024, 10_000_000
 BLOCK, PIECE = 16 << 20, 64 << 10

@@ -9,7 +9,7 @@ import tempfile
 
 from benchmarks import common
 from benchmarks.common import median, run_process
-from experiment.errors import RunError
+from common.errors import RunError
 
 TOLD = re.compile(r"recording attention took ([\d.]+) s, ([\d.]+)%")
 

@@ -290,7 +290,7 @@ def build_products(task: Task):
 
 def measure_muon(device: str, repeats: int) -> dict[str, dict]:
     """By configuration that has Muon: milliseconds of a step, and Muon's part of it."""
-    from experiment.config import FOLDER, load_config
+    from config import FOLDER, load_config
 
     found = {}
     for path in sorted(FOLDER.glob("*.yaml")):
@@ -334,7 +334,7 @@ def configured_step(path, device: str):
     """A step of a configuration on random tokens, not compiled; its optimizers; the configuration."""
     import numpy as np
 
-    from experiment.config import load_config
+    from config import load_config
     from model import GPT
     from training.device import pick_dtype
 

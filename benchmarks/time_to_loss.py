@@ -21,8 +21,8 @@ from pathlib import Path
 
 from benchmarks import common
 from benchmarks.common import median, run_process
-from experiment.config import find
-from experiment.errors import InputError
+from common.errors import InputError
+from config import find
 
 # What nanoGPT's README gives for a CPU. The steps are --steps.
 NANOGPT = "--device=cpu --compile=False --eval_iters=20 --log_interval=100 --block_size=64 --batch_size=12 --n_layer=4"

@@ -19,12 +19,12 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from data import tales
+from common.errors import InputError, RunError
 from data.shards import Tokens, own_file, write_tokens
 from data.sources import Source, open_source
 from data.spool import Part, Spool
+from data.tales import stories as tales
 from data.tokenizer import Tokenizer, UnknownCharacter, char_tokenizer, tiktoken_tokenizer, train_bpe
-from experiment.errors import InputError, RunError
 
 FORMAT = 1
 
@@ -242,7 +242,7 @@ def _sweep(caches: Path):
 def _tales_source(config: DataConfig) -> Source:
     """The stories to train on, then those to validate on, drawn further down the same sequence."""
     n_val = max(1, round(config.stories * config.val_fraction / (1 - config.val_fraction)))
-    grammar = [Path(tales.__file__), Path(tales.__file__).with_name("tales_grammar.py")]
+    grammar = [Path(tales.__file__), Path(tales.__file__).with_name("grammar.py")]
     content = hashlib.sha256(b"".join(path.read_bytes() for path in grammar)).hexdigest()
     return Source(
         lambda: ((story.text, True) for story in tales.stories(config.stories + n_val)),

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from data.network import Background
+from common.errors import InputError
+from common.network import Background
 from data.sources import Source, import_datasets, texts
-from experiment.errors import InputError
 
 # What text comes in, and no more: of the others one unpickles what it finds in an archive, be it with torch's limits.
 KINDS = ("parquet", "json", "csv", "text", "arrow")

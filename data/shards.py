@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from experiment.errors import InputError
-from experiment.files import digest, read_signed, signed
+from common.errors import InputError
+from common.files import digest, read_signed, signed
 
 FORMAT = 1
 

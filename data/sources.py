@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from experiment.errors import InputError
+from common.errors import InputError
 
 TEXT, TABLES = (".txt", ".md"), (".jsonl", ".csv", ".parquet")
 KNOWN = ", ".join((*TEXT, *TABLES))

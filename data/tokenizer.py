@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data.network import Background, reachable
-from experiment.errors import InputError
-from experiment.files import read_signed, signature, signed, write_whole
+from common.errors import InputError
+from common.files import read_signed, signature, signed, write_whole
+from common.network import Background, reachable
 
 END_OF_TEXT = "<|endoftext|>"
 

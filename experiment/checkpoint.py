@@ -16,9 +16,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from experiment.errors import InputError, RunError, reason
-from experiment.files import Damaged, read_manifest, remove_leftovers, replacing, seal, verify, write_whole
-from experiment.terminal import printable
+from common.errors import InputError, RunError, reason
+from common.files import Damaged, read_manifest, remove_leftovers, replacing, seal, verify, write_whole
+from common.terminal import printable
 
 FORMAT = 1
 FILES = ("model.safetensors", "optimizer.safetensors", "state.json")

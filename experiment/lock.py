@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from experiment.errors import RunError
+from common.errors import RunError
 
 NAME = ".lock"
 

@@ -5,11 +5,11 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from common.errors import InputError
+from common.files import remove_leftovers
+from config import Config, changed_keys, load_config, parse_overrides
 from experiment.checkpoint import Checkpoint, load_checkpoint, steps_in
-from experiment.config import Config, changed_keys, load_config, parse_overrides
-from experiment.errors import InputError
-from experiment.files import remove_leftovers
-from experiment.run import Arguments, find_run, read_data_summary
+from experiment.folder import Arguments, find_run, read_data_summary
 from training.device import make_deterministic, pick_device, pick_dtype
 
 USAGE = """\

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.generate import evaluating
+from model.generation import evaluating
 
 LIKELIEST = 5  # next tokens that are kept for each position
 

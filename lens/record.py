@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from experiment.errors import InputError
-from experiment.files import remove, replacing, seal, write_whole
+from common.errors import InputError
+from common.files import remove, replacing, seal, write_whole
 from lens.effects import effects
 from lens.patterns import head_scores
 from lens.snapshots import ATTENTION, FORMAT, RECORDED, WEIGHTS, json_lines, read_text
-from model.generate import evaluating
+from model.generation import evaluating
 
 MAX_TOKENS = 64  # of a prompt: a map of 64 x 64 can still be read cell by cell
 SONG_TOKENS = 72  # of a story up to the end of its second singing: at a token a word none takes less than 65
@@ -65,7 +65,7 @@ def make_prompts(
     """The prompts of a run: `texts`; or of tales a story and its song, of other text a validation passage and a random
     sequence, twice; and a short sentence.
 
-    stories: of tales, validation stories (data.tales.Story); the one that sings most of its song again is taken. Each
+    stories: of tales, validation stories (tales.Story); the one that sings most of its song again is taken. Each
     prompt has at most 64 tokens (with a song 72) and at most block_size; where no song is sung twice in so few, the
     prompts are those of other text. Where the text has several documents a prompt begins, as each of them does, after
     an end-of-text token. Raises InputError for a character that the tokenizer does not know.
@@ -106,7 +106,7 @@ def make_prompts(
 
 
 def song_prompt(story, tokenizer) -> Prompt | None:
-    """A story (data.tales.Story) up to the token after what is sung again of its song; None for less than four words.
+    """A story (tales.Story) up to the token after what is sung again of its song; None for less than four words.
 
     Where a song begins again is the story's choice, so the first word sung again is the one before the forced ones.
     """

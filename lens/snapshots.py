@@ -10,8 +10,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from experiment.errors import InputError
-from experiment.files import Damaged, read_manifest, verify
+from common.errors import InputError
+from common.files import Damaged, read_manifest, verify
 from lens.patterns import head_scores
 
 FORMAT = 1

@@ -1,6 +1,6 @@
 """The model: pure PyTorch, no files, no logging, no text."""
 
-from model.generate import generate
+from model.generation import generate
 from model.gpt import GPT, GPTConfig
 
 __all__ = ["GPT", "GPTConfig", "generate"]

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.dropout import drop
+from model.cpu import drop
 
 
 def causal_mask(queries: int, keys: int, device=None) -> Tensor:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.attention import MultiHeadAttention, rotary_angles
-from model.dropout import drop
+from model.cpu import drop
 
 # Beyond any model that was ever trained, and small enough for its sizes to be counted in 64 bits.
 MOST = {"n_layer": 10_000, "n_head": 1_000_000, "n_embd": 10_000_000, "block_size": 10_000_000}

@@ -7,7 +7,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
-from tests.scripts import run_train, small_options
+from tests.helpers.scripts import run_train, small_options
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from experiment.errors import InputError
+from common.errors import InputError
 from model import GPT, generate
-from model.generate import evaluating
+from model.generation import evaluating
 from training.config import TrainConfig
 from training.device import autocast
 

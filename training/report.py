@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 
-from experiment.errors import out_of_memory, system_error
+from common.errors import out_of_memory, system_error
 from model import GPT
 from training.config import TrainConfig
 from training.memory import memory_estimate, what_to_lower

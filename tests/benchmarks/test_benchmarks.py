@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import common, generation, preparation, recording, startup, step, time_to_loss
-from tests.scripts import typed
+from tests.helpers.scripts import typed
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_times_and_losses_are_medians_and_the_target_is_where_the_last_peer_ends
 
 def test_the_classic_recipe_on_our_code_is_the_one_of_the_peers():
     from benchmarks import peers
-    from experiment.config import load_config
+    from config import load_config
 
     keys = time_to_loss.CLASSIC.split()
     config = load_config("classic.yaml", [("train.steps", "2000"), *zip(keys[::2], keys[1::2], strict=True)])

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from benchmarks import common, time_to_loss
-from experiment.errors import InputError, RunError
-from tests.scripts import typed
+from common.errors import InputError, RunError
+from tests.helpers.scripts import typed
 
 BENCHMARKS = ("time_to_loss", "step", "generation", "preparation", "startup", "recording")
 

@@ -8,12 +8,12 @@ import types
 import numpy as np
 import pytest
 
+from common.errors import InputError, RunError
+from config import load_config
 from data import corpus as module
-from data import tales
 from data.corpus import DataConfig, load_corpus
 from data.shards import Batches
-from experiment.config import load_config
-from experiment.errors import InputError, RunError
+from data.tales import stories as tales
 
 WORDS = [
     "the",

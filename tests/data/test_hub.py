@@ -9,19 +9,19 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from common.errors import InputError
 from data import hub as module
 from data.corpus import DataConfig
 from data.hub import open_hub
 from data.sources import open_source
-from experiment.errors import InputError
-from tests.data.hub_stand_in import COMMIT, hub
+from tests.helpers.hub_stand_in import COMMIT, hub
 
 # huggingface_hub reads its endpoint when it is imported, so each of these is a process of its own.
 CHILD = """
 import json, sys
 from data.corpus import DataConfig
 from data.sources import open_source
-from experiment.errors import InputError
+from common.errors import InputError
 for options in json.loads(sys.argv[1]):
     try:
         source = open_source(DataConfig(**options), print)
@@ -186,7 +186,7 @@ def test_archives_whose_members_would_be_unpickled_are_refused(tmp_path):
 
 
 def test_the_revision_is_written_to_the_run_and_a_resumed_one_asks_for_no_other(tmp_path):
-    from tests.watched import ROOT
+    from tests.helpers.watched import ROOT
 
     rows = "".join(json.dumps({"text": f"The cat number {number} sat on the mat.\n"}) + "\n" for number in range(60))
     options = ["--config", "tiny.yaml", "--data.source", "hub:owner/tales", "--data.cache", tmp_path / "cache"]

@@ -4,11 +4,11 @@ import time
 import numpy as np
 import pytest
 
+from common.errors import InputError
+from common.files import read_signed, signed
 from data import shards as module
 from data.shards import AHEAD, MOST_WORKERS, ROUNDS, Batches, Tokens, permute, write_tokens
 from data.tokenizer import Tokenizer, char_tokenizer, train_bpe
-from experiment.errors import InputError
-from experiment.files import read_signed, signed
 
 LETTERS = char_tokenizer("abcdefghijklmnopqrstuvwxyz")
 END = LETTERS.end_of_text

@@ -10,9 +10,9 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from common.errors import InputError
 from data.corpus import DataConfig
 from data.sources import open_source, read_text
-from experiment.errors import InputError
 
 STRANGE = "Trời ơi\r\n中文 🦊\u0301\0\x1c\u2028 שלום\rend"
 

@@ -5,8 +5,8 @@ from math import exp, log
 
 import pytest
 
-from data.tales import FORCED_KINDS, TALES, Draw, Grammar, Refrain, Rule, read_story, stories, walk
-from data.tales_grammar import RULES, WORDS
+from data.tales.grammar import RULES, WORDS
+from data.tales.stories import FORCED_KINDS, TALES, Draw, Grammar, Refrain, Rule, read_story, stories, walk
 
 SMALL = Grammar(
     {

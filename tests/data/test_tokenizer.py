@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import models, pre_tokenizers, trainers
 
+from common.errors import InputError
 from data import tokenizer as module
 from data.tokenizer import (
     END_OF_TEXT,
@@ -26,7 +27,6 @@ from data.tokenizer import (
     tiktoken_tokenizer,
     train_bpe,
 )
-from experiment.errors import InputError
 
 PROSE = (
     "It was the best of times, it was the worst of times; it wasn't 1789 yet.\r\n\r\n"

@@ -14,11 +14,11 @@ import pytest
 import torch
 from torch import nn
 
+from common.errors import InputError, RunError
+from common.files import signed
 from experiment import checkpoint as checkpoints
 from experiment.checkpoint import load_checkpoint, load_into, save_checkpoint, steps_in
-from experiment.errors import InputError, RunError
-from experiment.files import signed
-from experiment.training_state import random_state, restore_random_state, restore_training, training_state
+from experiment.state import random_state, restore_random_state, restore_training, training_state
 
 ROOT = Path(__file__).parents[2]
 
@@ -433,7 +433,7 @@ sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 import torch
 from experiment.checkpoint import save_checkpoint
-from experiment.errors import RunError
+from common.errors import RunError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 run = Path({str(tmp_path)!r})
 save_checkpoint(run, 1, model={{"w": torch.zeros(10)}}, optimizer={{}}, state={{}}, best=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from experiment.errors import RunError
+from common.errors import RunError
 from experiment.lock import locked
-from tests.scripts import run_train
+from tests.helpers.scripts import run_train
 
 ROOT = Path(__file__).parents[2]
 HOLDING = """

@@ -3,10 +3,10 @@ import json
 import pytest
 import torch
 
+from config import load_config
 from data.corpus import load_corpus
-from experiment.config import load_config
 from model import GPT
-from tests.scripts import contents, metrics, run_train
+from tests.helpers.scripts import contents, metrics, run_train
 
 pytestmark = pytest.mark.usefixtures("short_samples")
 

@@ -11,7 +11,7 @@ from torch import nn
 from lens.effects import ablation, effects
 from lens.record import read
 from model import GPT, GPTConfig
-from tests.lens.by_hand import TOKENS, induction_model, say
+from tests.helpers.by_hand import TOKENS, induction_model, say
 
 OPTIONS = [
     {},

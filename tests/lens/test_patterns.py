@@ -16,7 +16,7 @@ from lens.patterns import (
     sink_rate,
 )
 from lens.record import trace
-from tests.lens.by_hand import END, TOKENS, induction_model, say
+from tests.helpers.by_hand import END, TOKENS, induction_model, say
 
 T, PERIOD, OFFSET = 9, 4, 1  # an end-of-text, then a sequence of four said twice
 

@@ -8,17 +8,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from data.tales import stories
+from common.errors import InputError
+from data.tales.stories import stories
 from data.tokenizer import char_tokenizer, train_bpe
 from experiment.checkpoint import load_checkpoint, load_into
-from experiment.errors import InputError
-from experiment.run import load_trained
+from experiment.folder import load_trained
 from lens.effects import effects
 from lens.patterns import head_metrics
 from lens.record import AttentionConfig, Recorder, make_prompts, read, read_heads, song_prompt, trace
 from lens.snapshots import snapshot_files
 from model import GPT, GPTConfig
-from tests.lens.fabricated import measures
+from tests.helpers.fabricated import measures
 
 TEXT = "The owl slept. The old fox lost a red kite by the mill! Where is it? He ran far. " * 20
 TOKENIZER = char_tokenizer(set(TEXT))

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from model import GPT, GPTConfig, decode
 from model.decode import Decoder, product
-from model.generate import KVCache
+from model.generation import KVCache
 
 BASE = {"vocab_size": 13, "n_layer": 2, "n_head": 2, "n_embd": 16, "block_size": 8}
 # Each key of the model's configuration, with what differs from the default. A new key has its place here.

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from model import GPT, GPTConfig
-from model.generate import KVCache
+from model.generation import KVCache
 from model.gpt import MLP, make_norm
-from model.unfilled import Unfilled
+from model.weights import Unfilled
 
 TINY = {"vocab_size": 11, "n_layer": 2, "n_head": 2, "n_embd": 8, "block_size": 6}
 

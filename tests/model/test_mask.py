@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from model import GPT, GPTConfig
-from model.generate import KVCache
+from model.generation import KVCache
 from model.gpt import NgramEmbedding
 
 T = 8

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from data.tales import Forced, Story
+from common.errors import InputError
+from data.tales.stories import Forced, Story
 from data.tokenizer import char_tokenizer
-from experiment.errors import InputError
 from model import GPT, GPTConfig
 from training.config import TrainConfig
 from training.evaluate import (

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from config import Config
 from data.corpus import DataConfig
-from experiment.config import Config
 from lens.record import AttentionConfig
 from model import GPT, GPTConfig
 from training.config import TrainConfig

@@ -1,0 +1,95 @@
+"""One family of errors for what a person can mend, caught once in each script.
+
+This module imports nothing of the project but another leaf, so every part of it may raise these.
+"""
+
+import errno
+import gc
+import signal
+import sys
+
+from common.terminal import printable
+
+
+class Problem(Exception):
+    """Something a person can mend; its text is all that they are shown."""
+
+    exit_code = 1
+
+
+class InputError(Problem):
+    """The input was wrong: an option, a configuration, a file. The text names it, its value and what was expected."""
+
+    exit_code = 2
+
+
+class RunError(Problem):
+    """The run could not go on: disk full, folder in use, losses not finite. Says what is safe and what to do."""
+
+
+def run_script(main):
+    """Calls `main()` and ends the process: a Problem becomes its message on stderr and its exit code, no traceback.
+
+    So does what may happen anywhere: no memory left, a file or stdout that cannot be written. Outside of training
+    Ctrl-C ends with 130 and SIGTERM with 143, once what is half made has been removed. A closed pipe (`| head`) ends
+    quietly with 0.
+    """
+    stopped = []
+
+    def stop(number, frame):
+        stopped.append(128 + number)
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, stop)
+    if signal.getsignal(signal.SIGINT) in (signal.SIG_DFL, signal.default_int_handler):  # not under nohup
+        signal.signal(signal.SIGINT, stop)
+    try:
+        code = main() or 0
+        sys.stdout.flush()
+    except Exception as error:
+        # what stop raised may have come out of an import as another error
+        code = stopped[0] if stopped else explained(error)
+    gc.freeze()  # all of it goes with the process: collecting what torch has made, piece by piece, takes 0.3 s
+    sys.exit(code)
+
+
+def explained(error: Exception) -> int:
+    """Tells a person what went wrong and returns the exit code. Raises what is nobody's fault but the program's."""
+    if isinstance(error, Problem):
+        return told(error, error.exit_code)
+    if isinstance(error, BrokenPipeError):
+        sys.stdout = None  # what is left in its buffer has nowhere to go
+        return 0
+    if isinstance(error, OSError):
+        if error.filename is None:  # stdout, whose buffer would be written once more at the end
+            sys.stdout = None
+        return told(system_error(error))
+    if out_of_memory(error):
+        return told("out of memory")
+    raise error
+
+
+def told(text: object, code: int = 1) -> int:
+    print(f"error: {printable(str(text))}", file=sys.stderr)  # it may quote what came from outside
+    return code
+
+
+def reason(error: Exception) -> str:
+    """Why a file could not be written or read, in a few words."""
+    # safetensors passes on the system's error as text
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or f"os error {errno.ENOSPC}" in str(error)
+    return "the disk is full" if full else getattr(error, "strerror", None) or str(error)
+
+
+def system_error(error: Exception) -> str:
+    """The same, after the name of the file where it is known: "runs/small/samples.txt: the disk is full"."""
+    name = getattr(error, "filename", None)
+    return reason(error) if name is None else f"{name}: {reason(error)}"
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether Python, NumPy, or PyTorch on any device, asked for more memory than there is."""
+    if isinstance(error, RuntimeError):  # PyTorch's, of which only CUDA's has a class of its own
+        said = ("out of memory", "allocate memory", "bad_alloc", "ALLOC_FAILED")
+        return type(error).__name__ == "OutOfMemoryError" or any(words in str(error) for words in said)
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM

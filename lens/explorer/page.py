@@ -1,0 +1,73 @@
+"""Builds the attention explorer: one HTML file with its style, its script and what it shows inside.
+
+`build_page` is a run's page: read by snapshots.py, packed by payload.py, put by `render` into the page of page/.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from lens.explorer.payload import run_payload
+from lens.snapshots import Reading, readings_of
+
+PAGE = Path(__file__).parent / "page"
+
+
+def build_page(run: Path, own: Sequence[Reading] = ()) -> str:
+    """The page of a run's folder as HTML, the readings `own` shown before the run's own prompts.
+
+    Raises InputError that names the file where there are no maps at all, or where a file is missing or damaged.
+    """
+    return render(run_payload(run, readings_of(run, own)))
+
+
+def render(data: dict) -> str:
+    """The page of page/ with `data` inside. Its policy lets nothing in from outside and no other script run."""
+    sheets = sorted(PAGE.glob("*.css"), key=lambda path: (path.name != "style.css", path.name))
+    style, script = "\n".join(path.read_text(encoding="utf-8") for path in sheets), bundle(PAGE, "main.js")
+    parts = {
+        "policy": "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
+        f"style-src '{_hash(style)}'; script-src '{_hash(script)}'",
+        "style": style,
+        "script": script,
+        "data": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
+    }
+    template = (PAGE / "index.html").read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], template)
+
+
+def _hash(text: str) -> str:
+    """The source expression by which a content security policy allows one inline script or style."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+def bundle(folder: Path, entry: str) -> str:
+    """The ES modules that `entry` needs, as one script: a browser loads no module from a file:// page.
+
+    Each module becomes a function that runs once and returns its exports, so its private names stay its own.
+    """
+    parts: dict[str, str] = {}
+
+    def add(name: str):
+        source = (folder / name).read_text(encoding="utf-8")
+        for _, other in re.findall(_IMPORT, source):
+            if other not in parts:
+                add(other)
+        exports = ", ".join(match[1] for match in re.finditer(_EXPORT, source))
+        source = re.sub(_IMPORT, lambda match: f"const {{{match[1]}}} = {_variable(match[2])};", source)
+        source = re.sub(_EXPORT, lambda match: match[0].removeprefix("export "), source)
+        parts[name] = f"const {_variable(name)} = (() => {{\n{source}return {{ {exports} }};\n}})();\n"
+
+    add(entry)
+    return "\n" + "\n".join(parts.values())
+
+
+_IMPORT = re.compile(r'^import \{([^}]*)\} from "\./(\w+\.js)";', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?:async function|function|const) (\w+)", re.MULTILINE)
+
+
+def _variable(module: str) -> str:
+    return module.removesuffix(".js") + "Module"

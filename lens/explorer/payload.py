@@ -1,0 +1,212 @@
+"""What the attention explorer carries: readings and what is known of the run, packed small as JSON."""
+
+import math
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from common.errors import InputError
+from data.tokenizer import Tokenizer
+from lens.explorer.images import COLOURS, SIGNED
+from lens.snapshots import ATTENTION, EFFECTS, IDS, Reading, json_lines, read_text
+from model import GPT, GPTConfig
+from model.weights import Unfilled
+
+# From half of a head's attention on, a badge names the pattern; below, the measured number says enough.
+THRESHOLDS = {"previous_token": 0.5, "first_token": 0.5, "duplicate_token": 0.5, "induction": 0.5}
+MOST_LOSSES = 400  # points of a curve: more than its pixels
+MOST_SAMPLES = 60_000  # characters: the last ones
+FULL, SHORT = 6, 3  # decimals of what the first and the last step carry, and of all else
+
+
+def run_payload(run: Path, readings: list[Reading]) -> dict:
+    """Everything the page shows of a run, ready for JSON. Raises InputError for a missing or damaged file of it."""
+    samples = run / "samples.txt"
+    lines = read_text(run / "metrics.jsonl", json_lines)
+    config = read_text(run / "config.yaml", str)
+    model, parameters = _model(run, config)
+    for reading in readings:
+        _describe(reading, model)
+    return payload(readings) | {
+        "run": run.resolve().name,
+        "labels": _labels(run, readings),
+        "losses": _losses(lines),
+        "floor": _finite({"floor": next((line["story_floor"] for line in lines if "story_floor" in line), None)}),
+        "parameters": parameters,
+        "config": config,
+        "samples": read_text(samples, str)[-MOST_SAMPLES:] if samples.exists() else "",
+    }
+
+
+def payload(readings: list[Reading]) -> dict:
+    """As `run_payload`, of readings that belong to no run."""
+    return {
+        "run": None,
+        "colours": COLOURS,
+        "signed": SIGNED,
+        "thresholds": THRESHOLDS,
+        "digits": {"full": FULL, "short": SHORT},
+        "labels": {},
+        "losses": [],
+        "floor": {},
+        "parameters": [],
+        "prompts": [_pack_reading(reading) for reading in readings],
+        "config": "",
+        "samples": "",
+    }
+
+
+def _describe(reading: Reading, config: GPTConfig) -> None:
+    """Tells a reading what the model's configuration says of mask, scale and position."""
+    reading.causal = config.causal
+    reading.position = config.position
+    for arrays in reading.steps.values():
+        if "l0.q" in arrays:
+            reading.scale = arrays["l0.q"].shape[-1] ** -0.5 if config.scale else 1.0
+
+
+def _pack_reading(reading: Reading) -> dict:
+    """A prompt: all numbers to six decimals for its first and last step, the maps to three between, and the metrics."""
+    steps = sorted(reading.steps)
+    layers, heads = reading.shape
+    # a model that is to mask and does not is shown as it is: its maps tell
+    after = np.triu(np.ones(reading.steps[steps[0]]["l0.weights"].shape[1:], dtype=bool), 1)
+    causal = reading.causal and reading.keys is None and not any(seen[:, after].any() for seen in reading.every_map())
+    masked = after if causal else np.zeros_like(after)
+    return {
+        "name": reading.name,
+        "says": reading.says,
+        "given": reading.given,
+        "tokens": reading.tokens,
+        "keys": reading.keys,
+        "generatedFrom": reading.generated_from,
+        "causal": causal,
+        "scale": reading.scale,
+        "position": reading.position,
+        "layers": layers,
+        "heads": heads,
+        "steps": [_pack_step(reading, step, masked, whole=step in (steps[0], steps[-1])) for step in steps],
+    }
+
+
+def _pack_step(reading: Reading, step: int, masked: np.ndarray, whole: bool) -> dict:
+    layers, heads = reading.shape
+    metrics = [[reading.metrics.get((step, layer, head), {}) for head in range(heads)] for layer in range(layers)]
+    return {
+        "step": step,
+        "weights": _pack_weights(reading.maps(step), masked, FULL if whole else SHORT),
+        "full": _pack_full(reading.steps[step], layers) if whole else None,
+        "effects": _pack_effects(reading.steps[step]),
+        "metrics": [[_finite(head) for head in layer] for layer in metrics],
+    }
+
+
+def _pack_weights(maps: np.ndarray, masked: np.ndarray, digits: int) -> dict:
+    seen = maps[..., ~masked] if masked.any() else maps.reshape(*maps.shape[:2], -1)  # (L, H, cells)
+    return pack({"weights": (seen, digits)})
+
+
+def _pack_full(arrays: dict[str, np.ndarray], layers: int) -> dict | None:
+    """x, q, k, v and out of all layers, those that are known: (L, …) each."""
+    names = [name for name in ATTENTION if f"l0.{name}" in arrays]
+    if "q" not in names:
+        return None
+    return pack({name: (np.stack([arrays[f"l{n}.{name}"] for n in range(layers)]), FULL) for name in names})
+
+
+def _pack_effects(arrays: dict[str, np.ndarray]) -> dict | None:
+    if "loss" not in arrays:
+        return None
+    return pack({name: (arrays[name], SHORT) for name in EFFECTS} | {name: (arrays[name], 0) for name in IDS})
+
+
+def pack(arrays: dict[str, tuple[np.ndarray, int]]) -> dict:
+    """Arrays, each rounded to its number of decimals, for the page: whole numbers, compressed, in base 85.
+
+    Returns {"arrays": [[name, shape, decimals], ...], "data": text}. A number becomes number * 10 ** decimals, its sign
+    in the lowest bit, as 4 bytes; the bytes go by their place, all first ones, then all second ones: likes beside likes
+    compress.
+    """
+    described, integers = [], []
+    for name, (values, digits) in arrays.items():
+        most = float(np.abs(values).max(initial=0))
+        while digits and most * 10**digits >= 2**31:  # of large numbers fewer decimals fit
+            digits -= 1
+        described.append([name, list(values.shape), digits])
+        scaled = values.ravel().astype(np.float64)  # worked on in place: the maps of a long prompt are large
+        scaled *= 10**digits
+        integers.append(np.rint(scaled, out=scaled).clip(-(2**31), 2**31 - 1, out=scaled).astype("<i4"))
+    whole = np.concatenate(integers)
+    folded = (whole << 1) ^ (whole >> 31)
+    planes = folded.reshape(-1, 1).view(np.uint8).T.tobytes()
+    # level 9 takes three times as long over sparse maps and saves 2 %
+    return {"arrays": described, "data": _base85(zlib.compress(planes, 8))}
+
+
+# Of Python's base64.b85encode, with a comma for <, which would take six characters in a page.
+_DIGITS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;,=>?@^_`{|}~"
+
+
+def _base85(data: bytes) -> str:
+    """Five characters for four bytes: 6 % shorter than base 64. (Python's own needs seven times the memory.)"""
+    padding = -len(data) % 4
+    words = np.frombuffer(data + bytes(padding), dtype=">u4")
+    digits = np.empty((len(words), 5), dtype=np.uint8)
+    for place in reversed(range(5)):
+        words, digits[:, place] = np.divmod(words, np.uint32(85))
+    text = np.frombuffer(_DIGITS, dtype=np.uint8)[digits].tobytes()
+    return text[: len(text) - padding].decode("ascii")
+
+
+def _labels(run: Path, readings: list[Reading]) -> dict[int, str]:
+    """How each token that is predicted anywhere is shown."""
+    arrays = [arrays for reading in readings for arrays in reading.steps.values() if "loss" in arrays]
+    ids = {int(id) for one in arrays for name in IDS for id in one[name].ravel()}
+    if not ids:
+        return {}
+    tokenizer = Tokenizer.load(run / "tokenizer.json")
+    if not all(0 <= id < tokenizer.vocab_size for id in ids):
+        raise InputError(f"{run / 'snapshots'}: predicts a token that {run / 'tokenizer.json'} does not have")
+    return {id: tokenizer.label(id) for id in sorted(ids)}
+
+
+def _model(run: Path, config: str) -> tuple[GPTConfig, list[tuple[str, int]]]:
+    """The model section of a run's config.yaml, and the model's parts with their numbers of parameters.
+
+    No parts where the vocabulary is not known. Raises InputError where it describes no model.
+    """
+    try:
+        model = GPTConfig(**yaml.safe_load(config)["model"])
+        with Unfilled():
+            return model, GPT(model).parameter_table() if model.vocab_size else []
+    except (yaml.YAMLError, LookupError, TypeError, ValueError, RuntimeError, OverflowError) as wrong:
+        why = " ".join(str(wrong).split())
+        raise InputError(f"{run / 'config.yaml'}: its model section describes no model ({why})") from wrong
+
+
+def _finite(metrics: dict) -> dict:
+    """Metrics to six digits; without those that are absent or not finite."""
+    return {
+        name: round(value, 6)
+        for name, value in metrics.items()
+        if isinstance(value, int | float) and abs(value) <= sys.float_info.max
+    }
+
+
+_LOSSES = {"train": "train_loss", "val": "val_loss", "story": "story_loss"}
+
+
+def _losses(lines: list[dict]) -> list[dict]:
+    """{"step", "train", "val", "story"} by step, at most about MOST_LOSSES of them; every evaluation is kept."""
+    by_step = {
+        line["step"]: line for line in lines if type(line.get("step")) is int
+    }  # a step said again by a resumed run counts once
+    rows = []
+    for number, (step, line) in enumerate(sorted(by_step.items())):
+        losses = _finite({short: line.get(name) for short, name in _LOSSES.items()})
+        if "val" in losses or (losses and number % math.ceil(len(by_step) / MOST_LOSSES) == 0):
+            rows.append({"step": step, **losses})
+    return rows

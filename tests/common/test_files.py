@@ -1,0 +1,181 @@
+import hashlib
+import json
+import os
+
+import pytest
+
+from common.files import (
+    Damaged,
+    read_manifest,
+    read_signed,
+    remove_leftovers,
+    replacing,
+    seal,
+    signed,
+    verify,
+    write_whole,
+)
+
+
+def sealed(folder, **files):
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    seal(folder, {"format": 1, "step": 3})
+    return folder
+
+
+def names(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_a_file_is_replaced_by_a_whole_one_or_stays(tmp_path):
+    path = tmp_path / "a.txt"
+    write_whole(path, "one")
+    write_whole(path, "zwei ß")
+    assert (path.read_text(encoding="utf-8"), names(tmp_path)) == ("zwei ß", ["a.txt"])
+    with pytest.raises(KeyboardInterrupt), replacing(path) as beside:
+        beside.write_text("hal")
+        assert path.read_text(encoding="utf-8") == "zwei ß"
+        raise KeyboardInterrupt
+    assert (path.read_text(encoding="utf-8"), names(tmp_path)) == ("zwei ß", ["a.txt"])
+
+
+def test_a_folder_is_replaced_by_a_whole_one_or_stays(tmp_path, monkeypatch):
+    for content in ("one", "two"):
+        with replacing(tmp_path / "f") as beside:
+            beside.mkdir()
+            (beside / content).write_text(content)
+    assert names(tmp_path) == ["f", "f/two"]
+
+    def refuses(*_):
+        raise OSError("no")
+
+    monkeypatch.setattr(os, "replace", refuses)
+    with pytest.raises(OSError, match="no"), replacing(tmp_path / "f") as beside:
+        beside.mkdir()
+    assert names(tmp_path) == ["f", "f/two"]
+
+
+def test_what_is_written_is_flushed_before_it_takes_its_place_and_the_folder_after(tmp_path, monkeypatch):
+    done, fsync, replace = [], os.fsync, os.replace
+    opened = {}
+
+    def remember(path, *args, **kwargs):
+        descriptor = os_open(path, *args, **kwargs)
+        opened[descriptor] = os.path.basename(path)
+        return descriptor
+
+    os_open = os.open
+    monkeypatch.setattr(os, "open", remember)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (done.append(opened[descriptor]), fsync(descriptor))[1])
+    monkeypatch.setattr(os, "replace", lambda *paths: (done.append("replaced"), replace(*paths))[1])
+    with replacing(tmp_path / "f") as beside:
+        beside.mkdir()
+        (beside / "a").write_text("a")
+        seal(beside, {"format": 1, "step": 3})
+    assert done[:2] == ["a", "tmp-f"]  # before the manifest is written
+    assert set(done[2:5]) == {"a", "manifest.json", "tmp-f"}
+    assert done[5:] == ["replaced", tmp_path.name]
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/kept").write_text("")
+    folder = tmp_path / "run"
+    (folder / "tmp-step-000001").mkdir(parents=True)
+    (folder / "tmp-step-000001/model").write_text("")
+    (folder / "tmp-link").symlink_to(tmp_path / "outside")
+    for name in ("tmp-a.txt", "a.txt", "xtmp-a"):
+        (folder / name).write_text("")
+    remove_leftovers(folder)
+    assert names(folder) == ["a.txt", "xtmp-a"] and (tmp_path / "outside/kept").exists()
+    remove_leftovers(tmp_path / "gone")
+
+
+def test_a_manifest_vouches_for_each_file(tmp_path):
+    folder = sealed(tmp_path / "f", a=b"abc", b=b"")
+    manifest = read_manifest(folder, 1)
+    # sha256sum's own digests
+    assert manifest["files"] == {
+        "a": {"bytes": 3, "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+        "b": {"bytes": 0, "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+    }
+    assert verify(folder, manifest, "a") == folder / "a"
+    for content, words in ((b"abd", "has changed since it was written"), (b"ab", "has 2 bytes, not 3")):
+        (folder / "a").write_bytes(content)
+        with pytest.raises(Damaged, match=f"a {words}"):
+            verify(folder, manifest, "a")
+    (folder / "a").unlink()
+    for name, words in (("a", "a is missing"), ("c", "does not name c")):
+        with pytest.raises(Damaged, match=words):
+            verify(folder, manifest, name)
+    verify(folder, manifest, "b")
+
+
+def test_a_file_elsewhere_is_refused_whatever_its_content(tmp_path):
+    folder = sealed(tmp_path / "f", a=b"abc")
+    manifest = read_manifest(folder, 1)
+    (folder / "a").rename(tmp_path / "a")
+    (folder / "a").symlink_to(tmp_path / "a")
+    with pytest.raises(Damaged, match="a is missing"):
+        verify(folder, manifest, "a")
+    for name in ("../a", str(tmp_path / "a"), "b/../../a", "b/a", "..", "."):
+        moved = manifest | {"files": {name: manifest["files"]["a"]}}
+        (folder / "manifest.json").write_text(signed(moved))
+        with pytest.raises(Damaged, match="not one of ours"):
+            read_manifest(folder, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": "1"},
+        {"format": None},
+        {"format": True},
+        {"step": 3.0},
+        {"step": True},
+        {"files": []},
+        {"files": {"a": None}},
+        {"files": {"a": {"bytes": 3}}},
+        {"files": {"a": {"bytes": "3", "sha256": ""}}},
+        {"files": {"a": {"bytes": 3, "sha256": 3}}},
+    ],
+)
+def test_a_manifest_of_another_shape_is_none(tmp_path, change):
+    folder = sealed(tmp_path / "f", a=b"abc")
+    manifest = read_manifest(folder, 1)
+    (folder / "manifest.json").write_text(signed(manifest | change))
+    with pytest.raises(Damaged, match=r"manifest\.json is not one of ours"):
+        read_manifest(folder, 1)
+    (folder / "manifest.json").write_text(signed(manifest | {"format": 2}))
+    with pytest.raises(Damaged, match="format 2 was written by a newer version"):
+        read_manifest(folder, 1)
+
+
+def test_what_is_signed_is_what_was_written_to_the_last_bit(tmp_path):
+    path = tmp_path / "a.json"
+    body = {"format": 1, "best": True, "text": "ß\ud800", "files": {"a": {"bytes": 3}}}
+    path.write_text(signed(body))
+    assert read_signed(path) == body
+    content = path.read_bytes()
+    assert (
+        json.loads(content)["sha256"]
+        == hashlib.sha256(json.dumps(body, separators=(",", ":"), sort_keys=True).encode("ascii")).hexdigest()
+    )
+    unnoticed = 0
+    for position in range(len(content)):
+        for bit in range(8):
+            flipped = bytearray(content)
+            flipped[position] ^= 1 << bit
+            path.write_bytes(flipped)
+            try:
+                assert read_signed(path) == body  # a blank for a line break, an escape in other letters
+                unnoticed += 1
+            except ValueError:
+                continue
+    assert unnoticed < 60
+    for other in ("[]", "3", "{}", '{"sha256": ""}', "[" * 9999, json.dumps(body)):
+        path.write_text(other)
+        with pytest.raises(ValueError):
+            read_signed(path)

@@ -1,0 +1,159 @@
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sample
+import train
+import view
+from common.options import keys_of
+from config import Config, load_config
+from tests.helpers.scripts import run_train, typed
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+# What each distribution is called where it is imported.
+MODULES = {"huggingface-hub": "huggingface_hub", "pyyaml": "yaml", "pillow": "PIL"}
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+
+
+def commands(script: str) -> list[str]:
+    """The command lines of README.md that call `script`, without their comments."""
+    blocks = (
+        "\n".join(re.findall(r"```bash\n(.*?)```", README, re.DOTALL)) + "\n" + "\n".join(re.findall("`.*?`", README))
+    )
+    return [line.split("  #")[0] for line in blocks.splitlines() if script in line]
+
+
+def imported(paths) -> set[str]:
+    """The modules that Python files import, by their first name, wherever in the file."""
+    found = set()
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found.add(node.module.split(".")[0])
+    return found
+
+
+def requirements(name: str) -> dict[str, str]:
+    """Distribution to version; every line that is no comment and no other file must pin one exactly."""
+    lines = [line.split("#")[0].strip() for line in (ROOT / name).read_text().splitlines()]
+    pins = [line for line in lines if line and not line.startswith("-r ")]
+    assert [line for line in pins if not re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line)] == []
+    return dict(line.split("==") for line in pins)
+
+
+def python_files(*, tests: bool) -> list[Path]:
+    folders = ["tests"] if tests else ["common", "model", "data", "training", "lens", "experiment", "benchmarks"]
+    scripts = [] if tests else list(ROOT.glob("*.py"))
+    return scripts + [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+
+
+# ---- the two commands
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs grep")
+def test_the_gate_runs_the_test_line_of_the_readme():
+    gate = (ROOT / ".ci/run").read_text()
+    (pick,) = re.findall(r'test_line="\$\((grep .*)\)"', gate)
+    line = subprocess.run(["bash", "-c", pick], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    assert f"```bash\n{line}\n```" in README  # a block of its own, to be copied
+    assert line.startswith("python3 -m venv .venv && .venv/bin/pip install")
+    assert "-r requirements-dev.txt" in line and line.endswith(".venv/bin/python -m pytest -q")
+    assert 'bash -euo pipefail -c "$test_line"' in gate
+    assert "ruff check ." in gate and "ruff format --check ." in gate
+
+
+def test_the_first_command_of_the_readme_trains_the_default_recipe():
+    first = re.search(r"```bash\n(.*?)\n```", README)[1]
+    assert "-r requirements.txt" in first and first.endswith("python train.py --config small.yaml")
+    assert "(default small.yaml)" in train.USAGE
+
+
+def test_the_options_that_the_readme_shows_exist():
+    keys = keys_of(Config)
+    for key in re.findall(r"--([a-z]+\.[a-z_]+)", README):
+        assert key in keys, key
+    for script, module in (("train.py", train), ("sample.py", sample), ("view.py", view)):
+        shown = commands(script)
+        assert shown
+        for option in {option for line in shown for option in re.findall(r"--[a-z][a-z-]*(?![a-z.-])", line)}:
+            assert option in module.USAGE or option == "--help", option
+
+
+# ---- requirements
+
+
+def test_every_requirement_is_pinned_and_used_and_no_other_is():
+    needed = requirements("requirements.txt")
+    used = imported(python_files(tests=False))
+    assert {MODULES.get(name, name) for name in needed} - used == set()
+    ours = {path.stem for path in ROOT.glob("*.py")} | {path.name for path in ROOT.iterdir() if path.is_dir()}
+    theirs = used - ours - set(sys.stdlib_module_names)
+    assert theirs - {MODULES.get(name, name) for name in needed} - set(requirements("requirements-dev.txt")) == set()
+    assert needed["torch"] == "2.13.0"
+
+
+def test_the_development_requirements_add_to_the_others_what_tests_and_benchmarks_use():
+    text = (ROOT / "requirements-dev.txt").read_text()
+    assert "-r requirements.txt" in text.splitlines()
+    used = imported([*python_files(tests=True), *(ROOT / "benchmarks").glob("*.py")]) | {"ruff"}
+    assert set(requirements("requirements-dev.txt")) - used == set()
+
+
+# ---- configurations
+
+
+def test_the_recipes_that_are_promised_are_there_and_in_the_readme():
+    names = {path.name for path in CONFIGS}
+    assert {"small.yaml", "text.yaml", "fast.yaml", "best.yaml", "classic.yaml", "tiny.yaml"} <= names
+    table = re.findall(r"^\| `([a-z]+\.yaml)` \|", README, re.MULTILINE)
+    assert sorted(table) == sorted(names)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_recipe_can_be_started(path, small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = load_config(path.name)
+    assert path.read_text(encoding="utf-8").startswith("# ")  # says what it is for
+    options = {"config": path.name, "data.cache": small["data.cache"]}
+    if config.data.source.startswith("hub:"):
+        return
+    options |= {"data.stories": 300} if config.data.source == "tales" else {"data.source": small["data.source"]}
+    done = run_train(options, "--dry-run")
+    assert (done.code, done.err) == (0, "") and " parameters\n" in done.out
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- the layout
+
+
+def test_every_file_that_the_readme_names_is_there():
+    (layout,) = re.findall(r"```\n(train\.py .*?)```", README, re.DOTALL)
+    named = [line.split()[0] for line in layout.splitlines()]
+    assert len(named) >= 10
+    named += re.findall(r"\]\((?!https?:)([^)#]+)", README)  # links and pictures
+    named += re.findall(r"\b((?:docs|configs|benchmarks|tests)/[\w./-]+\.\w+)", README)
+    named += re.findall(r"\b(requirements[a-z-]*\.txt)\b", README)
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert {path.name for path in ROOT.glob("*.py")} <= set(named)
+
+
+# ---- help
+
+
+@pytest.mark.parametrize("script", [train, sample, view], ids=lambda script: script.__name__)
+def test_help_is_there_and_takes_no_run(script, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for option in ("--help", "-h"):
+        done = typed(script.main, option)
+        assert (done.code, done.err) == (0, "") and f"python {script.__name__}.py" in done.out
+    assert list(tmp_path.iterdir()) == []
+    if script is train:
+        assert [key for key in keys_of(Config) if f"--{key} " not in done.out] == []
+        assert max(map(len, done.out.splitlines())) <= 120

@@ -1,0 +1,140 @@
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from common.errors import InputError
+from data.tokenizer import char_tokenizer
+from experiment.folder import Arguments, find_run, load_trained, new_run_folder, read_data_summary
+
+
+def run_at(path, age=0):
+    path.mkdir(parents=True)
+    (path / "config.yaml").write_text("", encoding="utf-8")
+    os.utime(path, (2e9 - age, 2e9 - age))
+    return path
+
+
+def test_a_new_folder_is_the_one_that_was_wanted_or_the_next_number(tmp_path):
+    wanted = tmp_path / "deep" / "one"
+    assert [new_run_folder(wanted).name for _ in range(3)] == ["one", "one-2", "one-3"]
+    (tmp_path / "deep/two").write_text("a file in the way")
+    assert new_run_folder(tmp_path / "deep/two").name == "two-2"
+    assert (tmp_path / "deep/two").read_text() == "a file in the way"
+    shutil.rmtree(tmp_path / "deep/one-2")
+    assert new_run_folder(wanted).name == "one-2"
+
+
+def test_a_place_where_no_folder_can_be_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file/run", tmp_path / ("n" * 300), Path("."), Path(".."), Path("/"), Path("runs/\udcff")):
+        with pytest.raises(InputError, match=r"^--run .*: "):
+            new_run_folder(place)
+
+
+def test_a_run_is_found_by_its_path_by_its_name_or_as_the_newest(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_at(Path("runs/old"), age=100)
+    run_at(Path("runs/new"), age=1)
+    run_at(Path("elsewhere/run"))
+    Path("runs/no-run").mkdir()
+    assert find_run("elsewhere/run") == Path("elsewhere/run")
+    assert find_run("old") == find_run("runs/old") == find_run("runs/old/") == Path("runs/old")
+    assert find_run(None) == Path("runs/new")
+    os.utime("runs/old", (2e9, 2e9))
+    assert find_run(None) == Path("runs/old")
+
+
+def test_a_run_that_ended_before_it_read_its_text_is_not_the_newest(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_at(Path("runs/trained"), age=100)
+    Path("runs/trained/data.json").write_text("{}")
+    run_at(Path("runs/stillborn"), age=1)
+    assert find_run(None) == Path("runs/trained")
+
+
+def test_a_run_that_is_not_there_is_named_with_those_that_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"no run in runs/ yet: train one with `python train.py --config small.yaml`"):
+        find_run(None)
+    with pytest.raises(InputError, match=r"^gone: no run there \(a folder with a config.yaml expected\)$"):
+        find_run("gone")
+    run_at(Path("runs/b"))
+    run_at(Path("runs/a"))
+    for gone in ("gone", "n" * 300):
+        with pytest.raises(InputError, match=r"; in runs/ there are: a, b$"):
+            find_run(gone)
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", "{}", "3", '{"documents": "many"}', "\0"])
+def test_a_summary_of_the_data_that_is_missing_or_damaged_is_named(tmp_path, text):
+    if text is not None:
+        (tmp_path / "data.json").write_text(text)
+    with pytest.raises(InputError, match=r"data.json: cannot be read"):
+        read_data_summary(tmp_path)
+
+
+def test_the_summary_of_the_data_tells_what_was_read(tales_run, small_run, small):
+    stories, one_text = read_data_summary(tales_run[0]), read_data_summary(small_run)
+    assert (stories["documents"], one_text["documents"]) == (60, 1)
+    characters = len(Path(small["data.source"]).read_text(encoding="utf-8"))
+    assert one_text["train_bytes"] + one_text["validation_bytes"] == characters
+    assert one_text["train_tokens"] + one_text["validation_tokens"] == characters + 2  # an end of text at each end
+    assert json.loads((small_run / "data.json").read_text()) == one_text
+
+
+def test_a_trained_model_is_whole_and_ready_to_use(small_run):
+    model, tokenizer, config, step = load_trained(small_run, "last", "cpu")
+    assert step == 8 and not any(module.training for module in model.modules())
+    assert model.config.vocab_size == tokenizer.vocab_size == config.model.vocab_size
+    earlier, _, _, step = load_trained(small_run, 4)
+    assert step == 4 and not torch.equal(earlier.wte.weight, model.wte.weight)
+
+
+def test_a_device_that_is_not_there_is_named(small_run, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="--device: cuda given"):
+        load_trained(small_run, device="cuda")
+
+
+def test_a_run_that_lost_a_file_is_named(small_run, tmp_path):
+    for number, name in enumerate(("config.yaml", "tokenizer.json", "checkpoints")):
+        run = tmp_path / str(number)
+        shutil.copytree(small_run, run)
+        (run / name).rename(tmp_path / f"gone-{number}")
+        with pytest.raises(InputError, match=str(run)):
+            load_trained(run)
+
+
+def test_options_are_not_abbreviated_and_complaints_are_ours(monkeypatch):
+    parser = Arguments(add_help=False)
+    parser.add_argument("--prompt")
+    for arguments in (["--pro", "x"], ["--prompt"], ["x"]):
+        with pytest.raises(InputError, match="; --help lists what there is"):
+            parser.parse_args(arguments)
+    assert parser.parse_args(["--prompt", "x"]).prompt == "x"
+
+
+def test_an_option_without_a_value_is_named_however_it_is_written():
+    parser = Arguments(add_help=False)
+    parser.add_argument("--tokens", type=int)
+    parser.add_argument("--stop", action="append", default=[])
+    assert (parser.parse_args([]).stop, parser.parse_args(["--stop", "x"]).stop) == ([], ["x"])
+    for words in (["--tokens"], ["--tokens=--"], ["--stop"]):
+        with pytest.raises(InputError, match=f"argument {words[0].split('=')[0]}: "):
+            parser.parse_args(words)
+    try:  # a text in newer versions of Python, nothing in older ones
+        assert parser.parse_args(["--stop=--"]).stop == ["--"]
+    except InputError as error:
+        assert str(error).startswith("argument --stop: expected one argument")
+
+
+def test_a_tokenizer_of_another_model_is_refused(small_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(small_run, run)
+    char_tokenizer("abc").save(run / "tokenizer.json")
+    with pytest.raises(InputError, match=r"tokenizer\.json: not the tokenizer of this model: 4 tokens given"):
+        load_trained(run)

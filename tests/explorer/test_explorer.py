@@ -1,0 +1,259 @@
+"""The page in a browser: its controls, its heads at a glance, its address; nothing goes out and no token runs."""
+
+import re
+
+import numpy as np
+import pytest
+
+from lens.explorer.page import build_page, render
+from lens.explorer.payload import payload
+from tests.explorer.onpage import READ_ALL_CELLS, pixels, printed, shown, wait_for_step
+from tests.helpers.fabricated import reading_of, write_run
+
+
+def test_the_slider_changes_every_drawing_and_number(explore, usual):
+    run, _ = usual
+    page = explore(run, "#layer=0&head=0")
+    before = [pixels(page, selector) for selector in (".field canvas", ".tile canvas")]
+    assert page.inner_text(".step") == "step 200"
+    page.focus("input[type=range]")
+    page.keyboard.press("ArrowLeft")
+    wait_for_step(page, 40)
+    after = [pixels(page, selector) for selector in (".field canvas", ".tile canvas")]
+    assert all((one != other).any() for one, other in zip(before, after, strict=True))
+    page.keyboard.press("ArrowRight")
+    wait_for_step(page, 200)
+    assert (pixels(page, ".field canvas") == before[0]).all()
+
+
+def test_playing_goes_from_the_first_step_to_the_last_and_stops(explore, usual):
+    page = explore(usual[0], reduced_motion="reduce")
+    for step in (40, 10, 0):
+        page.keyboard.press("ArrowLeft")  # nothing has the focus: the arrow keys move the step
+        wait_for_step(page, step)
+    page.keyboard.press("ArrowRight")
+    page.clock.install()
+    page.focus("input[type=range]")
+    page.keyboard.press(" ")
+    assert page.get_attribute(".play", "aria-label") == "Pause"
+    page.clock.run_for(1_000)
+    assert page.inner_text(".step") == "step 40"
+    page.keyboard.press(" ")
+    page.clock.run_for(10_000)
+    assert page.inner_text(".step") == "step 40"  # paused
+    page.click(".play")
+    page.clock.run_for(10_000)
+    assert page.inner_text(".step") == "step 200"
+    assert page.get_attribute(".play", "aria-label") == "Play the training"
+    page.click(".play")
+    assert page.inner_text(".step") == "step 0"  # from the end it begins again
+
+
+def test_a_badge_is_there_from_the_threshold_on_and_nowhere_else(explore, tmp_path):
+    maps = write_run(tmp_path / "run", layers=4, heads=5)
+    page = explore(tmp_path / "run", "#prompt=0&step=200")
+    marked = 0
+    for layer in range(4):
+        for head in range(5):
+            weights = maps[0, 200][layer, head]
+            score = np.mean([weights[i, i - 1] for i in range(1, len(weights))])
+            badges = page.inner_text(f".tile[aria-label^='layer {layer}, head {head}'] .badges")
+            assert ("previous token" in badges) == (score >= 0.5)
+            if score >= 0.5:
+                marked += 1
+                assert f"previous token {score:.2f}".replace("0.", ".") in badges
+    assert 0 < marked < 20
+
+
+def test_induction_is_told_of_the_repeated_prompt_whichever_is_shown(explore, usual):
+    run, maps = usual
+    weights, n = maps[1, 200][1, 1], 11
+    score = np.mean([weights[i, i - n + 1] for i in range(1 + n, 1 + 2 * n)])
+    for prompt in (0, 1):
+        page = explore(run, f"#prompt={prompt}&layer=1&head=1")
+        scores = dict(zip(*[iter(page.inner_text("#readout .scores").split("\n"))] * 2, strict=True))
+        assert scores["induction"] == f"{score:.2f}".replace("0.", ".")
+
+
+def test_choosing_a_head_or_a_token_shows_it(explore, usual):
+    run, maps = usual
+    page = explore(run, "#prompt=2&step=200&layer=0&head=0")
+    page.click(".tile[aria-label^='layer 1, head 2']")
+    assert page.inner_text("#readout h3").startswith("Layer 1, head 2")
+    page.click(".strip button:nth-child(6)")
+    row = maps[2, 200][1, 2][5]
+    titles = page.eval_on_selector_all(".strip button", "all => all.map((one) => one.title)")
+    assert titles == [f"{j}: {row[j]:.6f}" if j <= 5 else f"{j}: masked" for j in range(9)]
+    assert page.inner_text("#weight") == f"{row.max():.6f}"  # the strongest key of the row
+    page.click("text=is read by")
+    column = maps[2, 200][1, 2][:, 5]
+    titles = page.eval_on_selector_all(".strip button", "all => all.map((one) => one.title)")
+    assert titles == [f"{i}: {column[i]:.6f}" if i >= 5 else f"{i}: masked" for i in range(9)]
+
+
+def test_heads_can_be_put_in_the_order_of_a_score(explore, usual):
+    run, maps = usual
+    page = explore(run, "#step=200")
+    page.select_option("#grid select >> nth=0", "first_token")
+    page.select_option("#grid select >> nth=1", "score")
+    scores = {f"{layer}.{head}": maps[0, 200][layer, head][1:, 0].mean() for layer in range(2) for head in range(3)}
+    assert page.locator(".tile .name").all_inner_texts() == sorted(scores, key=scores.get, reverse=True)
+
+
+def test_a_page_opens_on_the_best_induction_head_and_a_query_that_looks_far_back(explore, usual):
+    run, maps = usual
+    induction = {
+        (layer, head): np.mean([maps[1, 200][layer, head][i, i - 10] for i in range(12, 23)])
+        for layer in range(2)
+        for head in range(3)
+    }
+    layer, head = max(induction, key=induction.get)
+    assert induction[layer, head] >= 0.5  # there is one
+    for prompt in (0, 2):
+        weights = maps[prompt, 200][layer, head]
+        back = [weights[query, 1 : max(1, query - 1)].max(initial=0) for query in range(len(weights))]
+        query = int(np.argmax(np.array(back) >= 0.95 * max(back)))  # the first of them
+        page = explore(run, f"#prompt={prompt}")
+        assert page.inner_text("#readout h3").startswith(f"Layer {layer}, head {head}")
+        assert page.inner_text(".step") == "step 200"
+        assert page.input_value("#controls select >> nth=3") == str(query)
+        assert page.inner_text("#weight") == f"{weights[query].max():.6f}"
+
+
+def test_the_address_brings_the_view_back(explore, usual):
+    run, _ = usual
+    page = explore(run)
+    page.select_option(".choices select >> nth=0", "1")
+    page.click(".tile[aria-label^='layer 1, head 0']")
+    page.focus("input[type=range]")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    page.select_option("#controls select >> nth=4", "log")
+    page.click(".strip button:nth-child(8)")
+    page.wait_for_url(re.compile("query=7"))
+    again = explore(run, page.evaluate("location.hash"))
+    assert shown(again) == shown(page) != shown(explore(run))
+    assert (pixels(again, ".field canvas") == pixels(page, ".field canvas")).all()
+    again.evaluate("location.hash = 'step=0&layer=0&head=2'")
+    again.locator(".step", has_text="step 0").wait_for()
+    assert again.inner_text("#readout h3").startswith("Layer 0, head 2")
+
+
+@pytest.mark.parametrize("hash", ["#prompt=99&step=-4&layer=x&head=1e9&query=NaN&key=-1", "#scale=__proto__", "#%"])
+def test_an_address_that_names_nothing_goes_to_the_nearest_view(explore, usual, hash):
+    page = explore(usual[0], hash)
+    assert re.fullmatch(r"[01]\.\d+|masked", page.inner_text("#weight"))
+
+
+def test_a_run_with_a_single_snapshot_has_nothing_to_slide(explore, tmp_path):
+    write_run(tmp_path / "run", steps=(0,))
+    page = explore(tmp_path / "run")
+    assert page.is_disabled("input[type=range]") and page.is_disabled(".play")
+
+
+def test_worked_examples_have_no_training_to_move_through(explore):
+    says = "Three words look at two."
+    reading = reading_of(["le", " vieux", " pont"], heads=1, steps=(0,), keys=["the", " bridge"])
+    reading.says = says
+    other = reading_of(["a", " b"], heads=2, steps=(0,))
+    page = explore(render(payload([reading, other])))
+    assert page.inner_text(".brand") == "glassgpt\nworked examples"
+    assert page.locator("#controls input, .play, .step, .loss").count() == 0
+    assert page.locator(".of-run").is_hidden() and page.locator(".of-examples").is_visible()
+    assert says in page.inner_text(".about")
+    hidden = [page.locator(f"section[aria-labelledby={name}-title]").is_hidden() for name in ("heads", "film", "head")]
+    assert hidden == [True, True, False]  # a single head is no overview, a single step no history
+    page.select_option("#controls select >> nth=0", "1")
+    page.locator("section[aria-labelledby=heads-title]").wait_for()
+    assert page.locator(".about").is_hidden()
+    assert (
+        page.locator("#grid .choices, #badging, #readout .scores").locator("visible=true").count() == 0
+    )  # not measured
+
+
+def test_a_narrow_screen_shows_everything_without_scrolling_sideways(explore, usual):
+    run, maps = usual
+    page = explore(run, "#prompt=1&step=200&layer=1&head=0", viewport={"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    assert page.evaluate(READ_ALL_CELLS) == printed(maps[1, 200][1, 0], 6)
+
+
+HOSTILE = [
+    "</script><img src=x onerror=\"document.title='run'\">",
+    "<script>document.title='run'</script>",
+    "\"'&amp;",
+    "\ud83d",
+    "\u202eright to left",
+    "\x1b[2J",
+    " \n\t",
+    "",
+    "👩‍🚀",
+]
+SEEN = [*HOSTILE[:3], "⟨D83D⟩", "⟨202E⟩right␣to␣left", "␛[2J", "␣↵⇥", "∅", "👩⟨200D⟩🚀"]
+
+
+def test_a_token_is_shown_and_never_run(explore, tmp_path):
+    write_run(tmp_path / "<b>run", prompts={HOSTILE[0]: HOSTILE}, steps=(0, 5))
+    (tmp_path / "<b>run/samples.txt").write_text(HOSTILE[0])
+    page = explore(tmp_path / "<b>run")
+    seen = [token.replace(" ", "␣") if index < 3 else token for index, token in enumerate(SEEN)]
+    assert page.locator(".strip button").all_inner_texts() == seen
+    assert page.locator(".queries span").all_inner_texts() == seen
+    assert page.inner_text("#pair .token >> nth=0") == seen[-1]
+    assert page.text_content("#samples pre") == HOSTILE[0]
+    assert page.title() == "<b>run: attention"
+    assert page.locator("img").count() == 0
+    assert page.locator("script").count() == 2
+
+
+def test_a_sandboxed_frame_shows_everything_and_refuses_quietly(browser, usual):
+    run, maps = usual
+    context = browser.new_context(viewport={"width": 1000, "height": 900})
+    page = context.new_page()
+    troubles = []
+    page.on("console", lambda message: troubles.append(message.text))
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.set_content('<iframe sandbox="allow-scripts" width="960" height="860"></iframe>')
+    page.eval_on_selector("iframe", "(frame, html) => { frame.srcdoc = html; }", build_page(run))
+    page.locator("iframe").content_frame.locator("html[data-ready]").wait_for()
+    frame = page.frames[1]
+    assert frame.evaluate("window.origin") == "null"
+    page.clock.install()
+    frame.focus("input[type=range]")
+    page.keyboard.press("Home")
+    wait_for_step(frame, 0)
+    frame.click(".tile[aria-label^='layer 1, head 0']")
+    page.clock.run_for(1_000)  # by now the page has tried to put its view into its address
+    frame.click(".field", position={"x": 3, "y": 3})
+    assert frame.inner_text("#weight") == f"{maps[0, 0][1, 0][0, 0]:.6f}"
+    frame.click(".theme")
+    frame.click(".save")
+    assert frame.eval_on_selector(".shown img", "image => image.decode().then(() => image.naturalWidth)") > 1000
+    assert troubles == []
+    context.close()
+
+
+def test_the_policy_stops_a_script_and_a_request_that_come_in_anyway(explore, usual):
+    page = explore(usual[0])
+    image = "http://127.0.0.1:9/x.png"
+    with page.expect_event("requestfailed", lambda request: request.url == image) as failed:
+        page.evaluate(
+            """image => {
+              const script = Object.assign(document.createElement("script"), { textContent: "document.title = 'run'" });
+              document.body.append(script, Object.assign(document.createElement("img"), { src: image }));
+            }""",
+            image,
+        )
+    assert failed.value.failure == "csp"
+    assert page.title() == "small: attention"
+    assert len(explore.troubles) == 2 and all("Content Security Policy" in text for text in explore.troubles)
+    explore.troubles.clear()
+    explore.requests.remove(image)
+
+
+def test_an_address_that_names_another_prompt_and_the_same_query_goes_there(explore, usual):
+    page = explore(usual[0], "#prompt=0&query=5&step=40")
+    page.evaluate("location.hash = 'prompt=2&query=5&key=2&step=40'")
+    page.locator(".queries .lit", has_text=".").wait_for()
+    assert page.inner_text("#pair").split() == ["query", ".", "5", "key", "␣fox", "2"]
+    assert page.inner_text(".step") == "step 40"

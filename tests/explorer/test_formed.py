@@ -1,0 +1,165 @@
+"""How heads formed: the film of the chosen head and the curves of every head over training, in a browser."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lens.explorer.page import build_page
+from tests.explorer.onpage import READ_ALL_CELLS, block_maxima, colours_of, pixels, printed, wait_for_step
+from tests.helpers.fabricated import write_run
+
+STEPS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 400, 700, 1000)
+
+
+@pytest.fixture(scope="module")
+def formed(tmp_path_factory):
+    """A run of 12 snapshots, its maps by (prompt, step), and its metrics by (step, layer, head) on prompt 0."""
+    run = tmp_path_factory.mktemp("formed") / "run"
+    maps = write_run(run, steps=STEPS)
+    rows = [json.loads(line) for line in (run / "snapshots/heads.jsonl").read_text().splitlines()]
+    return run, maps, {(row["step"], row["layer"], row["head"]): row for row in rows if row["prompt"] == 0}
+
+
+def panel(page, name):
+    return page.locator("#curves .panel", has_text=name)
+
+
+def place(page, name, step, value):
+    """Where a value at a step is on a panel, in pixels: steps by their logarithm, values from 0 at the bottom to 1."""
+    box = panel(page, name).locator(".plot").bounding_box()
+    share = np.log1p(step) / np.log1p(STEPS[-1])
+    return {"x": share * (box["width"] - 1), "y": (1 - value) * (box["height"] - 1)}  # a line is drawn below
+
+
+def click(page, name, step, value):
+    panel(page, name).locator(".plot").click(position=place(page, name, step, value))
+
+
+def test_the_film_shows_the_head_at_about_eight_steps_from_the_first_to_the_last(explore, formed):
+    run, maps, _ = formed
+    page = explore(run, "#step=1000&layer=1&head=2")
+    page.locator("#film canvas.hatched").nth(7).wait_for()
+    labels = [int(text.replace(",", "")) for text in page.locator("#film button").all_inner_texts()]
+    assert (labels[0], labels[-1]) == (0, 1000) and len(labels) == 8
+    for number, step in enumerate(labels):
+        image = pixels(page, f"#film button:nth-child({number + 1}) canvas")
+        seen = np.tri(24) > 0
+        assert (abs(image[..., :3] - colours_of(maps[0, step][1, 2], "light"))[seen] <= 2).all()
+    page.click(f"#film button:nth-child({labels.index(5) + 1})")
+    wait_for_step(page, 5)
+    assert page.get_attribute(f"#film button:nth-child({labels.index(5) + 1})", "aria-pressed") == "true"
+
+
+def test_a_click_beside_the_curves_goes_to_the_nearest_step_and_keeps_the_head(explore, formed):
+    run, _, _ = formed
+    page = explore(run, "#step=0&layer=1&head=2")
+    for step in (1000, 20, 2):
+        click(page, "duplicate token", step, 0.97)
+        wait_for_step(page, step)
+        assert page.inner_text("#readout h3").startswith("Layer 1, head 2")
+    click(page, "loss", 400, 0.9)
+    wait_for_step(page, 400)
+
+
+def test_a_click_on_a_curve_chooses_its_head_and_goes_to_the_step(explore, formed):
+    run, _, metrics = formed
+    page = explore(run, "#step=0&layer=1&head=2")
+    scores = {(layer, head): metrics[1000, layer, head]["first_token"] for layer in range(2) for head in range(3)}
+    layer, head = max(scores, key=scores.get)  # clear of all others
+    assert (layer, head) != (1, 2)
+    plot = panel(page, "first token").locator(".plot")
+    plot.hover(position=place(page, "first token", 1000, scores[layer, head]))
+    tag = plot.locator(".tag")
+    assert tag.inner_text() == f"{layer}.{head}"
+    click(page, "first token", 1000, scores[layer, head])
+    wait_for_step(page, 1000)
+    assert page.inner_text("#readout h3").startswith(f"Layer {layer}, head {head}")
+    assert f"{scores[layer, head]:.3f}" in panel(page, "first token").inner_text()
+    plot.hover(position=place(page, "first token", 0, 0.9))
+    assert tag.is_hidden()
+
+
+def test_the_marks_are_at_the_step_and_the_value_shown(explore, formed):
+    run, _, metrics = formed
+    page = explore(run, "#step=200&layer=0&head=1")
+    for step in (200, 400):
+        for name in ("previous_token", "entropy"):
+            value = metrics[step, 0, 1][name]
+            label = name.replace("_", " ")
+            at = place(page, label, step, value)
+            plot, dot, mark = (panel(page, label).locator(one).bounding_box() for one in (".plot", ".dot", ".mark"))
+            middle = dot["x"] + dot["width"] / 2 - plot["x"], dot["y"] + dot["height"] / 2 - plot["y"]
+            assert middle == pytest.approx((at["x"], at["y"]), abs=1.5)
+            assert mark["x"] - plot["x"] == pytest.approx(at["x"], abs=1.5)
+            assert f"{value:.3f}" in panel(page, label).inner_text()
+        page.focus(".panels")
+        page.keyboard.press("ArrowRight")
+        wait_for_step(page, {200: 400, 400: 700}[step])
+
+
+def test_the_keyboard_goes_through_steps_and_heads(explore, formed):
+    page = explore(formed[0], "#step=200&layer=0&head=2")
+    page.focus(".panels")
+    page.keyboard.press("ArrowDown")
+    assert page.inner_text("#readout h3").startswith("Layer 1, head 0")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    assert page.inner_text("#readout h3").startswith("Layer 0, head 1")
+    page.keyboard.press("ArrowLeft")
+    wait_for_step(page, 100)
+
+
+def test_a_step_moves_the_marks_and_leaves_the_curves_as_they_are(explore, formed):
+    page = explore(formed[0], "#step=200")
+    page.evaluate("""() => {
+      window.changed = [];
+      const told = (changes) => window.changed.push(...changes.map(({ target }) => target.nodeName));
+      const watched = { subtree: true, childList: true, attributes: true };
+      new MutationObserver(told).observe(document.querySelector("#curves"), watched);
+    }""")
+    page.focus(".panels")
+    page.keyboard.press("ArrowLeft")
+    wait_for_step(page, 100)
+    changed = page.evaluate("Promise.resolve().then(() => window.changed)")
+    assert set(changed) == {"SPAN"}
+
+
+def test_the_loss_is_that_of_the_file_and_has_no_floor_of_another_unit(explore, formed):
+    run, _, _ = formed
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    losses = [line[name] for line in lines for name in ("train_loss", "val_loss") if name in line]
+    page = explore(run, "#step=1000")
+    text = panel(page, "loss").inner_text().split("\n")
+    assert f"{max(losses):.2f}" in text and f"{min(losses):.2f}" in text
+    last = next(line["val_loss"] for line in lines if line["step"] == 1000)
+    assert f"val {last:.3f}" in text
+    assert "67.25" not in " ".join(text)  # the floor is in nats a story
+
+
+def test_maps_too_large_to_be_held_are_filmed_all_the_same(explore, formed):
+    run, maps, _ = formed
+    page = explore(with_memory_for(4000, build_page(run)), "#step=1000&layer=1&head=2", bypass_csp=True)
+    page.locator("#film canvas.hatched").nth(7).wait_for()
+    for number, text in enumerate(page.locator("#film button span").all_inner_texts()):
+        step = int(text.replace(",", ""))
+        maxima, masked = block_maxima(maps[0, step][1, 2], 2)
+        image = pixels(page, f"#film button:nth-child({number + 1}) canvas")
+        assert (abs(image[..., :3] - colours_of(maxima, "light"))[~masked] <= 2).all()
+    assert "the largest weight of 2 × 2 cells" in page.inner_text("#film .note")
+    page.evaluate("""() => {
+      const slider = document.querySelector("#controls input");
+      slider.value = 3;
+      slider.dispatchEvent(new Event("input"));
+      document.querySelector(".tile").click();
+      document.querySelector(".field").dispatchEvent(new PointerEvent("pointermove", { clientX: 300, clientY: 300 }));
+    }""")  # another head, and a look at the map, while the step is still being unpacked
+    wait_for_step(page, 5)
+    assert page.inner_text("#readout h3").startswith("Layer 0, head 0")
+    assert page.evaluate(READ_ALL_CELLS) == printed(maps[0, 5][0, 0], 3)
+
+
+def with_memory_for(numbers, html):
+    """A page that holds so many numbers at most, as one of many millions does; its policy has to be bypassed."""
+    assert html.count("MOST_NUMBERS = 12e6;") == 1
+    return html.replace("MOST_NUMBERS = 12e6;", f"MOST_NUMBERS = {numbers};")

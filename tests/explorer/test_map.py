@@ -1,0 +1,157 @@
+"""The map of one head in a browser: every number is the file's, whatever its shape; the pinned cell can be moved."""
+
+import numpy as np
+import pytest
+
+from lens.explorer.page import render
+from lens.explorer.payload import payload
+from tests.explorer.onpage import READ_ALL_CELLS, colours_of, pixels, printed
+from tests.helpers.fabricated import reading_of, write_run
+
+
+def test_the_number_under_the_pointer_is_the_number_in_the_file(explore, usual):
+    run, maps = usual
+    for prompt, step, layer, head, digits in [(0, 200, 0, 1, 6), (0, 40, 1, 2, 3), (1, 0, 1, 0, 6), (2, 10, 0, 0, 3)]:
+        page = explore(run, f"#prompt={prompt}&step={step}&layer={layer}&head={head}")
+        weights = maps[prompt, step][layer, head]
+        read = page.evaluate(READ_ALL_CELLS)
+        assert read == printed(weights, digits)
+        assert read != printed(weights.T, digits)  # the control: a page with its axes swapped would not pass
+
+
+def test_a_real_pointer_reads_the_same_and_lights_both_tokens(explore, usual):
+    run, maps = usual
+    page = explore(run, "#prompt=2&step=200&layer=1&head=1")
+    page.locator(".field").scroll_into_view_if_needed()
+    box = page.locator(".field").bounding_box()
+    size = box["width"] / 9
+    for query, key in [(8, 3), (4, 4), (7, 0)]:
+        page.mouse.move(box["x"] + (key + 0.5) * size, box["y"] + (query + 0.5) * size)
+        assert page.inner_text("#weight") == f"{maps[2, 200][1, 1][query, key]:.6f}"
+        tokens = [" lived", " a", " fox", " called", " Mira", ".", " She", " wished", " for"]
+        seen = [tokens[index].replace(" ", "␣") for index in (query, key)]
+        assert page.inner_text("#pair").split() == ["query", seen[0], str(query), "key", seen[1], str(key)]
+        assert [page.inner_text(f".{axis} .lit") for axis in ("queries", "keys")] == seen
+    page.mouse.click(box["x"] + 2.5 * size, box["y"] + 5.5 * size)
+    page.mouse.move(5, 5)
+    assert page.inner_text("#weight") == f"{maps[2, 200][1, 1][5, 2]:.6f}"  # pinned
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_cell_has_the_colour_of_its_weight_and_a_masked_one_has_none(explore, usual, scheme):
+    run, maps = usual
+    weights = maps[0, 200][0, 0]
+    seen = np.tri(len(weights)) > 0
+    # by the row's maximum a cell is its share of it; the logarithmic scale has three decades
+    shares = {
+        "absolute": weights,
+        "row": weights / weights.max(1, keepdims=True),
+        "log": (1 + np.log10(np.where(seen, weights, 1)) / 3).clip(0, 1),
+    }
+    page = explore(run, "#step=200&layer=0&head=0", color_scheme=scheme)
+    for scale, share in shares.items():
+        page.select_option("#controls select >> nth=4", scale)
+        image = pixels(page, ".field canvas")
+        assert (image[..., 3] == np.where(seen, 255, 0)).all()
+        assert (abs(image[..., :3] - colours_of(share, scheme))[seen] <= (3 if scale == "log" else 1)).all()
+
+
+def test_the_keyboard_moves_the_pinned_cell(explore, usual):
+    run, maps = usual
+    page = explore(run, "#prompt=0&step=200&layer=0&head=2&query=10&key=4")
+    page.focus(".field")
+    for keys, (query, key) in [
+        (["ArrowUp", "ArrowRight"], (9, 5)),
+        (["Home", "ArrowDown"], (10, 0)),
+        (["ArrowLeft"], (10, 0)),
+        (["End"], (10, 23)),
+    ]:
+        for name in keys:
+            page.keyboard.press(name)
+        expected = f"{maps[0, 200][0, 2][query, key]:.6f}" if key <= query else "masked"
+        assert page.inner_text("#weight") == expected
+    page.focus(".strip .chosen")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.title").startswith("11: ")
+    page.focus(".tile[aria-label^='layer 1, head 1']")
+    page.keyboard.press("Enter")
+    assert page.inner_text("#readout h3").startswith("Layer 1, head 1")
+
+
+@pytest.mark.parametrize(("layers", "heads", "length"), [(1, 1, 1), (1, 1, 5), (12, 12, 16)])
+def test_models_of_any_shape_are_shown(explore, tmp_path, layers, heads, length):
+    tokens = [f" t{number}" for number in range(length)]
+    maps = write_run(tmp_path / "run", layers, heads, steps=(0, 3), prompts={"all": tokens})
+    page = explore(tmp_path / "run", f"#step=3&layer={layers - 1}&head={heads - 1}")
+    assert page.locator(".tile").count() == layers * heads
+    assert page.evaluate(READ_ALL_CELLS) == printed(maps[0, 3][-1, -1], 6)
+
+
+def test_an_unmasked_map_shows_its_upper_half(explore, tmp_path):
+    maps = write_run(tmp_path / "run", causal=False)
+    page = explore(tmp_path / "run", "#prompt=2&step=200&layer=0&head=1")
+    assert page.evaluate(READ_ALL_CELLS) == [f"{weight:.6f}" for weight in maps[2, 200][0, 1].ravel().tolist()]
+    assert not page.locator(".masked").is_visible()
+
+
+def test_a_map_of_few_cells_has_its_weights_written_in_them(explore, usual):
+    run, maps = usual
+    weights = maps[2, 200][0, 1]
+    page = explore(run, "#prompt=2&step=200&layer=0&head=1")
+    expected = [f"{weights[i, j]:.2f}".replace("0.", ".") if j <= i else "" for i in range(9) for j in range(9)]
+    assert page.locator(".numbers span").all_text_contents() == expected
+    assert explore(run, "#prompt=0").locator(".numbers span").count() == 0
+
+
+KEYS = ["the", " old", " bridge", " falls", "."]
+
+
+@pytest.fixture(scope="module")
+def crossing():
+    """A page where three queries look at the five keys of another sequence, and the maps (L, H, 3, 5)."""
+    reading = reading_of(["le", " vieux", " pont"], heads=2, steps=(0,), keys=KEYS)
+    return render(payload([reading])), reading.steps[0]["l0.weights"]
+
+
+def test_a_map_over_the_keys_of_another_sequence_is_as_wide_as_they_are(explore, crossing):
+    html, maps = crossing
+    page = explore(html, "#head=1")
+    assert page.evaluate(READ_ALL_CELLS) == [f"{weight:.6f}" for weight in maps[1].ravel().tolist()]
+    assert page.locator(".keys span").all_text_contents() == [key.replace(" ", "␣") for key in KEYS]
+    assert page.locator(".queries span").all_text_contents() == ["le", "␣vieux", "␣pont"]
+    assert not page.locator(".masked").is_visible()
+    for selector in (".field canvas", ".tile canvas"):
+        box = page.locator(selector).first.bounding_box()
+        assert box["width"] / box["height"] == pytest.approx(5 / 3, rel=0.02)
+    page.focus(".field")
+    page.keyboard.press("End")
+    assert page.inner_text("#pair").split() == ["query", "␣pont", "2", "key", ".", "4"]
+
+
+def test_of_two_sequences_a_query_reads_keys_and_a_key_is_read_by_queries(explore, crossing):
+    html, maps = crossing
+    page = explore(html, "#head=0")
+
+    def titles(line):
+        return page.locator(".line").nth(line).locator("button").evaluate_all("all => all.map((one) => one.title)")
+
+    page.locator(".line").nth(0).locator("button").nth(1).click()
+    assert titles(0) == ["0", "1", "2"]
+    assert titles(1) == [f"{j}: {maps[0, 1, j]:.6f}" for j in range(5)]
+    assert page.inner_text("#weight") == f"{maps[0, 1].max():.6f}"
+    page.locator(".line").nth(1).locator("button").nth(3).click()
+    assert page.get_attribute("text=is read by", "aria-pressed") == "true"
+    assert titles(0) == [f"{i}: {maps[0, i, 3]:.6f}" for i in range(3)]
+    assert titles(1) == ["0", "1", "2", "3", "4"]
+    assert page.inner_text("#weight") == f"{maps[0, 1, 3]:.6f}"
+    page.keyboard.press("ArrowLeft")
+    assert titles(0) == [f"{i}: {maps[0, i, 2]:.6f}" for i in range(3)]
+
+
+def test_a_number_written_into_a_cell_has_no_more_digits_than_its_step_carries(explore, tmp_path):
+    maps = write_run(tmp_path / "run", prompts={"three": list("abc")})
+    for step, digits in ((200, 4), (40, 3)):
+        page = explore(tmp_path / "run", f"#step={step}&layer=0&head=1")
+        carried = maps[0, step][0, 1].astype(float).round(6 if step == 200 else 3)
+        expected = [f"{carried[i, j]:.{digits}f}" if j <= i else "" for i in range(3) for j in range(3)]
+        assert page.locator(".numbers span").all_text_contents() == expected

@@ -1,0 +1,304 @@
+"""Building the page: what is packed, what is refused, and that it is one file with nothing from outside."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.numpy import load_file
+
+from common.errors import InputError
+from config import dump_config, load_config
+from data.tokenizer import char_tokenizer
+from lens.explorer.page import PAGE, build_page, bundle
+from lens.explorer.payload import pack
+from lens.record import Prompt, Recorder
+from lens.snapshots import Reading
+from model import GPT, GPTConfig
+from tests.helpers.fabricated import data_of, lower, rewrite_snapshot, unpacked, write_run
+from training.schedule import snapshot_steps
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def test_the_first_and_last_step_are_right_to_six_decimals_and_those_between_to_three(tmp_path):
+    maps = write_run(tmp_path / "run")
+    prompts = data_of(build_page(tmp_path / "run"))["prompts"]
+    assert [prompt["name"] for prompt in prompts] == ["a passage", "random, said twice", "a sentence"]
+    for number, prompt in enumerate(prompts):
+        assert [step["step"] for step in prompt["steps"]] == [0, 10, 40, 200]
+        for step in prompt["steps"]:
+            digits = 6 if step["step"] in (0, 200) else 3
+            expected = lower(maps[number, step["step"]]).ravel().tolist()
+            found = unpacked(step["weights"])["weights"].ravel()
+            assert [f"{x:.{digits}f}" for x in found] == [f"{x:.{digits}f}" for x in expected]
+            assert (found != expected).any()
+
+
+def test_every_array_of_the_first_and_last_step_is_the_files(tmp_path):
+    write_run(tmp_path / "run")
+    for prompt in data_of(build_page(tmp_path / "run"))["prompts"][1:2]:
+        for step in prompt["steps"]:
+            file = load_file(tmp_path / f"run/snapshots/step-{step['step']:06d}/attention.safetensors")
+            for name, values in unpacked(step["effects"]).items():
+                assert np.abs(values - file[f"p1.{name}"]).max() <= 0.0005 + 1e-9
+            assert (step["full"] is not None) == (step["step"] in (0, 200))
+            for name, values in unpacked(step["full"]).items() if step["full"] else ():
+                expected = np.stack([file[f"p1.l{layer}.{name}"] for layer in range(2)])
+                assert np.abs(values - expected).max() <= 5e-7 + 1e-12
+
+
+@pytest.mark.parametrize(
+    ("values", "digits", "kept"),
+    [([0.1234567, -2.5], 6, 6), ([-2147.4, 1.5], 6, 6), ([2148.25, -1.0], 6, 5), ([1e12], 3, 0)],
+)
+def test_numbers_too_large_for_their_decimals_keep_fewer(values, digits, kept):
+    packed = pack({"some": (np.float32(values), digits)})
+    assert packed["arrays"][0][2] == kept
+    expected = np.round(np.float32(values).astype(np.float64), kept).clip(-(2.0**31), 2.0**31 - 1)
+    assert np.abs(unpacked(packed)["some"] - expected).max() <= 10.0**-kept
+
+
+def test_an_unmasked_map_is_carried_whole(tmp_path):
+    maps = write_run(tmp_path / "run", causal=False)
+    prompt = data_of(build_page(tmp_path / "run"))["prompts"][0]
+    assert not prompt["causal"]
+    found = unpacked(prompt["steps"][0]["weights"])["weights"]
+    assert np.abs(found.ravel() - maps[0, 0].ravel()).max() <= 5e-7 + 1e-12
+
+
+def test_the_metrics_and_losses_are_those_of_the_files(tmp_path):
+    write_run(tmp_path / "run")
+    data = data_of(build_page(tmp_path / "run"))
+    rows = [json.loads(line) for line in (tmp_path / "run/snapshots/heads.jsonl").read_text().splitlines()]
+    for row in rows:
+        step = next(one for one in data["prompts"][row["prompt"]]["steps"] if one["step"] == row["step"])
+        found = step["metrics"][row["layer"]][row["head"]]
+        assert found["entropy"] == round(row["entropy"], 6)
+        assert ("induction" in found) == (row["induction"] is not None)
+    logged = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert {line["step"]: line["val"] for line in data["losses"] if "val" in line} == {
+        line["step"]: round(line["val_loss"], 6) for line in logged if "val_loss" in line
+    }
+
+
+def test_a_prompt_of_ones_own_comes_first(tmp_path):
+    write_run(tmp_path / "run")
+    weights = np.float32([[[1, 0], [0.25, 0.75]]])
+    own = Reading("mine", ["a", "b"], {7: {"l0.weights": weights}}, {(7, 0, 0): {"entropy": 0.5}}, generated_from=1)
+    prompt = data_of(build_page(tmp_path / "run", [own]))["prompts"][0]
+    assert (prompt["name"], prompt["tokens"], prompt["generatedFrom"]) == ("mine", ["a", "b"], 1)
+    assert unpacked(prompt["steps"][0]["weights"])["weights"].tolist() == [[[1, 0.25, 0.75]]]
+    assert prompt["steps"][0]["metrics"] == [[{"entropy": 0.5}]]
+
+
+def test_the_page_of_a_run_of_small_yaml_stays_under_four_megabytes(tmp_path, capsys):
+    config = load_config(CONFIGS / "small.yaml")
+    tokenizer = char_tokenizer(map(chr, range(0x4E00, 0x4E00 + config.data.vocab_size - 1)))
+    config.model.vocab_size = tokenizer.vocab_size
+    tokenizer.save(tmp_path / "tokenizer.json")
+    (tmp_path / "config.yaml").write_text(dump_config(config), encoding="utf-8")
+    (tmp_path / "metrics.jsonl").write_text('{"step": 0, "train_loss": 7.2}\n')
+    torch.manual_seed(0)
+    model = GPT(config.model)
+    drawn = [torch.randint(tokenizer.vocab_size, (length,)).tolist() for length in (64, 63, 12)]
+    prompts = [Prompt(f"{len(ids)} tokens", ids, [tokenizer.label(id) for id in ids]) for ids in drawn]
+    recorder = Recorder(tmp_path, prompts, keep_mb=0, last_step=1100)
+    steps = snapshot_steps(config.attention.snapshots, config.train.steps)
+    assert len(steps) == 12
+    for step in steps:
+        recorder.record(model, step)
+        for parameter in model.parameters():  # numbers as varied as those of a trained model; real ones compress better
+            parameter.data += 0.02 * torch.randn(parameter.shape)
+    size = len(build_page(tmp_path).encode())
+    with capsys.disabled():
+        print(f"\na page of small.yaml's shape, not trained: {size:,} bytes")
+    assert 3_000_000 < size < 4_000_000
+
+
+def test_the_page_names_nothing_outside_itself(tmp_path):
+    write_run(tmp_path / "run")
+    html = build_page(tmp_path / "run")
+    assert re.findall(r"""(?:src|href)=["']([^"']*)""", html) == ["data:,"]
+    assert "default-src 'none'" in html
+    assert re.findall(r"https?://[^\s\"']*", html) == ["http://www.w3.org/2000/svg"]  # a name, never fetched
+
+
+def test_the_bundle_holds_every_module_once_and_no_import():
+    script = bundle(PAGE, "main.js")
+    modules = [path.name for path in PAGE.glob("*.js")]
+    assert len(re.findall(r"^const \w+Module = \(\(\) => \{$", script, re.MULTILINE)) == len(modules)
+    assert not re.search(r"^(import|export)\b", script, re.MULTILINE)
+
+
+def test_text_can_never_end_the_block_that_carries_it(tmp_path):
+    hostile = "</script><script>alert(1)</script><!--{{script}}"
+    write_run(tmp_path / "run", prompts={hostile: ["a", hostile, "\ud800", "c"]})
+    with (tmp_path / "run/config.yaml").open("a") as file:
+        file.write(f"# {hostile}\n")
+    (tmp_path / "run/samples.txt").write_text(hostile)
+    html = build_page(tmp_path / "run")
+    assert html.count("</script>") == 2
+    data = data_of(html)
+    assert data["prompts"][0]["tokens"][1:3] == [hostile, "\ud800"]
+    assert data["prompts"][0]["name"] == data["samples"] == hostile
+    assert data["config"].endswith(f"# {hostile}\n")
+
+
+def test_a_last_line_cut_short_by_a_kill_is_left_out(tmp_path):
+    write_run(tmp_path / "run")
+    expected = data_of(build_page(tmp_path / "run"))
+    with (tmp_path / "run/metrics.jsonl").open("a") as file:
+        file.write('{"step": 201, "tra')
+    assert data_of(build_page(tmp_path / "run")) == expected
+
+
+def test_a_folder_that_is_no_step_is_left_out(tmp_path):
+    write_run(tmp_path / "run", steps=(0, 5))
+    expected = data_of(build_page(tmp_path / "run"))
+    shutil.copytree(tmp_path / "run/snapshots/step-000005", tmp_path / "run/snapshots/step-000005 (copy)")
+    assert data_of(build_page(tmp_path / "run")) == expected
+
+
+def test_a_loss_that_is_no_number_is_left_out(tmp_path):
+    write_run(tmp_path / "run")
+    with (tmp_path / "run/metrics.jsonl").open("a") as file:
+        file.write('{"step": 201, "train_loss": NaN}\n{"step": 202, "train_loss": null}\n')
+        file.write('{"step": 203, "train_loss": 1' + "0" * 400 + "}\n")
+    assert data_of(build_page(tmp_path / "run"))["losses"][-1]["step"] == 200
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config.yaml",
+        "metrics.jsonl",
+        "snapshots/prompts.json",
+        "snapshots/heads.jsonl",
+        "snapshots/step-000040/attention.safetensors",
+    ],
+)
+def test_a_missing_file_is_named(tmp_path, name):
+    write_run(tmp_path / "run")
+    (tmp_path / "run" / name).unlink()
+    with pytest.raises(InputError, match=re.escape(name)):
+        build_page(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("metrics.jsonl", b"{}\nnot json\n"),
+        ("metrics.jsonl", b"[1]\n"),
+        ("config.yaml", b"\xff\xfe"),
+        ("snapshots/prompts.json", b"["),
+        ("snapshots/prompts.json", b"[]"),
+        ("snapshots/prompts.json", b'[{"name": "x"}]'),
+        ("snapshots/prompts.json", b'[{"name": "x", "tokens": ["one"]}]'),
+        ("snapshots/heads.jsonl", b'{"step": 0}\n'),
+        ("snapshots/heads.jsonl", b'{"step": 0, "prompt": 9, "layer": 0, "head": 0}\n'),
+        ("snapshots/step-000040/attention.safetensors", b"rubbish"),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path, name, content):
+    write_run(tmp_path / "run")
+    (tmp_path / "run" / name).write_bytes(content)
+    with pytest.raises(InputError) as raised:
+        build_page(tmp_path / "run")
+    assert "attention.safetensors" in str(raised.value) or name in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "says"),
+    [
+        ("p0.l1.weights", lambda a: a * np.nan, "holds values that are no finite numbers"),
+        ("p0.l1.weights", lambda a: a + 0.01, "holds numbers that are no weights, expected 0 to 1"),
+        ("p0.l1.weights", lambda a: a - 0.01, "holds numbers that are no weights"),
+        ("p0.l0.weights", lambda a: a[0, 0, 0], r"has shape \(\), expected \(1, 2, 2\)"),
+        ("p0.l1.weights", lambda a: a[:, :1], r"has shape \(3, 1, 2\), expected \(3, 2, 2\)"),
+        ("p0.l1.q", lambda a: a[..., :1], r"has shape \(3, 2, 1\), expected \(3, 2, 3\)"),
+        ("p0.top.ids", lambda a: a.astype(np.int64), "float32 or int32 expected"),
+        ("p0.lens.next", lambda a: a[:1], "has shape"),
+        ("p0.l0.weights", None, "is missing"),
+        ("p0.l1.q", None, "is missing"),
+        ("p0.ablation", None, "is missing"),
+        ("p0.lens.ids", None, "is missing"),
+    ],
+)
+def test_an_array_that_is_missing_or_wrong_is_named(tmp_path, name, change, says):
+    write_run(tmp_path / "run", prompts={"x": ["a", "b"]}, steps=(0,))
+    assert build_page(tmp_path / "run")
+    path = tmp_path / "run/snapshots/step-000000/attention.safetensors"
+    arrays = load_file(path)
+    array = arrays.pop(name)
+    rewrite_snapshot(path, arrays | ({name: np.array(change(array))} if change else {}))
+    with pytest.raises(InputError, match=re.escape(str(path)) + rf": {re.escape(name)} .*{says}"):
+        build_page(tmp_path / "run")
+
+
+def test_a_token_that_the_tokenizer_does_not_have_is_refused(tmp_path):
+    write_run(tmp_path / "run", steps=(0,))
+    char_tokenizer("a").save(tmp_path / "run/tokenizer.json")
+    with pytest.raises(InputError, match=r"predicts a token that .*tokenizer\.json does not have"):
+        build_page(tmp_path / "run")
+
+
+def test_a_recording_of_weights_alone_is_shown_too(tmp_path):
+    maps = write_run(tmp_path / "run", prompts={"x": ["a", "b", "c"]}, steps=(0,))
+    path = tmp_path / "run/snapshots/step-000000/attention.safetensors"
+    rewrite_snapshot(path, {name: array for name, array in load_file(path).items() if name.endswith(".weights")})
+    (step,) = data_of(build_page(tmp_path / "run"))["prompts"][0]["steps"]
+    assert step["full"] is None and step["effects"] is None
+    assert np.abs(unpacked(step["weights"])["weights"] - lower(maps[0, 0])).max() < 1e-6
+
+
+@pytest.mark.parametrize("text", ["", "model: 3\n", "model:\n  n_head: 0\n", "model:\n  layers: 3\n", "a: [\n"])
+def test_a_configuration_of_no_model_is_refused(tmp_path, text):
+    write_run(tmp_path / "run", steps=(0,))
+    (tmp_path / "run/config.yaml").write_text(text)
+    with pytest.raises(InputError, match=r"config\.yaml: its model section describes no model"):
+        build_page(tmp_path / "run")
+
+
+def test_scale_position_and_parameters_are_those_of_the_configuration(tmp_path):
+    write_run(tmp_path / "run", steps=(0,))
+    data = data_of(build_page(tmp_path / "run"))
+    model = GPT(GPTConfig(**yaml.safe_load((tmp_path / "run/config.yaml").read_text())["model"]))
+    assert data["parameters"] == [list(part) for part in model.parameter_table()]
+    assert sum(count for _, count in data["parameters"]) == sum(parameter.numel() for parameter in model.parameters())
+    key_dim = len(data["prompts"][0]["tokens"]) + 1  # as write_run makes them
+    assert data["prompts"][0]["scale"] == pytest.approx(key_dim**-0.5)
+    assert data["prompts"][0]["position"] == "learned"
+    with (tmp_path / "run/config.yaml").open("a") as file:
+        file.write("  scale: false\n")
+    assert data_of(build_page(tmp_path / "run"))["prompts"][0]["scale"] == 1
+
+
+def test_a_run_without_maps_says_so(tmp_path):
+    (tmp_path / "config.yaml").write_text("")
+    with pytest.raises(InputError, match="no attention maps recorded"):
+        build_page(tmp_path)
+
+
+@pytest.mark.parametrize("line", ['{"step": [1]}', '{"step": "a"}', '{"step": NaN}', "{}"])
+def test_a_line_of_metrics_without_a_step_is_left_out(tmp_path, line):
+    write_run(tmp_path / "run", steps=(0, 5))
+    whole = data_of(build_page(tmp_path / "run"))["losses"]
+    with (tmp_path / "run/metrics.jsonl").open("a") as file:
+        file.write(line + "\n")
+    assert data_of(build_page(tmp_path / "run"))["losses"] == whole
+
+
+@pytest.mark.parametrize(
+    "row", [{"step": 0, "prompt": -1, "layer": 0, "head": 0}, {"step": 0, "prompt": 0, "layer": [], "head": 0}]
+)
+def test_a_row_of_heads_that_names_no_head_is_refused(tmp_path, row):
+    write_run(tmp_path / "run", steps=(0,))
+    with (tmp_path / "run/snapshots/heads.jsonl").open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    with pytest.raises(InputError, match=r"heads\.jsonl: expected step, prompt, layer and head in every line"):
+        build_page(tmp_path / "run")

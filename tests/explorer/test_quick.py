@@ -1,0 +1,73 @@
+"""The page is quick: ready soon after it is opened, and what a change of the view takes in script.
+
+The bounds are many times what is measured, for busy machines; the figures are printed.
+"""
+
+import pytest
+
+from lens.explorer.page import build_page
+from tests.explorer.onpage import wait_for_step
+from tests.helpers.fabricated import STORY, reading_of, write_run
+
+# With each section in sight, the median script time of seven changes of a kind in milliseconds: from the event to all
+# drawn, style and paint apart. Of all sections the slowest.
+TIMES = """async () => {
+  const median = (times) => times.sort((one, other) => one - other)[Math.floor(times.length / 2)];
+  const frame = () => new Promise((done) => requestAnimationFrame(done));
+  const slider = document.querySelector("#controls input"), tiles = [...document.querySelectorAll(".tile")];
+  async function timed(change) {
+    const times = [];
+    for (let round = 0; round < 7; round++) {
+      const started = performance.now();
+      change(round);
+      await null;
+      times.push(performance.now() - started);
+    }
+    return median(times);
+  }
+  const slide = (round) => {
+    slider.value = round % (Number(slider.max) + 1);
+    slider.dispatchEvent(new Event("input"));
+  };
+  const found = { step: 0, head: 0 };
+  for (const section of document.querySelectorAll("main section:not([hidden])")) {
+    section.scrollIntoView();
+    await frame().then(frame); // draws what has come into sight
+    found.step = Math.max(found.step, await timed(slide));
+    found.head = Math.max(found.head, await timed((round) => tiles[(5 * round) % tiles.length].click()));
+  }
+  return found;
+}"""
+
+
+def report(capsys, name, page, steps):
+    """Prints and returns milliseconds: until the page was ready, and of script for a step and for another head."""
+    times = {"ready": page.evaluate("performance.getEntriesByName('ready')[0].startTime")}
+    page.focus("#controls input")
+    for step in reversed(steps[:-1]):  # once through all, which unpacks them
+        page.keyboard.press("ArrowLeft")
+        wait_for_step(page, step)
+    times |= page.evaluate(TIMES)
+    with capsys.disabled():
+        print(f"\n{name}: " + ", ".join(f"{what} {time:.1f} ms" for what, time in times.items()))
+    return times
+
+
+@pytest.mark.parametrize(
+    ("layers", "heads", "count", "prompts"), [(4, 4, 12, None), (12, 12, 3, {"a passage": STORY[:64]})]
+)
+def test_a_step_and_a_head_are_drawn_quickly(explore, tmp_path, capsys, layers, heads, count, prompts):
+    steps = [100 * number for number in range(count)]
+    write_run(tmp_path / "run", layers, heads, steps, prompts, full_length=64, head_dim=128 // heads)
+    html = build_page(tmp_path / "run")
+    name = f"{layers} x {heads} heads, 64 tokens, {count} steps, {len(html) / 1e6:.1f} MB"
+    times = report(capsys, name, explore(html), steps)
+    assert times["ready"] < 5000 and times["step"] < 200 and times["head"] < 200  # the aim: 1000, 16 and 16
+
+
+def test_512_tokens_are_drawn_quickly(explore, tmp_path, capsys):
+    steps = [0, 10, 100]
+    write_run(tmp_path / "run", steps=steps)
+    html = build_page(tmp_path / "run", [reading_of((STORY * 7)[:512], layers=4, heads=4, steps=steps)])
+    times = report(capsys, f"4 x 4 heads, 512 tokens, 3 steps, {len(html) / 1e6:.1f} MB", explore(html), steps)
+    assert times["ready"] < 5000 and times["step"] < 200 and times["head"] < 200  # the aim: 1000, 50 and 16

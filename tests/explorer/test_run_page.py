@@ -1,0 +1,186 @@
+"""The run and the words on the page: losses, samples, configuration, parameters; and an entry for every measure."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from lens.explorer.examples import examples
+from lens.explorer.page import render
+from lens.explorer.payload import payload
+from model import GPT, GPTConfig
+from tests.helpers.fabricated import write_lines, write_run
+
+PANELS = "#losses .panel"
+
+
+def logged(run, name):
+    """[(step, value)] of one loss in the file."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [(line["step"], line[name]) for line in lines if name in line]
+
+
+def value_at(points, step, name):
+    found, value = min(points, key=lambda point: abs(point[0] - step))
+    return f"{name} {value:.3f} at step {found}"
+
+
+def values(page, panel):
+    return page.locator(f"{PANELS}:nth-child({panel}) .values span").all_inner_texts()
+
+
+def point_at(page, panel, share):
+    """Moves the pointer to a share of the width of a panel."""
+    box = page.locator(f"{PANELS}:nth-child({panel}) .plot").bounding_box()
+    page.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+
+
+def test_pointing_at_the_losses_reads_each_value_of_the_file(explore, usual):
+    run, _ = usual
+    page = explore(run)
+    train, val, story = (logged(run, f"{name}_loss") for name in ("train", "val", "story"))
+
+    def both(step):
+        return [value_at(train, step, "training"), value_at(val, step, "validation")]
+
+    assert values(page, 1) == both(200)  # the last, where the pointer is nowhere
+    assert values(page, 2) == [value_at(story, 200, "validation stories")]
+    page.locator("#losses").scroll_into_view_if_needed()
+    assert len(train) > 60
+    for step, _ in train[:: len(train) // 9]:
+        point_at(page, 1, step / 200)
+        assert values(page, 1) == both(step)
+    assert values(page, 1) != both(0)
+    for step, _ in story:
+        point_at(page, 2, step / 200)
+        assert values(page, 2) == [value_at(story, step, "validation stories")]
+    page.mouse.move(1, 1)
+    assert values(page, 1) == both(200)
+
+
+def test_the_arrow_keys_read_the_losses_too(explore, usual):
+    run, _ = usual
+    page = explore(run)
+    train = logged(run, "train_loss")
+    page.focus(f"{PANELS}:nth-child(1) .plot")
+    for key, place in [("ArrowLeft", -1), ("ArrowLeft", -2), ("ArrowRight", -1), ("ArrowRight", -1)]:
+        page.keyboard.press(key)
+        assert values(page, 1)[0] == value_at(train, train[place][0], "training")
+
+
+def test_the_curves_lie_where_their_numbers_are(explore, usual):
+    run, _ = usual
+    page = explore(run)
+    for panel, kind in [(1, "train"), (1, "val"), (2, "story")]:
+        points = np.array(logged(run, f"{kind}_loss"))
+        drawn = page.get_attribute(f"{PANELS}:nth-child({panel}) path.{kind}", "d")
+        x, y = np.array([pair.split() for pair in re.findall(r"[\d.]+ [\d.]+", drawn)], dtype=float).T
+        assert np.abs(x - points[:, 0] / 2).max() < 0.01  # step 200 is at 100
+        slope, off = fit(np.log(points[:, 1]), y)
+        assert slope < 0 and off < 0.02
+        assert fit(points[:, 1], y)[1] > 0.02  # the control: the scale is logarithmic
+
+
+def fit(x, y):
+    """The slope of the straight line through points, and how far from it they lie at most."""
+    slope, start = np.polyfit(x, y, 1)
+    return slope, np.abs(slope * x + start - y).max()
+
+
+def test_the_floor_is_a_line_below_the_stories_losses(explore, usual):
+    run, _ = usual
+    page = explore(run)
+    assert page.inner_text(".floor") == "floor 67.250"
+    drawn = "all => all.map((one) => parseFloat(one.style.top))"
+    floor, *stories = page.eval_on_selector_all(".floor, .point.story", drawn)
+    assert len(stories) == 4 and max(stories) < floor < 100
+    (_, first), *_, (_, last) = logged(run, "story_loss")
+    share = np.log(first / 67.25) / np.log(first / last)  # how much further down the floor is, on a logarithmic scale
+    assert abs((floor - stories[0]) / (stories[-1] - stories[0]) - share) < 1e-3
+
+
+def test_a_run_without_stories_has_no_panel_for_them(explore, tmp_path):
+    write_run(tmp_path / "run")
+    lines = [{"step": step, "train_loss": value} for step, value in logged(tmp_path / "run", "train_loss")]
+    write_lines(tmp_path / "run/metrics.jsonl", lines)
+    page = explore(tmp_path / "run")
+    assert page.locator(PANELS).count() == 1
+    assert page.locator(".floor").count() == 0
+    assert values(page, 1) == [value_at(logged(tmp_path / "run", "train_loss"), 200, "training")]
+
+
+def marks(page):
+    return page.eval_on_selector_all(f"{PANELS} .mark", "all => all.map((one) => one.style.left)")
+
+
+def test_the_shown_step_is_marked_and_a_click_moves_it(explore, usual):
+    run, _ = usual
+    page = explore(run, "#step=40")
+    assert marks(page) == ["20%", "20%"]
+    page.locator("#losses").scroll_into_view_if_needed()
+    point_at(page, 1, 0.98)
+    page.mouse.down()
+    page.mouse.up()
+    assert marks(page) == ["100%", "100%"]
+    assert page.inner_text(".step") == "step 200"
+
+
+SAMPLES = [
+    ("step 0", "x <b>q</b>\nstep 3\n\nzz"),  # a step that the model itself wrote, under no empty line
+    ("step 40", "The fox\n\n  went.\n\nstep 7"),  # and one that does not come after 40
+    ("step 1,200", "Mira was glad."),
+]
+
+
+def test_each_sample_stands_beside_its_step_in_the_order_of_training(explore, tmp_path):
+    write_run(tmp_path / "run", steps=(0,))
+    text = "".join(f"{step.replace(',', '')}\n{said}\n\n" for step, said in SAMPLES)
+    (tmp_path / "run/samples.txt").write_text(text, encoding="utf-8")
+    page = explore(tmp_path / "run")
+    read = zip(*(page.locator(f"#samples {kind}").all_text_contents() for kind in ("dt", "pre")), strict=True)
+    assert list(read) == SAMPLES
+    assert page.inner_text("#samples dt >> nth=0") == "step 0"  # open from the start
+    assert page.locator("#samples b").count() == 0
+
+
+@pytest.mark.parametrize(("text", "shown"), [("no headline", "no headline"), ("", "No samples were recorded.")])
+def test_samples_without_steps_are_shown_as_they_are(explore, tmp_path, text, shown):
+    write_run(tmp_path / "run", steps=(0,))
+    (tmp_path / "run/samples.txt").write_text(text, encoding="utf-8")
+    assert explore(tmp_path / "run").text_content("#samples pre") == shown
+
+
+def test_the_configuration_is_the_files_and_the_parameters_are_counted_part_by_part(explore, usual):
+    run, _ = usual
+    model = GPT(GPTConfig(vocab_size=33, n_layer=2, n_head=3, n_embd=9, position="learned"))
+    total = sum(parameter.numel() for parameter in model.parameters())
+    expected = [[part, f"{count:,}", f"{100 * count / total:.1f} %"] for part, count in model.parameter_table()]
+    page = explore(run)
+    page.click("#parameters summary")
+    rows = [row.split("\t") for row in page.locator("#parameters tr").all_inner_texts()]
+    assert rows == [["part", "parameters", "share"], *expected, ["in all", f"{total:,}", "100.0 %"]]
+    assert len(expected) > 4
+    assert page.text_content("#config pre") == (run / "config.yaml").read_text()
+
+
+def test_worked_examples_have_no_run_and_nothing_to_predict(browser, tmp_path):
+    file, errors = tmp_path / "examples.html", []
+    file.write_text(render(payload(examples())), encoding="utf-8")
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(file.as_uri())
+        page.wait_for_selector("html[data-ready]")
+        for section in ("run", "effects"):
+            assert page.locator(f"[aria-labelledby={section}-title]").is_hidden()
+        assert page.is_visible("#words-title")
+        assert page.title() == "Attention by example"
+    assert errors == []
+
+
+def test_every_measure_is_explained(explore, usual):
+    run, _ = usual
+    page = explore(run)
+    measures = page.locator("#grid select >> nth=0").locator("option").all_inner_texts()
+    assert page.locator("#measures dt").all_inner_texts() == measures

@@ -1,0 +1,34 @@
+"""Pictures of the explorer's seven parts, light and dark.
+
+Of a made-up run, thrown away; or, to look at: EXPLORER_RUN=runs/small EXPLORER_SHOTS=shots python -m pytest
+tests/explorer/test_screenshots.py
+"""
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+PARTS = ["heads", "head", "walk", "film", "effects", "run", "words"]
+PAPER = {"light": (252, 251, 249), "dark": (20, 22, 27)}
+
+
+@pytest.mark.parametrize("scheme", PAPER)
+def test_each_of_the_seven_parts_is_drawn(explore, usual, tmp_path, scheme):
+    run, folder = Path(os.environ.get("EXPLORER_RUN", usual[0])), Path(os.environ.get("EXPLORER_SHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    page = explore(run, os.environ.get("EXPLORER_HASH", ""), color_scheme=scheme)
+    for sticking in ("#controls", ".walk-bar"):  # in a picture that is taller than the window they would lie over it
+        page.eval_on_selector_all(sticking, "bars => bars.forEach((bar) => { bar.style.position = 'static'; })")
+    for part in PARTS:
+        section = page.locator(f"section[aria-labelledby={part}-title]")
+        section.scroll_into_view_if_needed()
+        page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+        picture = section.screenshot(path=folder / f"{part}-{scheme}.png", animations="disabled")
+        pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")).reshape(-1, 3)
+        paper = (pixels == PAPER[scheme]).all(axis=1).mean()
+        assert 0.2 < paper < 0.97, f"{part}: {paper:.0%} of the picture is empty paper"
+        assert len(np.unique(pixels, axis=0)) > 30

@@ -1,0 +1,126 @@
+"""train.py and sample.py called in this process as if they were typed: a new one takes seconds to import torch."""
+
+import contextlib
+import io
+import json
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+import sample
+import train
+from common.errors import run_script
+from data.tales.stories import stories
+
+TIMES = ("seconds", "tokens_per_second")
+
+
+@dataclass
+class Done:
+    """How a script ended, as the person who typed it sees it."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run_train(*arguments) -> Done:
+    return typed(train.main, *arguments)
+
+
+def run_sample(*arguments, stdin: str = "") -> Done:
+    return typed(sample.main, *arguments, stdin=stdin)
+
+
+def typed(main, *arguments, stdin: str = "") -> Done:
+    """Calls `main` as its script does. Dicts among the arguments are options by name, the last one winning."""
+    options = {}
+    for argument in arguments:
+        options |= argument if isinstance(argument, dict) else {}
+    argv = [main.__module__ + ".py", *(str(argument) for argument in arguments if not isinstance(argument, dict))]
+    argv += typed_out(options)
+    out, err = io.StringIO(), io.StringIO()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.setattr(sys, "argv", argv)
+        patch.setattr(sys, "stdin", io.StringIO(stdin))
+        try:
+            run_script(main)
+        except SystemExit as end:
+            code = end.code
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def small_options(source: Path, cache: Path) -> dict[str, object]:
+    """Options of a run of a second: a small model of the characters of one text of 13 KB, written to `source`."""
+    source.write_text("\n".join(story.text for story in stories(20)), encoding="utf-8")
+    return {
+        "config": "tiny.yaml",
+        "data.source": source,
+        "data.tokenizer": "char",
+        "data.cache": cache,
+        "model.block_size": 16,
+        "model.n_embd": 16,
+        "train.steps": 8,
+        "train.batch_size": 4,
+        "train.warmup_steps": 2,
+        "train.eval_every": 4,
+        "train.eval_tokens": 512,
+        "train.log_every": 1,
+        "train.device": "cpu",
+        "attention.snapshots": 3,
+    }
+
+
+def typed_out(options: dict) -> list[str]:
+    """The options as they stand on a command line."""
+    return [text for name, value in options.items() for text in (f"--{name}", str(value))]
+
+
+def metrics(run: Path) -> list[dict]:
+    """The lines of metrics.jsonl without what no two runs share, the times."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name not in TIMES} for line in lines]
+
+
+def train_losses(run: Path) -> dict[int, float]:
+    return {line["step"]: line["train_loss"] for line in metrics(run) if "train_loss" in line}
+
+
+def contents(run: Path) -> dict[str, object]:
+    """Everything in a run that is determined by its configuration: tensors and texts by the names of their files."""
+    found = {"metrics": metrics(run)}
+    for path in sorted(run.rglob("*")):
+        name = str(path.relative_to(run))
+        if path.suffix == ".safetensors":
+            found[name] = {key: tensor.numpy().tobytes() for key, tensor in load_file(path).items()}
+        elif path.name in ("config.yaml", "tokenizer.json", "data.json", "samples.txt", "heads.jsonl", "prompts.json"):
+            found[name] = path.read_text(encoding="utf-8")
+        elif path.name in ("best", "last"):
+            found[name] = path.read_text()
+        elif path.name == "state.json":
+            state = json.loads(path.read_text(encoding="utf-8"))
+            state["progress"] |= dict.fromkeys(("seconds", "recording", "config"))  # the last is in config.yaml
+            state["random"] |= dict.fromkeys(("python", "numpy"))  # which no run begins anew, and which none draws from
+            found[name] = state
+    return found
+
+
+def differences(run: Path, unbroken: dict[str, object]) -> list[str]:
+    """What of a finished run is not as in the `contents` of the unbroken one, by the names of the files.
+
+    Beside the best and the last, a run keeps the checkpoint of the step where it happened to stop: that is left out.
+    """
+    kept = {f"checkpoints/step-{int(unbroken[f'checkpoints/{name}']):06d}" for name in ("best", "last")}
+    found, expected = (
+        {name: value for name, value in one.items() if "step-" not in name or name.startswith(("snap", *kept))}
+        for one in (contents(run), unbroken)
+    )
+    return sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))

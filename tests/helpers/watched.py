@@ -1,0 +1,77 @@
+"""Processes that watch themselves by Python's audit hooks: for what they unpickle, and whom they talk to.
+
+`python -c PREAMBLE + code`; what was seen comes back in the order in which it happened.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+# Each thing seen is raised there and then, and noted, since a library may swallow what is raised.
+PREAMBLE = """
+import json, os, sys
+seen, service = [], False  # service: whether wandb may talk to its own process on this machine
+
+def note(*what):
+    if what not in seen:
+        seen.append(what)
+    raise PermissionError(f"not here: {what}")
+
+def hook(event, args):
+    if event == "pickle.find_class":
+        note(event, *map(str, args))
+    elif event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"):
+        note(event, str(args[0]))
+    elif event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+        address = args[1]
+        here = isinstance(address, (str, bytes)) or address[0] in ("127.0.0.1", "::1")
+        if not (here and service):
+            note(event, str(address))
+
+import _pickle, pickle
+class Unpickler(pickle.Unpickler):
+    def __init__(self, *args, **options):
+        note("Unpickler")
+for module in (pickle, _pickle):
+    module.load = lambda *args, **options: note("load")
+    module.loads = lambda *args, **options: note("loads")
+    module.Unpickler = Unpickler
+pickle._Unpickler.load = lambda self: note("_Unpickler.load")  # the one in Python
+sys.addaudithook(hook)
+
+def typed(script, *words):
+    import runpy
+    sys.argv = [script, *map(str, words)]
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as end:
+        print(f"EXIT {script} {end.code}")
+"""
+END = '\nprint("SEEN" + json.dumps(seen))\n'
+
+
+@dataclass
+class Watched:
+    out: str
+    err: str
+    seen: list
+    exits: list[str]
+
+
+def watched(code: str, *arguments, environment=None, alone=False) -> Watched:
+    """Runs `code` after PREAMBLE in the project's folder; `alone` puts it in a network namespace with nothing in it."""
+    command = [sys.executable, "-c", PREAMBLE + code + END, *map(str, arguments)]
+    if alone:
+        command = ["unshare", "-rn", *command]
+    environment = {**os.environ, "MPLBACKEND": "agg", **(environment or {})}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    lines = done.stdout.splitlines()
+    found = [line for line in lines if line.startswith("SEEN")]
+    assert len(found) == 1, done.stdout + done.stderr
+    exits = [line.removeprefix("EXIT ") for line in lines if line.startswith("EXIT ")]
+    return Watched(done.stdout, done.stderr, [tuple(one) for one in json.loads(found[0][4:])], exits)

@@ -1,0 +1,47 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from model.cpu import drop
+
+
+@pytest.mark.parametrize("p", [0.05, 0.1, 0.5, 0.9])
+@pytest.mark.parametrize("shape", [(999, 1001), (2, 3, 400, 411)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_each_element_is_zeroed_with_its_probability_and_independently(p, shape, dtype):
+    torch.manual_seed(0)
+    dropped = drop(torch.ones(shape, dtype=dtype), p)
+    kept = dropped != 0
+    assert dropped.dtype == dtype and dropped[kept].unique().tolist() == [torch.tensor(1 / (1 - p), dtype=dtype).item()]
+    flat = kept.flatten().float()
+    for offset in range(4):  # each of the four that share a random number
+        some = flat[offset::4]
+        assert some.mean().item() == pytest.approx(1 - p, abs=5 * (p * (1 - p) / len(some)) ** 0.5 + 2**-16)
+    for distance in (1, 2, 3, 4, 5, shape[-1]):
+        both = torch.stack((flat[:-distance], flat[distance:]))
+        assert abs(torch.corrcoef(both)[0, 1].item()) < 5 / len(flat) ** 0.5
+    assert not torch.equal(drop(torch.ones(shape), p), dropped)  # other elements the next time
+
+
+def test_the_gradient_passes_where_the_element_did():
+    torch.manual_seed(0)
+    x = torch.randn(64, 65, requires_grad=True)
+    dropped = drop(x, 0.3)
+    dropped.backward(torch.ones_like(dropped))
+    assert torch.equal(x.grad != 0, dropped != 0)
+    assert torch.allclose(x.grad * x, dropped)
+
+
+def test_nothing_is_dropped_and_nothing_drawn_without_dropout():
+    x, state = torch.randn(7), torch.get_rng_state()
+    assert torch.equal(drop(x, 0.0), x) and torch.equal(torch.get_rng_state(), state)
+    drop(x, 0.1)
+    assert not torch.equal(torch.get_rng_state(), state)  # control
+
+
+def test_a_device_that_draws_in_parallel_uses_pytorch_s_own(monkeypatch):
+    called = []
+    monkeypatch.setattr(F, "dropout", lambda x, p: called.append(p) or x)
+    drop(torch.empty(3, device="meta"), 0.25)
+    drop(torch.ones(3), 0.25)
+    assert called == [0.25]

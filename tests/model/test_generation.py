@@ -1,0 +1,381 @@
+"""Generation: the cache against none, the choice of a token against plain Python, and what is left as it was found."""
+
+import itertools
+import math
+from collections import Counter
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from model import GPT, GPTConfig, generate
+from model.decode import Decoder
+from model.generation import KVCache, choose, draw, probabilities
+
+V, BLOCK = 13, 8
+
+
+POSITIONS = {
+    "learned": {"position": "learned"},
+    "sinusoidal": {"position": "sinusoidal"},
+    "rope": {"position": "rope"},
+    "n-grams": {"ngram": 4, "ngram_rows": 50},
+}
+
+
+def build(**options):
+    torch.manual_seed(0)
+    options = {"n_layer": 2, "n_head": 2, "n_embd": 16, "block_size": BLOCK} | options
+    model = GPT(GPTConfig(vocab_size=V, **options))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return model
+
+
+def prompt(batch=1, length=3, seed=1):
+    return torch.randint(V, (batch, length), generator=torch.Generator().manual_seed(seed))
+
+
+def written(model, idx, count, seed=0, **options):
+    """The ids that generate yields, (B, count)."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.stack(list(generate(model, idx, count, generator=generator, **options)), dim=1)
+
+
+def entering(monkeypatch):
+    """A list that grows by the number of tokens each time that a model reads some, by its modules or without them."""
+    lengths, forward, decode = [], GPT.forward, Decoder.__call__
+    monkeypatch.setattr(GPT, "forward", lambda gpt, idx, **kw: lengths.append(idx.shape[1]) or forward(gpt, idx, **kw))
+    monkeypatch.setattr(Decoder, "__call__", lambda one, ids, cache: lengths.append(1) or decode(one, ids, cache))
+    return lengths
+
+
+# The cache
+
+
+@pytest.mark.parametrize("sampling", [{"temperature": 0}, {"temperature": 1.3, "top_k": 9, "top_p": 0.95}])
+@pytest.mark.parametrize("attn_ratio", [0.5, 1.0])
+@pytest.mark.parametrize("position", POSITIONS)
+def test_cached_and_uncached_give_the_same_tokens_far_past_block_size(position, attn_ratio, sampling, monkeypatch):
+    model, idx = build(**POSITIONS[position], attn_ratio=attn_ratio), prompt(batch=8)
+    cached = written(model, idx, 10 * BLOCK, **sampling)
+    assert torch.equal(cached, written(model, idx, 10 * BLOCK, use_cache=False, **sampling))
+    # Control: a cache that puts each token's value a place too late writes another text.
+    decode = Decoder.__call__
+
+    def too_late(decoder, ids, cache):
+        held = cache.v[..., : cache.length, :]
+        held.copy_(held.roll(1, dims=3))
+        return decode(decoder, ids, cache)
+
+    monkeypatch.setattr(Decoder, "__call__", too_late)
+    assert not torch.equal(cached, written(model, idx, 10 * BLOCK, **sampling))
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+def test_a_cache_changes_the_logits_by_rounding_alone(position):
+    model, idx, cache = build(**POSITIONS[position]), prompt(batch=2, length=BLOCK), KVCache(2, BLOCK)
+    with torch.no_grad():
+        whole = model(idx)[0]
+        parts = torch.cat([model(part, cache=cache)[0] for part in idx.split((2, 3, 1, 1, 1), dim=1)], dim=1)
+    assert (parts - whole).abs().max() < 1e-5
+    assert whole.std() > 0.5
+    with torch.no_grad():  # control: a cache that has forgotten a token
+        cache = KVCache(2, BLOCK)
+        model(idx[:, 1:4], cache=cache)
+        assert (model(idx[:, 4:5], cache=cache)[0] - whole[:, 4:5]).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("hooked", [False, True])
+def test_a_cache_makes_each_token_one_tokens_work(hooked, monkeypatch):
+    model, lengths = build(), entering(monkeypatch)
+    if hooked:
+        model.register_forward_hook(lambda *_: None)
+    list(generate(model, prompt(length=3), 15))
+    half = [4, 1, 1, 1, 1]  # full: its last half is read again
+    assert lengths == [3, 1, 1, 1, 1, 1, *half, *half[:4]]
+    lengths.clear()
+    list(generate(model, prompt(length=3), 15, use_cache=False))
+    assert lengths == [3, 4, 5, 6, 7, 8, 4, 5, 6, 7, 8, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("attn_ratio", [0.5, 1.0, 2.0])
+def test_kv_cache_bytes_are_those_a_cache_holds(attn_ratio):
+    for dtype, capacity in ((torch.float32, BLOCK), (torch.float64, 5)):
+        model = build(attn_ratio=attn_ratio).to(dtype)
+        cache = KVCache(2, capacity)
+        with torch.no_grad():
+            model(prompt(batch=3, length=2), cache=cache)
+        held = sum(tensor.nbytes for tensor in (cache.k, cache.v))
+        assert model.kv_cache_bytes(3, capacity) == held
+    assert model.kv_cache_bytes() == model.kv_cache_bytes(1, BLOCK)
+
+
+# Prompts
+
+
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_the_first_tokens_are_those_of_the_model_itself(use_cache):
+    model = build()
+    idx = prompt(batch=2, length=1)
+    greedy = written(model, idx, BLOCK, temperature=0, use_cache=use_cache)
+    for _ in range(BLOCK):
+        with torch.no_grad():
+            idx = torch.cat((idx, model(idx)[0][:, -1].argmax(dim=-1, keepdim=True)), dim=1)
+    assert torch.equal(greedy, idx[:, 1:])
+
+
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_of_a_prompt_longer_than_block_size_the_last_half_of_a_context_is_read(use_cache, monkeypatch):
+    model, lengths = build(), entering(monkeypatch)
+    long = prompt(batch=2, length=3 * BLOCK)
+    answer = written(model, long, 12, use_cache=use_cache)
+    assert lengths[0] == BLOCK // 2
+    assert torch.equal(answer, written(model, long[:, -BLOCK // 2 :], 12, use_cache=use_cache))
+    lengths.clear()
+    written(model, long[:, :BLOCK], 1, use_cache=use_cache)
+    assert lengths == [BLOCK]  # a prompt that fits is read whole
+
+
+def test_a_context_of_a_single_token_generates():
+    model = build(block_size=1)
+    assert torch.equal(written(model, prompt(), 5), written(model, prompt(), 5, use_cache=False))
+
+
+def test_each_row_of_a_batch_is_written_as_it_would_be_alone():
+    model = build()
+    together = written(model, prompt(batch=4), 20, temperature=0)
+    alone = [written(model, row[None], 20, temperature=0)[0] for row in prompt(batch=4)]
+    assert torch.equal(together, torch.stack(alone))
+
+
+# The choice of a token
+
+
+def plain_probabilities(logits, temperature, top_k, top_p):
+    """The same distribution by sorting and adding Python floats; None where rounding could decide what is kept."""
+    order = sorted(range(len(logits)), key=lambda id: (-logits[id], id))[:top_k]
+    largest = max(logits)
+    weights = {id: math.exp((logits[id] - largest) / temperature) for id in order}
+    total = sum(weights.values())
+    kept, before = {}, 0.0
+    for id in order:
+        if top_p is not None and abs(before - top_p) < 1e-5:
+            return None
+        if top_p is not None and before > top_p:
+            break
+        kept[id] = weights[id]
+        before += weights[id] / total
+    return [kept.get(id, 0.0) / sum(kept.values()) for id in range(len(logits))]
+
+
+@given(
+    logits=st.lists(st.integers(-64, 64), min_size=1, max_size=12),
+    temperature=st.sampled_from([1e-3, 0.1, 0.7, 1.0, 1.5, 100.0]),
+    top_k=st.none() | st.integers(1, 15),
+    top_p=st.none() | st.floats(1e-3, 1.0),
+)
+@settings(max_examples=300, deadline=None)
+def test_probabilities_are_what_plain_python_computes(logits, temperature, top_k, top_p):
+    logits = [logit / 8 for logit in logits]  # ties are common, near-ties beyond rounding impossible
+    expected = plain_probabilities(logits, temperature, top_k, top_p)
+    assume(expected is not None)
+    ours = probabilities(torch.tensor([logits, logits]), temperature=temperature, top_k=top_k, top_p=top_p)
+    assert ours.shape == (2, len(logits))
+    assert ours[0].tolist() == pytest.approx(expected, abs=2e-6)
+    assert torch.equal(ours[0], ours[1])
+    if temperature >= 0.7:  # then nothing that is kept is too small for float32
+        assert [p > 0 for p in ours[0].tolist()] == [p > 0 for p in expected]
+
+
+def test_probabilities_worked_out_by_hand():
+    logits = torch.tensor([[8.0, 4.0, 2.0, 1.0, 1.0]]).log()  # of 16
+
+    def p(temperature=1.0, top_k=None, top_p=None):
+        return pytest.approx(probabilities(logits, temperature=temperature, top_k=top_k, top_p=top_p)[0].tolist())
+
+    assert p() == [8 / 16, 4 / 16, 2 / 16, 1 / 16, 1 / 16]
+    assert p(temperature=0.5) == [64 / 86, 16 / 86, 4 / 86, 1 / 86, 1 / 86]  # each squared
+    assert p(top_k=2) == [8 / 12, 4 / 12, 0, 0, 0]
+    assert p(top_k=4) == [8 / 15, 4 / 15, 2 / 15, 1 / 15, 0]  # of a tie, the smaller id
+    assert p(top_p=0.6) == [8 / 12, 4 / 12, 0, 0, 0]  # the first alone is half: the second is needed
+    assert p(top_p=0.01) == [1, 0, 0, 0, 0]
+    assert p(top_k=3, top_p=0.6) == [8 / 12, 4 / 12, 0, 0, 0]
+    assert p(top_k=3, top_p=0.9) == [8 / 14, 4 / 14, 2 / 14, 0, 0]  # the share is of the three
+
+
+def test_of_equal_tokens_at_the_edge_the_smaller_ids_are_kept_in_a_large_vocabulary():
+    logits = (torch.arange(3000) % 3).float()[None]
+    p = probabilities(logits, temperature=1.0, top_k=4, top_p=None)
+    assert p[0].nonzero().flatten().tolist() == [2, 5, 8, 11]
+    assert probabilities(logits, temperature=1.0, top_k=None, top_p=1e-6)[0].argmax() == 2
+
+
+@pytest.mark.parametrize("options", [{"temperature": 1.0}, {"temperature": 0.6, "top_k": 5}, {"top_p": 0.8}])
+def test_tokens_are_drawn_as_often_as_their_probability_says(options):
+    options = {"temperature": 1.0, "top_k": None, "top_p": None} | options
+    logits = torch.randn(1, 7, generator=torch.Generator().manual_seed(2))
+    count = 20_000
+    drawn = choose(logits.expand(count, 7), generator=torch.Generator().manual_seed(0), **options)
+    counts = Counter(drawn.tolist())
+    p = plain_probabilities(logits[0].tolist(), *options.values())
+
+    def chi_square(p):
+        return sum((counts[id] - count * share) ** 2 / (count * share) for id, share in enumerate(p) if share)
+
+    assert counts.keys() <= {id for id, share in enumerate(p) if share}
+    assert chi_square(p) < 22.5  # 6 degrees of freedom or fewer: exceeded once in a thousand draws
+    assert chi_square([sorted(p, reverse=True)[id] for id in range(7)]) > 1000  # control: exchanged shares
+
+
+@pytest.mark.parametrize("number", [0.0, 1 - 2**-24], ids=["the least", "the greatest"])
+def test_no_random_number_draws_what_has_no_probability(number, monkeypatch):
+    monkeypatch.setattr(torch, "rand", lambda *shape, **_: torch.full(shape, number))
+    p = torch.linspace(1, 9, 50)[:, None] ** torch.arange(3001).sin()
+    p[:, :7] = p[:, -7:] = 0
+    p[:, 1000:2000] = 0
+    p /= p.sum(dim=-1, keepdim=True)
+    assert (p.gather(1, draw(p, None)[:, None]) > 0).all()
+
+
+@pytest.mark.parametrize("temperature", [0, 0.0, 1e-300, 1e-40, 1e-9, 1e-5])
+def test_temperature_zero_and_near_it_take_the_likeliest(temperature):
+    logits = torch.randn(200, V, generator=torch.Generator().manual_seed(0))
+    ids = choose(logits, temperature=temperature, top_k=None, top_p=None, generator=None)
+    assert torch.equal(ids, logits.argmax(dim=-1))
+    warm = choose(logits, temperature=1.0, top_k=None, top_p=None, generator=torch.Generator().manual_seed(0))
+    assert not torch.equal(warm, ids)
+
+
+@pytest.mark.parametrize("narrow", [{"top_k": 1}, {"top_p": 1e-6}])
+def test_the_narrowest_choice_is_greedy(narrow):
+    model = build()
+    assert torch.equal(written(model, prompt(), 20, **narrow), written(model, prompt(), 20, temperature=0))
+
+
+def test_the_same_seed_gives_the_same_text_and_another_seed_another():
+    model = build()
+    assert torch.equal(written(model, prompt(), 40, seed=3), written(model, prompt(), 40, seed=3))
+    assert not torch.equal(written(model, prompt(), 40, seed=3), written(model, prompt(), 40, seed=4))
+
+
+# What is changed in a model
+
+
+def test_what_is_hooked_into_a_model_counts_with_a_cache_too():
+    model, idx = build(), prompt(batch=8)
+    plain = written(model, idx, 20)
+    model.blocks[1].mlp.fc.register_forward_hook(lambda module, given, out: out * 0.5)
+    changed = written(model, idx, 20)
+    assert torch.equal(changed, written(model, idx, 20, use_cache=False))
+    assert not torch.equal(changed, plain)
+
+
+def test_a_hook_counts_from_the_token_on_after_which_it_was_set():
+    model, idx = build(), prompt(batch=8)
+    plain = written(model, idx, 5)
+    steps = generate(model, idx, 5, generator=torch.Generator().manual_seed(0))
+    before = [next(steps) for _ in range(2)]
+    hook = model.ln_f.register_forward_hook(lambda module, given, out: -out)
+    turned = next(steps)
+    hook.remove()
+    assert torch.equal(torch.stack(before, dim=1), plain[:, :2]) and not torch.equal(turned, plain[:, 2])
+
+
+def test_a_part_put_in_place_of_another_counts_with_a_cache_too():
+    model, idx = build(), prompt(batch=8)
+    plain = written(model, idx, 20)
+
+    class Doubled(torch.nn.Linear):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    fc = model.blocks[0].mlp.fc
+    model.blocks[0].mlp.fc = Doubled(fc.in_features, fc.out_features, bias=False)
+    model.blocks[0].mlp.fc.weight = fc.weight
+    changed = written(model, idx, 20)
+    assert torch.equal(changed, written(model, idx, 20, use_cache=False))
+    assert not torch.equal(changed, plain)
+
+
+# What is left as it was found
+
+
+def test_the_global_random_state_is_untouched_with_a_generator():
+    model = build(dropout=0.5).train()
+    before = torch.get_rng_state()
+    written(model, prompt(), 20)
+    assert torch.equal(torch.get_rng_state(), before)
+    list(generate(model, prompt(), 1))
+    assert not torch.equal(torch.get_rng_state(), before)  # control: without one it draws from there
+
+
+@pytest.mark.parametrize("mode", [True, False], ids=["training", "evaluating"])
+def test_the_model_is_in_the_mode_it_was_found_in_at_every_step_and_after(mode):
+    model = build(dropout=0.5).train(mode)
+    seen = []
+    model.register_forward_hook(lambda module, given, out: seen.append((module.training, out[0].requires_grad)))
+
+    def modes():
+        return {module.training for module in model.modules()}
+
+    steps = generate(model, prompt(), 5)
+    assert modes() == {mode}
+    for _ in itertools.islice(steps, 2):
+        assert modes() == {mode} and torch.is_grad_enabled()
+    steps.close()  # dropped half way
+    assert modes() == {mode}
+    list(generate(model, prompt(), 3))
+    assert modes() == {mode}
+    assert seen == [(False, False)] * 5  # but while it reads, without dropout and without gradients
+
+
+def test_an_error_on_the_way_leaves_the_model_in_training():
+    model = build().train()
+
+    def fail(module, given):
+        raise RuntimeError("out of memory")
+
+    steps = generate(model, prompt(), 5)
+    next(steps)
+    model.blocks[1].register_forward_pre_hook(fail)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        next(steps)
+    assert all(module.training for module in model.modules()) and torch.is_grad_enabled()
+
+
+def test_no_gradient_is_kept_and_the_prompt_is_not_changed():
+    model, idx = build(), prompt(batch=2)
+    before = idx.clone()
+    steps = list(generate(model, idx, 12))
+    assert all(ids.shape == (2,) and ids.dtype == torch.int64 and not ids.requires_grad for ids in steps)
+    assert not any(ids.is_inference() for ids in steps)  # they may be learned from
+    assert torch.equal(idx, before)
+    assert list(generate(model, idx, 0)) == []
+
+
+@pytest.mark.parametrize(
+    ("idx", "options", "message"),
+    [
+        (torch.zeros(1, 0, dtype=torch.long), {}, r"idx: .* \(1, 0\) given"),
+        (torch.zeros(3, dtype=torch.long), {}, r"idx: .* \(3,\) given"),
+        (prompt(), {"temperature": -0.1}, "temperature: -0.1 given"),
+        (prompt(), {"temperature": math.inf}, "temperature: inf given"),
+        (prompt(), {"temperature": math.nan}, "temperature: nan given"),
+        (prompt(), {"top_k": 0}, "top_k: 0 given"),
+        (prompt(), {"top_p": 0.0}, "top_p: 0.0 given"),
+        (prompt(), {"top_p": 1.1}, "top_p: 1.1 given"),
+        (prompt(), {"top_p": math.nan}, "top_p: nan given"),
+    ],
+)
+def test_wrong_input_is_refused_at_the_call_not_at_the_first_token(idx, options, message):
+    with pytest.raises(ValueError, match=message):
+        generate(build(), idx, 5, **options)
+
+
+def test_of_probabilities_that_are_no_numbers_an_id_of_the_vocabulary_is_drawn():
+    p = torch.tensor([[math.nan] * 5, [0.2] * 5, [math.inf, 0, 0, 0, 0]])
+    ids = draw(p, torch.Generator().manual_seed(0))
+    assert ids.shape == (3,) and (ids >= 0).all() and (ids < 5).all()

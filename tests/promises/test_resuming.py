@@ -1,0 +1,396 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from data.shards import Batches
+from experiment.checkpoint import save_checkpoint
+from tests.helpers.scripts import contents, differences, metrics, run_train, typed_out
+
+pytestmark = pytest.mark.usefixtures("short_samples")
+
+ROOT = Path(__file__).parents[2]
+STEPS, LONG = 10, 30
+VARIANTS = {
+    "adamw": {"train.optimizer": "adamw", "train.learning_rate": 3e-3},
+    "muon": {"train.optimizer": "muon", "train.micro_batch_size": 2, "train.schedule": "cosine"},
+    "bfloat16": {"train.dtype": "bfloat16", "train.save_every": 3},
+}
+
+
+@pytest.fixture(scope="module")
+def options(small):
+    """The options of a run of each variant; dropout makes its losses depend on the random state."""
+    common = small | {"model.dropout": 0.1, "train.steps": STEPS, "attention.snapshots": 5}
+    return {name: common | variant for name, variant in VARIANTS.items()}
+
+
+@pytest.fixture(scope="module")
+def unbroken(options, tmp_path_factory):
+    """What a run of each variant that was never interrupted leaves."""
+    found = {}
+    for name, variant in options.items():
+        run = tmp_path_factory.mktemp("unbroken") / name
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("training.evaluate.SAMPLE_TOKENS", 12)
+            assert run_train(variant, {"run": run}).code == 0
+        found[name] = contents(run)
+    return found
+
+
+def stop_at(monkeypatch, step, *signals):
+    """The signals come while the batch of `step` is fetched."""
+    fetch = Batches.windows
+
+    def windows(self, start, count):
+        if start == (step - 1) * count:
+            for number in signals:
+                signal.raise_signal(number)
+        return fetch(self, start, count)
+
+    monkeypatch.setattr(Batches, "windows", windows)
+
+
+def interrupted(monkeypatch, options, run, step, *signals):
+    with monkeypatch.context() as patch:
+        stop_at(patch, step, *signals)
+        return run_train(options, {"run": run})
+
+
+@pytest.mark.parametrize(
+    ("variant", "step", "number"),
+    [*product(("adamw", "muon"), (1, 4, 7), (signal.SIGTERM, signal.SIGINT)), ("bfloat16", 6, signal.SIGTERM)],
+)
+def test_interrupted_and_resumed_a_run_is_the_one_that_never_stopped(
+    options, unbroken, tmp_path, monkeypatch, variant, step, number
+):
+    run = tmp_path / "run"
+    done = interrupted(monkeypatch, options[variant], run, step, number)
+    assert done.code == 128 + number
+    words = f"stopped after step {step}, saved. Go on with: python train.py "
+    said = done.out.splitlines()[-1]
+    assert said == f"{words}--resume {run}"
+    assert metrics(run)[-1]["step"] == step
+    done = run_train(*said.removeprefix(words).split())
+    assert done.code == 0 and f"resuming {run} after step {step} of {STEPS}" in done.out
+    assert differences(run, unbroken[variant]) == []
+    seconds = [json.loads(line)["seconds"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert seconds == sorted(seconds)  # the time before it stopped is counted
+
+
+def test_a_signal_in_the_last_step_lets_the_run_end(options, unbroken, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    done = interrupted(monkeypatch, options["adamw"], run, STEPS, signal.SIGTERM)
+    assert done.code == 0 and f"{STEPS} steps in" in done.out
+    assert contents(run) == unbroken["adamw"]
+
+
+def test_a_run_may_be_stopped_again_and_again(options, unbroken, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    interrupted(monkeypatch, options["muon"], run, 2, signal.SIGINT)
+    for step in (3, 5, 6):
+        with monkeypatch.context() as patch:
+            stop_at(patch, step, signal.SIGTERM)
+            assert run_train("--resume", run).code == 143
+    assert run_train("--resume", run).code == 0
+    found = contents(run)
+    for name in ("metrics", "samples.txt", "snapshots/heads.jsonl", f"checkpoints/step-{STEPS:06d}/model.safetensors"):
+        assert found[name] == unbroken["muon"][name], name
+
+
+# ---- from every step
+
+
+@dataclass
+class Saved:
+    """A run that never stopped: its folder as it was after the checkpoint of each step, and what it was at its end."""
+
+    copies: Path
+    contents: dict
+    batches: list  # of each step, as nested lists
+
+    def resumed(self, step: int, run: Path, patch) -> tuple[dict, list]:
+        """The copy of `step`, gone on with in the folder `run`: its contents at the end, and the batches it read."""
+        shutil.copytree(self.copies / str(step), run)
+        batches = watch_batches(patch)
+        done = run_train("--resume", run)
+        assert (done.code, done.err) == (0, "") and f"resuming {run} after step {step} of {LONG}" in done.out
+        return contents(run), batches
+
+
+def saved(small, folder: Path, optimizer: str, compiled: bool = False) -> Saved:
+    """Trains one, evaluated and recorded at its ends only; dropout makes its losses depend on the random state."""
+    options = {
+        "model.dropout": 0.1,
+        "train.optimizer": optimizer,
+        "train.micro_batch_size": 2,
+        "train.compile": str(compiled).lower(),
+        "train.steps": LONG,
+        "train.eval_every": LONG,
+        "train.save_every": 1,
+        "attention.snapshots": 2,
+    }
+
+    def save(run, step, **everything):
+        save_checkpoint(run, step, **everything)
+        shutil.copytree(run, folder / str(step))
+
+    with pytest.MonkeyPatch.context() as patch:
+        quick(patch)
+        patch.setattr("train.save_checkpoint", save)
+        batches = watch_batches(patch)
+        assert run_train(small | options, {"run": folder / "run"}).code == 0
+    return Saved(folder, contents(folder / "run"), batches)
+
+
+def quick(patch):
+    """A short sample, and no waiting for the disk: nothing here cuts the power."""
+    patch.setattr("training.evaluate.SAMPLE_TOKENS", 12)
+    patch.setattr(os, "fsync", lambda descriptor: None)
+
+
+def watch_batches(patch) -> list:
+    """Fills with the batches that are read from now on."""
+    fetch, batches = Batches.windows, []
+
+    def windows(self, start, count):
+        batches.append(fetch(self, start, count).tolist())
+        return fetch(self, start, count)
+
+    patch.setattr(Batches, "windows", windows)
+    return batches
+
+
+@pytest.fixture(scope="module")
+def saved_runs(small, tmp_path_factory):
+    return {name: saved(small, tmp_path_factory.mktemp(name), name) for name in ("adamw", "muon")}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "step"),
+    [
+        *(("muon", step) for step in range(1, LONG)),
+        *(pytest.param("adamw", step, marks=[pytest.mark.slow] * (step % 3 > 0)) for step in range(1, LONG)),
+    ],
+)
+def test_from_every_step_it_goes_on_with_the_same_batches_losses_weights_and_optimizer(
+    saved_runs, tmp_path, monkeypatch, optimizer, step
+):
+    quick(monkeypatch)
+    found, batches = saved_runs[optimizer].resumed(step, tmp_path / "run", monkeypatch)
+    assert batches == saved_runs[optimizer].batches[step:]
+    assert [line["step"] for line in found["metrics"]] == list(range(LONG + 1))
+    assert found == saved_runs[optimizer].contents
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("c++"), reason="needs a C++ compiler")
+def test_compiled_it_goes_on_as_exactly(small, tmp_path, monkeypatch):
+    unbroken = saved(small, tmp_path, "muon", compiled=True)
+    plain = saved(small, tmp_path / "plain", "muon")
+    assert unbroken.contents["metrics"] != plain.contents["metrics"]  # it was compiled: another order of sums
+    quick(monkeypatch)
+    found, batches = unbroken.resumed(13, tmp_path / "resumed", monkeypatch)
+    assert batches == unbroken.batches[13:] and found == unbroken.contents
+
+
+def nothing(*_):
+    return None
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize(
+    "left_out",
+    {
+        "nothing": {},
+        "random state": {"experiment.state.restore_random_state": nothing},
+        "optimizers": {"experiment.state.restore_optimizers": nothing},
+        "weights": {"train.load_into": nothing},
+        "place in the text": {},
+    }.items(),
+    ids=lambda pair: pair[0],
+)
+def test_the_comparison_sees_whatever_a_resumed_run_forgets(saved_runs, tmp_path, monkeypatch, optimizer, left_out):
+    name, patches = left_out
+    quick(monkeypatch)
+    for place, function in patches.items():
+        monkeypatch.setattr(place, function)
+    if name == "place in the text":
+        fetch = Batches.windows
+        monkeypatch.setattr(Batches, "windows", lambda self, start, count: fetch(self, start - 5 * count, count))
+    unbroken = saved_runs[optimizer]
+    found, batches = unbroken.resumed(11, tmp_path / "run", monkeypatch)
+    last = f"checkpoints/step-{LONG:06d}/"
+    for file in ("model.safetensors", "optimizer.safetensors"):
+        assert (found[last + file] == unbroken.contents[last + file]) == (name == "nothing")
+    assert (found == unbroken.contents) == (name == "nothing")
+    assert (batches == unbroken.batches[11:]) == (name != "place in the text")
+    same = [line == expected for line, expected in zip(found["metrics"], unbroken.contents["metrics"], strict=True)]
+    assert all(same[:12])  # up to the step it went on from
+    assert all(same[12:]) == (name == "nothing")
+
+
+# ---- killed
+
+
+KILLED = """
+import os, signal, sys
+import training.evaluate
+from data.shards import Batches
+training.evaluate.SAMPLE_TOKENS = 12
+fetch = Batches.windows
+step, sys.argv = int(sys.argv[1]), ["train.py", *sys.argv[2:]]
+def windows(self, start, count):
+    if start == (step - 1) * count:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return fetch(self, start, count)
+Batches.windows = windows
+import train
+train.main()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no SIGKILL")
+def test_killed_without_warning_and_resumed_a_run_is_the_one_that_never_stopped(options, unbroken, tmp_path):
+    runs = {step: tmp_path / f"killed-at-{step}" for step in (3, 7)}  # the first checkpoint is that of step 4
+    killed = []
+    for step, run in runs.items():
+        command = [sys.executable, "-c", KILLED, str(step), *typed_out(options["muon"]), "--run", str(run)]
+        killed.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL))
+    assert [process.wait() for process in killed] == [-signal.SIGKILL] * 2
+    assert [metrics(run)[-1]["step"] for run in runs.values()] == [2, 6]
+    for step, run in runs.items():
+        done = run_train("--resume", run)
+        begins = f"--resume {run}: no checkpoint was written yet, so it starts again from step 0"
+        assert done.code == 0 and (begins in done.out) == (step == 3)
+        assert (f"resuming {run} after step 4" in done.out) == (step == 7)
+        assert contents(run) == unbroken["muon"]
+
+
+def test_a_finished_run_says_so_and_is_left_as_it_is(small_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(small_run, run)
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in run.rglob("*") if path.is_file()}
+    done = run_train("--resume", run)
+    assert (done.code, done.out, done.err) == (0, f"--resume {run}: finished, 8 of 8 steps are done\n", "")
+    assert before == {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in run.rglob("*") if path.is_file()}
+
+
+def test_more_steps_go_on_from_the_end(small_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(small_run, run)
+    done = run_train("--resume", run, "--train.steps", "12", "--train.log_every=2")
+    assert done.code == 0 and f"resuming {run} after step 8 of 12" in done.out
+    assert metrics(run)[:9] == metrics(small_run)
+    assert [line["step"] for line in metrics(run)[9:]] == [10, 12]
+    assert (run / "checkpoints/last").read_text() == "12\n"
+    assert "steps: 12" in (run / "config.yaml").read_text()
+    assert run_train("--resume", run).out.endswith("finished, 12 of 12 steps are done\n")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "then"),
+    [
+        ("model.n_layer", "3", "2"),
+        ("model.dropout", "0.5", "0.0"),
+        ("train.seed", "7", "1337"),
+        ("train.learning_rate", "1e-4", "0.003"),
+        ("train.batch_size", "8", "4"),
+        ("train.minutes", "3", "None"),
+        ("data.tokenizer", "bpe", "char"),
+        ("attention.prompts", "other", "[]"),
+    ],
+)
+def test_a_change_that_would_make_it_another_run_is_refused(small_run, key, value, then):
+    before = {path: path.stat().st_mtime_ns for path in small_run.rglob("*")}
+    done = run_train("--resume", small_run, f"--{key}", value)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"error: --{key} ") and done.err.count("\n") == 1
+    assert f"{small_run} was trained with {then}, and resuming cannot change it" in done.err
+    assert "train.steps" in done.err  # what can be changed
+    assert before == {path: path.stat().st_mtime_ns for path in small_run.rglob("*")}
+
+
+def test_a_second_ctrl_c_stops_at_once_and_the_run_can_go_on(options, unbroken, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    done = interrupted(monkeypatch, options["muon"], run, 6, signal.SIGINT, signal.SIGINT)
+    assert (done.code, done.err) == (130, "")
+    assert metrics(run)[-1]["step"] == 5 and (run / "checkpoints/last").read_text() == "4\n"
+    assert run_train("--resume", run).code == 0
+    assert contents(run) == unbroken["muon"]
+
+
+def test_a_run_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for arguments in (["--resume", "runs/gone"], ["--resume", "runs/gone", "--train.steps", "20"]):
+        done = run_train(*arguments)
+        assert (done.code, done.out) == (2, "") and done.err.startswith("error: --resume runs/gone: no run there")
+        assert done.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_resume_takes_a_name_in_runs_and_no_other_folder(small_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(small_run, tmp_path / "runs/one")
+    assert run_train("--resume", "one").out == "--resume runs/one: finished, 8 of 8 steps are done\n"
+    done = run_train("--resume", "one", "--run", "two")
+    assert done.code == 2 and "--run two: not with --resume" in done.err
+
+
+def test_a_damaged_last_checkpoint_is_told_and_the_one_before_it_is_gone_on_from(
+    options, unbroken, tmp_path, monkeypatch
+):
+    run = tmp_path / "run"
+    interrupted(monkeypatch, options["adamw"], run, 6, signal.SIGTERM)
+    path = run / "checkpoints/step-000006/model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    done = run_train("--resume", run)
+    assert done.code == 0 and "step-000006: damaged" in done.err and "using step 4 instead" in done.err
+    assert metrics(run) == unbroken["adamw"]["metrics"]
+
+
+def test_snapshots_of_steps_that_are_not_taken_again_are_removed(options, unbroken, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    interrupted(monkeypatch, options["adamw"], run, 6, signal.SIGINT, signal.SIGINT)  # the checkpoint is that of step 4
+    stale = run / "snapshots/step-000007"
+    shutil.copytree(run / "snapshots/step-000000", stale)
+    assert run_train("--resume", run).code == 0
+    assert not stale.exists() and contents(run) == unbroken["adamw"]
+
+
+def test_a_text_may_move_but_not_change(options, unbroken, tmp_path, monkeypatch):
+    run, source, moved = tmp_path / "run", tmp_path / "text.txt", tmp_path / "moved.txt"
+    text = Path(options["adamw"]["data.source"]).read_text(encoding="utf-8")
+    source.write_text(text, encoding="utf-8")
+    assert interrupted(monkeypatch, options["adamw"] | {"data.source": source}, run, 5, signal.SIGTERM).code == 143
+    source.rename(moved)
+    assert run_train("--resume", run).code == 2
+    changed = {text[::-1]: "is not the text that the run began with", text + "ß": "not in the vocabulary"}
+    for other, words in changed.items():  # as many tokens, and one that the run's tokenizer does not know
+        moved.write_text(other, encoding="utf-8")
+        done = run_train("--resume", run, "--data.source", moved)
+        assert done.code == 2 and f"data.source {moved}" in done.err and words in done.err
+    moved.write_text(text, encoding="utf-8")
+    assert run_train("--resume", run, "--data.source", moved).code == 0
+    assert metrics(run) == unbroken["adamw"]["metrics"]
+
+
+def test_a_text_that_has_changed_is_refused(options, tmp_path, monkeypatch):
+    run, source = tmp_path / "run", tmp_path / "text.txt"
+    text = Path(options["adamw"]["data.source"]).read_text(encoding="utf-8")
+    source.write_text(text, encoding="utf-8")
+    assert interrupted(monkeypatch, options["adamw"] | {"data.source": source}, run, 5, signal.SIGTERM).code == 143
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    source.write_text(text + " The end.", encoding="utf-8")
+    done = run_train("--resume", run)
+    assert done.code == 2 and done.err.startswith(f"error: --resume {run}: data.source {source} is not the text")
+    assert before == {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    source.write_text(text, encoding="utf-8")
+    assert run_train("--resume", run).code == 0
