@@ -1,29 +1,161 @@
-"""The typed configuration: which sections there are, where their values come from, how it is written down.
+"""Every key of a run: its type, meaning, range and default.
 
-Values come from the defaults, then a YAML file, then the command line (`--section.key value`), the last one winning.
-What a section means and may hold is said where the section is defined; reading and checking is in options.py.
+Values come from these defaults, then a YAML file, then the command line (`--section.key value`), the last one winning.
+The `model` section is in model/gpt.py, so that the model can be used by itself. What `auto`, `minutes` and `max_epochs`
+become on this machine and this text is in training/settle.py; reading and checking types in common/options.py.
 """
 
 import difflib
 import os
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Annotated, Literal
 
 import yaml
 
 from common import options
 from common.errors import InputError
-from common.options import changed_keys, parse_overrides
 from common.yaml_lines import Dumper, read_file
-from data.corpus import DataConfig
-from experiment.log import WandbConfig
-from lens.record import AttentionConfig
-from model import GPTConfig
-from training.config import TrainConfig
-
-__all__ = ["Config", "changed_keys", "dump_config", "help_text", "load_config", "parse_overrides"]
+from model.gpt import GPTConfig
+from model.limits import Limits, check_limits
 
 FOLDER = Path(__file__).resolve().parent / "configs"
+
+MAX_COUNT = 10**12  # of anything that is counted: more than a life of training, and no float overflows
+COUNT, COUNT_OR_ZERO = Limits(1, MAX_COUNT), Limits(0, MAX_COUNT)
+
+
+@dataclass
+class DataConfig:
+    """The text, how it is cut into tokens, and what is kept back for validation."""
+
+    source: Annotated[
+        str, "tales (the embedded stories), a file, folder or glob (.txt .md .jsonl .csv .parquet), or hub:OWNER/NAME"
+    ] = "tales"
+    tokenizer: Annotated[str, "char, bpe (trained on your text), or a tiktoken name such as gpt2"] = "bpe"
+    vocab_size: Annotated[
+        int, "tokens of a trained bpe, the 256 bytes and the end of text included: 257 or more", COUNT_OR_ZERO
+    ] = 1024
+    val_fraction: Annotated[
+        float, "share of the text kept for validation: of its end, or of its documents", Limits(0, 1, True, True)
+    ] = 0.1
+    text_column: Annotated[str, "the column that holds the text, in .jsonl, .csv, .parquet and on the Hub"] = "text"
+    cache: Annotated[str, "folder of the token caches"] = ".cache"
+    encoding_errors: Annotated[
+        Literal["strict", "replace"], "bytes of a text file that are not UTF-8: an error, or replaced by U+FFFD"
+    ] = "strict"
+    stories: Annotated[int, "tales: how many stories to train on", COUNT] = 20_000
+    split: Annotated[str, "Hub and saved data sets: which split to read"] = "train"
+    revision: Annotated[str | None, "Hub: a branch, tag or commit"] = None
+    streaming: Annotated[bool, "Hub: read rows as they come, without keeping the data set's files"] = False
+
+    def __post_init__(self):
+        check_limits(self)
+        if not self.source:
+            raise ValueError("source: empty; expected tales, a file, folder or glob, or hub:OWNER/NAME")
+        if self.tokenizer == "bpe" and self.vocab_size < 257:
+            raise ValueError(f"vocab_size: {self.vocab_size} is less than the 256 bytes and the end of text, 257")
+        if self.tokenizer not in ("char", "bpe"):
+            import tiktoken
+
+            known = ["char", "bpe", *sorted(tiktoken.list_encoding_names())]
+            if self.tokenizer not in known:
+                nearest = difflib.get_close_matches(self.tokenizer, known, n=1)
+                hint = f"; did you mean {nearest[0]}?" if nearest else ""
+                raise ValueError(f"tokenizer: {self.tokenizer!r} is none of {', '.join(known)}{hint}")
+        if self.encoding_errors not in ("strict", "replace"):
+            raise ValueError(f"encoding_errors: {self.encoding_errors!r} is neither strict nor replace")
+
+
+@dataclass
+class TrainConfig:
+    """How long, how fast, on what, and how often the run looks at its model."""
+
+    steps: Annotated[int, "optimizer steps", COUNT] = 1000
+    minutes: Annotated[
+        float | None, "train this long instead: the first steps are timed, then steps is set", Limits(0, above=True)
+    ] = None
+    max_epochs: Annotated[
+        float, "times through the text, at most: steps is lowered to that; 0: no limit", COUNT_OR_ZERO
+    ] = 0.0
+    batch_size: Annotated[int, "sequences an optimizer step", COUNT] = 32
+    micro_batch_size: Annotated[
+        int, "sequences at a time, a divisor of batch_size, to save memory; 0: the whole batch", COUNT_OR_ZERO
+    ] = 0
+    optimizer: Annotated[Literal["adamw", "muon"], "muon: the blocks' matrices by Muon, the rest by AdamW"] = "muon"
+    learning_rate: Annotated[float, "AdamW's peak", Limits(0, 10, above=True)] = 3e-3
+    muon_learning_rate: Annotated[float, "Muon's peak (only with muon)", Limits(0, 10, above=True)] = 0.02
+    warmup_steps: Annotated[int, "steps of linear rise to the peak", COUNT_OR_ZERO] = 50
+    schedule: Annotated[Literal["cosine", "linear"], "shape of the decay"] = "linear"
+    decay_share: Annotated[float, "share of the run, at its end, in which the rate decays", Limits(0, 1)] = 1.0
+    final_share: Annotated[float, "the rate at the end, as a share of the peak", Limits(0, 1)] = 0.0
+    beta1: Annotated[float, "AdamW's decay of the mean gradient", Limits(0, 1, below=True)] = 0.9
+    beta2: Annotated[float, "AdamW's decay of the mean squared gradient", Limits(0, 1, below=True)] = 0.99
+    weight_decay: Annotated[float, "decoupled decay of matrices and embeddings", COUNT_OR_ZERO] = 0.1
+    grad_clip: Annotated[float, "largest norm of the gradient; 0 does not clip", COUNT_OR_ZERO] = 1.0
+    max_bad_steps: Annotated[int, "steps in a row without a finite gradient before the run stops", COUNT] = 5
+    eval_every: Annotated[int, "steps between evaluations", COUNT] = 250
+    eval_tokens: Annotated[int, "validation tokens an evaluation reads, at most; 0 reads all", COUNT_OR_ZERO] = 0
+    sample_tokens: Annotated[int, "tokens of the sample that an evaluation writes, at most", COUNT_OR_ZERO] = 200
+    save_every: Annotated[
+        int, "steps between checkpoints, beside those at evaluations; 0: only those", COUNT_OR_ZERO
+    ] = 0
+    log_every: Annotated[int, "steps between lines of metrics.jsonl", COUNT] = 10
+    seed: Annotated[int, "of the initial weights, the order of batches and dropout", Limits(0, 2**63, below=True)] = (
+        1337
+    )
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], "auto: cuda, else mps, else cpu"] = "auto"
+    dtype: Annotated[Literal["auto", "float32", "bfloat16"], "of matrix products; weights stay float32"] = "auto"
+    deterministic: Annotated[bool, "the same losses to the bit on CUDA too, slower; a CPU gives them anyway"] = False
+    compile: Annotated[Literal["auto", True, False], "torch.compile; auto: where the run is long enough to gain"] = (
+        "auto"
+    )
+
+    def __post_init__(self):
+        check_limits(self)
+        if self.micro_batch_size and self.batch_size % self.micro_batch_size:
+            raise ValueError(
+                f"micro_batch_size: {self.micro_batch_size} given, a divisor of batch_size ({self.batch_size}) expected"
+            )
+
+    @property
+    def sequences_at_once(self) -> int:
+        """Sequences of one forward and backward pass."""
+        return self.micro_batch_size or self.batch_size
+
+
+@dataclass
+class AttentionConfig:
+    """What is recorded of attention."""
+
+    snapshots: Annotated[
+        int, "steps at which attention is recorded, log-spaced, first and last included; 0: none", Limits(0, 10_000)
+    ] = 12
+    prompts: Annotated[
+        list[str], "texts to record it on; none given: for tales a story and its song, else a passage and random tokens"
+    ] = field(default_factory=list)
+    keep_mb: Annotated[int, "megabytes of weights kept with the snapshots, at most, in all", Limits(0)] = 64
+
+    def __post_init__(self):
+        check_limits(self)
+        if "" in self.prompts:
+            raise ValueError("prompts: '' given, texts of at least one character expected")
+
+
+@dataclass
+class WandbConfig:
+    """Whether a run is logged to Weights & Biases too."""
+
+    mode: Annotated[
+        Literal["disabled", "offline", "online"],
+        "also log to wandb; offline keeps it in the run's folder until `wandb sync`",
+    ] = "disabled"
+    project: Annotated[str, "wandb's project"] = "glassgpt"
+
+    def __post_init__(self):
+        if not re.fullmatch(r"[^/\\#?%:]{1,128}", self.project):
+            raise ValueError(f"project: {self.project!r} given, 1 to 128 characters except / \\ # ? % : expected")
 
 
 @dataclass

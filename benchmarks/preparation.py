@@ -99,7 +99,8 @@ def watched(build, *options) -> dict:
 
 
 def build_ours(text: str, folder: str):
-    from data.corpus import DataConfig, load_corpus
+    from config import DataConfig
+    from data.corpus import load_corpus
     from data.tokenizer import Tokenizer
 
     tokenizer = Tokenizer.load(Path(folder) / "tokenizer.json")

@@ -149,7 +149,7 @@ def build(task: Task, who: str, dtype: str, compiled: bool, nanogpt: str | None)
     data = np.random.default_rng(0).integers(0, task.vocab_size, 1_000_000).astype(np.uint16)
     torch.manual_seed(0)
     if who.startswith("ours"):
-        from training.config import TrainConfig
+        from config import TrainConfig
         from training.device import make_deterministic
 
         train = {"optimizer": "adamw", "learning_rate": 1e-3, "batch_size": task.batch}

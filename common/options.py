@@ -1,9 +1,9 @@
 """Typed options out of dataclasses: read from YAML and the command line, explained by --help, written back.
 
 Knows no particular section. A configuration is a dataclass of dataclasses; each of their fields is written
-`key: Annotated[type, "what it means"] = default`. Types are checked here, ranges by the dataclass itself. pydantic
-would add a tenth of a second to the start of each script; jsonargparse and tyro bring an argument parser whose messages
-and exits are not ours and whose errors do not know the line of a file.
+`key: Annotated[type, "what it means", limits] = default`. Types are checked here, limits by the dataclass itself.
+pydantic would add a tenth of a second to the start of each script; jsonargparse and tyro bring an argument parser whose
+messages and exits are not ours and whose errors do not know the line of a file.
 """
 
 import difflib
@@ -25,6 +25,7 @@ class Key:
     name: str
     type: object
     meaning: str
+    limits: str  # of a number, in words
     default: object
 
     @property
@@ -51,8 +52,11 @@ def keys_of(cls: type) -> dict[str, Key]:
     return {key.dotted: key for key in found}
 
 
-def described(hint: object) -> tuple[object, str]:
-    return get_args(hint)[:2] if get_origin(hint) is Annotated else (hint, "")
+def described(hint: object) -> tuple[object, str, str]:
+    """Type, meaning and limits of `Annotated[type, "what it means", limits]`; the limits may be left out."""
+    kind, *words = get_args(hint) if get_origin(hint) is Annotated else [hint]
+    meaning, limits = map(str, (*words, "", "")[:2])
+    return kind, meaning, limits
 
 
 def default_of(field: Field) -> object:
@@ -305,7 +309,7 @@ def help_text(cls: type, width: int | None = None) -> str:
             section = key.section
             lines += ["", f"{section}:"]
         lines += textwrap.wrap(
-            f"{key.meaning} ({expected(key.type)}; default {word(key.default)})",
+            f"{key.meaning} ({expected(key.type)}{', ' * bool(key.limits)}{key.limits}; default {word(key.default)})",
             width,
             initial_indent=f"  --{key.dotted}".ljust(column),
             subsequent_indent=" " * column,

@@ -5,7 +5,6 @@ it, so a run finds it again at once and never finds another's.
 """
 
 import contextlib
-import difflib
 import hashlib
 import json
 import os
@@ -15,7 +14,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +25,9 @@ from data.spool import Part, Spool
 from data.tales import stories as tales
 from data.tokenizer import Tokenizer, UnknownCharacter, char_tokenizer, tiktoken_tokenizer, train_bpe
 
+if TYPE_CHECKING:  # config.py brings torch, and reading a text needs none
+    from config import DataConfig
+
 FORMAT = 1
 
 # How much text a bpe learns from, evenly taken. On tales, 2 KB a token instead of 12 encodes to 0.1 % more tokens.
@@ -33,47 +35,6 @@ BPE_BYTES_A_TOKEN, BPE_BYTES = 2 << 10, 10 << 20
 
 # Stories that the model is measured on.
 MEASURED_STORIES = 500
-
-
-@dataclass
-class DataConfig:
-    """The text, how it is cut into tokens, and what is kept back for validation."""
-
-    source: Annotated[
-        str, "tales (the embedded stories), a file, folder or glob (.txt .md .jsonl .csv .parquet), or hub:OWNER/NAME"
-    ] = "tales"
-    tokenizer: Annotated[str, "char, bpe (trained on your text), or a tiktoken name such as gpt2"] = "bpe"
-    vocab_size: Annotated[int, "tokens of a trained bpe, the 256 bytes and the end of text included"] = 1024
-    val_fraction: Annotated[float, "share of the text kept for validation: of its end, or of its documents"] = 0.1
-    text_column: Annotated[str, "the column that holds the text, in .jsonl, .csv, .parquet and on the Hub"] = "text"
-    cache: Annotated[str, "folder of the token caches"] = ".cache"
-    encoding_errors: Annotated[
-        Literal["strict", "replace"], "bytes of a text file that are not UTF-8: an error, or replaced by U+FFFD"
-    ] = "strict"
-    stories: Annotated[int, "tales: how many stories to train on"] = 20_000
-    split: Annotated[str, "Hub and saved data sets: which split to read"] = "train"
-    revision: Annotated[str | None, "Hub: a branch, tag or commit"] = None
-    streaming: Annotated[bool, "Hub: read rows as they come, without keeping the data set's files"] = False
-
-    def __post_init__(self):
-        if not self.source:
-            raise ValueError("source: empty; expected tales, a file, folder or glob, or hub:OWNER/NAME")
-        if not 0 < self.val_fraction < 1:
-            raise ValueError(f"val_fraction: {self.val_fraction} is not between 0 and 1")
-        if self.tokenizer == "bpe" and self.vocab_size < 257:
-            raise ValueError(f"vocab_size: {self.vocab_size} is less than the 256 bytes and the end of text, 257")
-        if self.stories < 1:
-            raise ValueError(f"stories: {self.stories} is less than 1")
-        if self.tokenizer not in ("char", "bpe"):
-            import tiktoken
-
-            known = ["char", "bpe", *sorted(tiktoken.list_encoding_names())]
-            if self.tokenizer not in known:
-                nearest = difflib.get_close_matches(self.tokenizer, known, n=1)
-                hint = f"; did you mean {nearest[0]}?" if nearest else ""
-                raise ValueError(f"tokenizer: {self.tokenizer!r} is none of {', '.join(known)}{hint}")
-        if self.encoding_errors not in ("strict", "replace"):
-            raise ValueError(f"encoding_errors: {self.encoding_errors!r} is neither strict nor replace")
 
 
 @dataclass
@@ -104,7 +65,7 @@ class Corpus:
         }
 
 
-def load_corpus(config: DataConfig, *, block_size: int, report=None, tokenizer: Tokenizer | None = None) -> Corpus:
+def load_corpus(config: "DataConfig", *, block_size: int, report=None, tokenizer: Tokenizer | None = None) -> Corpus:
     """The corpus of a data section, from the cache or made now.
 
     report(line): told what is done. tokenizer: that of a run which goes on; without it one is made as config says.
@@ -133,14 +94,14 @@ def load_corpus(config: DataConfig, *, block_size: int, report=None, tokenizer: 
     return corpus
 
 
-def _key(config: DataConfig, identity: str) -> str:
+def _key(config: "DataConfig", identity: str) -> str:
     """Names the cache: different whenever the text, the tokenizer, the split or the format is."""
     learned = [config.vocab_size, BPE_BYTES_A_TOKEN, BPE_BYTES] if config.tokenizer == "bpe" else None
     made_of = [FORMAT, identity, config.tokenizer, learned, config.val_fraction]
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:24]
 
 
-def _folder(config: DataConfig, identity: str, tokenizer: Tokenizer | None) -> Path:
+def _folder(config: "DataConfig", identity: str, tokenizer: Tokenizer | None) -> Path:
     """The cache of what config says; beside it, when the tokens there are not of the tokenizer that is wanted."""
     folder = Path(config.cache) / "tokens" / _key(config, identity)
     if tokenizer is None:
@@ -171,7 +132,7 @@ def _open(folder: Path, source: Source, report, cached=True) -> Corpus | None:
     return Corpus(tokenizer, train, val, None, source.revision, cached)
 
 
-def _build(folder: Path, config: DataConfig, source: Source, identity: str, report, tokenizer: Tokenizer | None):
+def _build(folder: Path, config: "DataConfig", source: Source, identity: str, report, tokenizer: Tokenizer | None):
     """Makes a cache beside its place and renames it there; when another run was first, that one's is kept."""
     start = time.perf_counter()
     if tokenizer is None and config.tokenizer not in ("char", "bpe"):
@@ -213,7 +174,7 @@ def _build(folder: Path, config: DataConfig, source: Source, identity: str, repo
     )
 
 
-def _make_tokenizer(config: DataConfig, spool: Spool, train) -> Tokenizer:
+def _make_tokenizer(config: "DataConfig", spool: Spool, train) -> Tokenizer:
     if config.tokenizer == "char":
         return char_tokenizer(spool.characters())
     return train_bpe(spool.sample(train, min(BPE_BYTES, BPE_BYTES_A_TOKEN * config.vocab_size)), config.vocab_size)
@@ -239,7 +200,7 @@ def _sweep(caches: Path):
                 shutil.rmtree(left, ignore_errors=True)
 
 
-def _tales_source(config: DataConfig) -> Source:
+def _tales_source(config: "DataConfig") -> Source:
     """The stories to train on, then those to validate on, drawn further down the same sequence."""
     n_val = max(1, round(config.stories * config.val_fraction / (1 - config.val_fraction)))
     grammar = [Path(tales.__file__), Path(tales.__file__).with_name("grammar.py")]
@@ -250,7 +211,7 @@ def _tales_source(config: DataConfig) -> Source:
     )
 
 
-def _split_tales(spool: Spool, config: DataConfig) -> tuple[Part, Part]:
+def _split_tales(spool: Spool, config: "DataConfig") -> tuple[Part, Part]:
     """By position in the sequence; a validation story that was also drawn for training is left out."""
     n = config.stories
     new = ~np.isin(spool.hashes[n:], spool.hashes[:n])

@@ -8,32 +8,17 @@ import html
 import json
 import math
 import os
-import re
 import secrets
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
 
 import numpy as np
 
 from common.errors import InputError, RunError
 from common.files import replacing
-
-MODES = Literal["disabled", "offline", "online"]
-
-
-@dataclass
-class WandbConfig:
-    """The `wandb` section of a configuration. Raises ValueError, naming the key, for a value that cannot be used."""
-
-    mode: Annotated[MODES, "also log to wandb; offline keeps it in the run's folder until `wandb sync`"] = "disabled"
-    project: Annotated[str, "wandb's project"] = "glassgpt"
-
-    def __post_init__(self):
-        if not re.fullmatch(r"[^/\\#?%:]{1,128}", self.project):
-            raise ValueError(f"project: {self.project!r} given, 1 to 128 characters but / \\ # ? % : expected")
+from config import WandbConfig
 
 
 class Tracker:

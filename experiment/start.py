@@ -7,7 +7,8 @@ from pathlib import Path
 
 from common.errors import InputError
 from common.files import remove_leftovers
-from config import Config, changed_keys, load_config, parse_overrides
+from common.options import changed_keys, parse_overrides
+from config import Config, load_config
 from experiment.checkpoint import Checkpoint, load_checkpoint, steps_in
 from experiment.folder import Arguments, find_run, read_data_summary
 from training.device import make_deterministic, pick_device, pick_dtype
@@ -31,7 +32,16 @@ Every key of the configuration is an option: --section.key value, or --section.k
 # What a resumed run may change: how long it goes on, how often it looks up and where its text lies (check_text sees
 # whether it is the same), never what a step computes. A micro-batch changes how that is rounded, and lets a run go on
 # that has run out of memory.
-CHANGEABLE = {"steps", "eval_every", "eval_tokens", "save_every", "log_every", "max_bad_steps", "micro_batch_size"}
+CHANGEABLE = {
+    "steps",
+    "eval_every",
+    "eval_tokens",
+    "sample_tokens",
+    "save_every",
+    "log_every",
+    "max_bad_steps",
+    "micro_batch_size",
+}
 CHANGEABLE = {f"train.{key}" for key in CHANGEABLE} | {"attention.snapshots", "attention.keep_mb"}
 CHANGEABLE |= {"data.source", "data.cache", "wandb.mode", "wandb.project"}
 

@@ -6,9 +6,8 @@ Recording reads the model and draws nothing at random, so a run's losses are the
 import json
 import re
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import torch
@@ -24,26 +23,6 @@ from model.generation import evaluating
 MAX_TOKENS = 64  # of a prompt: a map of 64 x 64 can still be read cell by cell
 SONG_TOKENS = 72  # of a story up to the end of its second singing: at a token a word none takes less than 65
 SONG_WORDS = 4  # sung again, at least: a mean over fewer would say little
-
-
-@dataclass
-class AttentionConfig:
-    """The `attention` section of a configuration. Raises ValueError, naming the key, for a value out of range."""
-
-    snapshots: Annotated[int, "steps at which attention is recorded, log-spaced, first and last included; 0: none"] = 12
-    prompts: Annotated[
-        list[str], "texts to record it on; none given: of tales a story and its song, else a passage and random tokens"
-    ] = field(default_factory=list)
-    keep_mb: Annotated[int, "megabytes of weights kept with the snapshots, at most, in all"] = 64
-
-    def __post_init__(self):
-        for key in ("snapshots", "keep_mb"):
-            if getattr(self, key) < 0:
-                raise ValueError(f"{key}: {getattr(self, key)} given, 0 or more expected")
-        if self.snapshots > 10_000:
-            raise ValueError(f"snapshots: {self.snapshots} given, at most 10,000 expected")
-        if "" in self.prompts:
-            raise ValueError("prompts: '' given, texts of at least one character expected")
 
 
 @dataclass

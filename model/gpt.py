@@ -13,48 +13,38 @@ from torch import Tensor, nn
 
 from model.attention import MultiHeadAttention, rotary_angles
 from model.cpu import drop
-
-# Beyond any model that was ever trained, and small enough for its sizes to be counted in 64 bits.
-MOST = {"n_layer": 10_000, "n_head": 1_000_000, "n_embd": 10_000_000, "block_size": 10_000_000}
-MOST |= {"vocab_size": 100_000_000, "ngram": 10_000, "ngram_rows": 1_000_000_000}
+from model.limits import Limits, check_limits
 
 
 @dataclass
 class GPTConfig:
     """The `model` section of a configuration. Raises ValueError, naming the key, for what cannot be built."""
 
-    vocab_size: Annotated[int, "tokens in the vocabulary; 0 takes the tokenizer's"] = 0
-    n_layer: Annotated[int, "blocks, one above the other"] = 4
-    n_head: Annotated[int, "attention heads in a block"] = 4
-    n_embd: Annotated[int, "channels of the residual stream, a multiple of n_head"] = 128
-    block_size: Annotated[int, "tokens of context, at most"] = 256
-    attn_ratio: Annotated[float, "width of a head's queries and keys, as a share of its values' width"] = 1.0
+    # The upper limits are beyond any model that was ever trained, and keep its sizes within 64 bits.
+    vocab_size: Annotated[int, "tokens in the vocabulary; 0 takes the tokenizer's", Limits(0, 10**8)] = 0
+    n_layer: Annotated[int, "blocks, one above the other", Limits(1, 10**4)] = 4
+    n_head: Annotated[int, "attention heads in a block", Limits(1, 10**6)] = 4
+    n_embd: Annotated[int, "channels of the residual stream, a multiple of n_head", Limits(1, 10**7)] = 128
+    block_size: Annotated[int, "tokens of context, at most", Limits(1, 10**7)] = 256
+    attn_ratio: Annotated[
+        float, "width of a head's queries and keys, as a share of its values' width", Limits(0, 16, above=True)
+    ] = 1.0
     position: Annotated[Literal["learned", "sinusoidal", "rope"], "how a token knows its place"] = "rope"
     norm: Annotated[Literal["layernorm", "rmsnorm"], "what scales the stream before attention and MLP"] = "layernorm"
     activation: Annotated[Literal["gelu", "relu2", "swiglu"], "the MLP's nonlinearity"] = "relu2"
     qk_norm: Annotated[bool, "normalise queries and keys, with a learned gain"] = True
     bias: Annotated[bool, "biases in linear layers and norms, as in GPT-2"] = False
-    dropout: Annotated[float, "share of activations zeroed in training, 0 to below 1"] = 0.0
+    dropout: Annotated[float, "share of activations zeroed in training", Limits(0, 1, below=True)] = 0.0
     tie_embeddings: Annotated[bool, "one matrix for reading and for predicting tokens"] = False
-    ngram: Annotated[int, "up to how many tokens in a row have an embedding together; 1: each alone"] = 1
-    ngram_rows: Annotated[int, "rows in each of those tables (ngram above 1 alone)"] = 8192
+    ngram: Annotated[int, "up to how many tokens in a row have an embedding together; 1: none", Limits(1, 10**4)] = 1
+    ngram_rows: Annotated[int, "rows in each of those tables (only with ngram above 1)", Limits(1, 10**9)] = 8192
     causal: Annotated[bool, "hide the future; false only to see what goes wrong without a mask"] = True
     scale: Annotated[bool, "divide scores by sqrt(key_dim); false only to see what goes wrong without"] = True
 
     def __post_init__(self):
-        for key, most in MOST.items():
-            if getattr(self, key) > most:
-                raise ValueError(f"{key}: {getattr(self, key)} given, at most {most:,} expected")
-            if getattr(self, key) < 1 and key != "vocab_size":
-                raise ValueError(f"{key}: {getattr(self, key)} given, at least 1 expected")
-        if self.vocab_size < 0:
-            raise ValueError(f"vocab_size: {self.vocab_size} given, 0 (the tokenizer's) or more expected")
+        check_limits(self)
         if self.n_embd % self.n_head:
             raise ValueError(f"n_embd: {self.n_embd} given, a multiple of n_head ({self.n_head}) expected")
-        if not 0 < self.attn_ratio <= 16:
-            raise ValueError(f"attn_ratio: {self.attn_ratio} given, a number above 0 and at most 16 expected")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout: {self.dropout} given, a number from 0 to below 1 expected")
         if self.position == "rope" and self.key_dim % 2:
             raise ValueError(
                 f"position: rope turns channels in pairs, but key_dim is {self.key_dim} "

@@ -32,6 +32,7 @@ def tales(cache) -> dict:
         "model.block_size": 344,
         "model.n_embd": 16,
         "train.batch_size": 4,
+        "train.sample_tokens": 12,  # most of the time of a small run goes into its samples
         "train.device": "cpu",
     }
 
@@ -51,12 +52,6 @@ def small_run(tmp_path_factory, small):
     run = tmp_path_factory.mktemp("runs") / "small"
     assert run_train(small, {"run": run}).code == 0
     return run
-
-
-@pytest.fixture
-def short_samples(monkeypatch):
-    """Evaluations write a dozen tokens, not two hundred: most of the time of a small run goes there."""
-    monkeypatch.setattr("training.evaluate.SAMPLE_TOKENS", 12)
 
 
 # What makes a terminal, a browser or a reader do what a text wants, if they take it for more than text.

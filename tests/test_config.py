@@ -11,22 +11,20 @@ from hypothesis import strategies as st
 
 from common import options, yaml_lines
 from common.errors import InputError
-from common.options import keys_of
+from common.options import changed_keys, keys_of, parse_overrides
 from config import (
     FOLDER,
+    AttentionConfig,
     Config,
-    changed_keys,
+    DataConfig,
+    TrainConfig,
+    WandbConfig,
     dump_config,
     find,
     help_text,
     load_config,
-    parse_overrides,
 )
-from data.corpus import DataConfig
-from experiment.log import WandbConfig
-from lens.record import AttentionConfig
 from model import GPTConfig
-from training.config import TrainConfig
 
 EXAMPLE = """\
 data:
@@ -383,7 +381,7 @@ def test_help_names_every_key_with_meaning_type_and_default_and_fits_the_termina
         assert f"--{key.dotted} {' '.join(key.meaning.split())} (" in words
     assert "--model.norm what scales" in words
     assert "(one of layernorm, rmsnorm; default layernorm)" in words
-    assert "(a number or null; default null)" in words
+    assert "(a number or null, above 0; default null)" in words
 
 
 def test_every_field_of_every_section_says_what_it_means():

@@ -5,7 +5,7 @@ import shutil
 
 import torch
 
-from training.config import TrainConfig
+from config import TrainConfig
 
 # Where a run on a CPU gains more than the half minute that compiling takes: in narrow models, which spend it between
 # the matrix products (4 x 128: 71 ms become 53; 6 x 256: 620 become 655), from 2,000 steps of 16 x 176 tokens on.

@@ -9,14 +9,13 @@ import torch
 import torch.nn.functional as F
 
 from common.errors import InputError
+from config import TrainConfig
 from model import GPT, generate
 from model.generation import evaluating
-from training.config import TrainConfig
 from training.device import autocast
 
 # Tokens of one forward pass in evaluation: enough to keep a machine busy, few enough for a laptop's memory.
 TOKENS_AT_ONCE = 8192
-SAMPLE_TOKENS = 200
 # Distances, in words, at which the guesses at forced words are counted apart.
 DISTANCES = (10, 30, 60)
 
@@ -51,7 +50,7 @@ def write_sample(model: GPT, corpus, config: TrainConfig, step: int) -> str:
     generator = torch.Generator(config.device).manual_seed(config.seed + step)
     written = []
     idx = torch.tensor([start], device=config.device)
-    for (id,) in generate(model, idx, SAMPLE_TOKENS, generator=generator):
+    for (id,) in generate(model, idx, config.sample_tokens, generator=generator):
         if id == tokenizer.end_of_text:
             break
         written.append(int(id))

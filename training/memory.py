@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import torch
 
+from config import TrainConfig
 from model import GPT
-from training.config import TrainConfig
 from training.evaluate import rows_at_once
 
 

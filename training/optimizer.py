@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from training.config import TrainConfig
+from config import TrainConfig
 from training.muon import Muon
 
 

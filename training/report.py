@@ -8,8 +8,8 @@ import torch
 from safetensors import SafetensorError
 
 from common.errors import out_of_memory, system_error
+from config import TrainConfig
 from model import GPT
-from training.config import TrainConfig
 from training.memory import memory_estimate, what_to_lower
 
 # What text looks like at so many bits a byte of English prose; the README shows an example of each.

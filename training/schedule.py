@@ -2,7 +2,7 @@
 
 import math
 
-from training.config import TrainConfig
+from config import TrainConfig
 
 
 def learning_rate_factor(step: int, config: TrainConfig) -> float:

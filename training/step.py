@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from config import TrainConfig
 from model import GPT
-from training.config import TrainConfig
 from training.device import autocast
 from training.muon import Muon
 from training.optimizer import make_optimizers

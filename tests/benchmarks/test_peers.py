@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks import peers, step
-from training.config import TrainConfig
+from config import TrainConfig
 from training.evaluate import validation_loss
 
 SHAPE = {"n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 8}

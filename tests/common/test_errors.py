@@ -13,9 +13,8 @@ import torch
 from safetensors import SafetensorError
 
 from common.errors import InputError, RunError
-from config import Config
+from config import Config, TrainConfig
 from tests.helpers.scripts import typed
-from training.config import TrainConfig
 from training.report import could_not_go_on
 
 ROOT = Path(__file__).parents[2]

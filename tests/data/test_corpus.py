@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from common.errors import InputError, RunError
-from config import load_config
+from config import DataConfig, load_config
 from data import corpus as module
-from data.corpus import DataConfig, load_corpus
+from data.corpus import load_corpus
 from data.shards import Batches
 from data.tales import stories as tales
 
@@ -216,7 +216,7 @@ def test_a_text_that_changes_while_it_is_read_is_no_cache(load, text, monkeypatc
 
 def test_two_runs_may_build_the_same_cache_at_once(text, tmp_path):
     code = (
-        "import sys; from data.corpus import DataConfig, load_corpus\n"
+        "import sys; from config import DataConfig; from data.corpus import load_corpus\n"
         "corpus = load_corpus(DataConfig(source=sys.argv[1], cache=sys.argv[2]), block_size=8)\n"
         "print(corpus.cached, corpus.train.folder, corpus.tokenizer.decode(corpus.val.ids[:20]))"
     )
@@ -334,7 +334,8 @@ def test_stories_are_found_again_at_once(load):
 # The peak of a process by itself: what getrusage gives includes the peak of the process that started it.
 BOUNDED = """
 import re, sys
-from data.corpus import DataConfig, load_corpus
+from data.corpus import load_corpus
+from config import DataConfig
 load_corpus(DataConfig(source=sys.argv[1], tokenizer=sys.argv[3], cache=sys.argv[2]), block_size=8)
 if sys.argv[4:]:
     kept = open(sys.argv[1]).read()

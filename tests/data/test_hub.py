@@ -10,8 +10,8 @@ import pyarrow.parquet
 import pytest
 
 from common.errors import InputError
+from config import DataConfig
 from data import hub as module
-from data.corpus import DataConfig
 from data.hub import open_hub
 from data.sources import open_source
 from tests.helpers.hub_stand_in import COMMIT, hub
@@ -19,7 +19,7 @@ from tests.helpers.hub_stand_in import COMMIT, hub
 # huggingface_hub reads its endpoint when it is imported, so each of these is a process of its own.
 CHILD = """
 import json, sys
-from data.corpus import DataConfig
+from config import DataConfig
 from data.sources import open_source
 from common.errors import InputError
 for options in json.loads(sys.argv[1]):

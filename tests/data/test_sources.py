@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import asdict
 
 import pyarrow
 import pyarrow.parquet
 import pytest
 
 from common.errors import InputError
-from data.corpus import DataConfig
+from config import DataConfig
 from data.sources import open_source, read_text
 
 STRANGE = "Trời ơi\r\n中文 🦊\u0301\0\x1c\u2028 שלום\rend"
@@ -187,23 +188,25 @@ def test_the_identity_follows_the_text_and_not_its_place(tmp_path):
 def test_a_text_file_is_read_without_the_library_for_tables(tmp_path):
     (tmp_path / "a.txt").write_text("words and more words " * 100)
     code = (
-        "import sys; from data.corpus import DataConfig, load_corpus\n"
-        "load_corpus(DataConfig(source=sys.argv[1], cache=sys.argv[2]), block_size=8)\n"
+        "import json, sys, types; from data.corpus import load_corpus\n"
+        "load_corpus(types.SimpleNamespace(**json.loads(sys.argv[1])), block_size=8)\n"
         "print({'datasets', 'torch', 'pyarrow', 'requests'} & set(sys.modules))"
     )
-    command = [sys.executable, "-c", code, tmp_path / "a.txt", tmp_path / "cache"]
+    config = DataConfig(source=str(tmp_path / "a.txt"), cache=str(tmp_path / "cache"))
+    command = [sys.executable, "-c", code, json.dumps(asdict(config))]
     assert subprocess.run(command, capture_output=True, text=True).stdout == "set()\n"
 
 
 def test_tables_are_read_without_torch(tables):
     code = (
-        "import sys; from data.corpus import DataConfig; from data.sources import open_source\n"
-        "for name in sys.argv[1:]:\n"
-        "    config = DataConfig(source=name, text_column='body')\n"
+        "import json, sys, types; from data.sources import open_source\n"
+        "for name in sys.argv[2:]:\n"
+        "    config = types.SimpleNamespace(**json.loads(sys.argv[1]) | {'source': name})\n"
         "    print(len(list(open_source(config, print).documents())), {'datasets', 'torch'} & set(sys.modules))"
     )
     names = [tables / name for name in ("rows.jsonl", "rows.csv", "rows.parquet", "saved", "splits")]
-    answer = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True)
+    config = json.dumps(asdict(DataConfig(text_column="body")))
+    answer = subprocess.run([sys.executable, "-c", code, config, *names], capture_output=True, text=True)
     assert answer.stdout == "3 set()\n" + "3 {'datasets'}\n" * 4, answer.stderr
 
 

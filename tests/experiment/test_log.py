@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from common.errors import InputError, RunError
-from experiment.log import Tracker, WandbConfig, read_metrics
+from config import WandbConfig
+from experiment.log import Tracker, read_metrics
 
 ROOT = Path(__file__).parents[2]
 
@@ -111,7 +112,8 @@ sys.path[:0] = [{str(ROOT)!r}]
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
-from experiment.log import Tracker, WandbConfig
+from experiment.log import Tracker
+from config import WandbConfig
 @dataclass
 class Settings:
     steps: int = 3

@@ -8,8 +8,6 @@ from data.corpus import load_corpus
 from model import GPT
 from tests.helpers.scripts import contents, metrics, run_train
 
-pytestmark = pytest.mark.usefixtures("short_samples")
-
 
 def test_a_run_in_the_way_stays_and_the_new_one_gets_a_number(small, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -73,6 +73,7 @@ def small_options(source: Path, cache: Path) -> dict[str, object]:
         "train.warmup_steps": 2,
         "train.eval_every": 4,
         "train.eval_tokens": 512,
+        "train.sample_tokens": 12,  # most of the time of a small run goes into its samples
         "train.log_every": 1,
         "train.device": "cpu",
         "attention.snapshots": 3,

@@ -9,13 +9,14 @@ import torch
 from safetensors.torch import load_file
 
 from common.errors import InputError
+from config import AttentionConfig
 from data.tales.stories import stories
 from data.tokenizer import char_tokenizer, train_bpe
 from experiment.checkpoint import load_checkpoint, load_into
 from experiment.folder import load_trained
 from lens.effects import effects
 from lens.patterns import head_metrics
-from lens.record import AttentionConfig, Recorder, make_prompts, read, read_heads, song_prompt, trace
+from lens.record import Recorder, make_prompts, read, read_heads, song_prompt, trace
 from lens.snapshots import snapshot_files
 from model import GPT, GPTConfig
 from tests.helpers.fabricated import measures

@@ -8,8 +8,6 @@ import pytest
 from tests.helpers.scripts import contents, run_train
 from tests.promises.test_resuming import interrupted
 
-pytestmark = pytest.mark.usefixtures("short_samples")
-
 
 def flip(path):
     content = bytearray(path.read_bytes())
@@ -39,7 +37,6 @@ def stopped(small, tmp_path_factory):
     folder = tmp_path_factory.mktemp("stopped")
     options = small | {"data.cache": folder / "cache", "attention.snapshots": 4, "train.eval_every": 3}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.evaluate.SAMPLE_TOKENS", 12)
         assert run_train(options, {"run": folder / "unbroken"}).code == 0
         assert interrupted(patch, options, folder / "run", 6, 15).code == 143
     unbroken = folder / "unbroken"

@@ -28,8 +28,8 @@ from hypothesis import strategies as st
 import view
 from common.errors import InputError
 from common.options import keys_of
-from config import Config, load_config
-from data.corpus import DataConfig, load_corpus
+from config import Config, DataConfig, load_config
+from data.corpus import load_corpus
 from data.shards import Batches, Tokens
 from data.tokenizer import Tokenizer, train_bpe
 from experiment.log import keep_until, read_metrics
@@ -361,10 +361,14 @@ SHARES = {
 @pytest.fixture(scope="module")
 def places(tmp_path_factory, small):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.evaluate.SAMPLE_TOKENS", 2)
         patch.chdir(tmp_path_factory.mktemp("here"))  # without runs/
         run = tmp_path_factory.mktemp("fuzz") / "run"
-        options = small | {"model.n_layer": 1, "train.eval_tokens": 64, "attention.snapshots": 2}
+        options = small | {
+            "model.n_layer": 1,
+            "train.eval_tokens": 64,
+            "train.sample_tokens": 2,
+            "attention.snapshots": 2,
+        }
         assert run_train(options, {"run": run}).code == 0
         yield Places(tmp_path_factory.mktemp("places"), options, run)
 

@@ -78,6 +78,7 @@ def test_a_run_on_a_terminal_shows_the_samples_of_hostile_text(tmp_path, cache):
     source = tmp_path / "hostile.txt"
     source.write_bytes("".join(HOSTILE[:3] * 30).encode())
     options = small_options(tmp_path / "unused.txt", cache) | {"data.source": source, "train.steps": 2}
+    options["train.sample_tokens"] = 200
     words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
     seen, _ = on_terminal(sys.executable, "train.py", *words, "--run", tmp_path / "run")
     samples = (tmp_path / "run/samples.txt").read_bytes().decode()

@@ -23,10 +23,7 @@ from experiment.folder import find_run
 from model import GPT, GPTConfig
 from tests.helpers.scripts import contents, metrics, run_sample, run_train, typed
 
-pytestmark = [
-    pytest.mark.usefixtures("short_samples"),
-    pytest.mark.skipif(sys.platform != "linux", reason="needs mount and limits as Linux has them"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs mount and limits as Linux has them")
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,9 +37,7 @@ def options(small):
 def unbroken(options, tmp_path_factory):
     """What a run leaves that nothing happened to."""
     run = tmp_path_factory.mktemp("unbroken") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.evaluate.SAMPLE_TOKENS", 12)
-        assert run_train(options, {"run": run}).code == 0
+    assert run_train(options, {"run": run}).code == 0
     return determined(run)
 
 
@@ -58,7 +53,6 @@ def stopped(options, tmp_path_factory):
             signal.raise_signal(signal.SIGTERM)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.evaluate.SAMPLE_TOKENS", 12)
         patch.setattr(train.Step, "__call__", stop_at_six)
         assert run_train(options, {"run": run}).code == 143
     return run

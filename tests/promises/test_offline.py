@@ -101,7 +101,8 @@ def test_wandb_reports_no_errors_of_its_own(tmp_path):
 from pathlib import Path
 service = True
 from dataclasses import dataclass
-from experiment.log import Tracker, WandbConfig
+from experiment.log import Tracker
+from config import WandbConfig
 @dataclass
 class Nothing: pass
 tracker = Tracker(Path(sys.argv[1]), WandbConfig(mode="offline"), Nothing())

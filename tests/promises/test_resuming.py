@@ -14,8 +14,6 @@ from data.shards import Batches
 from experiment.checkpoint import save_checkpoint
 from tests.helpers.scripts import contents, differences, metrics, run_train, typed_out
 
-pytestmark = pytest.mark.usefixtures("short_samples")
-
 ROOT = Path(__file__).parents[2]
 STEPS, LONG = 10, 30
 VARIANTS = {
@@ -38,9 +36,7 @@ def unbroken(options, tmp_path_factory):
     found = {}
     for name, variant in options.items():
         run = tmp_path_factory.mktemp("unbroken") / name
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("training.evaluate.SAMPLE_TOKENS", 12)
-            assert run_train(variant, {"run": run}).code == 0
+        assert run_train(variant, {"run": run}).code == 0
         found[name] = contents(run)
     return found
 
@@ -151,8 +147,7 @@ def saved(small, folder: Path, optimizer: str, compiled: bool = False) -> Saved:
 
 
 def quick(patch):
-    """A short sample, and no waiting for the disk: nothing here cuts the power."""
-    patch.setattr("training.evaluate.SAMPLE_TOKENS", 12)
+    """No waiting for the disk: nothing here cuts the power."""
     patch.setattr(os, "fsync", lambda descriptor: None)
 
 
@@ -242,9 +237,7 @@ def test_the_comparison_sees_whatever_a_resumed_run_forgets(saved_runs, tmp_path
 
 KILLED = """
 import os, signal, sys
-import training.evaluate
 from data.shards import Batches
-training.evaluate.SAMPLE_TOKENS = 12
 fetch = Batches.windows
 step, sys.argv = int(sys.argv[1]), ["train.py", *sys.argv[2:]]
 def windows(self, start, count):

@@ -25,8 +25,6 @@ from tests.helpers.scripts import contents, metrics, run_train, train_losses
 from training.evaluate import StoryScore
 from training.step import accumulate_gradients
 
-pytestmark = pytest.mark.usefixtures("short_samples")
-
 ROOT = Path(__file__).parents[2]
 OF_A_STEP = ["step", "tokens", "seconds", "train_loss", "learning_rate", "grad_norm", "tokens_per_second"]
 OF_AN_EVALUATION = ["val_loss", "val_bits_per_byte"]
@@ -320,7 +318,6 @@ def test_what_is_not_finite_never_reaches_the_weights(small, tmp_path, monkeypat
 
     # the control: a step that is not skipped moves the weights
     monkeypatch.undo()
-    monkeypatch.setattr("training.evaluate.SAMPLE_TOKENS", 12)
     done = run_train(options, {"run": tmp_path / "sound"})
     assert done.code == 0 and "skipped" not in done.out
     before, after = (load_checkpoint(tmp_path / "sound", step) for step in (5, 6))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from config import TrainConfig
 from model import GPT, GPTConfig
-from training.config import TrainConfig
 from training.device import COMPILE_FROM, make_deterministic, pick_compile
 from training.step import Step
 

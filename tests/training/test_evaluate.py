@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from common.errors import InputError
+from config import TrainConfig
 from data.tales.stories import Forced, Story
 from data.tokenizer import char_tokenizer
 from model import GPT, GPTConfig
-from training.config import TrainConfig
 from training.evaluate import (
     StoryScore,
     distance_label,

@@ -11,11 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from config import Config
-from data.corpus import DataConfig
-from lens.record import AttentionConfig
+from config import AttentionConfig, Config, DataConfig, TrainConfig
 from model import GPT, GPTConfig
-from training.config import TrainConfig
 from training.memory import free_memory, kilobytes, memory_estimate, what_to_lower
 from training.step import Step
 
@@ -90,7 +87,7 @@ MEASURED = """
 import json, os, sys
 import numpy as np, torch
 from model import GPT, GPTConfig
-from training.config import TrainConfig
+from config import TrainConfig
 from training.evaluate import validation_loss
 from training.memory import kilobytes, memory_estimate
 from training.step import Step

@@ -3,8 +3,8 @@ from collections import Counter
 import pytest
 import torch
 
+from config import TrainConfig
 from model import GPT, GPTConfig
-from training.config import TrainConfig
 from training.muon import Muon
 from training.optimizer import make_optimizers
 

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from training.config import TrainConfig
+from config import TrainConfig
 from training.schedule import learning_rate_factor, muon_momentum, snapshot_steps
 
 
