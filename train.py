@@ -37,13 +37,13 @@ from experiment.start import USAGE, check_text, last_checkpoint, open_run, parse
 from experiment.state import check_progress, restore_training, training_state
 from lens.explorer.images import head_image
 from lens.explorer.page import build_page
-from lens.record import Recorder, make_prompts, read_heads
+from lens.prompts import make_prompts
+from lens.record import Recorder, read_heads, snapshot_steps
 from model import GPT
 from training.device import pick_compile
 from training.evaluate import evaluate, write_sample
 from training.memory import free_memory
 from training.report import below_floor, closing, could_not_go_on, evaluation_text, not_finite, plan
-from training.schedule import snapshot_steps
 from training.step import Step
 
 PAGE = "attention.html"

@@ -1,4 +1,4 @@
-"""What changes with the step: the learning rate, Muon's momentum, and when attention is recorded."""
+"""What changes with the step: the learning rate and Muon's momentum."""
 
 import math
 
@@ -25,16 +25,3 @@ def learning_rate_factor(step: int, config: TrainConfig) -> float:
 def muon_momentum(step: int) -> float:
     """Muon's momentum rises from 0.85 to 0.95 over 300 steps (Jordan et al. 2024, modded-nanogpt)."""
     return 0.85 + 0.10 * min(1.0, step / 300)
-
-
-def snapshot_steps(snapshots: int, steps: int) -> list[int]:
-    """At most `snapshots` steps, evenly spaced in log(step): 0 (untrained) and `steps` (trained) always among them.
-
-    Early steps lie close together, since that is when heads form. 0 snapshots gives none, 1 the last alone.
-    """
-    if snapshots == 0:
-        return []
-    if snapshots == 1:
-        return [steps]
-    inner = snapshots - 2
-    return sorted({0, steps, *(round(steps ** ((i + 1) / (inner + 1))) for i in range(inner))})

@@ -16,11 +16,11 @@ from config import dump_config, load_config
 from data.tokenizer import char_tokenizer
 from lens.explorer.page import PAGE, build_page, bundle
 from lens.explorer.payload import pack
-from lens.record import Prompt, Recorder
+from lens.prompts import Prompt
+from lens.record import Recorder, snapshot_steps
 from lens.snapshots import Reading
 from model import GPT, GPTConfig
 from tests.helpers.fabricated import data_of, lower, rewrite_snapshot, unpacked, write_run
-from training.schedule import snapshot_steps
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 

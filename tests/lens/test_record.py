@@ -16,7 +16,8 @@ from experiment.checkpoint import load_checkpoint, load_into
 from experiment.folder import load_trained
 from lens.effects import effects
 from lens.patterns import head_metrics
-from lens.record import Recorder, make_prompts, read, read_heads, song_prompt, trace
+from lens.prompts import make_prompts, song_prompt
+from lens.record import Recorder, read, read_heads, snapshot_steps, trace
 from lens.snapshots import snapshot_files
 from model import GPT, GPTConfig
 from tests.helpers.fabricated import measures
@@ -434,3 +435,32 @@ def test_a_damaged_line_of_heads_is_named_when_a_run_is_resumed(tmp_path, line):
     (tmp_path / "snapshots/heads.jsonl").write_text(line + "\n")
     with pytest.raises(InputError, match=r"heads\.jsonl: damaged"):
         Recorder(tmp_path, [], 0, 1, 0)
+
+
+# ---- when it records
+
+
+@pytest.mark.parametrize(
+    ("snapshots", "steps", "expected"),
+    [
+        (0, 1000, []),
+        (1, 1000, [1000]),
+        (2, 1000, [0, 1000]),
+        (3, 1024, [0, 32, 1024]),
+        (5, 10_000, [0, 10, 100, 1000, 10_000]),
+        (12, 1024, [0, 2, 4, 7, 12, 23, 44, 82, 155, 290, 545, 1024]),
+        (12, 4, [0, 1, 2, 3, 4]),
+        (12, 1, [0, 1]),
+    ],
+)
+def test_snapshots_are_evenly_spaced_in_log_step_between_the_first_and_the_last(snapshots, steps, expected):
+    assert snapshot_steps(snapshots, steps) == expected
+
+
+@pytest.mark.parametrize("steps", [1, 2, 10, 999, 10**6])
+def test_snapshots_never_exceed_their_number_and_hold_both_ends(steps):
+    for snapshots in range(2, 30):
+        chosen = snapshot_steps(snapshots, steps)
+        assert chosen == sorted(set(chosen)) and len(chosen) <= snapshots
+        assert chosen[0] == 0 and chosen[-1] == steps and all(isinstance(step, int) for step in chosen)
+    assert len(snapshot_steps(12, 10**6)) == 12

@@ -4,7 +4,7 @@ from itertools import pairwise
 import pytest
 
 from config import TrainConfig
-from training.schedule import learning_rate_factor, muon_momentum, snapshot_steps
+from training.schedule import learning_rate_factor, muon_momentum
 
 
 def factors(**options):
@@ -64,29 +64,3 @@ def test_every_step_of_a_run_has_a_rate_above_zero_and_at_most_the_peak(steps, w
 
 def test_muons_momentum_rises_over_300_steps():
     assert [muon_momentum(step) for step in (0, 150, 300, 9999)] == pytest.approx([0.85, 0.90, 0.95, 0.95])
-
-
-@pytest.mark.parametrize(
-    ("snapshots", "steps", "expected"),
-    [
-        (0, 1000, []),
-        (1, 1000, [1000]),
-        (2, 1000, [0, 1000]),
-        (3, 1024, [0, 32, 1024]),
-        (5, 10_000, [0, 10, 100, 1000, 10_000]),
-        (12, 1024, [0, 2, 4, 7, 12, 23, 44, 82, 155, 290, 545, 1024]),
-        (12, 4, [0, 1, 2, 3, 4]),
-        (12, 1, [0, 1]),
-    ],
-)
-def test_snapshots_are_evenly_spaced_in_log_step_between_the_first_and_the_last(snapshots, steps, expected):
-    assert snapshot_steps(snapshots, steps) == expected
-
-
-@pytest.mark.parametrize("steps", [1, 2, 10, 999, 10**6])
-def test_snapshots_never_exceed_their_number_and_hold_both_ends(steps):
-    for snapshots in range(2, 30):
-        chosen = snapshot_steps(snapshots, steps)
-        assert chosen == sorted(set(chosen)) and len(chosen) <= snapshots
-        assert chosen[0] == 0 and chosen[-1] == steps and all(isinstance(step, int) for step in chosen)
-    assert len(snapshot_steps(12, 10**6)) == 12
