@@ -141,10 +141,7 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
         take_step.skipped = take_step.skipped.new_tensor(state["skipped"])
         say(f"resuming {run} after step {state['step']} of {t.steps}")
     batches = Batches(corpus.train, config.model.block_size, t.seed)
-    several = len(corpus.train.document_starts) > 1
-    prompts = make_prompts(
-        config.attention.prompts, corpus.tokenizer, corpus.val.ids, config.model.block_size, several, corpus.stories
-    )
+    prompts = make_prompts(config.attention.prompts, corpus, config.model.block_size)
     recorder = Recorder(run, prompts, config.attention.keep_mb, t.steps, state["step"] if checkpoint else -1)
     recorder.seconds = state["recording"]
     snapshots = snapshot_steps(config.attention.snapshots, t.steps)

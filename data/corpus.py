@@ -52,6 +52,10 @@ class Corpus:
     revision: str | None
     cached: bool
 
+    @property
+    def several_documents(self) -> bool:
+        return len(self.train.document_starts) > 1
+
     def summary(self) -> dict[str, int | str]:
         """What was read, in numbers and checksums, for a run to keep: equal where the tokens are."""
         return {

@@ -2,6 +2,7 @@ import json
 import random
 import re
 from itertools import pairwise, product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -49,7 +50,14 @@ def make_model(seed=0, **options):
 
 
 def prompts(texts=(), block_size=64, several=False):
-    return make_prompts(list(texts), TOKENIZER, IDS, block_size, several)
+    return make_prompts(list(texts), corpus_of(several=several), block_size)
+
+
+def corpus_of(tokenizer=TOKENIZER, ids=IDS, several=True, stories=None):
+    """What make_prompts reads of a Corpus."""
+    return SimpleNamespace(
+        tokenizer=tokenizer, val=SimpleNamespace(ids=np.array(ids)), several_documents=several, stories=stories
+    )
 
 
 # ---- what is written
@@ -274,7 +282,7 @@ def sung():
 
 def test_of_tales_the_story_is_read_that_sings_most_of_its_song_again(sung):
     tokenizer, told = sung
-    song, sentence = make_prompts([], tokenizer, IDS, 176, True, told)
+    song, sentence = make_prompts([], corpus_of(tokenizer, stories=told), 176)
     assert (song.name, sentence.name, sentence.period) == ("a story and its song", "a short sentence", 0)
     assert 64 < len(song.ids) <= 72 and song.ids[0] == tokenizer.end_of_text
     assert song.tokens == [tokenizer.label(id) for id in song.ids]
@@ -311,16 +319,17 @@ def test_every_song_that_is_long_enough_is_found_whatever_the_tokenizer(sung):
 
 def test_songs_too_long_to_show_leave_the_prompts_of_other_text(sung):
     tokenizer, told = sung
-    assert [len(make_prompts([], tokenizer, IDS, most, True, told)[0].ids) <= most for most in (68, 70)] == [True, True]
-    usual = make_prompts([], tokenizer, IDS, 64, True)
-    assert make_prompts([], tokenizer, IDS, 64, True, told) == usual and len(usual) == 3
-    assert make_prompts([], tokenizer, IDS, 176, True, []) == usual
-    assert make_prompts(["The fox"], tokenizer, IDS, 176, True, told)[0].name == "The fox"
+    corpus = corpus_of(tokenizer, stories=told)
+    assert all(len(make_prompts([], corpus, block_size)[0].ids) <= block_size for block_size in (68, 70))
+    usual = make_prompts([], corpus_of(tokenizer), 64)
+    assert make_prompts([], corpus, 64) == usual and len(usual) == 3
+    assert make_prompts([], corpus_of(tokenizer, stories=[]), 176) == usual
+    assert make_prompts(["The fox"], corpus, 176)[0].name == "The fox"
 
 
 def test_a_song_is_scored_where_it_is_sung(tmp_path, sung):
     tokenizer, told = sung
-    given = make_prompts([], tokenizer, IDS, 176, True, told)
+    given = make_prompts([], corpus_of(tokenizer, stories=told), 176)
     recorder = Recorder(tmp_path, given, 0, 1)
     maps = recorder.maps(recorder.record(make_model(vocab_size=tokenizer.vocab_size, block_size=80), 0), 0)
     song = json.loads((tmp_path / "snapshots/prompts.json").read_text(encoding="utf-8"))[0]
@@ -350,7 +359,7 @@ def test_own_prompts_replace_them_and_are_cut_to_what_can_be_read(tmp_path):
 def test_a_vocabulary_of_one_character_and_a_short_text_have_prompts_too(tmp_path):
     tokenizer = char_tokenizer("a")
     for several in (False, True):
-        given = make_prompts([], tokenizer, np.zeros(40, np.uint16), 16, several)
+        given = make_prompts([], corpus_of(tokenizer, np.zeros(40, np.uint16), several), 16)
         assert [len(prompt.ids) for prompt in given] == [16, 14 + several, 16]
         Recorder(tmp_path, given, 0, 1).record(make_model(vocab_size=2), 0)
 
