@@ -29,7 +29,7 @@ from config import dump_config, help_text, load_config
 from data.corpus import load_corpus
 from data.shards import Batches
 from data.tokenizer import Tokenizer
-from experiment.checkpoint import load_into, save_checkpoint
+from experiment.checkpoint import restore_weights, save_checkpoint
 from experiment.folder import RUNS, new_run_folder
 from experiment.lock import locked
 from experiment.log import Tracker
@@ -136,7 +136,7 @@ def train(run: Path, config, corpus, model: GPT, checkpoint, bar: tqdm) -> int:
     gc.enable()
     state = {"step": 0, "seconds": 0.0, "best": None, "first": {}, "recording": 0.0, "samples": {}}
     if checkpoint:
-        load_into(model, checkpoint.model)
+        restore_weights(model, checkpoint)
         state = check_progress(restore_training(take_step.optimizers, checkpoint), checkpoint.step)
         take_step.skipped = take_step.skipped.new_tensor(state["skipped"])
         say(f"resuming {run} after step {state['step']} of {t.steps}")

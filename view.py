@@ -92,10 +92,12 @@ def own_prompts(run: Path, texts: list[str], tokens: int) -> list:
     Read by the best checkpoint and by the snapshots whose weights were kept: all, or as many as a page can carry.
     Raises InputError for a text that is too long for the model or not in its vocabulary.
     """
+    import torch
     from tqdm import tqdm
 
     from lens.record import read
     from lens.snapshots import WEIGHTS, Reading, snapshot_files
+    from model.generation import continuation
 
     model, tokenizer, config, trained_step = load_trained(run, device="cpu")
     several_documents = read_data_summary(run)["documents"] > 1
@@ -105,7 +107,9 @@ def own_prompts(run: Path, texts: list[str], tokens: int) -> list:
         if len(ids) + tokens > config.model.block_size:
             length = f"{len(ids)} tokens" + (f" and --tokens {tokens}" if tokens else "")
             raise InputError(f"--prompt {text[:40]!r}: {length}, at most {config.model.block_size} fit the model")
-        whole = ids + continuation(model, ids, tokens, tokenizer.end_of_text)
+        generator = torch.Generator().manual_seed(0)  # the same text each time
+        options = {"temperature": TEMPERATURE, "generator": generator}
+        whole = ids + continuation(model, ids, tokens, tokenizer.end_of_text, **options)
         labels = [tokenizer.label(id) for id in whole]
         readings.append(Reading(f"“{text[:40]}”", labels, {}, generated_from=len(ids) if tokens else None))
         ids_of.append(whole)
@@ -144,31 +148,18 @@ def spread(steps: list[int], most: int) -> list[int]:
     return [steps[round(place * (len(steps) - 1) / (count - 1))] for place in range(count)]
 
 
-def continuation(model, ids: list[int], tokens: int, end_of_text: int) -> list[int]:
-    """Up to `tokens` ids that the model writes after `ids`, the same ones each time; without an end of text."""
-    import torch
-
-    from model import generate
-
-    generator = torch.Generator().manual_seed(0)
-    written = []
-    for (id,) in generate(model, torch.tensor([ids]), tokens, temperature=TEMPERATURE, generator=generator):
-        if id == end_of_text:
-            break
-        written.append(int(id))
-    return written
-
-
 def load_weights(model, path: Path) -> None:
     """Puts the weights that a snapshot kept into `model`. Raises InputError that names the file."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from experiment.checkpoint import load_into
     from lens.snapshots import verified
+    from model.weights import load_into
 
     try:
         load_into(model, load_file(verified(path)))
+    except ValueError as error:
+        raise InputError(f"{path}: not the weights of this model ({path.name}: {error})") from error
     except (OSError, SafetensorError, InputError) as error:
         raise InputError(f"{path}: not the weights of this model ({error})") from error
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from common.errors import InputError, RunError, reason
 from common.files import Damaged, read_manifest, remove_leftovers, replacing, seal, verify, write_whole
 from common.terminal import printable
+from model.weights import load_into
 
 FORMAT = 1
 FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
@@ -161,35 +162,12 @@ def read_checkpoint(folder: Path, step: int, optimizer: bool) -> Checkpoint:
         raise Damaged(" ".join(str(error).split())) from None
 
 
-def load_into(model: nn.Module, tensors: dict[str, Tensor]):
-    """Copies `tensors` into the parameters and buffers of `model`: the same names, shapes and dtypes, all of them.
-
-    A name may be missing where the model ties it to one that is there.
-    Raises InputError naming the first tensor that does not fit; the model is then unchanged.
-    """
-    name = "model.safetensors"
-    wanted = model.state_dict()
-    present = {tensor.data_ptr() for key, tensor in wanted.items() if key in tensors}
-    for key, tensor in wanted.items():
-        if key in tensors:
-            check_tensor(f"{name}: {key}", tensors[key], tensor)
-            if not tensors[key].isfinite().all():
-                raise InputError(f"{name}: {key}: finite numbers expected")
-        elif tensor.data_ptr() not in present:
-            raise InputError(f"{name}: {key}: missing; {described(tensor)} expected")
-    for key in tensors:
-        if key not in wanted:
-            raise InputError(f"{name}: {key}: the model of this configuration has no such tensor")
-    model.load_state_dict(tensors, strict=False)
-
-
-def check_tensor(where: str, given: Tensor, wanted: Tensor):
-    if (given.dtype, given.shape) != (wanted.dtype, wanted.shape):
-        raise InputError(f"{where}: {described(given)} given, {described(wanted)} expected")
-
-
-def described(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
+def restore_weights(model: nn.Module, checkpoint: Checkpoint) -> None:
+    """Copies the checkpoint's weights into `model`. Raises InputError naming the first tensor that does not fit."""
+    try:
+        load_into(model, checkpoint.model)
+    except ValueError as error:
+        raise InputError(f"model.safetensors: {error}") from None
 
 
 # ---- files

@@ -86,7 +86,7 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
     """
     from config import load_config
     from data.tokenizer import Tokenizer
-    from experiment.checkpoint import load_checkpoint, load_into
+    from experiment.checkpoint import load_checkpoint, restore_weights
     from model import GPT
     from model.weights import Unfilled
     from training.device import pick_device
@@ -103,5 +103,5 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
         raise InputError(f"{run / 'tokenizer.json'}: not the tokenizer of this model: {vocabularies}")
     with Unfilled():
         model = GPT(config.model)
-    load_into(model, checkpoint.model)
+    restore_weights(model, checkpoint)
     return model.to(device).eval(), tokenizer, config, checkpoint.step

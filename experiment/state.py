@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from common.errors import InputError
-from experiment.checkpoint import Checkpoint, check_tensor
+from experiment.checkpoint import Checkpoint
+from model.weights import check_tensor
 
 # What an optimizer keeps of each parameter once it has moved it, and which settings of a group the schedule changes.
 FIELDS = {"AdamW": {"step", "exp_avg", "exp_avg_sq"}, "Muon": {"momentum_buffer"}}
@@ -94,7 +95,10 @@ def restore_optimizers(optimizers: list[torch.optim.Optimizer], tensors: dict[st
         for index, fields in states[number].items():
             for field, value in fields.items():
                 name = f"optimizer.safetensors: {number}.{index}.{field}"
-                check_tensor(name, value, torch.zeros(()) if field == "step" else parameters[index])
+                try:
+                    check_tensor(name, value, torch.zeros(()) if field == "step" else parameters[index])
+                except ValueError as error:
+                    raise InputError(str(error)) from None
                 if not value.isfinite().all():
                     raise ValueError(f"{name}: finite numbers expected")
         groups = optimizer.state_dict()["param_groups"]

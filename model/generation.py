@@ -146,6 +146,17 @@ def _generate(model, idx, max_new_tokens, temperature, top_k, top_p, generator, 
         written.append(ids)
 
 
+def continuation(model, ids: list[int], max_new_tokens: int, end_of_text: int | None, **options) -> list[int]:
+    """The ids that the model writes after `ids`, up to an end of text, which is left out; `options` of `generate`."""
+    written = []
+    idx = torch.tensor([ids], device=next(model.parameters()).device)  # (1, T)
+    for (id,) in generate(model, idx, max_new_tokens, **options):
+        if id == end_of_text:
+            break
+        written.append(int(id))
+    return written
+
+
 def read_one(model, decoder: Decoder | None, ids: Tensor, cache: KVCache) -> Tensor:
     """The logits (B, V) after one more token of each sequence, ids (B,)."""
     if decoder and not decoder.hooked():

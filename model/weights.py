@@ -1,4 +1,4 @@
-"""A model whose parameters are not drawn, for weights that are loaded or never needed."""
+"""Weights that come from elsewhere: a model that draws none of its own, and those of a file checked and copied in."""
 
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -15,3 +15,35 @@ class Unfilled(TorchFunctionMode):
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         return None if function in FILLERS else function(*args, **(kwargs or {}))
+
+
+def load_into(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Copies `tensors` into the parameters and buffers of `model`: the same names, shapes and dtypes, all of them.
+
+    A name may be missing where the model ties it to one that is there.
+    Raises ValueError naming the first tensor that does not fit; the model is then unchanged.
+    """
+    expected = model.state_dict()
+    present = {tensor.data_ptr() for name, tensor in expected.items() if name in tensors}
+    for name, tensor in expected.items():
+        if name in tensors:
+            check_tensor(name, tensors[name], tensor)
+            if not tensors[name].isfinite().all():
+                raise ValueError(f"{name}: finite numbers expected")
+        elif tensor.data_ptr() not in present:
+            raise ValueError(f"{name}: missing; {describe(tensor)} expected")
+    for name in tensors:
+        if name not in expected:
+            raise ValueError(f"{name}: the model of this configuration has no such tensor")
+    model.load_state_dict(tensors, strict=False)
+
+
+def check_tensor(name: str, tensor: Tensor, expected: Tensor) -> None:
+    """Raises ValueError, naming the tensor, where its dtype or shape is not that of `expected`."""
+    if (tensor.dtype, tensor.shape) != (expected.dtype, expected.shape):
+        raise ValueError(f"{name}: {describe(tensor)} given, {describe(expected)} expected")
+
+
+def describe(tensor: Tensor) -> str:
+    """Its dtype and shape: "float32 [8, 9]"."""
+    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 
 from common.errors import InputError
 from config import TrainConfig
-from model import GPT, generate
-from model.generation import evaluating
+from model import GPT
+from model.generation import continuation, evaluating
 from training.device import autocast
 
 # Tokens of one forward pass in evaluation: enough to keep a machine busy, few enough for a laptop's memory.
@@ -48,12 +48,7 @@ def write_sample(model: GPT, corpus, config: TrainConfig, step: int) -> str:
     tokenizer = corpus.tokenizer
     start = tokenizer.begin("", several_documents=len(corpus.train.document_starts) > 1)
     generator = torch.Generator(config.device).manual_seed(config.seed + step)
-    written = []
-    idx = torch.tensor([start], device=config.device)
-    for (id,) in generate(model, idx, config.sample_tokens, generator=generator):
-        if id == tokenizer.end_of_text:
-            break
-        written.append(int(id))
+    written = continuation(model, start, config.sample_tokens, tokenizer.end_of_text, generator=generator)
     return tokenizer.decode(written)
 
 

@@ -13,7 +13,7 @@ from common.errors import InputError
 from config import AttentionConfig
 from data.tales.stories import stories
 from data.tokenizer import char_tokenizer, train_bpe
-from experiment.checkpoint import load_checkpoint, load_into
+from experiment.checkpoint import load_checkpoint
 from experiment.folder import load_trained
 from lens.effects import effects
 from lens.patterns import head_metrics
@@ -21,6 +21,7 @@ from lens.prompts import make_prompts, song_prompt
 from lens.record import Recorder, read, read_heads, snapshot_steps, trace
 from lens.snapshots import snapshot_files
 from model import GPT, GPTConfig
+from model.weights import load_into
 from tests.helpers.fabricated import measures
 
 TEXT = "The owl slept. The old fox lost a red kite by the mill! Where is it? He ran far. " * 20

@@ -189,7 +189,7 @@ def break_something(random, run, among=("",)):
 
 
 def a_checkpoint(random, places):
-    from experiment.checkpoint import load_checkpoint, load_into
+    from experiment.checkpoint import load_checkpoint, restore_weights
     from experiment.state import restore_training
 
     run = places.copy(of=places.finished)
@@ -198,7 +198,7 @@ def a_checkpoint(random, places):
     def act():
         checkpoint = load_checkpoint(run)
         model = GPT(places.config.model)
-        load_into(model, checkpoint.model)
+        restore_weights(model, checkpoint)
         restore_training(Step(model, places.config.train).optimizers, checkpoint)
 
     return refusal(act)

@@ -207,7 +207,7 @@ def nothing(*_):
         "nothing": {},
         "random state": {"experiment.state.restore_random_state": nothing},
         "optimizers": {"experiment.state.restore_optimizers": nothing},
-        "weights": {"train.load_into": nothing},
+        "weights": {"train.restore_weights": nothing},
         "place in the text": {},
     }.items(),
     ids=lambda pair: pair[0],

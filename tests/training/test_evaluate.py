@@ -120,7 +120,7 @@ class KnownModel(torch.nn.Module):
         super().__init__()
         self.config = SimpleNamespace(block_size=block_size, n_layer=0)
         ids = {"$": tokenizer.end_of_text} | {letter: int(tokenizer.encode(letter)[0]) for letter in "ab"}
-        self.table = torch.zeros(3, 3)
+        self.table = torch.nn.Parameter(torch.zeros(3, 3), requires_grad=False)
         for letter, following in FOLLOWS.items():
             for other, p in following.items():
                 self.table[ids[letter], ids[other]] = math.log(p) + 5  # logits may be shifted

@@ -1,0 +1,40 @@
+"""Weights that a model does not draw itself: left out, or copied in once they are seen to fit."""
+
+import pytest
+import torch
+from torch import nn
+
+from model.weights import load_into
+
+
+class Net(nn.Module):
+    """Tied ends, a matrix with a bias between them, a buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.wte = nn.Embedding(11, 8)
+        self.fc = nn.Linear(8, 8)
+        self.lm_head = nn.Linear(8, 11, bias=False)
+        self.lm_head.weight = self.wte.weight
+        self.register_buffer("angles", torch.linspace(0, 1, 3))
+
+
+def test_weights_that_do_not_fit_are_refused_by_name_and_touch_nothing():
+    net = Net()
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    good = {name: torch.ones_like(tensor) for name, tensor in before.items() if name != "lm_head.weight"}
+    for change, message in [
+        ({"fc.weight": torch.ones(8, 9)}, r"^fc.weight: float32 \[8, 9\] given, float32 \[8, 8\] expected"),
+        ({"fc.bias": torch.ones(8).double()}, r"^fc.bias: float64 \[8\] given, float32 \[8\] expected"),
+        ({"fc.bias": None}, r"^fc.bias: missing; float32 \[8\] expected"),
+        ({"fc.bias": torch.full((8,), float("nan"))}, r"^fc.bias: finite numbers expected"),
+        ({"fc.other": torch.ones(8)}, "^fc.other: the model of this configuration has no such tensor"),
+        ({"wte.weight": None}, r"^wte.weight: missing; float32 \[11, 8\] expected"),
+    ]:
+        tensors = {name: tensor for name, tensor in (good | change).items() if tensor is not None}
+        with pytest.raises(ValueError, match=message):
+            load_into(net, tensors)
+        assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+    load_into(net, good)
+    assert all(tensor.eq(1).all() for tensor in net.state_dict().values())
+    assert net.lm_head.weight is net.wte.weight
