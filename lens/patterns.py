@@ -1,13 +1,10 @@
 """Metrics of attention maps, from their weights alone.
 
 They measure where a head looks, not what it is for: a high score says that the pattern is there, on this prompt.
-`head_metrics` gathers those of a single head; a sink rate and a rollout are of all heads together.
 """
 
 import torch
 from torch import Tensor
-
-SINK = 0.3  # the epsilon of Gu et al. 2024
 
 
 def head_metrics(
@@ -92,23 +89,6 @@ def induction(weights: Tensor, period: int, offset: int = 0, length: int | None 
     return _mean_of_diagonal(weights, period - 1, offset + period, offset + period + length)
 
 
-def prefix_matching(weights: Tensor, ids: list[int]) -> Tensor:
-    """Mean weight with which a token that was said before looks at what followed it (Olsson et al. 2022, appendix).
-
-    Row i counts if token i occurs at some j < i, and its weight is the sum over all such j of A[i, j + 1]. So a head
-    that looks nowhere else scores 1 however often a sequence is repeated; of different tokens said twice this is
-    `induction`. (Olsson et al. average the single entries: the same for two sayings, and less for more of them.)
-    weights (..., T, T); returns (...), 0 to 1. Raises ValueError where no token occurs twice.
-    """
-    idx = torch.tensor(ids, device=weights.device)
-    said_before = (idx[:, None] == idx).tril(-1)  # (T, T): at [i, j], whether j < i holds the same token as i
-    rows = said_before.any(-1)  # (T,)
-    if not rows.any():
-        raise ValueError(f"ids: no token occurs twice among {len(ids)}")
-    followed = said_before.roll(1, -1)  # j + 1 <= i: nothing is rolled over the edge
-    return (weights * followed).sum(-1)[..., rows].mean(-1)
-
-
 def mean_distance(weights: Tensor) -> Tensor:
     """Sum of A[i, j] (i - j) over all i, j, divided by the sum of A: in tokens (Vig and Belinkov 2019).
 
@@ -117,32 +97,6 @@ def mean_distance(weights: Tensor) -> Tensor:
     position = torch.arange(weights.shape[-1], dtype=weights.dtype, device=weights.device)
     distance = position[:, None] - position  # (T, T)
     return (weights * distance).sum((-2, -1)) / weights.sum((-2, -1))
-
-
-def sink_rate(weights: Tensor) -> Tensor:
-    """Share of heads whose weight on the first token, averaged over all rows, exceeds 0.3 (Gu et al. 2024).
-
-    A rate of many heads, since of a single one it could only say yes or no (`first_token` says how much). Row 0, which
-    has nothing else to look at, is among the rows: on a few tokens every head passes for a sink, and on up to 9 even
-    one that looks everywhere alike. Gu et al. measure on 64.
-    weights (..., T, T) causal, of all heads; returns one number, 0 to 1.
-    """
-    return (weights[..., 0].mean(-1) > SINK).to(weights.dtype).mean()
-
-
-def rollout(weights: Tensor) -> Tensor:
-    """How much of each input token arrives at each position through all layers (Abnar and Zuidema 2020).
-
-    A layer is taken as half attention, its heads' mean, and half the residual connection: 0.5 A + 0.5 I, rows summing
-    to 1; the product of all of them, the last layer's leftmost. Heads' values and the MLPs are not looked at.
-    weights (L, H, T, T); returns (T, T), whose rows sum to 1: lower-triangular if the maps are.
-    """
-    identity = torch.eye(weights.shape[-1], dtype=weights.dtype, device=weights.device)
-    arrives = identity
-    for layer in weights.mean(1):  # (T, T)
-        mixed = 0.5 * layer + 0.5 * identity
-        arrives = mixed / mixed.sum(-1, keepdim=True) @ arrives
-    return arrives
 
 
 def _mean_of_diagonal(weights: Tensor, back: int, start: int, stop: int) -> Tensor:

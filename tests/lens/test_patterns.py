@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 
@@ -10,10 +9,7 @@ from lens.patterns import (
     duplicate_token,
     head_metrics,
     induction,
-    prefix_matching,
     previous_token,
-    rollout,
-    sink_rate,
 )
 from lens.record import trace
 from tests.helpers.by_hand import END, TOKENS, induction_model, say
@@ -149,89 +145,6 @@ def test_a_repeat_that_does_not_fit_the_map_is_refused(period, offset, length):
     assert head_metrics(uniform, 4, 2, 3)["induction"] > 0  # the control: one that fits
 
 
-# ---- prefix matching
-
-
-@pytest.mark.parametrize("pattern", PATTERNS)
-def test_prefix_matching_of_a_sequence_said_twice_is_induction(pattern):
-    weights, *_, expected, _ = PATTERNS[pattern]
-    assert float(prefix_matching(weights, [9, 3, 1, 4, 2, 3, 1, 4, 2])) == pytest.approx(expected, abs=1e-6)
-
-
-def test_prefix_matching_is_what_loops_over_tokens_compute():
-    rng = np.random.default_rng(0)
-    for length, vocabulary in [(12, 3), (12, 8), (30, 11), (2, 1), (5, 1)]:
-        ids = rng.integers(0, vocabulary, length).tolist()
-        weights = np.tril(rng.random((2, length, length)))
-        weights /= weights.sum(-1, keepdims=True)
-        rows = []
-        for i in range(length):
-            followers = [j + 1 for j in range(i) if ids[j] == ids[i]]
-            if followers:
-                rows.append(sum(weights[:, i, j] for j in followers))
-        assert prefix_matching(torch.tensor(weights), ids).tolist() == pytest.approx(np.mean(rows, 0))
-
-
-def test_looking_at_any_of_several_earlier_followers_is_a_perfect_match():
-    ids = [5, 1, 2, 3, 1, 2, 3, 1, 2, 3]
-    latest, spread = torch.eye(10), torch.eye(10)
-    for i in range(4, 10):
-        followers = list(range(i - 2, 1, -3))
-        latest[i], spread[i] = 0, 0
-        latest[i, followers[0]] = 1
-        spread[i, followers] = 1 / len(followers)
-    assert prefix_matching(torch.stack((latest, spread)), ids).tolist() == [1.0, 1.0]
-    assert prefix_matching(latest.roll(1, dims=1), ids) == 0  # the control: one place further
-
-
-def test_without_a_repeated_token_there_is_no_prefix_to_match():
-    with pytest.raises(ValueError, match="no token occurs twice among 9"):
-        prefix_matching(uniform, list(range(9)))
-
-
-# ---- all heads together
-
-
-def test_the_sink_rate_is_the_share_of_heads_with_more_than_three_tenths_on_the_first_token():
-    heads = torch.stack([PATTERNS[name][0] for name in PATTERNS]).view(2, 3, T, T)
-    # on so few tokens even a uniform head counts, as the docstring warns: (1 + 1/2 + ... + 1/9) / 9 = 0.314
-    assert float(sink_rate(heads)) == pytest.approx(2 / 6)
-    assert float(sink_rate(heads[:, :1])) == 0  # identity and duplicate
-    long = torch.zeros(3, 64, 64)
-    for head, first in enumerate((0.28, 0.29, 0.31)):  # with row 0, which counts: 0.291, 0.301, 0.321
-        long[head] = (1 - first) * torch.eye(64)
-        long[head, :, 0] += first
-    assert [float(sink_rate(head)) for head in long] == [0, 1, 1]
-    assert float(sink_rate(long)) == pytest.approx(2 / 3)
-    long_uniform = torch.tril(torch.ones(1, 64, 64)) / torch.arange(1.0, 65)[:, None]
-    assert sink_rate(long_uniform) == 0
-
-
-def test_rollout_is_what_numpy_multiplies_and_its_rows_sum_to_one():
-    rng = np.random.default_rng(0)
-    for layers, heads, length in [(1, 1, 1), (1, 4, 6), (3, 2, 7), (5, 3, 20)]:
-        weights = np.tril(rng.random((layers, heads, length, length)))
-        weights /= weights.sum(-1, keepdims=True)
-        expected = np.eye(length)
-        for layer in weights:
-            expected = (sum(layer) / heads + np.eye(length)) / 2 @ expected
-        found = rollout(torch.tensor(weights)).numpy()
-        assert np.abs(found - expected).max() < 1e-12
-        assert np.abs(found.sum(-1) - 1).max() < 1e-12 and not np.triu(found, 1).any()
-        backwards = rollout(torch.tensor(weights[::-1].copy())).numpy()
-        assert layers == 1 or np.abs(backwards - expected).max() > 1e-3  # the control: the order of layers matters
-
-
-def test_rollout_of_known_maps_is_known():
-    identity, previous, first = (PATTERNS[name][0] for name in ("identity", "previous", "first"))
-    assert torch.equal(rollout(identity.expand(3, 2, T, T)), identity)
-    once = rollout(previous[None, None])
-    assert once[5, 5] == once[5, 4] == 0.5
-    twice = rollout(previous.expand(2, 1, T, T))
-    assert twice[5, 5] == twice[5, 3] == 0.25 and twice[5, 4] == 0.5
-    assert rollout(torch.stack((identity, first))[None])[5].tolist() == [0.25, 0, 0, 0, 0, 0.75, 0, 0, 0]
-
-
 # ---- a model that must do induction
 
 
@@ -249,7 +162,6 @@ def test_a_model_made_by_hand_for_induction_scores_as_its_weights_demand(seed):
     # head 0 of each layer does the work, head 1 looks everywhere alike
     assert float(earlier["previous_token"][0]) == pytest.approx(1, abs=1e-6)
     assert float(later["induction"][0]) == pytest.approx(1, abs=1e-6)
-    assert float(prefix_matching(layers_of(model, ids)[1], ids)[0]) == pytest.approx(1, abs=1e-6)
     assert earlier["entropy"].tolist() == pytest.approx([0, 1], abs=1e-6)
     for metrics, name in [(earlier, "induction"), (earlier, "duplicate_token"), (later, "duplicate_token")]:
         assert float(metrics[name][0]) < 1e-6
@@ -260,11 +172,9 @@ def test_a_model_made_by_hand_for_induction_scores_as_its_weights_demand(seed):
     assert END not in predicted[1 + TOKENS :]
 
 
-def test_said_three_times_the_prefix_is_matched_as_well():
-    ids = say(sayings=3)
-    _, later = layers_of(induction_model(sayings=3), ids)
-    assert float(prefix_matching(later, ids)[0]) == pytest.approx(1, abs=1e-6)
-    assert later[0, 25, 16] == later[0, 25, 6] == 0.5  # half at each earlier saying
+def test_said_three_times_both_earlier_followers_get_half_of_the_weight():
+    _, later = layers_of(induction_model(sayings=3), say(sayings=3))
+    assert later[0, 25, 16] == later[0, 25, 6] == 0.5
 
 
 def test_without_the_head_that_looks_one_token_back_there_is_no_induction():
@@ -275,7 +185,6 @@ def test_without_the_head_that_looks_one_token_back_there_is_no_induction():
     for broken, most in [(silent, 0.1), (induction_model(back=2), 1e-6)]:
         _, later = layers_of(broken, ids)
         assert float(head_metrics(later, TOKENS, 1)["induction"][0]) < most
-        assert float(prefix_matching(later, ids)[0]) < most
         predicted = broken(torch.tensor([ids]))[0][0].argmax(-1).tolist()
         assert not any(predicted[i] == ids[i + 1] for i in range(1 + TOKENS, 2 * TOKENS))
 
