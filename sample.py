@@ -3,9 +3,10 @@
 import random
 import sys
 
+from common.arguments import Arguments
 from common.errors import InputError, run_script
 from common.terminal import printable, use_utf8
-from experiment.folder import Arguments, find_run, load_trained, read_data_summary
+from experiment.folder import find_run, load_trained, read_data_summary
 
 # Parameters. One token is too little work in a smaller model for several threads to share: they would wait for each
 # other more than they compute, and for whole seconds where another program holds a core.
@@ -105,15 +106,15 @@ class Writer:
 
     def check_memory(self, samples: int) -> None:
         """Raises InputError where what generation keeps of so many texts surely does not fit."""
-        from training.memory import free_memory, size
+        from common.machine import format_bytes, free_memory
 
         config = self.model.config
         a_text = self.model.kv_cache_bytes() + 16 * config.vocab_size  # and logits, probabilities and their sums
         free = free_memory(self.device.type)
         if free is not None and samples * a_text > free:
             raise InputError(
-                f"--samples {samples}: {size(samples * a_text)} of memory for keys, values and probabilities, "
-                f"{size(free)} are free; at most {free // a_text} expected"
+                f"--samples {samples}: {format_bytes(samples * a_text)} of memory for keys, values and probabilities, "
+                f"{format_bytes(free)} are free; at most {free // a_text} expected"
             )
 
 

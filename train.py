@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from common.errors import InputError, RunError, run_script
 from common.files import write_whole
+from common.machine import free_memory
 from common.terminal import printable, use_utf8
 from config import dump_config, help_text, load_config
 from data.corpus import load_corpus
@@ -42,7 +43,6 @@ from lens.record import Recorder, read_heads, snapshot_steps
 from model import GPT
 from training.device import pick_compile
 from training.evaluate import evaluate, write_sample
-from training.memory import free_memory
 from training.report import below_floor, closing, could_not_go_on, evaluation_text, not_finite, plan
 from training.step import Step
 

@@ -5,9 +5,10 @@ import sys
 import webbrowser
 from pathlib import Path
 
+from common.arguments import Arguments
 from common.errors import InputError, RunError, reason, run_script
 from common.terminal import use_utf8
-from experiment.folder import Arguments, find_run, load_trained, read_data_summary
+from experiment.folder import find_run, load_trained, read_data_summary
 
 USAGE = """\
 Open a run's attention explorer: one HTML file that needs no network. stdout is the path of what was written.

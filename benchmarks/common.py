@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from common.arguments import Arguments
 from common.errors import InputError, RunError, run_script
-from experiment.folder import Arguments
 
 ROOT = Path(__file__).resolve().parent.parent
 POLL_SECONDS = 0.01  # how often a process that is watched is looked at: the error of its times
@@ -28,12 +28,9 @@ POLL_SECONDS = 0.01  # how often a process that is watched is looked at: the err
 
 def parser(doc: str, name: str, repeats: int = 3) -> Arguments:
     """The options that all benchmarks have. `doc`: what --help begins with."""
-    from argparse import RawDescriptionHelpFormatter
-
     made = Arguments(
         prog=f"python -m benchmarks.{name}",
         description=f"{doc}\n\nRun it from the project's root, with nothing else running.",
-        formatter_class=RawDescriptionHelpFormatter,
     )
     made.add_argument("--repeats", type=int, default=repeats, help=f"rounds of all contestants (default {repeats})")
     made.add_argument("--out", default=f"benchmarks/results/{name}.json", help="the results (default %(default)s)")

@@ -1,5 +1,7 @@
 """Text on its way to a terminal."""
 
+import contextlib
+import os
 import sys
 import unicodedata
 
@@ -9,6 +11,23 @@ def use_utf8() -> None:
     for stream in (sys.stdin, sys.stdout):
         if stream is not None:  # closed by whoever started this
             stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def say(text: str) -> None:
+    """Prints above the bar. Where stdout is read no more (`| head`) the run goes on: its files hold what it reports."""
+    from tqdm import tqdm
+
+    try:
+        tqdm.write(text, file=sys.stdout)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with contextlib.suppress(OSError):
+            print("stdout was closed; this goes on without it, Ctrl-C ends it", file=sys.stderr, flush=True)
+
+
+def warn(text: str) -> None:
+    print(f"WARNING  {text}", file=sys.stderr, flush=True)
 
 
 # What turns the order of all that follows on its line, ours included (Boucher and Anderson 2021, "Trojan Source").

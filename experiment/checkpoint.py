@@ -17,7 +17,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from common.errors import InputError, RunError, reason
-from common.files import Damaged, read_manifest, remove_leftovers, replacing, seal, verify, write_whole
+from common.files import (
+    Damaged,
+    read_manifest,
+    remove_leftovers,
+    replacing,
+    seal,
+    step_name,
+    step_of,
+    verify,
+    write_whole,
+)
 from common.terminal import printable
 from model.weights import load_into
 
@@ -173,15 +183,10 @@ def restore_weights(model: nn.Module, checkpoint: Checkpoint) -> None:
 # ---- files
 
 
-def step_name(step: int) -> str:
-    return f"step-{step:06d}"
-
-
 def steps_in(folder: Path) -> list[int]:
     """The steps that have a folder of their own (a link may lead anywhere), newest first."""
-    own = [path.name for path in folder.glob("step-*") if not path.is_symlink()]
-    steps = [re.fullmatch(r"step-([0-9]{6,18})", name) for name in own]
-    return sorted((int(match[1]) for match in steps if match), reverse=True)
+    steps = [step_of(path.name) for path in folder.glob("step-*") if not path.is_symlink()]
+    return sorted((step for step in steps if step is not None), reverse=True)
 
 
 def pointed_at(path: Path) -> int | None:

@@ -1,6 +1,5 @@
 """A run's folder: where a new one goes, which one is meant, and what a trained one holds."""
 
-import argparse
 import json
 import os
 from pathlib import Path
@@ -8,23 +7,6 @@ from pathlib import Path
 from common.errors import InputError
 
 RUNS = Path("runs")
-
-
-class Arguments(argparse.ArgumentParser):
-    """argparse without abbreviations, whose complaints are InputErrors in one line."""
-
-    def __init__(self, **options):
-        super().__init__(allow_abbrev=False, **options)
-
-    def parse_known_args(self, *given):
-        found, rest = super().parse_known_args(*given)
-        for name, value in vars(found).items():
-            if value == [] != self.get_default(name) or (isinstance(value, list) and [] in value):
-                self.error(f"argument --{name.replace('_', '-')}: expected one argument")  # `--name=--` to argparse
-        return found, rest
-
-    def error(self, message):
-        raise InputError(f"{message}; --help lists what there is")
 
 
 def new_run_folder(wanted: Path) -> Path:

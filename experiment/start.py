@@ -5,12 +5,13 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from common.arguments import Arguments
 from common.errors import InputError
 from common.files import remove_leftovers
 from common.options import changed_keys, parse_overrides
 from config import Config, load_config
 from experiment.checkpoint import Checkpoint, load_checkpoint, steps_in
-from experiment.folder import Arguments, find_run, read_data_summary
+from experiment.folder import find_run, read_data_summary
 from training.device import make_deterministic, pick_device, pick_dtype
 
 USAGE = """\

@@ -1,10 +1,11 @@
-"""Memory: what training takes, what the machine has left, and what to lower where that is not enough."""
+"""Memory: what training takes, and what to lower where the machine has not enough left."""
 
 from collections import Counter
 from dataclasses import replace
 
 import torch
 
+from common.machine import format_bytes
 from config import TrainConfig
 from model import GPT
 from training.evaluate import rows_at_once
@@ -40,30 +41,6 @@ def memory_estimate(model: GPT, config: TrainConfig) -> dict[str, int]:
     }
 
 
-def free_memory(device: str) -> int | None:
-    """Bytes that this process may still take on `device`, within its ulimit; None where that is not told."""
-    if device == "cuda":
-        return torch.cuda.mem_get_info()[0]
-    try:  # Linux
-        import resource
-
-        held = kilobytes("/proc/self/status")
-        left = [kilobytes("/proc/meminfo")["MemAvailable"]]
-        for limit, name in ((resource.RLIMIT_AS, "VmSize"), (resource.RLIMIT_DATA, "VmData")):
-            most = resource.getrlimit(limit)[0]
-            left += [] if most == resource.RLIM_INFINITY else [most // 1024 - held[name]]
-    except (ImportError, OSError, KeyError):
-        return None
-    return max(0, min(left)) * 1024
-
-
-def kilobytes(path: str) -> dict[str, int]:
-    """The lines "Name:  123 kB" of a file of /proc."""
-    with open(path) as file:
-        lines = [line.split() for line in file if line.endswith(" kB\n")]
-    return {name.rstrip(":"): int(number) for name, number, _ in lines}
-
-
 def what_to_lower(config, room: int | None) -> str:
     """The advice where memory ran out in a run of `config` (a Config); `room`: what was free before its model was made.
 
@@ -80,17 +57,14 @@ def what_to_lower(config, room: int | None) -> str:
     rows = min(now - 1, (room // 2 - held) // a_row)  # half is kept free: memory is lost between the pieces
     while rows > 0 and t.batch_size % rows:
         rows -= 1
+    free = f"{format_bytes(room)} that were free"
     if rows > 0:
         return (
-            f"--train.micro_batch_size {rows} (now {now}) is estimated to take {size(held + rows * a_row)} of the "
-            f"{size(room)} that were free, and learns the same: the gradient stays that of the whole batch"
+            f"--train.micro_batch_size {rows} (now {now}) is estimated to take {format_bytes(held + rows * a_row)} of "
+            f"the {free}, and learns the same: the gradient stays that of the whole batch"
         )
     if held > room:
-        why = f"weights, gradients and optimizer alone take {size(held)} of the {size(room)} that were free"
+        why = f"weights, gradients and optimizer alone take {format_bytes(held)} of the {free}"
         return f"{why}: lower model.n_embd or model.n_layer"
-    why = f"one sequence at a time is estimated to take {size(held + a_row)} of the {size(room)} that were free"
+    why = f"one sequence at a time is estimated to take {format_bytes(held + a_row)} of the {free}"
     return f"{why}: lower model.block_size, model.n_embd or model.n_layer"
-
-
-def size(n_bytes: int) -> str:
-    return f"{n_bytes / 1e9:.3g} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.3g} MB"

@@ -8,7 +8,7 @@ import torch
 
 from common.errors import InputError
 from data.tokenizer import char_tokenizer
-from experiment.folder import Arguments, find_run, load_trained, new_run_folder, read_data_summary
+from experiment.folder import find_run, load_trained, new_run_folder, read_data_summary
 
 
 def run_at(path, age=0):
@@ -107,29 +107,6 @@ def test_a_run_that_lost_a_file_is_named(small_run, tmp_path):
         (run / name).rename(tmp_path / f"gone-{number}")
         with pytest.raises(InputError, match=str(run)):
             load_trained(run)
-
-
-def test_options_are_not_abbreviated_and_complaints_are_ours(monkeypatch):
-    parser = Arguments(add_help=False)
-    parser.add_argument("--prompt")
-    for arguments in (["--pro", "x"], ["--prompt"], ["x"]):
-        with pytest.raises(InputError, match="; --help lists what there is"):
-            parser.parse_args(arguments)
-    assert parser.parse_args(["--prompt", "x"]).prompt == "x"
-
-
-def test_an_option_without_a_value_is_named_however_it_is_written():
-    parser = Arguments(add_help=False)
-    parser.add_argument("--tokens", type=int)
-    parser.add_argument("--stop", action="append", default=[])
-    assert (parser.parse_args([]).stop, parser.parse_args(["--stop", "x"]).stop) == ([], ["x"])
-    for words in (["--tokens"], ["--tokens=--"], ["--stop"]):
-        with pytest.raises(InputError, match=f"argument {words[0].split('=')[0]}: "):
-            parser.parse_args(words)
-    try:  # a text in newer versions of Python, nothing in older ones
-        assert parser.parse_args(["--stop=--"]).stop == ["--"]
-    except InputError as error:
-        assert str(error).startswith("argument --stop: expected one argument")
 
 
 def test_a_tokenizer_of_another_model_is_refused(small_run, tmp_path):

@@ -91,12 +91,12 @@ def one_line(done, *codes: int) -> str:
 LIMITED = """
 import resource, sys
 from common.errors import run_script
-from training.memory import kilobytes
+import psutil
 import sample, train
 script, more, *arguments = sys.argv[1:]
 module = {"train": train, "sample": sample}[script]
 import model.generation, experiment.checkpoint, torch._dynamo  # what is imported late, out of the count
-limit = (kilobytes("/proc/self/status")["VmData"] + int(more) * 1000) * 1024
+limit = psutil.Process().memory_info().data + int(more) * 1000 * 1024
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 sys.argv = [script + ".py", *arguments]
 run_script(module.main)
@@ -161,7 +161,7 @@ def test_more_samples_than_memory_has_room_for_are_refused_with_how_many_fit(sma
     assert done.code == 2 and "error: --samples 1000000000: " in done.err and " free; at most " in done.err
     model = GPT(load_config(small_run / "config.yaml").model)
     a_text = model.kv_cache_bytes() + 16 * model.config.vocab_size
-    monkeypatch.setattr("training.memory.free_memory", lambda device: 10 * a_text)
+    monkeypatch.setattr("common.machine.free_memory", lambda device: 10 * a_text)
     assert "at most 10 expected" in run_sample(small_run, "--samples", 11).err
     assert run_sample(small_run, "--samples", 10, "--tokens", 2).code == 0
 

@@ -1,0 +1,76 @@
+"""The command line of every script: argparse whose complaints are InputErrors, and types that know their range."""
+
+import argparse
+import math
+import operator
+from collections.abc import Callable
+from typing import Any, NoReturn, TextIO
+
+from common.errors import InputError
+
+
+class Arguments(argparse.ArgumentParser):
+    """argparse without abbreviations; its description keeps its line breaks, its complaints are one line each."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+
+    def parse_known_args(self, *args: Any) -> tuple[argparse.Namespace, list[str]]:
+        namespace, rest = super().parse_known_args(*args)
+        for name, value in vars(namespace).items():
+            if value == [] != self.get_default(name) or (isinstance(value, list) and [] in value):
+                self.error(f"argument --{name.replace('_', '-')}: expected one argument")  # `--name=--` to argparse
+        return namespace, rest
+
+    def print_help(self, file: TextIO | None = None) -> None:
+        print(self.format_help(), end="", file=file, flush=True)  # flushed: `--help | head` must end in run_script
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; --help lists what there is")
+
+
+def whole_number(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
+    """A type for `add_argument`: a whole number from `minimum` to `maximum`."""
+    return number_type(int, "a whole number", minimum=minimum, maximum=maximum)
+
+
+def number(**limits: float | None) -> Callable[[str], float]:
+    """A type for `add_argument`: a finite number within `minimum`, `above`, `maximum` and `below`, those given."""
+    return number_type(float, "a number", **limits)
+
+
+def number_type(
+    kind: type,
+    name: str,
+    *,
+    minimum: float | None = None,
+    above: float | None = None,
+    maximum: float | None = None,
+    below: float | None = None,
+) -> Callable[[str], Any]:
+    bounds = [
+        ("at least", minimum, operator.ge),
+        ("above", above, operator.gt),
+        ("at most", maximum, operator.le),
+        ("below", below, operator.lt),
+    ]
+    limits = [(words, limit, holds) for words, limit, holds in bounds if limit is not None]
+    expected = " and ".join(f"{words} {limit}" for words, limit, _ in limits) or name
+
+    def parse(text: str) -> int | float:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} given, {name} expected") from None
+        if not (math.isfinite(value) and all(holds(value, limit) for _, limit, holds in limits)):
+            raise argparse.ArgumentTypeError(f"{text} given, {expected} expected")
+        return value
+
+    return parse
+
+
+def nonempty_text(text: str) -> str:
+    """A type for `add_argument`: text of at least one character."""
+    if not text:
+        raise argparse.ArgumentTypeError("'' given, at least one character expected")
+    return text

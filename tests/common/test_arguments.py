@@ -1,0 +1,69 @@
+"""The command line: complaints in one line, ranges that are checked while it is read."""
+
+import pytest
+
+from common.arguments import Arguments, nonempty_text, number, whole_number
+from common.errors import InputError, run_script
+
+
+def test_options_are_not_abbreviated_and_complaints_are_ours(monkeypatch):
+    parser = Arguments(add_help=False)
+    parser.add_argument("--prompt")
+    for arguments in (["--pro", "x"], ["--prompt"], ["x"]):
+        with pytest.raises(InputError, match="; --help lists what there is"):
+            parser.parse_args(arguments)
+    assert parser.parse_args(["--prompt", "x"]).prompt == "x"
+
+
+def test_an_option_without_a_value_is_named_however_it_is_written():
+    parser = Arguments(add_help=False)
+    parser.add_argument("--tokens", type=int)
+    parser.add_argument("--stop", action="append", default=[])
+    assert (parser.parse_args([]).stop, parser.parse_args(["--stop", "x"]).stop) == ([], ["x"])
+    for words in (["--tokens"], ["--tokens=--"], ["--stop"]):
+        with pytest.raises(InputError, match=f"argument {words[0].split('=')[0]}: "):
+            parser.parse_args(words)
+    try:  # a text in newer versions of Python, nothing in older ones
+        assert parser.parse_args(["--stop=--"]).stop == ["--"]
+    except InputError as error:
+        assert str(error).startswith("argument --stop: expected one argument")
+
+
+def parse(kind, text):
+    parser = Arguments()
+    parser.add_argument("--x", type=kind)
+    return parser.parse_args([f"--x={text}"]).x
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "expected"),
+    [
+        (whole_number(1), "0", "0 given, at least 1 expected"),
+        (whole_number(0, 9), "10", "10 given, at least 0 and at most 9 expected"),
+        (whole_number(0), "1.5", "'1.5' given, a whole number expected"),
+        (number(above=0, maximum=1), "0", "0 given, above 0 and at most 1 expected"),
+        (number(minimum=0, below=1), "1.0", "1.0 given, at least 0 and below 1 expected"),
+        (number(minimum=0), "inf", "inf given, at least 0 expected"),
+        (number(), "nan", "nan given, a number expected"),
+        (number(), "x", "'x' given, a number expected"),
+        (nonempty_text, "", "'' given, at least one character expected"),
+    ],
+)
+def test_a_value_out_of_its_range_is_named_with_its_option_and_what_was_expected(kind, text, expected):
+    with pytest.raises(InputError) as caught:
+        parse(kind, text)
+    assert str(caught.value) == f"argument --x: {expected}; --help lists what there is"
+
+
+def test_the_ends_of_a_range_are_in_it_or_not_as_it_says():
+    assert parse(whole_number(1), "1") == 1 and parse(whole_number(0, 9), "9") == 9
+    assert parse(number(minimum=0, below=1), "0") == 0.0 and parse(number(above=0, maximum=1), "1") == 1.0
+    assert parse(nonempty_text, " ") == " "
+
+
+def test_help_keeps_the_lines_of_the_description_and_ends_with_0(capsys):
+    parser = Arguments(prog="x", description="First.\n\n  python x.py   an example")
+    with pytest.raises(SystemExit) as ended:
+        run_script(lambda: parser.parse_args(["--help"]))
+    assert ended.value.code == 0
+    assert "First.\n\n  python x.py   an example\n" in capsys.readouterr().out
