@@ -1,7 +1,6 @@
 """Files and folders that are whole or not there: written beside their place, flushed to disk, then renamed into it.
 
-A folder of results carries manifest.json, which gives the size and SHA-256 of each of its files. This module imports
-nothing of the project, so every part of it may write with it.
+A folder of results carries manifest.json, which gives the size and SHA-256 of each of its files.
 """
 
 import contextlib
@@ -10,8 +9,11 @@ import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from common.terminal import printable
 
 MANIFEST = "manifest.json"
 
@@ -48,6 +50,33 @@ def write_whole(path: Path, text: str) -> None:
     """Writes a text file, all of it or nothing."""
     with replacing(path) as beside:
         beside.write_text(text, encoding="utf-8")
+
+
+def read_json_lines(path: Path, *, strict: bool = False) -> list[dict]:
+    """The lines of a .jsonl file in which each is an object with a whole number "step".
+
+    A last line that a kill cut short is left out; so is any other damaged line, with a warning on stderr that gives its
+    number, or with `strict` a ValueError is raised. Raises OSError where the file cannot be read.
+    """
+    *lines, last = path.read_bytes().split(b"\n")
+    parsed = {number: _parse_line(line) for number, line in enumerate(lines, 1)}
+    damaged = [str(number) for number, values in parsed.items() if values is None]
+    if damaged:
+        if strict:
+            text = lines[int(damaged[0]) - 1][:40].decode(errors="replace")
+            raise ValueError(f"line {damaged[0]}: an object with a step expected, not {text!r}")
+        more = f" and {len(damaged) - 5} more" if len(damaged) > 5 else ""
+        numbers = ("lines " if len(damaged) > 1 else "line ") + ", ".join(damaged[:5]) + more
+        print(printable(f"warning: {path}: damaged and left out: {numbers}"), file=sys.stderr)
+    return [values for values in (*parsed.values(), _parse_line(last)) if values is not None]
+
+
+def _parse_line(line: bytes) -> dict | None:
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return values if isinstance(values, dict) and type(values.get("step")) is int else None
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -12,12 +12,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from common.errors import InputError
 from common.files import remove, replacing, seal, write_whole
 from lens.effects import effects
 from lens.patterns import head_scores
 from lens.prompts import Prompt
-from lens.snapshots import ATTENTION, FORMAT, RECORDED, WEIGHTS, json_lines, read_text
+from lens.snapshots import ATTENTION, FORMAT, RECORDED, WEIGHTS, read_rows
 from model.generation import evaluating
 
 
@@ -114,10 +113,7 @@ class Recorder:
 def read_heads(run: Path) -> list[dict]:
     """The rows of snapshots/heads.jsonl; none where it is absent. Raises InputError where it is damaged."""
     path = run / "snapshots" / "heads.jsonl"
-    rows = read_text(path, json_lines) if path.exists() else []
-    if not all(type(row.get("step")) is int for row in rows):
-        raise InputError(f"{path}: damaged, a step expected in every line")
-    return rows
+    return read_rows(path) if path.exists() else []
 
 
 def snapshot_steps(snapshots: int, steps: int) -> list[int]:

@@ -4,15 +4,19 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from common.errors import InputError
-from common.files import Damaged, read_manifest, verify
+from common.files import Damaged, read_json_lines, read_manifest, verify
 from lens.patterns import head_scores
+
+T = TypeVar("T")
 
 FORMAT = 1
 RECORDED, WEIGHTS = "attention.safetensors", "model.safetensors"
@@ -96,7 +100,7 @@ def read_snapshots(run: Path) -> list[Reading]:
     if not files:
         expected = folder / "step-000000" / RECORDED
         raise InputError(f"{run}: no attention maps recorded (expected {expected} and so on)")
-    described = read_text(folder / "prompts.json", json.loads)
+    described = read_file(folder / "prompts.json", lambda path: json.loads(read_text(path)))
     try:
         readings = [Reading(str(one["name"]), [str(token) for token in one["tokens"]], {}) for one in described]
     except (TypeError, KeyError) as wrong:
@@ -108,7 +112,7 @@ def read_snapshots(run: Path) -> list[Reading]:
         for reading, arrays in zip(readings, _read_arrays(file, readings), strict=True):
             dropped = () if whole else ATTENTION
             reading.steps[step] = {name: a for name, a in arrays.items() if name.split(".")[-1] not in dropped}
-    for row in read_text(folder / "heads.jsonl", json_lines):
+    for row in read_rows(folder / "heads.jsonl"):
         place = [row.get(name) for name in _ROW_KEYS]
         if not all(type(number) is int and number >= 0 for number in place) or place[1] >= len(readings):
             expected = "step, prompt, layer and head in every line"
@@ -175,24 +179,20 @@ def _check_shapes(where: str, arrays: dict[str, np.ndarray], layers: int, tokens
 _NONE = np.empty(())
 
 
-def read_text(path: Path, parse: Callable[[str], object]):
-    """A text file, parsed. Raises InputError that names it where it is missing or damaged."""
+def read_file(path: Path, read: Callable[[Path], T]) -> T:
+    """What `read` makes of a file. Raises InputError that names it where it is missing or damaged."""
     try:
-        return parse(path.read_text(encoding="utf-8"))
-    except OSError as wrong:
-        raise InputError(f"{path}: {wrong.strerror or wrong}; expected a file of the run") from wrong
-    except (ValueError, RecursionError) as wrong:  # not UTF-8, or not JSON
-        raise InputError(f"{path}: damaged ({wrong})") from wrong
+        return read(path)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}; expected a file of the run") from error
+    except (ValueError, RecursionError) as error:  # not UTF-8, or not JSON
+        raise InputError(f"{path}: damaged ({error})") from error
 
 
-def json_lines(text: str) -> list[dict]:
-    """The objects of a .jsonl file; a last line without its newline was cut short by a kill and is left out."""
-    found = []
-    for number, line in enumerate(text.split("\n")[:-1], 1):
-        try:
-            found.append(json.loads(line))
-        except ValueError as wrong:
-            raise ValueError(f"line {number}: {wrong}") from wrong
-        if not isinstance(found[-1], dict):
-            raise ValueError(f"line {number}: expected an object")
-    return found
+def read_text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def read_rows(path: Path) -> list[dict]:
+    """The rows of a heads.jsonl. Raises InputError where it is missing or damaged."""
+    return read_file(path, partial(read_json_lines, strict=True))

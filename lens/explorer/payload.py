@@ -9,9 +9,10 @@ import numpy as np
 import yaml
 
 from common.errors import InputError
+from common.files import read_json_lines
 from data.tokenizer import Tokenizer
 from lens.explorer.images import COLOURS, SIGNED
-from lens.snapshots import ATTENTION, EFFECTS, IDS, Reading, json_lines, read_text
+from lens.snapshots import ATTENTION, EFFECTS, IDS, Reading, read_file, read_text
 from model import GPT, GPTConfig
 from model.weights import Unfilled
 
@@ -25,8 +26,8 @@ FULL, SHORT = 6, 3  # decimals of what the first and the last step carry, and of
 def run_payload(run: Path, readings: list[Reading]) -> dict:
     """Everything the page shows of a run, ready for JSON. Raises InputError for a missing or damaged file of it."""
     samples = run / "samples.txt"
-    lines = read_text(run / "metrics.jsonl", json_lines)
-    config = read_text(run / "config.yaml", str)
+    lines = read_file(run / "metrics.jsonl", read_json_lines)
+    config = read_file(run / "config.yaml", read_text)
     model, parameters = _model(run, config)
     for reading in readings:
         _describe(reading, model)
@@ -37,7 +38,7 @@ def run_payload(run: Path, readings: list[Reading]) -> dict:
         "floor": _finite({"floor": next((line["story_floor"] for line in lines if "story_floor" in line), None)}),
         "parameters": parameters,
         "config": config,
-        "samples": read_text(samples, str)[-MOST_SAMPLES:] if samples.exists() else "",
+        "samples": read_file(samples, read_text)[-MOST_SAMPLES:] if samples.exists() else "",
     }
 
 
@@ -201,9 +202,7 @@ _LOSSES = {"train": "train_loss", "val": "val_loss", "story": "story_loss"}
 
 def _losses(lines: list[dict]) -> list[dict]:
     """{"step", "train", "val", "story"} by step, at most about MOST_LOSSES of them; every evaluation is kept."""
-    by_step = {
-        line["step"]: line for line in lines if type(line.get("step")) is int
-    }  # a step said again by a resumed run counts once
+    by_step = {line["step"]: line for line in lines}  # a step that a resumed run logged again counts once
     rows = []
     for number, (step, line) in enumerate(sorted(by_step.items())):
         losses = _finite({short: line.get(name) for short, name in _LOSSES.items()})

@@ -192,8 +192,6 @@ def test_a_missing_file_is_named(tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("metrics.jsonl", b"{}\nnot json\n"),
-        ("metrics.jsonl", b"[1]\n"),
         ("config.yaml", b"\xff\xfe"),
         ("snapshots/prompts.json", b"["),
         ("snapshots/prompts.json", b"[]"),
@@ -284,13 +282,15 @@ def test_a_run_without_maps_says_so(tmp_path):
         build_page(tmp_path)
 
 
-@pytest.mark.parametrize("line", ['{"step": [1]}', '{"step": "a"}', '{"step": NaN}', "{}"])
-def test_a_line_of_metrics_without_a_step_is_left_out(tmp_path, line):
+@pytest.mark.parametrize("line", ["not json", "[1]", '{"step": [1]}', '{"step": "a"}', '{"step": NaN}', "{}"])
+def test_a_damaged_line_of_metrics_is_left_out_with_a_warning_that_names_it(tmp_path, line, capsys):
     write_run(tmp_path / "run", steps=(0, 5))
-    whole = data_of(build_page(tmp_path / "run"))["losses"]
-    with (tmp_path / "run/metrics.jsonl").open("a") as file:
-        file.write(line + "\n")
+    path = tmp_path / "run/metrics.jsonl"
+    whole, lines = data_of(build_page(tmp_path / "run"))["losses"], path.read_text().splitlines()
+    assert capsys.readouterr().err == ""
+    path.write_text("\n".join([lines[0], line, *lines[1:], ""]))
     assert data_of(build_page(tmp_path / "run"))["losses"] == whole
+    assert capsys.readouterr().err == f"warning: {path}: damaged and left out: line 2\n"
 
 
 @pytest.mark.parametrize(

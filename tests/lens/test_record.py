@@ -439,11 +439,11 @@ def test_weights_that_are_tied_are_kept_once_and_can_be_loaded(tmp_path):
     assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in other.state_dict().items())
 
 
-@pytest.mark.parametrize("line", ["{}", "3", '{"step": "1"}'])
+@pytest.mark.parametrize("line", ["{}", "3", '{"step": "1"}', "{"])
 def test_a_damaged_line_of_heads_is_named_when_a_run_is_resumed(tmp_path, line):
     (tmp_path / "snapshots").mkdir()
-    (tmp_path / "snapshots/heads.jsonl").write_text(line + "\n")
-    with pytest.raises(InputError, match=r"heads\.jsonl: damaged"):
+    (tmp_path / "snapshots/heads.jsonl").write_text('{"step": 0}\n' + line + "\n")
+    with pytest.raises(InputError, match=r"heads\.jsonl: damaged \(line 2: an object with a step expected\)"):
         Recorder(tmp_path, [], 0, 1, 0)
 
 
