@@ -158,7 +158,8 @@ def measure_vocabulary(text: Path, path: Path, repeats: int) -> dict:
 def build_learner(who: str, text: str, path: str):
     from tokenizers import ByteLevelBPETokenizer
 
-    from data.tokenizer import pieces, train_bpe
+    from data.pieces import pieces
+    from data.tokenizer import train_bpe
 
     with open(text, encoding="utf-8") as file:
         texts = list(pieces([file.read(LEARN_BYTES)]))
@@ -200,7 +201,7 @@ def build_batches():
 
     from benchmarks import peers
     from benchmarks.step import Stream, configured_step
-    from data.shards import Batches
+    from data.batches import Batches
 
     step, _, config = configured_step("small.yaml", "cpu")
     size, block_size = config.train.batch_size, config.model.block_size

@@ -183,7 +183,7 @@ def classic_model(task: Task):
 
 def our_step(model, data, config):
     """A step as train.py takes it with `config`, a resolved TrainConfig, on ids in memory; and its optimizers."""
-    from data.shards import Batches
+    from data.batches import Batches
     from training.step import Step
 
     take_step = Step(model.to(config.device), config, compiled=config.compile)

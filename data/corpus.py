@@ -23,7 +23,8 @@ from data.shards import Tokens, own_file, write_tokens
 from data.sources import Source, open_source
 from data.spool import Part, Spool
 from data.tales import stories as tales
-from data.tokenizer import Tokenizer, UnknownCharacter, char_tokenizer, tiktoken_tokenizer, train_bpe
+from data.tiktoken_encodings import tiktoken_tokenizer
+from data.tokenizer import Tokenizer, UnknownCharacter, char_tokenizer, train_bpe
 
 if TYPE_CHECKING:  # config.py brings torch, and reading a text needs none
     from config import DataConfig

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.tokenizer import pieces
+from data.pieces import pieces
 
 READ_BYTES = 1 << 20
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from common.errors import InputError
 from common.files import read_signed, signature, signed, write_whole
-from common.network import Background, reachable
+from data.pieces import pieces
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -24,17 +24,6 @@ END_OF_TEXT = "<|endoftext|>"
 # The group around all that needs no look-ahead changes no match: fancy-regex gives it as one to the automaton below it,
 # and encodes a quarter faster.
 PATTERN = r"(?:'(?:s|t|re|ve|m|ll|d)| ?[\p{L}\p{M}]+| ?\p{N}{1,3}| ?[^\s\p{L}\p{M}\p{N}]+|\s*[\r\n]+)|\s+(?!\S)|\s+"
-
-# A text is encoded in pieces of about this many characters, at most the second: tiktoken's engine gives up on a run of
-# a million spaces ("Max stack size exceeded"), and a piece is the unit of parallel work.
-PIECE, LONGEST_PIECE = 1 << 16, 1 << 18
-
-# tiktoken waits for ever on a dead network; after this long the network itself is tried.
-DOWNLOAD_SECONDS = 6
-
-# Places where every split pattern in use (ours, GPT-2's, cl100k's, o200k's) cuts anyway, so that the pieces give the
-# same ids as the whole: before a lone space inside a line, after a lone line end, before a full-width stop or comma.
-SAFE_CUT = re.compile(r"(?<=\S)(?= [^\W_])|(?<=\S\n)(?=[^\W_])|(?<=[^\W_])(?=[。，、]\w)")
 
 
 class UnknownCharacter(InputError):
@@ -185,29 +174,6 @@ class IncrementalDecoder:
         return self._decoder.decode(b"", final=True)
 
 
-def pieces(chunks):
-    """Cuts a text, given as an iterable of chunks, where its tokens end anyway; yields str.
-
-    The cuts depend on the text alone, not on the chunks. Where there is no such place for LONGEST_PIECE characters
-    the cut is made there, and may cost a token.
-    """
-    rest = ""
-    for chunk in chunks:
-        rest += chunk
-        start = 0
-        while len(rest) - start > PIECE:
-            stop = start + LONGEST_PIECE
-            safe = SAFE_CUT.search(rest, start + PIECE, stop + 2)
-            if safe is None and len(rest) < stop + 2:
-                break  # the place to cut may be in the next chunk
-            cut = safe.start() if safe else stop
-            yield rest[start:cut]
-            start = cut
-        rest = rest[start:]
-    if rest:
-        yield rest
-
-
 def char_tokenizer(characters) -> Tokenizer:
     """One token for each of the distinct `characters`, by code point, then the end of text."""
     tokens = [character.encode() for character in sorted(characters)]
@@ -248,29 +214,6 @@ def byte_level_split():
     )
 
 
-def tiktoken_tokenizer(name: str) -> Tokenizer:
-    """The published encoding `name`, downloaded by tiktoken unless tiktoken has it already.
-
-    Of its special tokens only the end of text is kept. Raises InputError when it cannot be had, within 10 s.
-    """
-    import tiktoken
-
-    download = Background(lambda: tiktoken.get_encoding(name))
-    try:
-        encoding = _await_download(download)
-    except Exception as error:
-        raise InputError(
-            f"data.tokenizer {name}: tiktoken could not download it ({type(error).__name__}). It is needed once, from "
-            "openaipublic.blob.core.windows.net; without a network choose bpe or char, or set TIKTOKEN_CACHE_DIR to a "
-            "folder that has it"
-        ) from error
-    ranks = encoding._mergeable_ranks
-    tokens = [b""] * (max(*ranks.values(), encoding.eot_token) + 1)
-    for token, rank in ranks.items():
-        tokens[rank] = token
-    return Tokenizer(name, tokens, encoding.eot_token, encoding._pat_str)
-
-
 def _check_vocabulary(name, tokens: list[bytes], end_of_text, pattern):
     """Raises ValueError where a file's name, tokens, end of text and pattern make no Tokenizer."""
     if not (isinstance(name, str) and re.fullmatch(r"[\w.-]{1,64}", name, re.ASCII)):
@@ -287,15 +230,6 @@ def _check_vocabulary(name, tokens: list[bytes], end_of_text, pattern):
             raise ValueError("single characters, then the end of text, expected")
     elif not set(spelt) >= {bytes([byte]) for byte in range(256)}:
         raise ValueError("a byte has no token")
-
-
-def _await_download(download):
-    try:
-        return download.result(DOWNLOAD_SECONDS)
-    except TimeoutError:
-        if not reachable("https://openaipublic.blob.core.windows.net", seconds=3):
-            raise
-        return download.result(600)
 
 
 def _byte_alphabet() -> dict[int, str]:

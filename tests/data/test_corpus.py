@@ -3,58 +3,17 @@ import os
 import subprocess
 import sys
 import time
-import types
 
 import numpy as np
 import pytest
 
-from common.errors import InputError, RunError
+from common.errors import InputError
 from config import DataConfig, load_config
 from data import corpus as module
+from data.batches import Batches
 from data.corpus import load_corpus
-from data.shards import Batches
 from data.tales import stories as tales
-
-WORDS = [
-    "the",
-    "quick",
-    "brown",
-    "fox",
-    "jumps",
-    "over",
-    "a",
-    "lazy",
-    "dog",
-    "and",
-    "naps",
-    "near",
-    "its",
-    "warm",
-    "den",
-]
-
-
-def prose(n_words, seed=0):
-    return " ".join(np.random.default_rng(seed).choice(WORDS, n_words))
-
-
-@pytest.fixture
-def load(tmp_path):
-    """load_corpus with a cache of the test's own; what it reported is in load.said."""
-
-    def load(source="tales", block_size=8, tokenizer_given=None, **options):
-        config = DataConfig(source=str(source), **{"cache": str(tmp_path / "cache"), **options})
-        return load_corpus(config, block_size=block_size, report=load.said.append, tokenizer=tokenizer_given)
-
-    load.said = []
-    return load
-
-
-@pytest.fixture
-def text(tmp_path):
-    path = tmp_path / "text.txt"
-    path.write_text(prose(2000))
-    return path
+from tests.helpers.texts import prose
 
 
 def test_one_document_is_split_by_position(load, text):
@@ -138,150 +97,6 @@ def test_the_text_of_the_end_of_text_stays_text(load, tmp_path):
         corpus = load(path, tokenizer=tokenizer)
         assert (corpus.train.ids == corpus.tokenizer.end_of_text).sum() == 1
         assert corpus.tokenizer.decode(corpus.val.ids).count("<|endoftext|>") == 10
-
-
-def test_a_second_start_finds_the_cache(load, text):
-    first, second = load(text), load(text)
-    assert (first.cached, second.cached) == (False, True)
-    assert first.train.folder == second.train.folder
-    assert first.tokenizer.hash == second.tokenizer.hash == second.train.tokenizer_hash
-    assert len(load.said) == 1
-
-
-def test_whatever_decides_the_tokens_makes_a_cache_of_its_own(load, text, tmp_path):
-    folders = {load(text).train.folder}
-    for options in ({"tokenizer": "char"}, {"vocab_size": 300}, {"val_fraction": 0.2}, {"encoding_errors": "replace"}):
-        corpus = load(text, **options)
-        assert not corpus.cached, options
-        folders.add(corpus.train.folder)
-    before = text.stat()
-    changed = text.read_text()[::-1]
-    text.write_text(changed)
-    os.utime(text, ns=(before.st_atime_ns, before.st_mtime_ns))  # the same size and date
-    corpus = load(text)
-    assert not corpus.cached
-    assert corpus.tokenizer.decode(corpus.train.ids) == changed[: int(len(changed) * 0.9)]
-    assert len(folders | {corpus.train.folder}) == 6
-
-
-def test_a_damaged_cache_is_made_again(load, text):
-    folder = load(text).train.folder
-    whole = (folder / "tokens.bin").read_bytes()
-    for damage in (
-        lambda: (folder / "tokens.bin").write_bytes(whole[:-2] + b"\0\0"),
-        lambda: (folder.parent / "tokenizer.json").write_text("{}"),
-        lambda: (folder.parent / "val" / "manifest.json").unlink(),
-        lambda: replaced_by_a_link(folder.parent / "tokenizer.json"),
-        lambda: replaced_by_a_link(folder.parent / "val"),
-    ):
-        damage()
-        assert not load(text).cached
-        assert "making the tokens again" in load.said[-2]
-        assert (folder / "tokens.bin").read_bytes() == whole
-        assert load(text).cached
-
-
-def replaced_by_a_link(path):
-    outside = path.parents[1] / f"outside-{path.name}"
-    path.rename(outside)
-    path.symlink_to(outside)
-
-
-def test_a_run_that_goes_on_keeps_its_tokenizer(load, text, tmp_path):
-    first = load(text)
-    again = load(text, tokenizer_given=first.tokenizer)
-    assert again.cached and again.train.folder == first.train.folder
-    (tmp_path / "more.txt").write_text(prose(3000, seed=1))
-    other = load(tmp_path / "more.txt")
-    kept = load(tmp_path / "more.txt", tokenizer_given=first.tokenizer)
-    assert kept.tokenizer.hash == first.tokenizer.hash != other.tokenizer.hash
-    assert kept.tokenizer.decode(kept.val.ids) == other.tokenizer.decode(other.val.ids)
-    assert load(tmp_path / "more.txt", tokenizer_given=first.tokenizer).cached
-    assert load(tmp_path / "more.txt").tokenizer.hash == other.tokenizer.hash
-
-
-def test_a_text_that_changes_while_it_is_read_is_no_cache(load, text, monkeypatch):
-    learn = module.train_bpe
-
-    def meddle(*args):
-        text.write_text(prose(2000, seed=9))
-        return learn(*args)
-
-    monkeypatch.setattr(module, "train_bpe", meddle)
-    with pytest.raises(RunError, match="changed while it was read"):
-        load(text)
-    monkeypatch.undo()
-    assert not load(text).cached
-
-
-def test_two_runs_may_build_the_same_cache_at_once(text, tmp_path):
-    code = (
-        "import sys; from config import DataConfig; from data.corpus import load_corpus\n"
-        "corpus = load_corpus(DataConfig(source=sys.argv[1], cache=sys.argv[2]), block_size=8)\n"
-        "print(corpus.cached, corpus.train.folder, corpus.tokenizer.decode(corpus.val.ids[:20]))"
-    )
-    command = [sys.executable, "-c", code, str(text), str(tmp_path / "cache")]
-    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
-    answers = [run.communicate() for run in runs]
-    assert [run.returncode for run in runs] == [0, 0, 0], answers
-    assert len({line.split(" ", 1)[1] for line, _ in answers}) == 1
-    assert len(list((tmp_path / "cache" / "tokens").iterdir())) == 1
-
-
-def test_the_slower_of_two_builders_uses_what_the_other_made(load, text, monkeypatch):
-    first = load(text)
-    open_cache = module._open
-    monkeypatch.setattr(module, "_open", lambda *args, cached=True: None if cached else open_cache(*args, cached=False))
-    second = load(text)
-    assert not second.cached and second.train.folder == first.train.folder
-    assert [path.name for path in first.train.folder.parents[1].iterdir()] == [first.train.folder.parent.name]
-
-
-def test_what_a_killed_run_left_is_swept_away_after_a_day_without_a_write(load, text, tmp_path):
-    ages = {
-        ".old": (90_000, 90_000),
-        ".young": (10, 10),
-        ".still written": (90_000, 10),
-        ".of the future": (-90_000,) * 2,
-    }
-    for name, (folder_age, file_age) in ages.items():
-        left = tmp_path / "cache" / "tokens" / name
-        (left / "train").mkdir(parents=True)
-        (left / "train" / "tokens.bin").touch()
-        for path, age in ((left / "train" / "tokens.bin", file_age), (left / "train", folder_age), (left, folder_age)):
-            os.utime(path, (time.time() - age,) * 2)
-    load(text)
-    names = {path.name for path in (tmp_path / "cache" / "tokens").iterdir()}
-    assert names & set(ages) == {".young", ".still written", ".of the future"}
-
-
-def test_a_cache_swept_away_while_it_is_made_is_one_line_and_the_next_start_makes_it(load, text, tmp_path, monkeypatch):
-    write = module.write_tokens
-
-    def swept(*args, **options):
-        (beside,) = (tmp_path / "cache" / "tokens").glob(".*")
-        module.time = types.SimpleNamespace(time=lambda: time.time() + 100_000, perf_counter=time.perf_counter)
-        module._sweep(beside.parent)  # as another run would whose clock has jumped
-        return write(*args, **options)
-
-    monkeypatch.setattr(module, "time", time)
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "write_tokens", swept)
-        with pytest.raises(RunError, match="was removed while it was written; start again"):
-            load(text)
-    assert list((tmp_path / "cache" / "tokens").iterdir()) == []
-    monkeypatch.setattr(module, "time", time)
-    assert not load(text).cached and load(text).cached
-
-
-def test_a_full_disk_is_said_and_leaves_nothing(load, text, tmp_path, monkeypatch):
-    def full(*args, **options):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(module, "write_tokens", full)
-    with pytest.raises(RunError, match=r"data\.cache .*cache: cannot be written: No space left on device"):
-        load(text)
-    assert list((tmp_path / "cache" / "tokens").iterdir()) == []
 
 
 def test_a_text_too_short_for_a_window_is_told_its_size_and_what_to_do(load, tmp_path):

@@ -1,49 +1,29 @@
 import hashlib
 import json
 import os
-import re
 import subprocess
 import sys
-import time
 
 import pytest
-import tiktoken
 import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import models, pre_tokenizers, trainers
 
 from common.errors import InputError
-from data import tokenizer as module
 from data.tokenizer import (
     END_OF_TEXT,
-    LONGEST_PIECE,
     PATTERN,
-    PIECE,
     Tokenizer,
     byte_level_split,
     char_tokenizer,
-    pieces,
-    tiktoken_tokenizer,
     train_bpe,
 )
-
-PROSE = (
-    "It was the best of times, it was the worst of times; it wasn't 1789 yet.\r\n\r\n"
-    "Trời ơi, con mèo đen ngủ trên mái nhà, rồi con mèo lại ngủ.  Đẹp lắm!\n"  # precomposed
-    "Con me\u0300o \u0111en.\n"  # decomposed: marks beside their letters
-    "他们说：“今天天气很好。”我们明天再去，好吗？天气很好。\n"
-    "שלום עולם, مرحبا بالعالم. नमस्ते दुनिया 👩‍👩‍👧‍👦 👍🏽 x² + ½ = ①\t\tend\n"
-) * 3
+from tests.helpers.texts import ALTERNATIVES, PROSE, words_of
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=60) | st.text(
     " \n\r\t'aAsS1.。中é\u0301", max_size=60
 )
-
-
-@pytest.fixture(scope="module")
-def bpe():
-    return train_bpe([PROSE], 400)
 
 
 @pytest.fixture(scope="module")
@@ -202,49 +182,6 @@ def test_a_damaged_tokenizer_is_refused(bpe, tmp_path):
         Tokenizer.load(tmp_path / "nothing.json")
 
 
-@pytest.fixture(scope="module")
-def patterns():
-    """The split patterns of the encodings that tiktoken publishes, without their vocabularies, and ours."""
-    from tiktoken_ext import openai_public
-
-    with pytest.MonkeyPatch.context() as patch:
-        for download in ("load_tiktoken_bpe", "data_gym_to_mergeable_bpe_ranks"):
-            patch.setattr(openai_public, download, lambda *args, **kwargs: {})
-        published = {name: getattr(openai_public, name)()["pat_str"] for name in ("gpt2", "cl100k_base", "o200k_base")}
-    return {**published, "ours": PATTERN}
-
-
-# PATTERN without its group.
-ALTERNATIVES = r"'(?:s|t|re|ve|m|ll|d)| ?[\p{L}\p{M}]+| ?\p{N}{1,3}| ?[^\s\p{L}\p{M}\p{N}]+|\s*[\r\n]+|\s+(?!\S)|\s+"
-
-
-def words_of(text, pattern):
-    """How a pattern splits a text, seen through a vocabulary that has each part of the text as one token."""
-    parts = {text[i:j].encode() for i in range(len(text)) for j in range(i + 1, len(text) + 1)}
-    longer = sorted((part for part in parts if len(part) > 1), key=lambda part: (len(part), part))
-    tokenizer = Tokenizer("bpe", [*(bytes([i]) for i in range(256)), *longer, b""], 256 + len(longer), pattern)
-    return [tokenizer.tokens[i] for i in tokenizer.encode(text)]
-
-
-around = st.text("aB1's .,。，、中/\n\r\u0301_²-", max_size=5)
-
-
-@settings(max_examples=150, deadline=None)
-@given(around, st.sampled_from(["a b", "/ 1", "/\nB", "a。中"]), around)
-def test_pieces_are_cut_only_where_tokens_end_anyway(patterns, before, safe, after):
-    text = before + safe + after
-    cut = module.SAFE_CUT.search(text)
-    for name, pattern in patterns.items():
-        apart = words_of(text[: cut.start()], pattern) + words_of(text[cut.start() :], pattern)
-        assert apart == words_of(text, pattern), name
-
-
-def test_a_cut_after_a_space_would_change_the_tokens(patterns):
-    """The control of the test above."""
-    for pattern in patterns.values():
-        assert words_of("a ", pattern) + words_of("b", pattern) != words_of("a b", pattern) == [b"a", b" b"]
-
-
 @settings(max_examples=300, deadline=None)
 @given(st.text("aB1's .,。中/\n\r\t\u0301_²-", max_size=20))
 def test_grouping_alternatives_changes_no_word(text):
@@ -257,87 +194,6 @@ def test_a_group_with_the_spaces_in_it_would_change_the_words():
     wrong = PATTERN.replace(r"[\r\n]+)", r"[\r\n]+|\s+)")
     assert wrong != PATTERN
     assert words_of("a  b", wrong) == [b"a", b"  ", b"b"] != words_of("a  b", PATTERN) == [b"a", b" ", b" b"]
-
-
-def in_pieces(tokenizer, text, size):
-    """The ids of a text that is cut as soon as it is safe after `size` characters, and how many pieces that makes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "PIECE", size)
-        parts = list(pieces([text]))
-    return [i for part in parts for i in tokenizer.encode_piece(part)], len(parts)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.sampled_from(re.findall(r"\s+|\w+|[^\s\w]+", PROSE)), max_size=60), st.integers(1, 30))
-def test_a_document_in_pieces_has_the_ids_it_has_as_a_whole(bpe, words, size):
-    text = "".join(words)
-    ranks = {token: rank for rank, token in enumerate(bpe.tokens[:-1])}
-    whole = tiktoken.Encoding("whole", pat_str=ALTERNATIVES, mergeable_ranks=ranks, special_tokens={})
-    assert in_pieces(bpe, text, size)[0] == whole.encode_ordinary(text)
-
-
-def test_a_document_cut_anywhere_would_have_other_ids(bpe, monkeypatch):
-    """The control of the test above, which cuts often: every five characters is not safe."""
-    ids, n_pieces = in_pieces(bpe, PROSE, 5)
-    assert ids == bpe.encode(PROSE) and n_pieces > 50
-    monkeypatch.setattr(module, "SAFE_CUT", re.compile(""))
-    assert in_pieces(bpe, PROSE, 5)[0] != ids
-
-
-def test_pieces_do_not_depend_on_how_the_text_arrives():
-    text = (
-        "".join(f"word{i} " if i % 7 else "中文。" * 5 for i in range(60_000)) + "x" * (2 * LONGEST_PIECE) + " end" * 9
-    )
-    whole = list(pieces([text]))
-    assert "".join(whole) == text
-    assert max(len(piece) for piece in whole) == LONGEST_PIECE
-    assert len(whole) > 6 and len(whole[0]) >= PIECE
-    for size in (20_000, PIECE - 1, 300_001):
-        assert list(pieces(text[i : i + size] for i in range(0, len(text), size))) == whole
-
-
-@pytest.mark.parametrize("character", [" ", "\n", "a", "\t", "中", "!", "0"])
-def test_a_run_of_a_million_equal_characters_is_encoded(bpe, character):
-    text = character * 1_100_000 + "x"
-    assert bpe.decode(bpe.encode(text)) == text
-
-
-def test_a_published_encoding_is_kept_whole(monkeypatch, tmp_path):
-    """With a small encoding put in tiktoken's list of those it has loaded."""
-    import tiktoken.registry
-
-    small = train_bpe([PROSE], 300)
-    ranks = {token: rank for rank, token in enumerate(small.tokens[:-1])}
-    made = {"name": "small", "pat_str": PATTERN, "mergeable_ranks": ranks}
-    special = {"<|endoftext|>": 310, "<|fim_prefix|>": 311}
-    monkeypatch.setitem(tiktoken.registry.ENCODINGS, "small", tiktoken.Encoding(**made, special_tokens=special))
-    tokenizer = tiktoken_tokenizer("small")
-    assert (tokenizer.name, tokenizer.end_of_text, tokenizer.vocab_size) == ("small", 310, 311)
-    assert tokenizer.decode([305]) == "" == tokenizer.label(305)
-    tokenizer.save(tmp_path / "tokenizer.json")
-    loaded = Tokenizer.load(tmp_path / "tokenizer.json")
-    sample = f"{PROSE}{END_OF_TEXT}<|fim_prefix|>"
-    assert loaded.encode(sample) == tiktoken.get_encoding("small").encode_ordinary(sample)
-
-
-def test_without_a_network_a_published_encoding_is_refused_at_once(monkeypatch, tmp_path):
-    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    for variable in ("HTTPS_PROXY", "https_proxy"):
-        monkeypatch.setenv(variable, "http://127.0.0.1:9")  # the discard port: nothing listens
-    start = time.monotonic()
-    with pytest.raises(InputError, match=r"data\.tokenizer p50k_base: tiktoken could not download it"):
-        tiktoken_tokenizer("p50k_base")
-    assert time.monotonic() - start < 10
-
-
-def test_a_network_that_never_answers_is_given_up(monkeypatch):
-    monkeypatch.setattr("tiktoken.get_encoding", lambda name: time.sleep(3))
-    monkeypatch.setattr(module, "reachable", lambda url, seconds: False)
-    monkeypatch.setattr(module, "DOWNLOAD_SECONDS", 0.1)
-    start = time.monotonic()
-    with pytest.raises(InputError, match="TimeoutError"):
-        tiktoken_tokenizer("gpt2")
-    assert time.monotonic() - start < 2
 
 
 def test_a_text_begins_as_the_model_has_seen_texts_begin():

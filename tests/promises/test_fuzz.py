@@ -29,8 +29,9 @@ import view
 from common.errors import InputError
 from common.options import keys_of
 from config import Config, DataConfig, load_config
+from data.batches import Batches
 from data.corpus import load_corpus
-from data.shards import Batches, Tokens
+from data.shards import Tokens
 from data.tokenizer import Tokenizer, train_bpe
 from experiment.log import keep_until, read_metrics
 from lens.record import read_heads

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from data.shards import Batches
+from data.batches import Batches
 from experiment.checkpoint import save_checkpoint
 from tests.helpers.scripts import contents, differences, metrics, run_train, typed_out
 
@@ -237,7 +237,7 @@ def test_the_comparison_sees_whatever_a_resumed_run_forgets(saved_runs, tmp_path
 
 KILLED = """
 import os, signal, sys
-from data.shards import Batches
+from data.batches import Batches
 fetch = Batches.windows
 step, sys.argv = int(sys.argv[1]), ["train.py", *sys.argv[2:]]
 def windows(self, start, count):

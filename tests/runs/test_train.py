@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 import train
 from data.corpus import load_corpus
-from data.shards import Batches
+from data.batches import Batches
 from data.tales.stories import read_story
 from experiment.checkpoint import load_checkpoint
 from config import load_config

@@ -1,0 +1,44 @@
+"""What several tests of texts and tokens share."""
+
+import pytest
+
+from config import DataConfig
+from data.corpus import load_corpus
+from data.tokenizer import PATTERN, train_bpe
+from tests.helpers.texts import PROSE, prose
+
+
+@pytest.fixture
+def load(tmp_path):
+    """load_corpus with a cache of the test's own; what it reported is in load.said."""
+
+    def load(source="tales", block_size=8, tokenizer_given=None, **options):
+        config = DataConfig(source=str(source), **{"cache": str(tmp_path / "cache"), **options})
+        return load_corpus(config, block_size=block_size, report=load.said.append, tokenizer=tokenizer_given)
+
+    load.said = []
+    return load
+
+
+@pytest.fixture
+def text(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text(prose(2000))
+    return path
+
+
+@pytest.fixture(scope="session")
+def bpe():
+    return train_bpe([PROSE], 400)
+
+
+@pytest.fixture(scope="session")
+def patterns():
+    """The split patterns of the encodings that tiktoken publishes, without their vocabularies, and ours."""
+    from tiktoken_ext import openai_public
+
+    with pytest.MonkeyPatch.context() as patch:
+        for download in ("load_tiktoken_bpe", "data_gym_to_mergeable_bpe_ranks"):
+            patch.setattr(openai_public, download, lambda *args, **kwargs: {})
+        published = {name: getattr(openai_public, name)()["pat_str"] for name in ("gpt2", "cl100k_base", "o200k_base")}
+    return {**published, "ours": PATTERN}
