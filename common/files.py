@@ -9,11 +9,10 @@ import json
 import os
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from common.terminal import printable
+from common.terminal import printable, warn
 
 MANIFEST = "manifest.json"
 
@@ -67,7 +66,7 @@ def read_json_lines(path: Path, *, strict: bool = False) -> list[dict]:
             raise ValueError(f"line {damaged[0]}: an object with a step expected, not {text!r}")
         more = f" and {len(damaged) - 5} more" if len(damaged) > 5 else ""
         numbers = ("lines " if len(damaged) > 1 else "line ") + ", ".join(damaged[:5]) + more
-        print(printable(f"warning: {path}: damaged and left out: {numbers}"), file=sys.stderr)
+        warn(printable(f"{path}: damaged and left out: {numbers}"))
     return [values for values in (*parsed.values(), _parse_line(last)) if values is not None]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+import lens.own
 import view
 from data.tokenizer import char_tokenizer
 from experiment.checkpoint import save_checkpoint
@@ -158,7 +159,7 @@ def test_a_long_prompt_is_shown_at_as_many_steps_as_a_page_can_carry(tmp_path, c
     run = make_run(tmp_path / "runs/long", tokenizer, {step: model for step in range(0, 80, 10)}, "the")
     text = ("the quick brown fox, a lazy dog. " * 16)[:512]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(view, "MOST_WEIGHTS", 4 * 2 * 2 * 512 * 513 // 2)
+        patch.setattr(lens.own, "MAX_WEIGHTS", 4 * 2 * 2 * 512 * 513 // 2)
         started = time.perf_counter()
         done = run_view(tmp_path, "--prompt", text)
         seconds = time.perf_counter() - started
@@ -175,20 +176,6 @@ def test_a_long_prompt_is_shown_at_as_many_steps_as_a_page_can_carry(tmp_path, c
     assert seconds < 30
 
 
-@pytest.mark.parametrize(
-    ("most", "expected"),
-    [(0, [0, 9]), (1, [0, 9]), (2, [0, 9]), (3, [0, 4, 9]), (4, [0, 3, 6, 9]), (10, [*range(10)]), (99, [*range(10)])],
-)
-def test_steps_are_thinned_out_evenly_between_the_first_and_the_last(most, expected):
-    assert view.spread(list(range(10)), most) == expected
-    assert view.spread([7], most) == [7]
-
-
-def test_the_weights_of_a_step_are_counted_without_masked_ones():
-    for causal, cells in ((True, 10), (False, 16)):
-        assert view.weights_of(GPTConfig(n_layer=3, n_head=2, n_embd=8, causal=causal), 4) == 6 * cells
-
-
 def test_a_prompt_is_followed_by_what_the_model_writes(folder):
     done = run_view(folder, "--prompt", "the fox", "--tokens", "9", "--out", "own.html")
     assert (done.code, done.err) == (0, "")
@@ -198,7 +185,7 @@ def test_a_prompt_is_followed_by_what_the_model_writes(folder):
         built[9],
         torch.tensor([tokenizer.encode("the fox")]),
         9,
-        temperature=view.TEMPERATURE,
+        temperature=lens.own.TEMPERATURE,
         generator=torch.Generator().manual_seed(0),
     )
     ids = [int(id) for (id,) in drawn]
@@ -215,13 +202,13 @@ def test_a_prompt_is_followed_by_what_the_model_writes(folder):
         (["--prompt", ""], ["--prompt", "at least one character"]),
         (["--prompt", "a ß"], ["ß"]),
         (["--prompt", "the dog", "--tokens", "18"], ["--prompt", "7 tokens", "--tokens 18", "at most 24"]),
-        (["--tokens", "-1"], ["--tokens -1", "0 or more"]),
+        (["--tokens", "-1"], ["--tokens", "-1 given", "at least 0"]),
         (["--tokens", "3"], ["--tokens 3", "--prompt"]),
         (["--tokens", "many"], ["--tokens", "many"]),
         (["--promt", "x"], ["--promt"]),
         (["--out", "no/such/folder/x.html"], ["--out", "no/such/folder/x.html", "No such file"]),
-        (["--out", ""], ["--out", "a name expected"]),
-        (["--png", ""], ["--png", "a name expected"]),
+        (["--out", ""], ["--out", "at least one character"]),
+        (["--png", ""], ["--png", "at least one character"]),
         (["--png", "runs/whole/config.yaml"], ["--png", "config.yaml", "File exists"]),
         (["--example", "--png", "runs/whole/config.yaml/x"], ["--png", "config.yaml", "Not a directory"]),
         (["--example", "runs/whole"], ["--example", "no run", "runs/whole"]),

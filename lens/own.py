@@ -1,0 +1,91 @@
+"""Prompts of one's own: texts that the run did not record, read now by its trained model and by its snapshots."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from tqdm import tqdm
+
+from common.errors import InputError
+from common.terminal import warn
+from data.tokenizer import Tokenizer
+from lens.record import read
+from lens.snapshots import WEIGHTS, Reading, snapshot_files, verified
+from model import GPT, GPTConfig
+from model.generation import continuation
+from model.weights import load_into
+
+TEMPERATURE = 0.8  # of a continuation, as sample.py has it
+# Weights in the maps of one's own prompts, except that the first and the last step are always shown: a page of about
+# 30 MB, which opens in a second.
+MAX_WEIGHTS = 24_000_000
+
+
+def read_own_prompts(
+    run: Path,
+    texts: list[str],
+    new_tokens: int,
+    *,
+    model: GPT,
+    tokenizer: Tokenizer,
+    several_documents: bool,
+    trained_step: int,
+) -> list[Reading]:
+    """A Reading of each of `texts`, with up to `new_tokens` tokens that the trained model goes on with.
+
+    Read by `model`, which was trained for `trained_step` steps, and by the snapshots whose weights were kept: all, or
+    as many as a page can carry. Afterwards `model` has the weights of the last one read. Raises InputError for a text
+    that is too long for the model or not in its vocabulary.
+    """
+    readings, ids_of = [], []
+    for text in texts:
+        ids = tokenizer.begin(text, several_documents)
+        if len(ids) + new_tokens > model.config.block_size:
+            length = f"{len(ids)} tokens" + (f" and --tokens {new_tokens}" if new_tokens else "")
+            raise InputError(f"--prompt {text[:40]!r}: {length}, at most {model.config.block_size} fit the model")
+        generator = torch.Generator().manual_seed(0)  # the same continuation each time
+        end = tokenizer.end_of_text
+        ids_of.append(ids + continuation(model, ids, new_tokens, end, temperature=TEMPERATURE, generator=generator))
+        labels = [tokenizer.label(id) for id in ids_of[-1]]
+        readings.append(Reading(f"“{text[:40]}”", labels, {}, generated_from=len(ids) if new_tokens else None))
+
+    kept = snapshot_files(run, WEIGHTS)
+    steps = sorted({*kept, trained_step})
+    size = sum(count_weights(model.config, len(ids)) for ids in ids_of)
+    shown = spread(steps, MAX_WEIGHTS // size)
+    if len(shown) < len(steps):
+        warn(
+            f"--prompt: the maps have {size:,} weights a step, a page carries {MAX_WEIGHTS:,}: of {len(steps)} steps "
+            f"it shows {', '.join(map(str, shown))}"
+        )
+    # the trained model first, where no snapshot is the same: the others are loaded into its place
+    order = sorted(shown, key=lambda step: step in kept)
+    for step in tqdm(order, desc="reading the prompts", unit=" steps", leave=False, disable=None):
+        if step in kept:
+            load_weights(model, kept[step])
+        for reading, ids in zip(readings, ids_of, strict=True):
+            reading.add(step, read(model, ids))
+    return readings
+
+
+def count_weights(config: GPTConfig, tokens: int) -> int:
+    """Weights in all maps of a model over so many tokens, without those that a mask hides."""
+    cells = tokens * (tokens + 1) // 2 if config.causal else tokens**2
+    return config.n_layer * config.n_head * cells
+
+
+def spread(steps: list[int], maximum: int) -> list[int]:
+    """At most `maximum` of `steps`, evenly chosen: the first and the last always."""
+    count = max(2, maximum)
+    if len(steps) <= count:
+        return steps
+    return [steps[round(place * (len(steps) - 1) / (count - 1))] for place in range(count)]
+
+
+def load_weights(model: GPT, path: Path) -> None:
+    """Puts the weights that a snapshot kept into `model`. Raises InputError that names the file."""
+    try:
+        load_into(model, load_file(verified(path)))
+    except (OSError, SafetensorError, ValueError, InputError) as error:
+        raise InputError(f"{path}: not the weights of this model ({error})") from error
