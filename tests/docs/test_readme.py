@@ -12,9 +12,11 @@ import view
 from common.options import keys_of
 from config import Config, load_config
 from tests.helpers.scripts import run_train, typed
+from tests.test_house import CORE
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 # What each distribution is called where it is imported.
 MODULES = {"huggingface-hub": "huggingface_hub", "pyyaml": "yaml", "pillow": "PIL"}
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -134,15 +136,43 @@ def test_every_recipe_can_be_started(path, small, tmp_path, monkeypatch):
 # ---- the layout
 
 
+def test_the_core_is_listed_in_reading_order_in_the_readme_and_the_architecture():
+    (layout,) = re.findall(r"```\n(configs/small\.yaml .*?)```", README, re.DOTALL)
+    assert [line.split()[0] for line in layout.splitlines()] == CORE
+    section = ARCHITECTURE.split("## The core")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE) == CORE
+
+
 def test_every_file_that_the_readme_names_is_there():
-    (layout,) = re.findall(r"```\n(train\.py .*?)```", README, re.DOTALL)
-    named = [line.split()[0] for line in layout.splitlines()]
-    assert len(named) >= 10
+    where = README.split("## What is where")[1].split("A run's folder")[0]
+    named = CORE + re.findall(r"`([a-z]+(?:\.py|/))`", where)
     named += re.findall(r"\]\((?!https?:)([^)#]+)", README)  # links and pictures
     named += re.findall(r"\b((?:docs|configs|benchmarks|tests)/[\w./-]+\.\w+)", README)
     named += re.findall(r"\b(requirements[a-z-]*\.txt)\b", README)
     assert [name for name in named if not (ROOT / name).exists()] == []
     assert {path.name for path in ROOT.glob("*.py")} <= set(named)
+
+
+def test_every_file_and_every_name_in_a_file_that_the_architecture_gives_is_there():
+    files = re.findall(r"`((?:\w+/)*\w+\.(?:py|js|html|yaml)|(?:\w+/)+)`", ARCHITECTURE)
+    beside = ARCHITECTURE.split("## Beside the core")[1].split("\n## ")[0]
+    rooms = re.findall(r"^\| `([\w/]+/)` \| (.*) \|$", beside, re.MULTILINE)
+    files += [
+        f"{room}{name}" if name.endswith("/") else f"{room}{name}.py"
+        for room, line in rooms
+        for name in re.findall(r"`(\w+/?)`", line)
+    ]
+    missing = [name for name in files if not (ROOT / name).exists() and not any((ROOT / "lens").rglob(name))]
+    assert len(files) > 80 and missing == []
+    names = re.findall(r"`(?:\w+\.)?(\w+)` in `([\w/]+\.py)`", ARCHITECTURE)
+    undefined = [
+        (name, file)
+        for name, file in names
+        if not re.search(
+            rf"\b(?:def|class) {name}\b|^{name} =", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE
+        )
+    ]
+    assert len(names) > 10 and undefined == []
 
 
 # ---- help
