@@ -4,7 +4,6 @@ Recording reads the model and draws nothing at random, so a run's losses are the
 """
 
 import json
-import re
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from common.files import remove, replacing, seal, write_whole
+from common.files import remove, replacing, seal, step_name, step_of, write_whole
 from lens.effects import effects
 from lens.patterns import head_scores
 from lens.prompts import Prompt
@@ -60,8 +59,8 @@ class Recorder:
         self.seconds = 0.0
         self.folder.mkdir(exist_ok=True)
         for left in self.folder.glob("step-*"):
-            step = re.fullmatch("step-([0-9]+)", left.name)
-            if step and int(step[1]) > resumed_step:
+            step = step_of(left.name)
+            if step is not None and step > resumed_step:
                 remove(left)
         self.rows = [row for row in read_heads(run) if row["step"] <= resumed_step]
         write_whole(self.folder / "prompts.json", json.dumps([asdict(prompt) for prompt in prompts], indent=1))
@@ -73,7 +72,7 @@ class Recorder:
         for number, prompt in enumerate(self.prompts):
             for name, tensor in read(model, prompt.ids).items():
                 tensors[f"p{number}.{name}"] = tensor
-        with replacing(self.folder / f"step-{step:06d}") as folder:
+        with replacing(self.folder / step_name(step)) as folder:
             folder.mkdir()
             save_file(tensors, folder / RECORDED)
             if self.room_for(model, step):
@@ -95,7 +94,7 @@ class Recorder:
     def room_for(self, model, step: int) -> bool:
         """Whether these weights may be kept: the last step's always have their place within the limit."""
         size = sum(p.numel() * p.element_size() for p in model.parameters())
-        others = (p for p in self.folder.glob(f"step-*/{WEIGHTS}") if p.parent.name != f"step-{step:06d}")
+        others = (p for p in self.folder.glob(f"step-*/{WEIGHTS}") if p.parent.name != step_name(step))
         used = sum(path.stat().st_size for path in others)
         return used + size * (1 if step == self.last_step else 2) <= self.keep_bytes
 

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from common.errors import InputError
-from common.files import Damaged, read_json_lines, read_manifest, verify
+from common.files import Damaged, read_json_lines, read_manifest, step_name, step_of, verify
 from lens.patterns import head_scores
 
 T = TypeVar("T")
@@ -81,9 +81,8 @@ def readings_of(run: Path, own: Sequence[Reading] = ()) -> list[Reading]:
 
 def snapshot_files(run: Path, name: str) -> dict[int, Path]:
     """The files of this name in a run's snapshots, by step, the first one first; none in a folder that is a link."""
-    found = {path: re.fullmatch("step-([0-9]+)", path.parent.name) for path in run.glob(f"snapshots/*/{name}")}
-    own = {path: match for path, match in found.items() if match and not path.parent.is_symlink()}
-    return dict(sorted((int(match[1]), path) for path, match in own.items()))
+    paths = [path for path in run.glob(f"snapshots/*/{name}") if not path.parent.is_symlink()]
+    return dict(sorted((step, path) for path in paths if (step := step_of(path.parent.name)) is not None))
 
 
 def verified(path: Path) -> Path:
@@ -98,7 +97,7 @@ def read_snapshots(run: Path) -> list[Reading]:
     """The prompts of a run at every recorded step. Raises InputError that names the file that is missing or damaged."""
     folder, files = run / "snapshots", snapshot_files(run, RECORDED)
     if not files:
-        expected = folder / "step-000000" / RECORDED
+        expected = folder / step_name(0) / RECORDED
         raise InputError(f"{run}: no attention maps recorded (expected {expected} and so on)")
     described = read_file(folder / "prompts.json", lambda path: json.loads(read_text(path)))
     try:
@@ -118,7 +117,7 @@ def read_snapshots(run: Path) -> list[Reading]:
             expected = "step, prompt, layer and head in every line"
             raise InputError(f"{folder / 'heads.jsonl'}: expected {expected}, not {row}")
         step, prompt, layer, head = place
-        reading, key, file = readings[prompt], (step, layer, head), folder / f"step-{step:06d}" / RECORDED
+        reading, key, file = readings[prompt], (step, layer, head), folder / step_name(step) / RECORDED
         if step not in reading.steps:
             raise InputError(f"{file}: missing, though heads.jsonl has its scores")
         reading.metrics[key] = {name: value for name, value in row.items() if name not in _ROW_KEYS}

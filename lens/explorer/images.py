@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from common.files import step_name
 from lens.snapshots import Reading
 
 # Weight 0 to 1 in nine stops of even steps in OKLCH lightness (0.975 to 0.26 on light paper, 0.225 to 0.96 on dark),
@@ -37,7 +38,7 @@ def write_pictures(readings: Sequence[Reading], folder: Path) -> int:
     written = 0
     for number, reading in enumerate(readings):
         for step in reading.steps:
-            maps, name = reading.maps(step), f"prompt-{number}-step-{step:06d}"
+            maps, name = reading.maps(step), f"prompt-{number}-{step_name(step)}"
             pictures = {name: (maps, SMALL)}
             if step == max(reading.steps):
                 layers, heads = reading.shape
