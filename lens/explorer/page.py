@@ -6,6 +6,7 @@
 import base64
 import hashlib
 import json
+import posixpath
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ def build_page(run: Path, own: Sequence[Reading] = ()) -> str:
 
 def render(data: dict) -> str:
     """The page of page/ with `data` inside. Its policy lets nothing in from outside and no other script run."""
-    sheets = sorted(PAGE.glob("*.css"), key=lambda path: (path.name != "style.css", path.name))
+    sheets = sorted(PAGE.rglob("*.css"), key=lambda path: (path.name != "style.css", path.name))
     style, script = "\n".join(path.read_text(encoding="utf-8") for path in sheets), bundle(PAGE, "main.js")
     parts = {
         "policy": "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
@@ -49,25 +50,27 @@ def bundle(folder: Path, entry: str) -> str:
 
     Each module becomes a function that runs once and returns its exports, so its private names stay its own.
     """
-    parts: dict[str, str] = {}
+    modules: dict[str, str] = {}  # by the name of the constant that holds its exports
 
-    def add(name: str):
-        source = (folder / name).read_text(encoding="utf-8")
-        for _, other in re.findall(_IMPORT, source):
-            if other not in parts:
-                add(other)
+    def add(name: str) -> str:
+        """Adds a module, after those that it imports; returns the name of its constant."""
+        module = re.sub(r"\W", "_", name.removesuffix(".js")) + "Module"
+        if module in modules:
+            return module
+
+        def imported(match: re.Match[str]) -> str:
+            other = posixpath.normpath(posixpath.join(posixpath.dirname(name), match[2]))
+            return f"const {{{match[1]}}} = {add(other)};"
+
+        source = re.sub(_IMPORT, imported, (folder / name).read_text(encoding="utf-8"))
         exports = ", ".join(match[1] for match in re.finditer(_EXPORT, source))
-        source = re.sub(_IMPORT, lambda match: f"const {{{match[1]}}} = {_variable(match[2])};", source)
         source = re.sub(_EXPORT, lambda match: match[0].removeprefix("export "), source)
-        parts[name] = f"const {_variable(name)} = (() => {{\n{source}return {{ {exports} }};\n}})();\n"
+        modules[module] = f"const {module} = (() => {{\n{source}return {{ {exports} }};\n}})();\n"
+        return module
 
     add(entry)
-    return "\n" + "\n".join(parts.values())
+    return "\n" + "\n".join(modules.values())
 
 
-_IMPORT = re.compile(r'^import \{([^}]*)\} from "\./(\w+\.js)";', re.MULTILINE)
+_IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.[\w./]+\.js)";', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?:async function|function|const) (\w+)", re.MULTILINE)
-
-
-def _variable(module: str) -> str:
-    return module.removesuffix(".js") + "Module"

@@ -130,7 +130,7 @@ def test_the_page_names_nothing_outside_itself(tmp_path):
 
 def test_the_bundle_holds_every_module_once_and_no_import():
     script = bundle(PAGE, "main.js")
-    modules = [path.name for path in PAGE.glob("*.js")]
+    modules = list(PAGE.rglob("*.js"))
     assert len(re.findall(r"^const \w+Module = \(\(\) => \{$", script, re.MULTILINE)) == len(modules)
     assert not re.search(r"^(import|export)\b", script, re.MULTILINE)
 

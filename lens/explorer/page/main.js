@@ -1,22 +1,22 @@
 // Puts the parts in their places; each is drawn again when the view changes.
 
-import { onSystemTheme } from "./colour.js";
-import { controls } from "./controls.js";
-import { curves } from "./curves.js";
-import { fits, glance, load, page } from "./data.js";
-import { film } from "./film.js";
-import { grid } from "./grid.js";
-import { logitLens } from "./logitlens.js";
-import { map } from "./map.js";
-import { opening } from "./opening.js";
-import { overview } from "./overview.js";
-import { parts } from "./parts.js";
-import { predictions } from "./predictions.js";
-import { readout } from "./readout.js";
-import { run } from "./run.js";
-import { onChange, start, state } from "./state.js";
-import { strip } from "./strip.js";
-import { walk } from "./walk.js";
+import { onSystemTheme } from "./base/colour.js";
+import { controls } from "./base/controls.js";
+import { fits, glance, load, page } from "./base/data.js";
+import { element } from "./base/dom.js";
+import { onChange, shownPrompt, start, state } from "./base/state.js";
+import { logitLens } from "./effects/logitlens.js";
+import { parts } from "./effects/parts.js";
+import { predictions } from "./effects/predictions.js";
+import { curves } from "./maps/curves.js";
+import { film } from "./maps/film.js";
+import { grid } from "./maps/grid.js";
+import { map } from "./maps/map.js";
+import { overview } from "./maps/overview.js";
+import { readout } from "./maps/readout.js";
+import { strip } from "./maps/strip.js";
+import { run } from "./run/run.js";
+import { walk } from "./walk/walk.js";
 
 const place = (id) => document.getElementById(id);
 const beside = readout(place("readout"));
@@ -68,3 +68,17 @@ start().then(() => {
   document.documentElement.setAttribute("data-ready", "");
   performance.mark("ready");
 });
+
+function opening(host) {
+  const [ofRun, ofExamples, says] = [".of-run", ".of-examples", ".about"].map((name) => host.querySelector(name));
+  ofRun.hidden = page.run === null;
+  ofExamples.hidden = page.run !== null;
+  let shown = null;
+  return () => {
+    const prompt = shownPrompt();
+    if (shown === prompt) return;
+    shown = prompt;
+    says.hidden = !prompt.says;
+    says.replaceChildren(element("b", {}, prompt.name), " ", prompt.says);
+  };
+}

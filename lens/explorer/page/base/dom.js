@@ -1,0 +1,44 @@
+// Makes elements. Text only ever becomes text nodes: no token can turn into markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+export function element(name, attributes = {}, ...children) {
+  return fill(document.createElement(name), attributes, children);
+}
+
+export function svg(name, attributes = {}, ...children) {
+  return fill(document.createElementNS(SVG, name), attributes, children);
+}
+
+function fill(made, attributes, children) {
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else made.setAttribute(key, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+/** A labelled <select> of [value, text] pairs. */
+export function choice(label, options, onchange) {
+  const select = element("select", { onchange: () => onchange(select.value) });
+  setOptions(select, options);
+  return { field: element("label", { class: "choice" }, element("span", {}, label), select), select };
+}
+
+export function setOptions(select, options) {
+  select.replaceChildren(...options.map(([value, text]) => element("option", { value }, text)));
+}
+
+/** `parts` as for a Blob: text or bytes. */
+export function save(name, type, ...parts) {
+  const address = URL.createObjectURL(new Blob(parts, { type }));
+  element("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 1000);
+}
+
+/** Rows down and columns to the right, by key. */
+export const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+
+/** Which of `count` equal parts of a length lies at a distance from its start; the first or the last beyond its ends. */
+export const partAt = (distance, size, count) => Math.max(0, Math.min(count - 1, Math.floor((distance / size) * count)));

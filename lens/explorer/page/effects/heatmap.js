@@ -1,0 +1,79 @@
+// A matrix of signed numbers, one for each part of the model: layers down, heads and the MLP across.
+
+import { cell, tint, write } from "../base/cells.js";
+import { gradient, signedShade } from "../base/colour.js";
+import { page } from "../base/data.js";
+import { MOVES, element } from "../base/dom.js";
+import { brief } from "../base/number.js";
+import { change, shownPrompt, state } from "../base/state.js";
+
+const ROOMY = 4; // heads a layer up to which cells are wide
+const READABLE = 8; // and up to which numbers fit into them
+
+/** `tell(place)` hears of the cell under the pointer or the focus, {layer, part}, or null when it has left. */
+export function matrix(label, tell) {
+  const [heading, body] = [element("tr"), element("tbody")];
+  const table = element("table", { class: "heat", role: "grid", "aria-label": `${label}; arrow keys move, Enter chooses a head` },
+    element("thead", {}, heading), body);
+  const bar = element("div");
+  const ticks = [cell("span"), element("span", {}, "0"), cell("span")];
+  const range = element("div", { class: "range" }, bar, element("div", {}, ...ticks));
+  const node = element("div", { class: "wide-matrix" }, table, range);
+  let cells = []; // by layer and part
+
+  function placeOf(target) {
+    const found = target.closest("td");
+    return found && { layer: found.parentNode.sectionRowIndex, part: found.cellIndex - 1 };
+  }
+
+  function choose({ layer, part }) {
+    if (part < shownPrompt().heads) change({ layer, head: part });
+  }
+
+  table.addEventListener("pointerover", ({ target }) => tell(placeOf(target)));
+  table.addEventListener("pointerleave", () => tell(null));
+  table.addEventListener("focusin", ({ target }) => tell(placeOf(target)));
+  table.addEventListener("focusout", () => tell(null));
+  body.addEventListener("click", ({ target }) => placeOf(target) && choose(placeOf(target)));
+  body.addEventListener("keydown", (event) => {
+    const { layer, part } = placeOf(event.target);
+    if (event.key === "Enter" || event.key === " ") choose({ layer, part });
+    else if (event.key in MOVES) cells[layer + MOVES[event.key][0]]?.[part + MOVES[event.key][1]]?.focus();
+    else return;
+    event.preventDefault();
+  });
+
+  function build(layers, heads) {
+    cells = Array.from({ length: layers }, () => Array.from({ length: heads + 1 }, () => cell("td", { role: "gridcell" })));
+    const names = Array.from({ length: heads }, (_, head) => (heads > READABLE ? head : `head ${head}`));
+    heading.replaceChildren(element("th"), ...[...names, "MLP"].map((name) => element("th", { scope: "col" }, name)));
+    body.replaceChildren(...cells.map((row, layer) => element("tr", {}, element("th", { scope: "row" }, `layer ${layer}`), ...row)));
+    node.classList.toggle("roomy", heads <= ROOMY);
+    node.classList.toggle("dense", heads > READABLE);
+  }
+
+  /** `values`: layer by layer, of each the heads and then the MLP; `most`: the largest of them, either sign. */
+  function draw(values, most) {
+    const { layers, heads } = shownPrompt();
+    if (cells.length !== layers || cells[0].length !== heads + 1) build(layers, heads);
+    cells.forEach((row, layer) => row.forEach((one, part) => {
+      const value = values[layer * (heads + 1) + part];
+      write(one, brief(value));
+      tint(one, signedShade(value, most));
+      const chosen = layer === state.layer && part === state.head;
+      one.setAttribute("aria-selected", chosen);
+      one.tabIndex = chosen ? 0 : -1;
+    }));
+    bar.style.background = gradient(page.signed);
+    write(ticks[0], brief(-most));
+    write(ticks[2], brief(most));
+  }
+
+  /** Lights one cell, or none. */
+  function light(place) {
+    table.querySelector(".lit-cell")?.classList.remove("lit-cell");
+    if (place) cells[place.layer]?.[place.part]?.classList.add("lit-cell");
+  }
+
+  return { node, draw, light };
+}

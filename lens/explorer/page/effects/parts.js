@@ -1,0 +1,85 @@
+// Which parts matter at the chosen position: direct logit attribution, and beside it ablation, part by part.
+
+import { called, cell, chip, decimals, tint, write } from "../base/cells.js";
+import { signedShade } from "../base/colour.js";
+import { element } from "../base/dom.js";
+import { visible } from "../base/label.js";
+import { brief } from "../base/number.js";
+import { inSight } from "../base/onscreen.js";
+import { shownEffects, shownPrompt, state } from "../base/state.js";
+import { largest } from "../walk/vector.js";
+import { matrix } from "./heatmap.js";
+
+export function parts(host) {
+  const question = element("p", { class: "question" });
+  const attribution = matrix("Attribution, in logits", tell);
+  const ablation = matrix("Ablation, in nats", tell);
+  const terms = ["embedding", "all heads", "all MLPs", "biases"].map((name) => ({ name, value: cell("dd", { class: "number" }) }));
+  const sum = { name: element("dt"), value: cell("dd", { class: "number" }) };
+  const account = element("dl", { class: "terms" },
+    ...terms.flatMap(({ name, value }) => [element("dt", {}, name), value]), sum.name, sum.value);
+  const absent = element("p", { class: "note" }, "At the last position there is none: what comes next is not known, so there is no loss to compare.");
+  const readout = element("output", { class: "reading" });
+  host.append(
+    question,
+    element("div", { class: "both" },
+      element("figure", {},
+        element("figcaption", {}, element("b", {}, "Attribution"), " what each part writes, in logits"),
+        element("div", { class: "account" }, attribution.node, account)),
+      element("figure", {},
+        element("figcaption", {}, element("b", {}, "Ablation"), " loss without it, minus loss, in nats"), ablation.node, absent)),
+    readout,
+  );
+  let hovered = null;
+
+  const token = (id) => chip(called(id));
+  const isLast = () => state.query === shownPrompt().tokens.length - 1;
+
+  /** Tells of one part; without one, of the chosen head. */
+  function tell(place) {
+    hovered = place;
+    const effects = shownEffects();
+    if (!effects) return; // those of a step that is on its way
+    const { heads } = shownPrompt();
+    const { layer, part } = place ?? { layer: state.layer, part: state.head };
+    for (const one of [attribution, ablation]) one.light(place);
+    const name = `Layer ${layer}, ${part < heads ? `head ${part}` : "MLP"}`;
+    const written = `writes ${brief(effects["attribution.parts"].at(state.query, layer, part))} logits`;
+    readout.textContent = `${name}: ${written}${isLast() ? "" : `; ${without(effects.ablation.at(state.query, layer, part))}`}`;
+  }
+
+  function ask(effects) {
+    const [target, against] = ["target", "against"].map((name) => effects[`attribution.${name}`].at(state.query));
+    question.replaceChildren(
+      `At position ${state.query}, `, chip(visible(shownPrompt().tokens[state.query])),
+      isLast() ? ", what makes its likeliest next token " : ", what makes the true next token ", token(target),
+      isLast() ? " more likely than the second, " : " more or less likely than its strongest rival, ", token(against), "?",
+    );
+    sum.name.replaceChildren("logit of ", token(target), " − logit of ", token(against));
+  }
+
+  return inSight(host, () => {
+    const effects = shownEffects();
+    if (!effects) return;
+    const { heads } = shownPrompt();
+    ask(effects);
+    const of = (name) => effects[`attribution.${name}`].at(state.query);
+    const values = of("parts");
+    const most = largest([...values, of("embedding"), of("bias")]);
+    const total = (kind) => values.reduce((sum, value, index) => sum + (kind(index % (heads + 1)) ? value : 0), 0);
+    const shares = [of("embedding"), total((part) => part < heads), total((part) => part === heads), of("bias")];
+    attribution.draw(values, most);
+    terms.forEach(({ value }, index) => write(value, brief(shares[index])));
+    for (const one of [0, 3]) tint(terms[one].value, signedShade(shares[one], most)); // the others are sums of cells
+    write(sum.value, brief(shares.reduce((one, other) => one + other)));
+    ablation.node.hidden = isLast();
+    absent.hidden = !isLast();
+    if (!isLast()) {
+      const changes = effects.ablation.at(state.query);
+      ablation.draw(changes, largest(changes));
+    }
+    tell(hovered);
+  });
+}
+
+const without = (change) => `without it the loss is ${decimals(Math.abs(change))} nats ${change < 0 ? "lower" : "higher"}`;

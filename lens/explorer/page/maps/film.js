@@ -1,0 +1,50 @@
+// The chosen head at a few steps of its training.
+
+import { paint, theme } from "../base/colour.js";
+import { smallOf } from "../base/data.js";
+import { element } from "../base/dom.js";
+import { change, shownPrompt, state } from "../base/state.js";
+import { smallCanvas, squareNote } from "./grid.js";
+
+const FRAMES = 8;
+
+export function film(host) {
+  const field = element("div", { class: "frames" });
+  const notes = element("div");
+  host.append(field, notes);
+  let shown = null;
+  let frames = [];
+
+  function build() {
+    const { steps } = shownPrompt();
+    const count = Math.min(FRAMES, steps.length);
+    host.closest("section").hidden = count === 1; // a single step: nothing has formed
+    frames = Array.from({ length: count }, (_, index) => {
+      const step = count > 1 ? Math.round((index * (steps.length - 1)) / (count - 1)) : 0;
+      const canvas = smallCanvas(shownPrompt());
+      const button = element("button", { type: "button" }, canvas, element("span", {}, steps[step].step.toLocaleString("en")));
+      button.setAttribute("aria-label", `Go to step ${steps[step].step}`);
+      button.addEventListener("click", () => change({ step }));
+      return { step, canvas, button, painted: null };
+    });
+    field.replaceChildren(...frames.map(({ button }) => button));
+    notes.replaceChildren(squareNote(shownPrompt()));
+  }
+
+  return () => {
+    if (shown !== state.prompt) {
+      shown = state.prompt;
+      build();
+    }
+    const view = `${state.layer} ${state.head} ${state.scale} ${theme()}`;
+    for (const frame of frames) {
+      frame.button.setAttribute("aria-pressed", frame.step === state.step);
+      if (frame.painted === view) continue;
+      const maps = smallOf(state.prompt, frame.step); // undefined: not unpacked yet
+      frame.painted = maps ? view : null;
+      frame.canvas.classList.toggle("hatched", frame.painted !== null);
+      if (maps) paint(frame.canvas, maps, state.layer, state.head, state.scale);
+      else frame.canvas.width = 1; // clears it
+    }
+  };
+}

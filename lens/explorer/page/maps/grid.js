@@ -1,0 +1,119 @@
+// All heads as small maps: layers down, heads across, or the highest score first.
+
+import { write } from "../base/cells.js";
+import { paint, theme } from "../base/colour.js";
+import { blockOf, page, smallOf } from "../base/data.js";
+import { choice, element } from "../base/dom.js";
+import { short } from "../base/label.js";
+import { keysOf } from "../base/maps.js";
+import { MEASURES, badges, measured } from "../base/measures.js";
+import { change, shownPrompt, state } from "../base/state.js";
+
+export function grid(host) {
+  const measures = MEASURES.map(({ name, label }) => [name, label]);
+  const measure = choice("Score", measures, (value) => change({ measure: value }));
+  const order = choice("Order", [["layers", "by layer"], ["score", "highest score first"]], (value) => change({ order: value }));
+  const field = element("div", { class: "heads" });
+  const notes = element("div");
+  const choices = element("div", { class: "choices" }, measure.field, order.field);
+  host.append(choices, element("div", { class: "wide" }, field), notes);
+
+  let tiles = [];
+  let shown = "";
+  let painted = "";
+  let near = true; // until it is known to be off the screen: many maps take a good part of a slider step
+
+  function build() {
+    const { layers, heads } = shownPrompt();
+    tiles = [];
+    for (let layer = 0; layer < layers; layer++) {
+      for (let head = 0; head < heads; head++) tiles.push(tile(layer, head));
+    }
+    host.closest("section").hidden = page.run === null && tiles.length === 1; // One head shows it already
+    const unmeasured = MEASURES.every(({ name }) => measured(state.prompt, state.step, 0, 0, name) === undefined);
+    choices.hidden = document.getElementById("badging").hidden = unmeasured;
+    field.classList.toggle("unmeasured", unmeasured);
+    notes.replaceChildren(squareNote(shownPrompt()));
+    arrange();
+  }
+
+  function tile(layer, head) {
+    const canvas = smallCanvas(shownPrompt());
+    canvas.classList.add("hatched");
+    const number = element("span", { class: "number" }, "");
+    const name = element("span", { class: "name" }, `${layer}.${head}`);
+    const marks = element("span", { class: "badges" });
+    const button = element("button", { type: "button", class: "tile" }, canvas, element("span", { class: "caption" }, name, number), marks);
+    button.addEventListener("click", () => change({ layer, head }));
+    return { layer, head, canvas, number, marks, button, found: null };
+  }
+
+  function arrange() {
+    const { layers, heads } = shownPrompt();
+    field.style.setProperty("--heads", heads);
+    field.classList.toggle("sorted", state.order === "score");
+    if (state.order === "score") {
+      const score = ({ layer, head }) => measured(state.prompt, state.step, layer, head, state.measure) ?? -1;
+      field.replaceChildren(...[...tiles].sort((one, other) => score(other) - score(one)).map(({ button }) => button));
+      return;
+    }
+    const across = Array.from({ length: heads }, (_, head) => element("span", { class: "across" }, `head ${head}`));
+    const rows = Array.from({ length: layers }, (_, layer) => [
+      element("span", { class: "down" }, `layer ${layer}`),
+      ...tiles.filter((one) => one.layer === layer).map(({ button }) => button),
+    ]);
+    field.replaceChildren(element("span"), ...across, ...rows.flat());
+  }
+
+  function draw() {
+    measure.select.value = state.measure;
+    order.select.value = state.order;
+    const now = `${state.prompt} ${state.order} ${state.order === "score" ? `${state.measure} ${state.step}` : ""}`;
+    if (shown.split(" ")[0] !== String(state.prompt)) build();
+    else if (shown !== now) arrange();
+    shown = now;
+    for (const { layer, head, button } of tiles) button.setAttribute("aria-pressed", layer === state.layer && head === state.head);
+    const view = `${state.prompt} ${state.step} ${state.measure} ${state.scale} ${theme()}`;
+    if (painted === view || !near) return; // another head or token was chosen, or nobody sees it
+    painted = view;
+    for (const one of tiles) {
+      paint(one.canvas, smallOf(state.prompt, state.step), one.layer, one.head, state.scale);
+      describe(one);
+    }
+  }
+
+  /** Writes the score and the badges of a tile. */
+  function describe(one) {
+    const { layer, head, number, marks, button } = one;
+    const score = measured(state.prompt, state.step, layer, head, state.measure);
+    write(number, score === undefined ? "–" : short(score));
+    const found = badges(state.prompt, state.step, layer, head).map(([{ label }, value]) => `${label} ${short(value)}`);
+    const { label } = MEASURES.find(({ name }) => name === state.measure);
+    const said = [`layer ${layer}, head ${head}`, ...found, `${label}: ${number.textContent}`].join(", ");
+    if (one.said === said) return;
+    one.said = said;
+    button.setAttribute("aria-label", said);
+    marks.replaceChildren(...found.map((text) => element("span", { class: "badge" }, text)));
+  }
+
+  new IntersectionObserver((entries) => {
+    near = entries.at(-1).isIntersecting;
+    if (near && painted) draw();
+  }, { rootMargin: "400px 0px" }).observe(field);
+  return draw;
+}
+
+/** A canvas of the shape of a prompt's maps, as large as fits into a square. */
+export function smallCanvas(prompt) {
+  const canvas = element("canvas");
+  const shape = keysOf(prompt).length / prompt.tokens.length;
+  canvas.style.width = `${100 * Math.min(1, shape)}%`;
+  canvas.style.aspectRatio = shape;
+  return canvas;
+}
+
+/** Says what a square stands for, where it is more than a cell. */
+export function squareNote(prompt) {
+  const block = blockOf(prompt);
+  return element("p", { class: "note" }, block > 1 ? `Each square of a small map is the largest weight of ${block} × ${block} cells.` : "");
+}

@@ -1,0 +1,135 @@
+// One head, large: tokens on both axes, the row and column under the pointer lit, one cell pinned.
+
+import { write } from "../base/cells.js";
+import { paint, shade } from "../base/colour.js";
+import { MOVES, element, partAt } from "../base/dom.js";
+import { short, visible } from "../base/label.js";
+import { largest } from "../base/maps.js";
+import { change, shownKeys, shownMaps, shownPart, shownPrompt, state } from "../base/state.js";
+
+const LARGEST = 56; // pixels a cell
+const FEW = { most: 8, largest: 84 }; // and of a map of few cells
+const TALLEST = 720; // pixels the map may be high
+const READABLE = 9; // pixels a cell below which only the lit tokens are named
+const NUMBERED = 36; // pixels a cell from which on its weight is written in it
+const EXACT = 64; // and to four digits
+const NARROWEST = 340; // pixels of the column that the map stands in
+
+/** `point(cell)` is told of the cell under the pointer, {query, key}, or null when the pointer has left. */
+export function map(host, point) {
+  const keys = element("div", { class: "keys", "aria-hidden": "true" });
+  const queries = element("div", { class: "queries", "aria-hidden": "true" });
+  const canvas = element("canvas", { class: "hatched" });
+  const numbers = element("div", { class: "numbers", "aria-hidden": "true" });
+  const masked = element("span", { class: "masked" }, "masked: the future");
+  const bands = ["row", "column", "cell"].map((name) => element("div", { class: `band ${name}` }));
+  const field = element("div", { class: "field", tabindex: 0, role: "application", "aria-describedby": "cell" }, canvas, numbers, masked, ...bands);
+  const whole = element("div", { class: "map" }, element("span", { class: "axes" }, "key →", element("br"), "query ↓"), keys, queries, field);
+  host.append(whole);
+  const frame = host.closest(".one-head");
+
+  let shown = ""; // the prompt and the part of its maps
+  let part = null;
+  let cell = 0; // pixels
+  let hovered = null;
+
+  function name(axis, tokens) {
+    axis.replaceChildren(...tokens.map((token) => element("span", {}, element("bdi", {}, visible(token)))));
+  }
+
+  /** Sizes cells to the room beside the labels, whose size follows a first guess at the cells'. */
+  function layout() {
+    const { rows, columns } = part;
+    const largest = Math.max(rows, columns) > FEW.most ? LARGEST : FEW.largest;
+    const fit = () => Math.min(largest, (whole.clientWidth - field.offsetLeft) / columns, TALLEST / rows);
+    frame.style.removeProperty("--map"); // all the room there is
+    whole.classList.remove("crowded");
+    whole.style.setProperty("--label", "13px");
+    whole.style.setProperty("--label", `${Math.min(13, Math.floor(fit()))}px`);
+    whole.classList.toggle("crowded", fit() < READABLE);
+    cell = fit();
+    if (cell >= READABLE) cell = Math.floor(cell);
+    whole.style.setProperty("--cell", `${cell}px`);
+    whole.style.setProperty("--wide", `${cell * columns}px`);
+    whole.style.setProperty("--tall", `${cell * rows}px`);
+    whole.classList.toggle("roomy", cell >= 14);
+    frame.style.setProperty("--map", `${Math.max(NARROWEST, field.offsetLeft + cell * columns)}px`);
+    numbers.style.gridTemplateColumns = `repeat(${columns}, var(--cell))`;
+    const count = cell >= NUMBERED ? rows * columns : 0;
+    numbers.replaceChildren(...Array.from({ length: count }, () => element("span", {}, "")));
+    const future = part.key + 0.6 * columns > part.query + 0.25 * rows; // where the label would stand
+    masked.hidden = !shownPrompt().causal || rows < 4 || !future;
+  }
+
+  /** Writes the weights into cells that have room for them. */
+  function inscribe() {
+    Array.from(numbers.children).forEach((span, index) => {
+      const [query, key] = [part.query + Math.floor(index / part.columns), part.key + (index % part.columns)];
+      const row = shownMaps().row(state.layer, state.head, query);
+      write(span, key >= row.length ? "" : cell < EXACT ? short(row[key]) : row[key].toFixed(Math.min(4, shownMaps().digits)));
+      span.style.color = key < row.length ? shade(row[key], largest(row), state.scale).ink : "";
+    });
+  }
+
+  function light() {
+    const { query, key } = hovered ?? state;
+    const [row, column, one] = bands;
+    row.style.top = one.style.top = `${(query - part.query) * cell}px`;
+    column.style.left = one.style.left = `${(key - part.key) * cell}px`;
+    queries.querySelector(".lit")?.classList.remove("lit");
+    keys.querySelector(".lit")?.classList.remove("lit");
+    queries.children[query - part.query].classList.add("lit");
+    keys.children[key - part.key].classList.add("lit");
+  }
+
+  function cellAt(event) {
+    const box = canvas.getBoundingClientRect();
+    return {
+      query: part.query + partAt(event.clientY - box.top, box.height, part.rows),
+      key: part.key + partAt(event.clientX - box.left, box.width, part.columns),
+    };
+  }
+
+  function hover(at) {
+    hovered = at;
+    light();
+    point(at);
+  }
+
+  field.addEventListener("pointermove", (event) => hover(cellAt(event)));
+  field.addEventListener("pointerleave", () => hover(null));
+  field.addEventListener("click", (event) => change(cellAt(event)));
+  field.addEventListener("keydown", (event) => {
+    const last = shownKeys().length - 1;
+    const [down, right] = MOVES[event.key] ?? [0, { Home: -last, End: last }[event.key]];
+    if (right === undefined) return;
+    event.preventDefault();
+    hovered = null;
+    change({ query: state.query + down, key: state.key + right });
+  });
+  let width = 0;
+  new ResizeObserver(() => {
+    if (part === null || width === host.clientWidth) return; // nothing drawn yet, or its own height alone
+    width = host.clientWidth;
+    layout();
+    inscribe();
+    light();
+  }).observe(host);
+
+  return () => {
+    part = shownPart();
+    const now = `${state.prompt} ${part.query} ${part.key}`;
+    if (shown !== now) {
+      shown = now;
+      hovered = null;
+      name(queries, shownPrompt().tokens.slice(part.query, part.query + part.rows));
+      name(keys, shownKeys().slice(part.key, part.key + part.columns));
+      layout();
+    }
+    field.setAttribute("aria-label", `Attention map of layer ${state.layer}, head ${state.head}; arrow keys move the pinned cell`);
+    paint(canvas, shownMaps(), state.layer, state.head, state.scale, part);
+    inscribe();
+    light();
+    point(hovered);
+  };
+}

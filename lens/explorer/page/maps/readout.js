@@ -1,0 +1,90 @@
+// Beside the map: the weight under the pointer, the legend, what is measured of the head, and the map as a picture.
+
+import { chip, write } from "../base/cells.js";
+import { legend, theme } from "../base/colour.js";
+import { page } from "../base/data.js";
+import { element, save } from "../base/dom.js";
+import { printed, short, visible } from "../base/label.js";
+import { MEASURES, badges, measured } from "../base/measures.js";
+import { shownKeys, shownMaps, shownPrompt, state } from "../base/state.js";
+import { mapPicture } from "./picture.js";
+
+export function readout(host) {
+  const title = element("h3");
+  const weight = element("output", { class: "weight", id: "weight" });
+  const pair = element("dl", { class: "pair", id: "pair" });
+  const hint = element("p", { class: "note" }, "");
+  const colours = element("div", { class: "legend" });
+  const scores = MEASURES.map(score);
+  const measures = element("dl", { class: "scores" }, ...scores.flatMap(({ nodes }) => nodes));
+  const picture = element("div", { class: "saving" }, element("button", { type: "button", class: "save", onclick: savePicture }, "Save this map as PNG"));
+  host.append(title, element("div", { id: "cell", "aria-live": "polite" }, weight, pair), hint, colours, measures, picture);
+
+  const named = (role, tokens, index) => [
+    element("dt", {}, role),
+    element("dd", {}, chip(visible(tokens[index])), ` ${index}`),
+  ];
+
+  /** Tells of one cell; without one, of the pinned cell. */
+  function tell(cell) {
+    const { query, key } = cell ?? state;
+    const maps = shownMaps();
+    const value = maps.weight(state.layer, state.head, query, key);
+    weight.textContent = printed(value, maps.digits);
+    weight.classList.toggle("none", value === null);
+    pair.replaceChildren(...named("query", shownPrompt().tokens, query), ...named("key", shownKeys(), key));
+  }
+
+  let coloured = null;
+  function draw() {
+    title.textContent = `Layer ${state.layer}, head ${state.head}`;
+    for (const [{ label }] of badges(state.prompt, state.step, state.layer, state.head)) {
+      title.append(" ", element("span", { class: "badge" }, label));
+    }
+    write(hint, precision());
+    const view = `${state.prompt} ${state.scale} ${theme()}`;
+    if (coloured !== view) {
+      coloured = view;
+      const masked = element("div", { class: "legend-masked" }, element("span", { class: "swatch hatched" }), "masked");
+      colours.replaceChildren(...legend(state.scale), ...(shownPrompt().causal ? [masked] : []));
+    }
+    measures.hidden = !scores.filter(({ update }) => update()).length;
+  }
+
+  function precision() {
+    if (page.run === null) return "Every number is carried to six decimals.";
+    return shownMaps().digits === page.digits.full
+      ? "This step carries the weights, and all that they are computed from, to six decimals."
+      : "This step carries the weights to three decimals; the first and the last step carry them, and all that they are computed from, to six.";
+  }
+
+  async function savePicture() {
+    const { canvas, name } = mapPicture();
+    if (window.parent === window) return save(name, "image/png", await new Promise((done) => canvas.toBlob(done)));
+    // A frame may refuse to save: the picture itself can be saved from its own menu.
+    const words = element("p", { class: "note" }, "This page is inside another one, which may not let it save files. Save the picture from its own menu:");
+    picture.querySelector(".shown")?.remove();
+    picture.append(element("div", { class: "shown" }, words, element("img", { src: canvas.toDataURL(), alt: name })));
+  }
+
+  return { draw, tell };
+}
+
+/** A measure's line; `update` gives whether the head has it. */
+function score({ name, label, most, says }) {
+  const filled = element("span", { class: "filled" });
+  const bar = element("span", { class: "bar" }, filled);
+  if (name in page.thresholds) {
+    const mark = element("span", { class: "threshold" });
+    mark.style.left = `${100 * page.thresholds[name]}%`;
+    bar.append(mark);
+  }
+  const number = element("span", { class: "number" }, "");
+  function update() {
+    const value = measured(state.prompt, state.step, state.layer, state.head, name);
+    filled.style.width = `${100 * Math.min(1, (value ?? 0) / (most ?? shownPrompt().tokens.length))}%`;
+    write(number, value === undefined ? "–" : most === null ? value.toFixed(1) : short(value));
+    return value !== undefined;
+  }
+  return { nodes: [element("dt", { title: says }, label), element("dd", {}, bar, number)], update };
+}

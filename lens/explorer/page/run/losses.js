@@ -1,0 +1,120 @@
+// The loss over the run: in nats a token, and where they are known in nats a story, above the floor.
+
+import { page } from "../base/data.js";
+import { element, svg } from "../base/dom.js";
+import { change, nearest, shownPrompt, shownStep } from "../base/state.js";
+
+const SIZE = 100; // the panels stretch: their units are shares of the width and height
+const LEAST = 1e-3; // nats: a logarithmic scale has no place for 0
+const FEW = 40; // points of a line up to which each one is marked
+
+const lastStep = Math.max(1, page.losses.at(-1)?.step ?? 0, ...page.prompts.map(({ steps }) => steps.at(-1).step));
+const across = (step) => (SIZE * step) / lastStep;
+
+/** Draws the panels; returns a function that marks the shown step in them. */
+export function losses(host) {
+  const { floor } = page.floor;
+  const panels = [
+    panel("Loss, nats a token", [["train", "training"], ["val", "validation"]]),
+    panel("Loss, nats a story", [["story", "validation stories"]], floor),
+  ].filter((one) => one !== null);
+  host.append(...panels.map(({ node }) => node));
+  return () => {
+    for (const { mark } of panels) mark.style.left = `${across(shownStep().step)}%`;
+  };
+}
+
+/** One chart, or null where there is no line to draw; `floor` is a value that no line can go below, if there is one. */
+function panel(title, kinds, floor) {
+  const lines = kinds
+    .map(([kind, name]) => ({ kind, name, points: page.losses.filter((line) => kind in line).map((line) => [line.step, line[kind]]) }))
+    .filter(({ points }) => points.length > 1);
+  if (!lines.length) return null;
+  const up = height([...lines.flatMap(({ points }) => points.map(([, value]) => value)), ...(floor ? [floor] : [])]);
+  const mark = element("span", { class: "mark" });
+  const cursor = element("span", { class: "cursor", hidden: "" });
+  const plot = element("div", { class: "plot", tabindex: 0, role: "group", "aria-label": `${title}; left and right read the values` },
+    svg("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...lines.map((line) => path(line, up))),
+    ...up.ticks.map((value) => placed("tick", 0, up(value), value.toLocaleString("en"))),
+    ...(floor ? [placed("floor", 0, up(floor), `floor ${floor.toFixed(3)}`)] : []),
+    ...lines.filter(({ points }) => points.length <= FEW).flatMap(({ kind, points }) =>
+      points.map(([step, value]) => placed(`point ${kind}`, across(step), up(value)))),
+    mark, cursor);
+  const readout = element("output", { class: "values" });
+
+  let reading = null; // the step under the pointer, or where the arrow keys have gone
+
+  /** Prints of each line the value nearest to a step; without one the last. */
+  function read(step) {
+    reading = step;
+    cursor.hidden = step === null;
+    cursor.style.left = `${across(step ?? 0)}%`;
+    readout.replaceChildren(...lines.map(({ kind, name, points }) => {
+      const [found, value] = closest(points, step ?? lastStep);
+      const at = ` at step ${found.toLocaleString("en")}`;
+      return element("span", {}, element("i", { class: `key ${kind}` }), `${name} `, element("b", {}, value.toFixed(3)), at);
+    }));
+  }
+
+  const under = ({ clientX }) => {
+    const box = plot.getBoundingClientRect();
+    return Math.max(0, Math.min(1, (clientX - box.left) / box.width)) * lastStep;
+  };
+  plot.addEventListener("pointermove", (event) => read(closest(lines[0].points, under(event))[0]));
+  plot.addEventListener("pointerleave", () => read(null));
+  plot.addEventListener("blur", () => read(null));
+  plot.addEventListener("click", (event) => change({ step: nearest(shownPrompt().steps, under(event)) }));
+  plot.addEventListener("keydown", (event) => {
+    const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!move) return;
+    event.preventDefault();
+    const { points } = lines[0];
+    const now = points.indexOf(closest(points, reading ?? lastStep));
+    read(points[Math.max(0, Math.min(points.length - 1, now + (reading === null ? 0 : move)))][0]);
+  });
+  read(null);
+
+  const ends = element("div", { class: "ends" }, element("span", {}, "step 0"), element("span", {}, lastStep.toLocaleString("en")));
+  const says = "The floor is the lowest loss that any model can have, on average: the stories are drawn from a grammar "
+    + "whose probabilities are known.";
+  const node = element("figure", { class: "panel" },
+    element("figcaption", {}, element("b", {}, title), readout), element("div", { class: "chart" }, plot), ends,
+    ...(floor ? [element("p", { class: "note" }, says)] : []));
+  return { node, mark };
+}
+
+const closest = (points, step) => points.reduce((best, point) => (Math.abs(point[0] - step) < Math.abs(best[0] - step) ? point : best));
+
+function path({ kind, points }, up) {
+  const d = points.map(([step, value], index) => `${index ? "L" : "M"}${across(step).toFixed(2)} ${up(value).toFixed(2)}`).join("");
+  return svg("path", { d, class: kind });
+}
+
+/** A mark at a share of the width and of the height. */
+function placed(kind, left, top, ...text) {
+  const node = element("span", { class: kind }, ...text.map((one) => element("span", {}, one)));
+  Object.assign(node.style, { left: `${left}%`, top: `${top}%` });
+  return node;
+}
+
+/** A logarithmic scale that holds `values`: a function to shares of the height from the top, and its `ticks`. */
+function height(values) {
+  const log = (value) => Math.log(Math.max(LEAST, value));
+  const [least, most] = [log(Math.min(...values)), log(Math.max(...values))];
+  const margin = 0.05 * (most - least) || 0.1;
+  const [bottom, top] = [least - margin, most + margin];
+  const scale = (value) => SIZE * (1 - (log(value) - bottom) / (top - bottom));
+  return Object.assign(scale, { ticks: ticks(Math.exp(bottom), Math.exp(top)) });
+}
+
+/** Round numbers between two others: at least three, if tenths are round enough. */
+function ticks(from, to) {
+  const tenths = Array.from({ length: 90 }, (_, index) => 1 + index / 10);
+  for (const digits of [[1], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 7], tenths]) {
+    const found = [];
+    for (let power = Math.floor(Math.log10(from)); 10 ** power <= to; power++) {
+      found.push(...digits.map((digit) => Number((digit * 10 ** power).toPrecision(2))).filter((value) => value >= from && value <= to));
+    }
+    if (found.length >= 3 || digits === tenths) return found;
+  }
+}

@@ -1,0 +1,110 @@
+// The steps from x to out: their names, a sentence on each, and its sum with the numbers of the chosen key put in.
+
+import { element } from "../base/dom.js";
+import { figure, named } from "../base/number.js";
+import { largest } from "./vector.js";
+
+export const TITLES = {
+  x: "x",
+  qkv: "Q, K, V",
+  score: "score",
+  scale: "scale",
+  mask: "mask",
+  softmax: "softmax",
+  values: "weighted sum of V",
+  proj: "proj",
+};
+
+/** The steps that there are numbers for, in order; `full` as from fullOf. */
+export function stepsOf(prompt, full) {
+  const absent = { x: !full.x, mask: !prompt.causal, proj: !full.out };
+  return Object.keys(TITLES).filter((step) => !absent[step]);
+}
+
+const PE = "Its place was told before the first layer: pe,";
+const PLACES = {
+  learned: `${PE} a learned vector for each position, was added to the embedding of the token.`,
+  sinusoidal: `${PE} sines and cosines of the position, was added to the embedding of the token.`,
+  rope: "No pe was added to it: rope tells places by turning q and k, in the next step.",
+};
+
+/** One sentence on each step, as nodes; `row` as from rowOf. */
+export const SAYS = {
+  x: ({ position, given }) => {
+    if (!given.length) return ["What a position brings to this layer’s attention: the stream, after the norm. ", PLACES[position] ?? ""];
+    const told = given.some(({ name }) => name === "pe") ? ": X + pe, so that each token says where it stands" : "";
+    return [`What a position brings to the attention${told}.`];
+  },
+  qkv: ({ given }) => [
+    "A position has three vectors in this head: q, what it looks for; k, what it is matched by; v, what it gives. ",
+    given.length ? "" : "One learned projection, qkv, makes them of its x; q and k stand here as they enter the dot product.",
+  ],
+  score: () => [
+    named("q", "i"), " and ", named("k", "j"),
+    " are multiplied channel by channel and added up: the more they point the same way, the larger.",
+  ],
+  scale: ({ scale }, { q: { length } }) => {
+    if (scale === 1 && length > 1) return ["No scale: this attention takes the scores as they are."];
+    if (Math.abs(scale - length ** -0.5) > 1e-6) return ["The scores are multiplied by ", figure(scale), "."];
+    return [
+      "The more channels, the wider such sums spread, and the softmax would saturate; ", together("key_dim ** −0.5"),
+      ", here ", together(`${length} ** −0.5 = `, figure(scale)), ", makes up for their number.",
+    ];
+  },
+  mask: () => [
+    "No position may see a later one: −∞ is added to the scores of the keys after the query, 0 to the others. "
+      + "A masked key has a score, but it will never count.",
+  ],
+  softmax: ({ causal }, { shift }) => {
+    const why = ", is subtracted from all of them first: exp would leave the range in which a computer adds well. The weights stay the same.";
+    return [
+      `exp makes each score positive${causal ? ", and −∞ exactly 0" : ""}; divided by their sum they become weights that add up to 1.`,
+      ...(shift ? [" Here the largest, ", figure(shift), why] : []),
+    ];
+  },
+  values: () => ["Each key gives its v times its weight; what comes together is ", named("z", "i"), ", this head’s answer to the query."],
+  proj: ({ heads, given }) => [
+    heads > 1 ? `The answers of all ${heads} heads, one after the other, are mixed by proj into ` : "The answer goes through proj and becomes ",
+    named("out", "i"),
+    given.length ? "." : ", which is added to the stream. It stands here as it was logged: the page does not carry the matrix of proj.",
+  ],
+};
+
+/** The sum of each step for the key j, as nodes. */
+export const SUMS = {
+  score: ({ q: { length: K }, score }, j) => [
+    named("q", "i"), " · ", named("k", "j"), K > 1 ? ` = sum of the ${K} products = ` : " = ", result(score[j]),
+  ],
+  scale: ({ score, scaled }, j, { scale }) => [figure(score[j]), " × ", scale === 1 ? "1" : figure(scale), " = ", result(scaled[j])],
+  mask: ({ scaled, mask, seen }, j) => [figure(scaled[j]), j < seen ? " + 0 = " : " + (−∞) = ", result(scaled[j] + mask[j])],
+  softmax: ({ scaled, seen, shift, exp, total, weight }, j) => {
+    const less = shift ? [shift < 0 ? " + " : " − ", figure(Math.abs(shift))] : [];
+    const powered = () => exact(j < seen, exp[j]);
+    return [
+      "exp(", j < seen ? figure(scaled[j]) : "−∞", ...less, ") = ", powered(),
+      ", and ", powered(), " ÷ ", figure(total), " = ", j < seen ? result(weight[j]) : "0",
+    ];
+  },
+  values: ({ v, z, weight, weighted, seen }, j) => {
+    const D = z.length;
+    const values = v.subarray(j * D, (j + 1) * D);
+    const most = largest(values);
+    const c = values.findIndex((value) => Math.abs(value) === most); // where this key has most to give
+    return [
+      `channel ${c}: `, exact(j < seen, weight[j]), " × ", figure(values[c]), " = ", exact(j < seen, weighted[j * D + c]),
+      ", part of ", named("z", "i"), `[${c}] = `, result(z[c]),
+    ];
+  },
+};
+
+/** A number that the mask has made exactly 0, or not. */
+const exact = (seen, value) => (seen ? figure(value) : "0");
+
+/** What stays on one line. */
+const together = (...children) => element("span", { class: "together" }, ...children);
+
+function result(value) {
+  const made = figure(value);
+  made.classList.add("result");
+  return made;
+}

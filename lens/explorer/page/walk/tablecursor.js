@@ -1,0 +1,100 @@
+// Reads a number of the row's table in full, under the pointer or by the arrow keys; a click chooses its key.
+
+import { write } from "../base/cells.js";
+import { MOVES, element, partAt } from "../base/dom.js";
+import { visible } from "../base/label.js";
+import { printedTo } from "../base/number.js";
+import { keepInView } from "../base/onscreen.js";
+import { change, shownKeys, state } from "../base/state.js";
+import { MASKED } from "./recompute.js";
+
+const SPOKEN = {
+  products: (c) => `q × k, channel ${c}`,
+  score: () => "score",
+  scaled: () => "scaled score",
+  mask: () => "mask",
+  exp: () => "exp",
+  weight: () => "weight",
+  weighted: (c) => `weight × v, channel ${c}`,
+};
+const WAYS = { ...MOVES, Home: [0, -Infinity], End: [0, Infinity] };
+export const STICKING = { top: 50, left: 150 }; // pixels of the head and the first column, as walk.css has them on a wide screen
+
+/** `grid` as rowTable has it, `read` is where a number is said. Returns tell(): says the one that is read, again. */
+export function rowReader(box, read, grid) {
+  const pick = element("span", { class: "pick" });
+  let hovered = null; // {j, name, channel}
+  let place = null; // {name, channel} that the arrow keys have gone to
+
+  /** Every number of a line that is there yet, {name, channel}. */
+  const readable = () => grid.places.filter(grid.reveals).flatMap(({ name, width, channel }) => {
+    return channel === null ? Array.from({ length: width }, (_, c) => ({ name, channel: c })) : [{ name, channel }];
+  });
+  const resting = () => readable().findLast(({ name }) => !["products", "weighted"].includes(name));
+  const current = () => hovered ?? { j: state.key, ...(place ?? resting()) };
+
+  function tell() {
+    const { row, first } = grid;
+    const { j, name, channel } = current();
+    const at = grid.places.findIndex((one) => one.name === name && (one.channel ?? channel) === channel);
+    const { width, channel: own } = grid.places[at];
+    const number = printedTo(row[name][j * width + channel], row.digits);
+    const masked = j >= row.seen && MASKED.includes(name);
+    const value = masked ? "0, masked" : name === "mask" && j < row.seen ? "0" : number;
+    write(read, `key ${j} \u2068${visible(shownKeys()[j])}\u2069 · ${SPOKEN[name](channel)}: ${value}`);
+    pick.hidden = !hovered && document.activeElement !== box;
+    if (pick.hidden) return;
+    pick.style.left = own === null ? `calc(var(--from) + var(--ribbon) * ${channel / width})` : "0";
+    pick.style.width = own === null ? `calc(var(--ribbon) / ${width})` : "100%";
+    grid.lines[j - first].cells[at].append(pick);
+  }
+
+  function under({ target, clientX, clientY }) {
+    const cell = target.closest("tbody :is(td, th)");
+    if (!cell) return null;
+    const place = grid.places[cell.cellIndex - 1];
+    if (!place) return { j: grid.first + cell.parentNode.sectionRowIndex, ...resting() };
+    const { name, width, channel, canvas } = place;
+    if (!canvas) return { j: grid.first + cell.parentNode.sectionRowIndex, name, channel };
+    const edges = canvas.getBoundingClientRect();
+    const line = partAt(clientY - edges.top, edges.height, grid.lines.length);
+    return { j: grid.first + line, name, channel: partAt(clientX - edges.left, edges.width, width) };
+  }
+
+  function hover(at) {
+    hovered = at;
+    tell();
+  }
+
+  box.addEventListener("pointermove", (event) => hover(under(event)));
+  box.addEventListener("pointerleave", () => hover(null));
+  box.addEventListener("click", (event) => {
+    const at = under(event);
+    if (at) change({ key: at.j });
+  });
+  box.addEventListener("focus", tell);
+  box.addEventListener("blur", () => {
+    place = null;
+    tell();
+  });
+  box.addEventListener("keydown", (event) => {
+    if (!WAYS[event.key]) return;
+    event.preventDefault();
+    const [down, right] = WAYS[event.key];
+    const all = readable();
+    const { name, channel } = place ?? resting();
+    const now = all.findIndex((one) => one.name === name && one.channel === channel);
+    place = all[Math.max(0, Math.min(all.length - 1, now + right))];
+    hovered = null;
+    const shown = down ? change({ key: state.key + down }) : Promise.resolve(tell());
+    shown.then(() => keepInView(box, pick, STICKING));
+  });
+
+  return () => {
+    const there = (one) => readable().some(({ name, channel }) => name === one.name && channel === one.channel);
+    const inTable = ({ j }) => j >= grid.first && j < grid.first + grid.lines.length;
+    if (place && !there(place)) place = null;
+    if (hovered && !(there(hovered) && inTable(hovered))) hovered = null;
+    tell();
+  };
+}
