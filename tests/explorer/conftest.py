@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 from lens.explorer.page import build_page
-from tests.explorer.rows import write_rows
 from tests.helpers.fabricated import write_run
+from tests.helpers.walked_row import write_rows
 
 
 def find_browser():
@@ -70,5 +70,5 @@ def usual(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def rows_run(tmp_path_factory):
-    """A run for the walk along a row: as rows.py makes it."""
+    """A run for the walk along a row: as walked_row.py makes it."""
     return write_rows(tmp_path_factory.mktemp("walk") / "made-up")

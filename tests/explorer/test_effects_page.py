@@ -7,8 +7,17 @@ from safetensors.numpy import load_file
 
 from data.tokenizer import PATTERN, Tokenizer
 from lens.explorer.images import COLOURS, SIGNED
-from tests.explorer.infile import effects, lens_readings, part_readings, predictions, printed, rows_of, seen, signs
 from tests.helpers.fabricated import STORY, rewrite_snapshot, write_run
+from tests.helpers.recorded_effects import (
+    effects,
+    lens_readings,
+    part_readings,
+    predictions,
+    printed,
+    rows_of,
+    seen,
+    signs,
+)
 
 STEPS = (0, 10, 40, 200)
 LAST = 23  # of the 24 positions of prompt 0

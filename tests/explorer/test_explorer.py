@@ -7,8 +7,8 @@ import pytest
 
 from lens.explorer.page import build_page, render
 from lens.explorer.payload import payload
-from tests.explorer.onpage import READ_ALL_CELLS, pixels, printed, shown, wait_for_step
 from tests.helpers.fabricated import reading_of, write_run
+from tests.helpers.open_page import READ_ALL_CELLS, pixels, printed, shown, wait_for_step
 
 
 def test_the_slider_changes_every_drawing_and_number(explore, usual):

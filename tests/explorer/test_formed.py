@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lens.explorer.page import build_page
-from tests.explorer.onpage import READ_ALL_CELLS, block_maxima, colours_of, pixels, printed, wait_for_step
 from tests.helpers.fabricated import write_run
+from tests.helpers.open_page import READ_ALL_CELLS, block_maxima, colours_of, pixels, printed, wait_for_step
 
 STEPS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 400, 700, 1000)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lens.explorer.page import build_page
-from tests.explorer.onpage import READ_ALL_CELLS, block_maxima, colours_of, pixels
 from tests.helpers.fabricated import STORY, reading_of, write_run
+from tests.helpers.open_page import READ_ALL_CELLS, block_maxima, colours_of, pixels
 
 LONG = 500  # not a whole number of blocks
 

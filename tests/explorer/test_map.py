@@ -5,8 +5,8 @@ import pytest
 
 from lens.explorer.page import render
 from lens.explorer.payload import payload
-from tests.explorer.onpage import READ_ALL_CELLS, colours_of, pixels, printed
 from tests.helpers.fabricated import reading_of, write_run
+from tests.helpers.open_page import READ_ALL_CELLS, colours_of, pixels, printed
 
 
 def test_the_number_under_the_pointer_is_the_number_in_the_file(explore, usual):

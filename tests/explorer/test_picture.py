@@ -8,8 +8,8 @@ from PIL import Image
 
 from lens.explorer.images import COLOURS
 from lens.explorer.page import build_page
-from tests.explorer.onpage import colours_of
 from tests.helpers.fabricated import reading_of, write_run
+from tests.helpers.open_page import colours_of
 
 LEFT, TOP, RIGHT, BOTTOM = 140, 190, 40, 96  # pixels around the map
 PAPER = {"light": (252, 251, 249), "dark": (20, 22, 27)}

@@ -6,8 +6,8 @@ The bounds are many times what is measured, for busy machines; the figures are p
 import pytest
 
 from lens.explorer.page import build_page
-from tests.explorer.onpage import wait_for_step
 from tests.helpers.fabricated import STORY, reading_of, write_run
+from tests.helpers.open_page import wait_for_step
 
 # With each section in sight, the median script time of seven changes of a kind in milliseconds: from the event to all
 # drawn, style and paint apart. Of all sections the slowest.

@@ -1,6 +1,6 @@
-"""Pictures of the explorer's seven parts, light and dark.
+"""Pictures of the explorer's seven parts, light and dark, for people to look at: slow, and not in the default suite.
 
-Of a made-up run, thrown away; or, to look at: EXPLORER_RUN=runs/small EXPLORER_SHOTS=shots python -m pytest
+Of a made-up run, or: EXPLORER_RUN=runs/small EXPLORER_SHOTS=shots python -m pytest -m slow
 tests/explorer/test_screenshots.py
 """
 
@@ -16,6 +16,7 @@ PARTS = ["heads", "head", "walk", "film", "effects", "run", "words"]
 PAPER = {"light": (252, 251, 249), "dark": (20, 22, 27)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", PAPER)
 def test_each_of_the_seven_parts_is_drawn(explore, usual, tmp_path, scheme):
     run, folder = Path(os.environ.get("EXPLORER_RUN", usual[0])), Path(os.environ.get("EXPLORER_SHOTS", tmp_path))

@@ -11,7 +11,8 @@ from lens.explorer.examples import examples
 from lens.explorer.page import render
 from lens.explorer.payload import payload
 from model.attention import rotary_angles, rotate
-from tests.explorer.rows import (
+from tests.helpers.fabricated import STORY, rewrite_snapshot, write_run
+from tests.helpers.walked_row import (
     READ_CELLS,
     READ_FOOT,
     READ_RIBBON,
@@ -27,7 +28,6 @@ from tests.explorer.rows import (
     vector,
     walk,
 )
-from tests.helpers.fabricated import STORY, rewrite_snapshot, write_run
 
 
 @pytest.mark.parametrize(("step", "layer", "head", "query"), [(200, 1, 2, 5), (0, 0, 1, 2)])

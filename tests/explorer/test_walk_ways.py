@@ -8,7 +8,8 @@ import numpy as np
 
 from lens.explorer.page import render
 from lens.explorer.payload import payload
-from tests.explorer.rows import (
+from tests.helpers.fabricated import STORY, write_run
+from tests.helpers.walked_row import (
     NAMES,
     READ_FOOT,
     arrays_of,
@@ -20,7 +21,6 @@ from tests.explorer.rows import (
     texts_of,
     walk,
 )
-from tests.helpers.fabricated import STORY, write_run
 
 
 def test_between_the_first_and_the_last_step_there_are_the_weights_alone(explore, rows_run):
