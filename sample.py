@@ -1,75 +1,55 @@
-"""Let a trained run write: `python sample.py runs/small --prompt "Once upon a time"`, token by token."""
+"""Generate text token by token. stdout has only the text: the prompt, then what follows it.
 
+python sample.py                                 the newest run, from nothing
+python sample.py runs/small --prompt "Once upon a time" --samples 3
+echo "Once upon a time" | python sample.py --prompt -
+python sample.py --interactive                   type a beginning, read on; Ctrl-D ends
+"""
+
+import argparse
 import random
 import sys
+from typing import TYPE_CHECKING
 
-from common.arguments import Arguments
+from common.arguments import Arguments, nonempty_text, number, whole_number
 from common.errors import InputError, run_script
+from common.machine import ONE_THREAD_BELOW, format_bytes, free_memory
 from common.terminal import printable, use_utf8
 from experiment.folder import find_run, load_trained, read_data_summary
 
-# Parameters. One token is too little work in a smaller model for several threads to share: they would wait for each
-# other more than they compute, and for whole seconds where another program holds a core.
-ONE_THREAD_BELOW = 10_000_000
-
-USAGE = """\
-Generate text token by token. stdout is the text alone: the prompt, then what follows it.
-
-  python sample.py                                 the newest run, from nothing
-  python sample.py runs/small --prompt "Once upon a time" --samples 3
-  echo "Once upon a time" | python sample.py --prompt -
-  python sample.py --interactive                   type a beginning, read on; Ctrl-D ends
-
-  RUN                 a run's folder or its name in runs/ (default: the newest)
-  --prompt TEXT       what the text begins with; - reads it from stdin (default: nothing)
-  --tokens N          tokens to write, at most (default 300)
-  --temperature X     0 takes the likeliest token, 1 draws as the model predicts, more is wilder (default 0.8)
-  --top-k N           draw from the N likeliest tokens alone
-  --top-p X           draw from the likeliest tokens that together have probability X, above 0 and at most 1
-  --samples N         texts to write, separated by a line --- (default 1)
-  --seed N            the same seed writes the same text (default: a new one, told on stderr)
-  --stop TEXT         end before this text; can be given several times
-  --ignore-end        go on after an end-of-text token
-  --checkpoint WHICH  best, last or a step that was kept (default best)
-  --device NAME       cpu, cuda or mps (default: the fastest that is there)
-  --dtype NAME        float32, or bfloat16: half the memory and up to twice as fast for a large model, on hardware
-                      that has it; rounded, so other text (default float32)
-  --interactive       keep a prompt open: each line is a text's beginning, that of --prompt the first"""
+if TYPE_CHECKING:  # at run time torch, which takes a second to import, is not needed for --help and wrong options
+    from data.tokenizer import Tokenizer
+    from model import GPT
 
 
-def main():
+def main() -> None:
     args = parse_arguments()
-    if args.help:
-        print(USAGE)
-        return
     run = find_run(args.run)
     model, tokenizer, _, step = load_trained(run, args.checkpoint, args.device)
     several_documents = read_data_summary(run)["documents"] > 1
     seed = random.randrange(2**32) if args.seed is None else args.seed
-    note(f"{run}, step {step}, seed {seed}")
+    print(f"{run}, step {step}, seed {seed}", file=sys.stderr, flush=True)
     writer = Writer(model, tokenizer, several_documents, args, seed)
-    if not args.interactive:
-        prompt = sys.stdin.read().removesuffix("\n") if args.prompt == "-" else args.prompt
+    prompt = sys.stdin.read().removesuffix("\n") if args.prompt == "-" else args.prompt
+    if prompt or not args.interactive:
         writer.write(prompt)
-        return
-    if args.prompt:
-        writer.write(args.prompt)
-    while True:
+    while args.interactive:
         if sys.stdin.isatty():
             print("> ", end="", file=sys.stderr, flush=True)
-        line = sys.stdin.readline()
-        if not line:
+        if not (line := sys.stdin.readline()):
             return
         try:
             writer.write(line.removesuffix("\n"))
         except InputError as error:  # a character that the tokenizer does not know: say so, and ask again
-            note(f"error: {error}")
+            print(f"error: {error}", file=sys.stderr, flush=True)
 
 
 class Writer:
-    """Writes continuations to stdout as they come."""
+    """Writes continuations to stdout as they are drawn."""
 
-    def __init__(self, model, tokenizer, several_documents: bool, args, seed: int):
+    def __init__(
+        self, model: "GPT", tokenizer: "Tokenizer", several_documents: bool, args: argparse.Namespace, seed: int
+    ) -> None:
         import torch
 
         if sum(parameter.numel() for parameter in model.parameters()) < ONE_THREAD_BELOW:
@@ -80,48 +60,43 @@ class Writer:
         self.generator = torch.Generator(self.device).manual_seed(seed)
 
     def write(self, prompt: str) -> None:
-        """The prompt and `samples` continuations: the first as it is drawn, the others, drawn beside it, after it."""
+        """The prompt and its continuations: all are drawn together, the first is shown meanwhile, the others after."""
         import torch
 
         from model import generate
 
         args = self.args
-        self.check_memory(args.samples)
+        self.check_memory()
         texts = [Text(self.tokenizer, args.stop, args.ignore_end) for _ in range(args.samples)]
-        ids = self.tokenizer.begin(prompt, self.several_documents)
-        idx = torch.tensor([ids] * args.samples, device=self.device)  # (samples, T)
+        idx = torch.tensor([self.tokenizer.begin(prompt, self.several_documents)] * args.samples, device=self.device)
         options = {"temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p}
         show(prompt)
-        for ids in generate(self.model, idx, args.tokens, generator=self.generator, **options):
-            for number, (text, id) in enumerate(zip(texts, ids.tolist(), strict=True)):
-                new = text.feed(id)
-                if number == 0:
-                    show(new)
+        for ids in generate(self.model, idx, args.tokens, generator=self.generator, **options):  # ids: (samples,)
+            first, *_ = [text.feed(id) for text, id in zip(texts, ids.tolist(), strict=True)]
+            show(first)
             if all(text.ended for text in texts):
                 break
-        show(texts[0].flush() + "\n")
+        show(texts[0].feed(None) + "\n")
         for text in texts[1:]:
-            text.flush()
+            text.feed(None)
             show(f"---\n{prompt}{text.shown}\n")
 
-    def check_memory(self, samples: int) -> None:
-        """Raises InputError where what generation keeps of so many texts surely does not fit."""
-        from common.machine import format_bytes, free_memory
-
-        config = self.model.config
-        a_text = self.model.kv_cache_bytes() + 16 * config.vocab_size  # and logits, probabilities and their sums
-        free = free_memory(self.device.type)
-        if free is not None and samples * a_text > free:
+    def check_memory(self) -> None:
+        """Raises InputError where the cache of keys and values of so many samples surely does not fit."""
+        samples, free = self.args.samples, free_memory(self.device.type)
+        # beside the cache the logits, the probabilities and their sums
+        bytes_each = self.model.kv_cache_bytes() + 16 * self.model.config.vocab_size
+        if free is not None and samples * bytes_each > free:
             raise InputError(
-                f"--samples {samples}: {format_bytes(samples * a_text)} of memory for keys, values and probabilities, "
-                f"{format_bytes(free)} are free; at most {free // a_text} expected"
+                f"--samples {samples}: {format_bytes(samples * bytes_each)} of memory for keys, values and "
+                f"probabilities, {format_bytes(free)} are free; at most {free // bytes_each} expected"
             )
 
 
 class Text:
-    """One continuation, from ids to the text that may be shown: whole characters only, and nothing of a stop text."""
+    """One continuation, from ids to the text that may be shown: only whole characters, and nothing of a stop text."""
 
-    def __init__(self, tokenizer, stops: list[str], ignore_end: bool):
+    def __init__(self, tokenizer: "Tokenizer", stops: list[str], ignore_end: bool) -> None:
         self.decoder = tokenizer.stream()
         self.end_of_text = None if ignore_end else tokenizer.end_of_text
         self.stops = stops
@@ -129,77 +104,56 @@ class Text:
         self.shown = ""
         self.ended = False
 
-    def feed(self, id: int) -> str:
-        """Takes the next id, returns the text that can now be shown."""
+    def feed(self, id: int | None) -> str:
+        """Takes the next id, or None at the end of the text; returns the text that can now be shown."""
         if self.ended:
             return ""
-        return self.flush() if id == self.end_of_text else self._show(self.decoder.feed(id))
-
-    def flush(self) -> str:
-        """Ends the text, returns what was still held back."""
-        if self.ended:
-            return ""
-        new = self._show(self.decoder.flush(), last=True)
-        self.ended = True
-        return new
-
-    def _show(self, new: str, last: bool = False) -> str:
-        text = self.held + new
-        found = [at for stop in self.stops if (at := text.find(stop)) >= 0]
-        if found:
-            text, self.held, self.ended = text[: min(found)], "", True
+        if id is None or id == self.end_of_text:
+            text, self.ended = self.held + self.decoder.flush(), True
+        else:
+            text = self.held + self.decoder.feed(id)
+        if ends := [text.find(stop) for stop in self.stops if stop in text]:
+            shown, self.ended = min(ends), True
         else:
             begun = (n for stop in self.stops for n in range(1, len(stop)) if text.endswith(stop[:n]))
-            keep = len(text) - (0 if last else max(begun, default=0))
-            text, self.held = text[:keep], text[keep:]
-        self.shown += text
-        return text
+            shown = len(text) - (0 if self.ended else max(begun, default=0))
+        self.held = text[shown:]
+        self.shown += text[:shown]
+        return text[:shown]
 
 
 def show(text: str) -> None:
-    """Writes to stdout, whatever its encoding; a terminal is shown control characters, it does not get to obey them."""
-    if sys.stdout.isatty():
-        text = printable(text)
-    sys.stdout.write(text)
+    """Writes to stdout; a terminal is shown control characters, it does not get to obey them."""
+    sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     sys.stdout.flush()
 
 
-def note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def parse_arguments():
-    parser = Arguments(add_help=False)
-    parser.add_argument("run", nargs="?")
-    parser.add_argument("--prompt", default="")
-    parser.add_argument("--tokens", type=int, default=300)
-    parser.add_argument("--temperature", type=float, default=0.8)
-    parser.add_argument("--top-k", type=int)
-    parser.add_argument("--top-p", type=float)
-    parser.add_argument("--samples", type=int, default=1)
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--stop", action="append", default=[])
-    parser.add_argument("--checkpoint", default="best")
-    parser.add_argument("--device", choices=("cpu", "cuda", "mps"))
-    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
-    for flag in ("--ignore-end", "--interactive"):
-        parser.add_argument(flag, action="store_true")
-    parser.add_argument("-h", "--help", action="store_true")
+def parse_arguments() -> argparse.Namespace:
+    parser = Arguments(description=__doc__)
+    add = parser.add_argument
+    add("run", metavar="RUN", nargs="?", help="a run's folder or its name in runs/ (default: the newest)")
+    add("--prompt", metavar="TEXT", default="", help="what the text begins with; - reads stdin (default: nothing)")
+    add("--tokens", metavar="N", type=whole_number(1), default=300, help="tokens to write, at most (default 300)")
+    temperature = "0 takes the likeliest token, 1 draws as the model predicts, more is wilder (default 0.8)"
+    add("--temperature", metavar="X", type=number(minimum=0), default=0.8, help=temperature)
+    add("--top-k", metavar="N", type=whole_number(1), help="draw only from the N likeliest tokens")
+    top_p = "draw only from the likeliest tokens that together have probability X, above 0 and at most 1"
+    add("--top-p", metavar="X", type=number(above=0, maximum=1), help=top_p)
+    add("--samples", metavar="N", type=whole_number(1), default=1, help="texts to write, --- between them (default 1)")
+    seed = "the same seed writes the same text (default: a new one, printed on stderr)"
+    add("--seed", metavar="N", type=whole_number(0, 2**63 - 1), help=seed)
+    stop = "end before this text; can be given several times"
+    add("--stop", metavar="TEXT", type=nonempty_text, action="append", default=[], help=stop)
+    add("--ignore-end", action="store_true", help="go on after an end-of-text token")
+    add("--checkpoint", metavar="WHICH", default="best", help="best, last or a step that was kept (default best)")
+    add("--device", choices=("cpu", "cuda", "mps"), help="(default: the fastest that is there)")
+    dtype = "bfloat16: half the memory, faster where hardware has it, rounded, so other text (default float32)"
+    add("--dtype", choices=("float32", "bfloat16"), default="float32", help=dtype)
+    interactive = "keep a prompt open: each line is a text's beginning, that of --prompt the first"
+    add("--interactive", action="store_true", help=interactive)
     args = parser.parse_args()
-    if not 0 <= args.temperature < float("inf"):
-        raise InputError(f"--temperature {args.temperature}: 0 or more expected")
-    if args.top_p is not None and not 0 < args.top_p <= 1:
-        raise InputError(f"--top-p {args.top_p}: a number above 0 and at most 1 expected")
-    for option in ("tokens", "samples", "top_k"):
-        value = getattr(args, option)
-        if value is not None and value < 1:
-            raise InputError(f"--{option.replace('_', '-')} {value}: at least 1 expected")
-    if args.seed is not None and not 0 <= args.seed < 2**63:
-        raise InputError(f"--seed {args.seed}: a number from 0 to below 2 ** 63 expected")
     if args.interactive and args.prompt == "-":
         raise InputError("--prompt -: not with --interactive, which reads its prompts from stdin")
-    if "" in args.stop:
-        raise InputError("--stop '': a text of at least one character expected")
     return args
 
 

@@ -128,7 +128,7 @@ def build(who: str, shape: dict, dtype: str, nanogpt: str | None):
     import torch
 
     from benchmarks import peers
-    from sample import ONE_THREAD_BELOW
+    from common.machine import ONE_THREAD_BELOW
 
     shape = dict(shape)
     ours = shape.pop("ours")

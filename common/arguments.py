@@ -4,7 +4,7 @@ import argparse
 import math
 import operator
 from collections.abc import Callable
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
 from common.errors import InputError
 
@@ -15,14 +15,14 @@ class Arguments(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
 
-    def parse_known_args(self, *args: Any) -> tuple[argparse.Namespace, list[str]]:
-        namespace, rest = super().parse_known_args(*args)
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        namespace, rest = super().parse_known_args(args, namespace)
         for name, value in vars(namespace).items():
             if value == [] != self.get_default(name) or (isinstance(value, list) and [] in value):
                 self.error(f"argument --{name.replace('_', '-')}: expected one argument")  # `--name=--` to argparse
         return namespace, rest
 
-    def print_help(self, file: TextIO | None = None) -> None:
+    def print_help(self, file: Any = None) -> None:
         print(self.format_help(), end="", file=file, flush=True)  # flushed: `--help | head` must end in run_script
 
     def error(self, message: str) -> NoReturn:
@@ -62,7 +62,7 @@ def number_type(
             value = kind(text)
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} given, {name} expected") from None
-        if not (math.isfinite(value) and all(holds(value, limit) for _, limit, holds in limits)):
+        if not (abs(value) < math.inf and all(holds(value, limit) for _, limit, holds in limits)):
             raise argparse.ArgumentTypeError(f"{text} given, {expected} expected")
         return value
 

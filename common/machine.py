@@ -1,6 +1,10 @@
-"""What this machine has: the memory that is left on it."""
+"""What this machine has: the memory that is left on it, and how many threads are worth their while."""
 
 import psutil
+
+# Parameters. One token is too little work in a smaller model for several threads to share: they would wait for each
+# other more than they compute, and for whole seconds where another program holds a core.
+ONE_THREAD_BELOW = 10_000_000
 
 
 def free_memory(device: str) -> int | None:

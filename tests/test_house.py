@@ -132,8 +132,6 @@ def write_tree(root: Path, files: dict[str, str]):
 # ---- imports
 
 
-# For the lead: remove the mark when benchmarks/generation.py no longer imports from sample.py.
-@pytest.mark.xfail(strict=False, reason="benchmarks/generation.py imports from sample.py")
 def test_every_import_goes_down_the_floors_of_the_house():
     assert len(python_files(ROOT)) > 100
     assert wrong_imports(ROOT) == []

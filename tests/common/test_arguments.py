@@ -44,6 +44,7 @@ def parse(kind, text):
         (number(above=0, maximum=1), "0", "0 given, above 0 and at most 1 expected"),
         (number(minimum=0, below=1), "1.0", "1.0 given, at least 0 and below 1 expected"),
         (number(minimum=0), "inf", "inf given, at least 0 expected"),
+        (whole_number(0, 9), "1" + "0" * 400, f"1{'0' * 400} given, at least 0 and at most 9 expected"),
         (number(), "nan", "nan given, a number expected"),
         (number(), "x", "'x' given, a number expected"),
         (nonempty_text, "", "'' given, at least one character expected"),

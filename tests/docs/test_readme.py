@@ -74,7 +74,7 @@ def test_the_gate_runs_the_test_line_of_the_readme():
 def test_the_first_command_of_the_readme_trains_the_default_recipe():
     first = re.search(r"```bash\n(.*?)\n```", README)[1]
     assert "-r requirements.txt" in first and first.endswith("python train.py --config small.yaml")
-    assert "(default small.yaml)" in train.USAGE
+    assert "(default small.yaml)" in " ".join(typed(train.main, "--help").out.split())
 
 
 def test_the_options_that_the_readme_shows_exist():

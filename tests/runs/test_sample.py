@@ -208,7 +208,7 @@ def test_any_stop_texts_cut_any_stream_of_tokens_at_the_first_that_is_complete()
                 break
         text = sample.Text(tokenizer, stops, ignore_end=False)
         for id in [*ids, None]:
-            shown += text.flush() if id is None else text.feed(id)
+            shown += text.feed(id)
             assert whole.startswith(shown) and text.shown == shown
         assert shown == whole and text.ended
         cut += whole != tokenizer.decode(ids)
@@ -346,20 +346,20 @@ def test_a_run_without_a_checkpoint_is_named(small_run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--top-k", "0"], ["--top-k 0", "at least 1"]),
+        (["--top-k", "0"], ["--top-k: 0 given", "at least 1"]),
         (["--top-k", "2.5"], ["--top-k", "2.5"]),
-        (["--top-p", "0"], ["--top-p 0", "above 0 and at most 1"]),
-        (["--top-p", "1.01"], ["--top-p 1.01", "above 0 and at most 1"]),
-        (["--top-p", "nan"], ["--top-p nan"]),
-        (["--temperature", "-0.1"], ["--temperature -0.1", "0 or more"]),
-        (["--temperature", "nan"], ["--temperature nan"]),
-        (["--temperature", "inf"], ["--temperature inf"]),
+        (["--top-p", "0"], ["--top-p: 0 given", "above 0 and at most 1"]),
+        (["--top-p", "1.01"], ["--top-p: 1.01 given", "above 0 and at most 1"]),
+        (["--top-p", "nan"], ["--top-p: nan given"]),
+        (["--temperature", "-0.1"], ["--temperature: -0.1 given", "at least 0"]),
+        (["--temperature", "nan"], ["--temperature: nan given"]),
+        (["--temperature", "inf"], ["--temperature: inf given"]),
         (["--temperature", "hot"], ["--temperature", "hot"]),
-        (["--tokens", "0"], ["--tokens 0", "at least 1"]),
-        (["--samples", "0"], ["--samples 0", "at least 1"]),
-        (["--seed", "-1"], ["--seed -1"]),
-        (["--seed", str(2**63)], [f"--seed {2**63}"]),
-        (["--stop", ""], ["--stop ''"]),
+        (["--tokens", "0"], ["--tokens: 0 given", "at least 1"]),
+        (["--samples", "0"], ["--samples: 0 given", "at least 1"]),
+        (["--seed", "-1"], ["--seed: -1 given"]),
+        (["--seed", str(2**63)], [f"--seed: {2**63} given"]),
+        (["--stop", ""], ["--stop: '' given"]),
         (["--device", "cuda"], ["--device", "cuda", "cpu expected"]),
         (["--device", "tpu"], ["--device", "tpu"]),
         (["--dtype", "int8"], ["--dtype", "int8"]),
