@@ -252,8 +252,10 @@ def test_when_its_process_dies_wandb_is_one_warning_and_leaves_no_traceback(tmp_
 import os, signal, subprocess, time
 tracked = Tracker(run, WandbConfig(mode="offline"), Settings())
 tracked.log({"step": 0})
-listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True).stdout.splitlines()
-core = [int(line.split()[0]) for line in listed if "wandb-core" in line and f"--pid {os.getpid()}" in line]
+core, deadline = [], time.monotonic() + 60
+while not core and time.monotonic() < deadline:  # on a busy machine it may not be up yet
+    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True).stdout.splitlines()
+    core = [int(line.split()[0]) for line in listed if "wandb-core" in line and f"--pid {os.getpid()}" in line]
 for pid in core:
     os.kill(pid, signal.SIGKILL)
 for step in range(1, 30):

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import re
 import signal
 import sys
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from safetensors.torch import load_file
 import sample
 import train
 from common.errors import run_script
+from data.batches import Batches
 from data.tales.stories import stories
+from experiment.checkpoint import load_checkpoint, steps_in
 
 TIMES = ("seconds", "tokens_per_second")
 
@@ -58,6 +61,34 @@ def typed(main, *arguments, stdin: str = "") -> Done:
     return Done(code, out.getvalue(), err.getvalue())
 
 
+def error_line(done: Done, *codes: int) -> str:
+    """What a script wrote to stderr that ended with one of `codes`: an error of one line, after warnings at most."""
+    assert done.code in codes, done
+    assert "Traceback" not in done.err and done.err.count("error: ") == 1, done.err
+    assert done.err.splitlines()[-1].startswith("error: ")
+    return done.err
+
+
+def stop_at(patch, step: int, *signals: int):
+    """The signals come while the batch of `step` is fetched."""
+    fetch = Batches.windows
+
+    def windows(self, start, count):
+        if start == (step - 1) * count:
+            for number in signals:
+                signal.raise_signal(number)
+        return fetch(self, start, count)
+
+    patch.setattr(Batches, "windows", windows)
+
+
+def interrupt(options: dict, run: Path, step: int, *signals: int) -> Done:
+    """Trains until the signals come in `step`."""
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at(patch, step, *signals)
+        return run_train(options, {"run": run})
+
+
 def small_options(source: Path, cache: Path) -> dict[str, object]:
     """Options of a run of a second: a small model of the characters of one text of 13 KB, written to `source`."""
     source.write_text("\n".join(story.text for story in stories(20)), encoding="utf-8")
@@ -96,13 +127,15 @@ def train_losses(run: Path) -> dict[int, float]:
 
 
 def contents(run: Path) -> dict[str, object]:
-    """Everything in a run that is determined by its configuration: tensors and texts by the names of their files."""
+    """What in a run its configuration determines, but for where tokens are kept: tensors and texts by file name."""
     found = {"metrics": metrics(run)}
     for path in sorted(run.rglob("*")):
         name = str(path.relative_to(run))
         if path.suffix == ".safetensors":
             found[name] = {key: tensor.numpy().tobytes() for key, tensor in load_file(path).items()}
-        elif path.name in ("config.yaml", "tokenizer.json", "data.json", "samples.txt", "heads.jsonl", "prompts.json"):
+        elif path.name == "config.yaml":
+            found[name] = re.sub("^  cache: .*", "  cache:", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        elif path.name in ("tokenizer.json", "data.json", "samples.txt", "heads.jsonl", "prompts.json"):
             found[name] = path.read_text(encoding="utf-8")
         elif path.name in ("best", "last"):
             found[name] = path.read_text()
@@ -112,6 +145,13 @@ def contents(run: Path) -> dict[str, object]:
             state["random"] |= dict.fromkeys(("python", "numpy"))  # which no run begins anew, and which none draws from
             found[name] = state
     return found
+
+
+def whole_checkpoints(run: Path) -> list[int]:
+    """The steps of the checkpoints of a run, the newest first; each of them can be loaded."""
+    steps = steps_in(run / "checkpoints")
+    assert [load_checkpoint(run, step).step for step in steps] == steps
+    return steps
 
 
 def differences(run: Path, unbroken: dict[str, object]) -> list[str]:

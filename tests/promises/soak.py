@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 
 from experiment.log import read_metrics
-from tests.helpers.processes import Unbroken, damage, files, leftovers, problems, unbroken
+from tests.helpers.processes import Unbroken, damage, files, leftovers, problems, train_unbroken
 from tests.helpers.scripts import differences, small_options, train_losses
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)  # half without warning
@@ -52,7 +52,7 @@ class Soak:
         folder.mkdir(parents=True)
         options = small_options(folder / "text.txt", folder / "cache") | OPTIONS
         options |= {"train.seed": self.seed + self.rounds, "train.optimizer": ("muon", "adamw")[self.rounds % 2]}
-        whole = unbroken(folder, options)
+        whole = train_unbroken(folder, options)
         run = folder / "broken"
         accidents, wrong = self.train_broken(whole, run)
         if not wrong:

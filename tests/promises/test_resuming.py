@@ -12,7 +12,7 @@ import pytest
 
 from data.batches import Batches
 from experiment.checkpoint import save_checkpoint
-from tests.helpers.scripts import contents, differences, metrics, run_train, typed_out
+from tests.helpers.scripts import contents, differences, interrupt, metrics, run_train, stop_at, typed_out
 
 ROOT = Path(__file__).parents[2]
 STEPS, LONG = 10, 30
@@ -41,34 +41,15 @@ def unbroken(options, tmp_path_factory):
     return found
 
 
-def stop_at(monkeypatch, step, *signals):
-    """The signals come while the batch of `step` is fetched."""
-    fetch = Batches.windows
-
-    def windows(self, start, count):
-        if start == (step - 1) * count:
-            for number in signals:
-                signal.raise_signal(number)
-        return fetch(self, start, count)
-
-    monkeypatch.setattr(Batches, "windows", windows)
-
-
-def interrupted(monkeypatch, options, run, step, *signals):
-    with monkeypatch.context() as patch:
-        stop_at(patch, step, *signals)
-        return run_train(options, {"run": run})
-
-
 @pytest.mark.parametrize(
     ("variant", "step", "number"),
     [*product(("adamw", "muon"), (1, 4, 7), (signal.SIGTERM, signal.SIGINT)), ("bfloat16", 6, signal.SIGTERM)],
 )
 def test_interrupted_and_resumed_a_run_is_the_one_that_never_stopped(
-    options, unbroken, tmp_path, monkeypatch, variant, step, number
+    options, unbroken, tmp_path, variant, step, number
 ):
     run = tmp_path / "run"
-    done = interrupted(monkeypatch, options[variant], run, step, number)
+    done = interrupt(options[variant], run, step, number)
     assert done.code == 128 + number
     words = f"stopped after step {step}, saved. Go on with: python train.py "
     said = done.out.splitlines()[-1]
@@ -81,16 +62,16 @@ def test_interrupted_and_resumed_a_run_is_the_one_that_never_stopped(
     assert seconds == sorted(seconds)  # the time before it stopped is counted
 
 
-def test_a_signal_in_the_last_step_lets_the_run_end(options, unbroken, tmp_path, monkeypatch):
+def test_a_signal_in_the_last_step_lets_the_run_end(options, unbroken, tmp_path):
     run = tmp_path / "run"
-    done = interrupted(monkeypatch, options["adamw"], run, STEPS, signal.SIGTERM)
+    done = interrupt(options["adamw"], run, STEPS, signal.SIGTERM)
     assert done.code == 0 and f"{STEPS} steps in" in done.out
     assert contents(run) == unbroken["adamw"]
 
 
 def test_a_run_may_be_stopped_again_and_again(options, unbroken, tmp_path, monkeypatch):
     run = tmp_path / "run"
-    interrupted(monkeypatch, options["muon"], run, 2, signal.SIGINT)
+    interrupt(options["muon"], run, 2, signal.SIGINT)
     for step in (3, 5, 6):
         with monkeypatch.context() as patch:
             stop_at(patch, step, signal.SIGTERM)
@@ -311,9 +292,9 @@ def test_a_change_that_would_make_it_another_run_is_refused(small_run, key, valu
     assert before == {path: path.stat().st_mtime_ns for path in small_run.rglob("*")}
 
 
-def test_a_second_ctrl_c_stops_at_once_and_the_run_can_go_on(options, unbroken, tmp_path, monkeypatch):
+def test_a_second_ctrl_c_stops_at_once_and_the_run_can_go_on(options, unbroken, tmp_path):
     run = tmp_path / "run"
-    done = interrupted(monkeypatch, options["muon"], run, 6, signal.SIGINT, signal.SIGINT)
+    done = interrupt(options["muon"], run, 6, signal.SIGINT, signal.SIGINT)
     assert (done.code, done.err) == (130, "")
     assert metrics(run)[-1]["step"] == 5 and (run / "checkpoints/last").read_text() == "4\n"
     assert run_train("--resume", run).code == 0
@@ -337,11 +318,9 @@ def test_resume_takes_a_name_in_runs_and_no_other_folder(small_run, tmp_path, mo
     assert done.code == 2 and "--run two: not with --resume" in done.err
 
 
-def test_a_damaged_last_checkpoint_is_told_and_the_one_before_it_is_gone_on_from(
-    options, unbroken, tmp_path, monkeypatch
-):
+def test_a_damaged_last_checkpoint_is_told_and_the_one_before_it_is_gone_on_from(options, unbroken, tmp_path):
     run = tmp_path / "run"
-    interrupted(monkeypatch, options["adamw"], run, 6, signal.SIGTERM)
+    interrupt(options["adamw"], run, 6, signal.SIGTERM)
     path = run / "checkpoints/step-000006/model.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
     done = run_train("--resume", run)
@@ -349,20 +328,20 @@ def test_a_damaged_last_checkpoint_is_told_and_the_one_before_it_is_gone_on_from
     assert metrics(run) == unbroken["adamw"]["metrics"]
 
 
-def test_snapshots_of_steps_that_are_not_taken_again_are_removed(options, unbroken, tmp_path, monkeypatch):
+def test_snapshots_of_steps_that_are_not_taken_again_are_removed(options, unbroken, tmp_path):
     run = tmp_path / "run"
-    interrupted(monkeypatch, options["adamw"], run, 6, signal.SIGINT, signal.SIGINT)  # the checkpoint is that of step 4
+    interrupt(options["adamw"], run, 6, signal.SIGINT, signal.SIGINT)  # the checkpoint is that of step 4
     stale = run / "snapshots/step-000007"
     shutil.copytree(run / "snapshots/step-000000", stale)
     assert run_train("--resume", run).code == 0
     assert not stale.exists() and contents(run) == unbroken["adamw"]
 
 
-def test_a_text_may_move_but_not_change(options, unbroken, tmp_path, monkeypatch):
+def test_a_text_may_move_but_not_change(options, unbroken, tmp_path):
     run, source, moved = tmp_path / "run", tmp_path / "text.txt", tmp_path / "moved.txt"
     text = Path(options["adamw"]["data.source"]).read_text(encoding="utf-8")
     source.write_text(text, encoding="utf-8")
-    assert interrupted(monkeypatch, options["adamw"] | {"data.source": source}, run, 5, signal.SIGTERM).code == 143
+    assert interrupt(options["adamw"] | {"data.source": source}, run, 5, signal.SIGTERM).code == 143
     source.rename(moved)
     assert run_train("--resume", run).code == 2
     changed = {text[::-1]: "is not the text that the run began with", text + "ß": "not in the vocabulary"}
@@ -375,11 +354,11 @@ def test_a_text_may_move_but_not_change(options, unbroken, tmp_path, monkeypatch
     assert metrics(run) == unbroken["adamw"]["metrics"]
 
 
-def test_a_text_that_has_changed_is_refused(options, tmp_path, monkeypatch):
+def test_a_text_that_has_changed_is_refused(options, tmp_path):
     run, source = tmp_path / "run", tmp_path / "text.txt"
     text = Path(options["adamw"]["data.source"]).read_text(encoding="utf-8")
     source.write_text(text, encoding="utf-8")
-    assert interrupted(monkeypatch, options["adamw"] | {"data.source": source}, run, 5, signal.SIGTERM).code == 143
+    assert interrupt(options["adamw"] | {"data.source": source}, run, 5, signal.SIGTERM).code == 143
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
     source.write_text(text + " The end.", encoding="utf-8")
     done = run_train("--resume", run)
