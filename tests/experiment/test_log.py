@@ -254,7 +254,7 @@ tracked = Tracker(run, WandbConfig(mode="offline"), Settings())
 tracked.log({"step": 0})
 core, deadline = [], time.monotonic() + 60
 while not core and time.monotonic() < deadline:  # on a busy machine it may not be up yet
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True).stdout.splitlines()
+    listed = subprocess.run(["ps", "-wweo", "pid,args"], capture_output=True, text=True).stdout.splitlines()
     core = [int(line.split()[0]) for line in listed if "wandb-core" in line and f"--pid {os.getpid()}" in line]
 for pid in core:
     os.kill(pid, signal.SIGKILL)
