@@ -168,6 +168,16 @@ def test_a_wrong_option_is_refused_with_its_name_value_and_what_was_expected(ref
     assert refused(EXAMPLE, *arguments).startswith(message)
 
 
+def test_numbers_of_recording_out_of_range_are_refused_by_name():
+    for values, key in (
+        ({"snapshots": -1}, "snapshots"),
+        ({"keep_mb": -1}, "keep_mb"),
+        ({"prompts": [""]}, "prompts"),
+    ):
+        with pytest.raises(ValueError, match=f"^{key}: "):
+            AttentionConfig(**values)
+
+
 def test_two_problems_are_told_at_once_and_more_are_not(refused):
     assert [line[:9] for line in refused("a: 1\nb: 2\nc: 3").splitlines()] == ["ex.yaml:1", "ex.yaml:2"]
 

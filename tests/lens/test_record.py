@@ -1,8 +1,9 @@
+"""Recording: what each snapshot holds, that it is what the model computes, and that recording changes nothing."""
+
 import json
 import random
 import re
 from itertools import pairwise, product
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,23 +11,16 @@ import torch
 from safetensors.torch import load_file
 
 from common.errors import InputError
-from config import AttentionConfig
-from data.tales.stories import stories
-from data.tokenizer import char_tokenizer, train_bpe
 from experiment.checkpoint import load_checkpoint
 from experiment.folder import load_trained
 from lens.effects import effects
 from lens.patterns import head_metrics
-from lens.prompts import make_prompts, song_prompt
 from lens.record import Recorder, read, read_heads, snapshot_steps, trace
-from lens.snapshots import snapshot_files
-from model import GPT, GPTConfig
+from model import GPT
 from model.weights import load_into
 from tests.helpers.fabricated import measures
+from tests.helpers.prompted import IDS, make_model, prompts
 
-TEXT = "The owl slept. The old fox lost a red kite by the mill! Where is it? He ran far. " * 20
-TOKENIZER = char_tokenizer(set(TEXT))
-IDS = TOKENIZER.encode(TEXT)
 TENSORS = ("x", "q", "k", "v", "weights", "out")
 OPTIONS = [
     {},
@@ -36,29 +30,6 @@ OPTIONS = [
     {"qk_norm": False, "attn_ratio": 0.25},
     {"norm": "rmsnorm", "activation": "swiglu", "tie_embeddings": True, "dropout": 0.3},
 ]
-
-
-def make_model(seed=0, **options):
-    """A model whose heads do not look everywhere alike: its weights are ten times as large as untrained ones."""
-    torch.manual_seed(seed)
-    sizes = {"n_layer": 2, "n_head": 3, "n_embd": 24, "block_size": 64, "vocab_size": TOKENIZER.vocab_size}
-    model = GPT(GPTConfig(**sizes | options))
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.ndim == 2:
-                parameter.mul_(10)
-    return model
-
-
-def prompts(texts=(), block_size=64, several=False):
-    return make_prompts(list(texts), corpus_of(several=several), block_size)
-
-
-def corpus_of(tokenizer=TOKENIZER, ids=IDS, several=True, stories=None):
-    """What make_prompts reads of a Corpus."""
-    return SimpleNamespace(
-        tokenizer=tokenizer, val=SimpleNamespace(ids=np.array(ids)), several_documents=several, stories=stories
-    )
 
 
 # ---- what is written
@@ -211,19 +182,6 @@ def test_the_logged_metrics_are_those_of_the_written_maps(tales_run):
                 assert row[name] == expected, name
 
 
-def test_a_folder_that_is_no_step_or_a_link_is_no_snapshot_and_what_it_leads_to_stays(tmp_path):
-    model, given = make_model(), prompts()
-    Recorder(tmp_path, given, 64, 20).record(model, 0)
-    (tmp_path / "outside").mkdir()
-    (tmp_path / "outside/attention.safetensors").write_text("mine")
-    (tmp_path / "snapshots/step-000007").symlink_to(tmp_path / "outside")
-    (tmp_path / "snapshots/step-000003 (copy)").mkdir()
-    assert list(snapshot_files(tmp_path, "attention.safetensors")) == [0]
-    Recorder(tmp_path, given, 64, 20)
-    left = sorted(path.name for path in (tmp_path / "snapshots").glob("step-*"))
-    assert left == ["step-000003 (copy)"] and (tmp_path / "outside/attention.safetensors").read_text() == "mine"
-
-
 def test_recording_again_after_a_resume_repeats_no_line(tmp_path):
     model, given = make_model(), prompts()
     recorder = Recorder(tmp_path, given, 64, 20)
@@ -239,140 +197,6 @@ def test_recording_again_after_a_resume_repeats_no_line(tmp_path):
     assert before.startswith((tmp_path / "snapshots/heads.jsonl").read_text())
     assert {row["step"] for row in read_heads(tmp_path)} == {0}
     assert not list(tmp_path.rglob("tmp-*"))
-
-
-# ---- prompts
-
-
-def test_the_default_prompts_are_a_passage_a_repeated_sequence_and_a_sentence():
-    for several, start in ((False, []), (True, [TOKENIZER.end_of_text])):
-        passage, repeated, sentence = prompts(several=several)
-        assert passage.ids == IDS[:64] and passage.period == 0
-        assert repeated.period == repeated.length == 31 and repeated.offset == len(start)
-        assert repeated.ids[: len(start)] == start
-        drawn = repeated.ids[len(start) :]
-        assert drawn[:31] == drawn[31:] and len(drawn) == 62 and len(set(drawn)) > 5
-        assert set(drawn) <= set(IDS)
-        text = TOKENIZER.decode(sentence.ids)
-        assert sentence.ids[: len(start)] == start and text.endswith((".", "!", "?")) and text in TEXT
-    assert prompts() == prompts()
-
-
-@pytest.mark.parametrize("several", [False, True])
-@pytest.mark.parametrize("block_size", [1, 2, 3, 4, 5, 6, 17, 64, 100])
-def test_prompts_fit_any_context_and_can_be_recorded(tmp_path, block_size, several):
-    given = prompts(block_size=block_size, several=several)
-    assert given and all(1 <= len(prompt.ids) <= min(64, block_size) for prompt in given)
-    Recorder(tmp_path, given, 0, 1).record(make_model(block_size=block_size), 0)
-    rows = read_heads(tmp_path)
-    assert len(rows) == len(given) * 6
-    assert any(row["induction"] is not None for row in rows) == (block_size >= 5)
-
-
-def songs_of(text):
-    """The songs of a story, and where each of them begins."""
-    return [(match[1], match.start(1)) for match in re.finditer(r": ([a-z ]+) tralala", text)]
-
-
-@pytest.fixture(scope="module")
-def sung():
-    """Stories and a tokenizer with a token for each word of them, or nearly."""
-    told = list(stories(1500))
-    return train_bpe([story.text for story in told], 1400), told[:200]
-
-
-def test_of_tales_the_story_is_read_that_sings_most_of_its_song_again(sung):
-    tokenizer, told = sung
-    song, sentence = make_prompts([], corpus_of(tokenizer, stories=told), 176)
-    assert (song.name, sentence.name, sentence.period) == ("a story and its song", "a short sentence", 0)
-    assert 64 < len(song.ids) <= 72 and song.ids[0] == tokenizer.end_of_text
-    assert song.tokens == [tokenizer.label(id) for id in song.ids]
-    shown = tokenizer.decode(song.ids)
-    (story,) = (story.text for story in told if story.text.startswith(shown))
-    (whole, _), (again, _), *_ = songs_of(story)
-    assert whole.endswith(again) and shown.endswith(f": {again} tralala")
-    first, second = (song.offset + late for late in (0, song.period))
-    for start in (first, second):
-        assert "".join(song.tokens[start : start + song.length + 1]) == f" {again} tralala"
-    assert second + song.length + 1 == len(song.ids)  # the last row of the second saying has a token to predict
-    lengths = []
-    for other in told:
-        (_, (again, start), *_) = songs_of(other.text)
-        if 1 + len(tokenizer.encode(other.text[: start + len(f"{again} tralala")])) <= 72:
-            lengths.append(len(tokenizer.encode(f" {again}")))
-    assert song.length == max(lengths) > sorted(lengths)[len(lengths) // 2] >= 4
-
-
-def test_every_song_that_is_long_enough_is_found_whatever_the_tokenizer(sung):
-    tokenizer, told = sung
-    for story in told[:60]:
-        _, (again, _), *_ = songs_of(story.text)
-        for one in (tokenizer, char_tokenizer(set(story.text))):
-            prompt = song_prompt(story, one)
-            assert (prompt is None) == (len(again.split()) < 4)
-            if prompt:
-                said = [
-                    prompt.ids[start : start + prompt.length]
-                    for start in (prompt.offset, len(prompt.ids) - prompt.length - 1)
-                ]
-                assert one.decode(said[0]).strip() == one.decode(said[1]).strip() == again
-
-
-def test_songs_too_long_to_show_leave_the_prompts_of_other_text(sung):
-    tokenizer, told = sung
-    corpus = corpus_of(tokenizer, stories=told)
-    assert all(len(make_prompts([], corpus, block_size)[0].ids) <= block_size for block_size in (68, 70))
-    usual = make_prompts([], corpus_of(tokenizer), 64)
-    assert make_prompts([], corpus, 64) == usual and len(usual) == 3
-    assert make_prompts([], corpus_of(tokenizer, stories=[]), 176) == usual
-    assert make_prompts(["The fox"], corpus, 176)[0].name == "The fox"
-
-
-def test_a_song_is_scored_where_it_is_sung(tmp_path, sung):
-    tokenizer, told = sung
-    given = make_prompts([], corpus_of(tokenizer, stories=told), 176)
-    recorder = Recorder(tmp_path, given, 0, 1)
-    maps = recorder.maps(recorder.record(make_model(vocab_size=tokenizer.vocab_size, block_size=80), 0), 0)
-    song = json.loads((tmp_path / "snapshots/prompts.json").read_text(encoding="utf-8"))[0]
-    rows = [row for row in read_heads(tmp_path) if row["prompt"] == 0]
-    assert len(rows) == 6
-    for row in rows:
-        expected = measures(
-            maps[row["layer"], row["head"]].double().numpy(), song["period"], song["offset"], song["length"]
-        )
-        assert {name: row[name] for name in expected} == pytest.approx(expected, rel=1e-6, abs=2e-6)
-
-
-def test_own_prompts_replace_them_and_are_cut_to_what_can_be_read(tmp_path):
-    given = prompts(["The fox", TEXT, "a"])
-    assert [prompt.name for prompt in given] == ["The fox", TEXT[:40], "a"]
-    assert [prompt.ids for prompt in given] == [TOKENIZER.encode("The fox"), IDS[:64], TOKENIZER.encode("a")]
-    assert given[0].tokens == list("The fox") and {prompt.period for prompt in given} == {0}
-    end = TOKENIZER.end_of_text
-    assert prompts(["The fox"], 5, several=True)[0].ids == [end, *TOKENIZER.encode("The ")]
-    assert prompts(["a"], several=True)[0].tokens == ["<|endoftext|>", "a"]
-    Recorder(tmp_path, given, 0, 1).record(make_model(), 0)
-    assert read_heads(tmp_path)[-1]["entropy"] is None  # of one token there is nothing to say
-    with pytest.raises(InputError, match=r"attention\.prompts: .*'ß'"):
-        prompts(["The ß"])
-
-
-def test_a_vocabulary_of_one_character_and_a_short_text_have_prompts_too(tmp_path):
-    tokenizer = char_tokenizer("a")
-    for several in (False, True):
-        given = make_prompts([], corpus_of(tokenizer, np.zeros(40, np.uint16), several), 16)
-        assert [len(prompt.ids) for prompt in given] == [16, 14 + several, 16]
-        Recorder(tmp_path, given, 0, 1).record(make_model(vocab_size=2), 0)
-
-
-def test_numbers_out_of_range_are_refused_by_name():
-    for options, key in (
-        ({"snapshots": -1}, "snapshots"),
-        ({"keep_mb": -1}, "keep_mb"),
-        ({"prompts": [""]}, "prompts"),
-    ):
-        with pytest.raises(ValueError, match=f"^{key}: "):
-            AttentionConfig(**options)
 
 
 # ---- what recording leaves alone

@@ -1,0 +1,81 @@
+"""Snapshots read back: which folders are taken for them, and what is refused of their files, by name."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from common.errors import InputError
+from lens.record import Recorder
+from lens.snapshots import readings_of, snapshot_files
+from tests.helpers.fabricated import rewrite_snapshot, write_run
+from tests.helpers.prompted import make_model, prompts
+
+
+def test_a_folder_that_is_no_step_is_left_out(tmp_path):
+    write_run(tmp_path / "run", steps=(0, 5))
+    expected = snapshot_files(tmp_path / "run", "attention.safetensors")
+    assert list(expected) == [0, 5]
+    shutil.copytree(tmp_path / "run/snapshots/step-000005", tmp_path / "run/snapshots/step-000005 (copy)")
+    assert snapshot_files(tmp_path / "run", "attention.safetensors") == expected
+
+
+def test_a_folder_that_is_no_step_or_a_link_is_no_snapshot_and_what_it_leads_to_stays(tmp_path):
+    model, given = make_model(), prompts()
+    Recorder(tmp_path, given, 64, 20).record(model, 0)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/attention.safetensors").write_text("mine")
+    (tmp_path / "snapshots/step-000007").symlink_to(tmp_path / "outside")
+    (tmp_path / "snapshots/step-000003 (copy)").mkdir()
+    assert list(snapshot_files(tmp_path, "attention.safetensors")) == [0]
+    Recorder(tmp_path, given, 64, 20)
+    left = sorted(path.name for path in (tmp_path / "snapshots").glob("step-*"))
+    assert left == ["step-000003 (copy)"] and (tmp_path / "outside/attention.safetensors").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "says"),
+    [
+        ("p0.l1.weights", lambda a: a * np.nan, "holds values that are no finite numbers"),
+        ("p0.l1.weights", lambda a: a + 0.01, "holds numbers that are no weights, expected 0 to 1"),
+        ("p0.l1.weights", lambda a: a - 0.01, "holds numbers that are no weights"),
+        ("p0.l0.weights", lambda a: a[0, 0, 0], r"has shape \(\), expected \(1, 2, 2\)"),
+        ("p0.l1.weights", lambda a: a[:, :1], r"has shape \(3, 1, 2\), expected \(3, 2, 2\)"),
+        ("p0.l1.q", lambda a: a[..., :1], r"has shape \(3, 2, 1\), expected \(3, 2, 3\)"),
+        ("p0.top.ids", lambda a: a.astype(np.int64), "float32 or int32 expected"),
+        ("p0.lens.next", lambda a: a[:1], "has shape"),
+        ("p0.l0.weights", None, "is missing"),
+        ("p0.l1.q", None, "is missing"),
+        ("p0.ablation", None, "is missing"),
+        ("p0.lens.ids", None, "is missing"),
+    ],
+)
+def test_an_array_that_is_missing_or_wrong_is_named(tmp_path, name, change, says):
+    write_run(tmp_path / "run", prompts={"x": ["a", "b"]}, steps=(0,))
+    assert readings_of(tmp_path / "run")
+    path = tmp_path / "run/snapshots/step-000000/attention.safetensors"
+    arrays = load_file(path)
+    array = arrays.pop(name)
+    rewrite_snapshot(path, arrays | ({name: np.array(change(array))} if change else {}))
+    with pytest.raises(InputError, match=re.escape(str(path)) + rf": {re.escape(name)} .*{says}"):
+        readings_of(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "row", [{"step": 0, "prompt": -1, "layer": 0, "head": 0}, {"step": 0, "prompt": 0, "layer": [], "head": 0}]
+)
+def test_a_row_of_heads_that_names_no_head_is_refused(tmp_path, row):
+    write_run(tmp_path / "run", steps=(0,))
+    with (tmp_path / "run/snapshots/heads.jsonl").open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    with pytest.raises(InputError, match=r"heads\.jsonl: expected step, prompt, layer and head in every line"):
+        readings_of(tmp_path / "run")
+
+
+def test_a_run_without_maps_says_so(tmp_path):
+    (tmp_path / "config.yaml").write_text("")
+    with pytest.raises(InputError, match="no attention maps recorded"):
+        readings_of(tmp_path)
