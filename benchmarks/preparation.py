@@ -109,7 +109,7 @@ def build_ours(text: str, folder: str):
         with tempfile.TemporaryDirectory(dir=folder) as cache:
             config = DataConfig(source=text, tokenizer="bpe", vocab_size=VOCABULARY, cache=cache)
             started = time.perf_counter()
-            corpus = load_corpus(config, block_size=64, report=lambda line: None, tokenizer=tokenizer)
+            corpus = load_corpus(config, 64, report=lambda line: None, tokenizer=tokenizer)
             seconds = time.perf_counter() - started
             return {"seconds": seconds, "tokens": len(corpus.train) + len(corpus.val)}
 

@@ -200,7 +200,7 @@ def our_step(model, data, config):
 class Stream:
     """Ids in memory as Batches reads them: one document."""
 
-    document_starts = (0,)
+    several_documents = False
 
     def __init__(self, ids):
         self.ids = ids

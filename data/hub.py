@@ -2,44 +2,50 @@
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from common.errors import InputError
 from common.network import Background
-from data.sources import Source, import_datasets, texts
+from data.sources import Documents, Source, import_datasets, texts
 
-# What text comes in, and no more: of the others one unpickles what it finds in an archive, be it with torch's limits.
+if TYPE_CHECKING:
+    from config import DataConfig
+
+# The formats that text comes in, and no others: one of them (webdataset) unpickles what it finds in an archive, though
+# within torch's limits.
 KINDS = ("parquet", "json", "csv", "text", "arrow")
 
-# Longer than any answer of a Hub that is there; with the start of Python it stays under ten seconds.
+# Longer than a Hub that can be reached takes to answer; with the start of Python it stays under ten seconds.
 ANSWER_SECONDS = 7
 
 
-def open_hub(config) -> Source:
-    """The data set that config.source names, of config.split, at the commit that config.revision stands for now.
+def open_hub(config: "DataConfig") -> Source:
+    """The split config.split of the data set that config.source names, at the commit config.revision stands for now.
 
-    With a whole commit as the revision the Hub is not asked, so tokens that are in the cache need no network.
-    Raises InputError for a name, revision, split or column that is not there, and when the Hub does not answer.
+    With a full commit hash as the revision the Hub is not asked, so tokens in the cache need no network.
+    Raises InputError for a name, revision, split or column that does not exist, and when the Hub does not answer.
     """
-    found = re.fullmatch(r"hub:([\w.-]+/[\w.-]+)(?:/([\w.-]+))?", config.source)
-    if not found:
+    name = re.fullmatch(r"hub:([\w.-]+/[\w.-]+)(?:/([\w.-]+))?", config.source)
+    if not name:
         raise InputError(f"data.source {config.source}: expected hub:OWNER/NAME or hub:OWNER/NAME/CONFIG")
-    repository, subset = found.groups()
+    repository, subset = name.groups()
     commit = config.revision
     if not re.fullmatch("[0-9a-f]{40}", commit or ""):
         commit = _resolve(repository, config.revision)
 
-    def documents():
+    def documents() -> Documents:
         datasets = import_datasets()
-        # Its default is to try twenty times, five seconds apart.
+        # The defaults are 20 tries, 5 seconds apart.
         datasets.config.STREAMING_OPEN_MAX_RETRIES = datasets.config.STREAMING_READ_MAX_RETRIES = 4
         datasets.config.STREAMING_OPEN_RETRY_INTERVAL = datasets.config.STREAMING_READ_RETRY_INTERVAL = 2
         _resolve(repository, commit)
 
         def load():
             if Path(repository).exists():
-                # `datasets` would read it in place of the Hub's.
+                # `datasets` would read it instead of the Hub's.
                 raise InputError(
-                    f"data.source {config.source}: a folder {repository} is in the way; give its path to read it"
+                    f"data.source {config.source}: a folder {repository} is in the way: run from another folder, or "
+                    f"read it with --data.source {repository}"
                 )
             builder = datasets.load_dataset_builder(repository, subset, revision=commit)
             kind = type(builder).__module__.split(".")[-1]
@@ -84,5 +90,5 @@ def _resolve(repository: str, revision: str | None) -> str:
     except Exception as error:
         raise InputError(
             f"data.source hub:{repository}: the Hub does not answer at {api.endpoint} ({type(error).__name__}). "
-            "Without a network use a file or tales; tokens made before are found with --data.revision COMMIT"
+            "Without a network use a file or tales; tokens in the cache are found with --data.revision COMMIT"
         ) from error

@@ -1,4 +1,4 @@
-"""Token ids on disk: a flat file read through a memory map, its manifest, and the order in which training reads it.
+"""Token ids on disk: a flat file, read through a memory map, and its manifest.
 
 A shard is a folder: tokens.bin (uint16, or uint32 for a vocabulary past 65,536), documents.bin (int64) and
 manifest.json. All numbers are little-endian.
@@ -7,7 +7,8 @@ manifest.json. All numbers are little-endian.
 import hashlib
 import os
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,31 +16,35 @@ import numpy as np
 from common.errors import InputError
 from common.files import digest, read_signed, signed
 from data.batches import Batches  # noqa: F401  for train.py, until it imports it from there
+from data.tokenizer import Tokenizer
 
 FORMAT = 1
 
-# The checksums of files up to this size are verified whenever they are opened, at about 1 GB/s; beyond it the size is.
+# Files up to this size are verified by their checksum whenever they are opened, at about 1 GB/s; larger ones by size.
 VERIFY_BYTES = 64 << 20
 
 # Characters that a worker encodes at a time: large enough to hide the cost of a task, small enough for memory.
 GROUP = 1 << 18
 
-# Each worker keeps a vocabulary of its own, 10 MB for GPT-2's and four times that for the largest one published.
-MOST_WORKERS = 8
+# Each worker keeps its own copy of the vocabulary: 10 MB for GPT-2's, four times that for the largest published one.
+MAX_WORKERS = 8
+
+
+Piece = tuple[str, bool]
 
 
 class Tokens:
     """A stream of ids as training reads it: [end of text] document 0 [end of text] document 1 [end of text] ...
 
-    A text that is split by position has its end of text at its two ends only: its training part does not end with one,
-    its validation part does not begin with one.
+    A single document that is split by position has its end of text at its two ends only: the training part does not end
+    with one, the validation part does not begin with one.
 
     ids: uint16 or uint32 (len,), memory-mapped. document_starts: int64, the index of each document's first token, the
-    one after its end of text; none in a part that goes on from elsewhere. n_bytes: UTF-8 bytes of the text, for bits
-    per byte. sha256: the checksum of the ids.
+    one after its end of text; empty in a part that continues another. n_bytes: UTF-8 bytes of the text, for bits per
+    byte. sha256: the checksum of the ids.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | Path):
         """Opens a shard. Raises InputError when it is missing, incomplete or damaged."""
         self.folder = Path(folder)
         try:
@@ -52,24 +57,28 @@ class Tokens:
             self.sha256 = manifest["files"]["tokens.bin"]["sha256"]
             self.tokenizer_hash = manifest["tokenizer_hash"]
             if type(self.n_bytes) is not int or self.n_bytes < 0:
-                raise ValueError("its number of bytes is none")
+                raise ValueError(f"n_bytes: {self.n_bytes!r} given, a count expected")
             if np.any(np.diff(self.document_starts, prepend=0, append=len(self)) < 0):
                 raise ValueError("its documents do not follow one another")
         except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             raise InputError(f"{folder}: not a complete token shard ({error})") from error
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.ids)
 
-    def check(self, vocab_size: int):
-        """Raises InputError for an id that is none of the vocabulary's; a file past VERIFY_BYTES is not read for it."""
+    @property
+    def several_documents(self) -> bool:
+        return len(self.document_starts) > 1
+
+    def check(self, vocab_size: int) -> None:
+        """Raises InputError for an id that the vocabulary does not have; files past VERIFY_BYTES are not checked."""
         if self.ids.nbytes <= VERIFY_BYTES:
             with open(self.folder / "tokens.bin", "rb") as file:  # not through the map, which would stay in memory
                 while data := file.read(1 << 20):
                     if np.frombuffer(data, self.ids.dtype).max() >= vocab_size:
                         raise InputError(f"{self.folder}: damaged: it holds ids past its vocabulary of {vocab_size:,}")
 
-    def _open(self, name, manifest, dtypes):
+    def _open(self, name: str, manifest: dict, dtypes: tuple[str, ...]) -> np.ndarray:
         path, expected = own_file(self.folder, name), manifest["files"][name]
         size = path.stat().st_size
         if expected["dtype"] not in dtypes:
@@ -84,27 +93,28 @@ class Tokens:
 
 
 def own_file(folder: Path, name: str) -> Path:
-    """The path of a file or folder in `folder`. Raises InputError for a link, which may lead anywhere."""
+    """The path of a file or folder in `folder`. Raises InputError for a link, which may point anywhere."""
     if (folder / name).is_symlink():
         raise InputError(f"{folder / name}: a link; the file itself expected")
     return folder / name
 
 
-def write_tokens(folder, tokenizer, pieces, *, ends: bool, n_bytes: int, workers: int | None = None) -> Tokens:
+def write_tokens(
+    folder: Path, tokenizer: Tokenizer, pieces: Iterable[Piece], *, ends: bool, n_bytes: int, workers: int | None = None
+) -> Tokens:
     """Encodes an iterable of (piece of text, begins a document) into a new shard and opens it.
 
-    The pieces are encoded by `workers` threads (default: one a processor, at most MOST_WORKERS; tiktoken lets go of
-    the interpreter's lock) and written as they come, in order, so the bytes are the same for any number of workers and
+    The pieces are encoded by `workers` threads (default: one per processor, at most MAX_WORKERS; tiktoken releases the
+    interpreter's lock) and written in order as they come, so the bytes are the same for any number of workers and
     memory stays bounded.
-    ends: whether the last document ends with the stream. n_bytes: the UTF-8 bytes of the pieces together.
+    ends: whether the last document ends with the stream. n_bytes: the UTF-8 bytes of all pieces together.
     """
-    folder = Path(folder)
     folder.mkdir(parents=True)
     dtype = np.dtype("<u2" if tokenizer.vocab_size <= 1 << 16 else "<u4")
     end_of_text = np.array([tokenizer.end_of_text], dtype)
 
-    def encode(group):
-        """The ids of a group of pieces, and where in them a document begins."""
+    def encode(group: list[Piece]) -> tuple[np.ndarray, np.ndarray]:
+        """The ids of a group of pieces, and where in them documents begin."""
         parts, starts, length = [], [], 0
         for text, begins in group:
             if begins:
@@ -117,7 +127,7 @@ def write_tokens(folder, tokenizer, pieces, *, ends: bool, n_bytes: int, workers
         return np.concatenate(parts), np.array(starts, np.int64)
 
     with _File(folder / "tokens.bin", dtype) as tokens, _File(folder / "documents.bin", np.dtype("<i8")) as documents:
-        for ids, starts in _in_order(encode, _groups(pieces), workers or min(os.cpu_count() or 1, MOST_WORKERS)):
+        for ids, starts in _in_order(encode, _groups(pieces), workers or min(os.cpu_count() or 1, MAX_WORKERS)):
             documents.write(starts + tokens.count)
             tokens.write(ids)
         if ends:
@@ -138,25 +148,25 @@ class _File:
     def __init__(self, path: Path, dtype: np.dtype):
         self._path, self._dtype, self.count, self._sha256 = path, dtype, 0, hashlib.sha256()
 
-    def write(self, numbers: np.ndarray):
+    def write(self, numbers: np.ndarray) -> None:
         data = numbers.astype(self._dtype).tobytes()
         self._file.write(data)
         self._sha256.update(data)
         self.count += len(numbers)
 
-    def entry(self) -> dict:
+    def entry(self) -> dict[str, int | str]:
         return {"count": self.count, "dtype": self._dtype.str, "sha256": self._sha256.hexdigest()}
 
-    def __enter__(self):
+    def __enter__(self) -> "_File":
         self._file = open(self._path, "wb")
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self._file.close()
 
 
-def _groups(pieces):
-    """Joins small pieces into lists worth a task."""
+def _groups(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    """Collects pieces into lists of about GROUP characters."""
     group, size = [], 0
     for piece in pieces:
         group.append(piece)
@@ -168,10 +178,10 @@ def _groups(pieces):
         yield group
 
 
-def _in_order(function, items, workers: int):
-    """`map` over threads that never runs more than two items a worker ahead of its reader."""
+def _in_order(function: Callable, items: Iterable, workers: int) -> Iterator:
+    """`map` over threads that runs at most two items per worker ahead of its reader."""
     with ThreadPoolExecutor(workers) as pool:
-        running = deque()
+        running: deque[Future] = deque()
         for item in items:
             running.append(pool.submit(function, item))
             if len(running) > 2 * workers:

@@ -1,4 +1,4 @@
-"""Where text comes from: .txt, .md and .jsonl through readers of ours, other tables and the Hub through `datasets`.
+"""Text in files: .txt, .md and .jsonl through our own readers, other tables and saved data sets through `datasets`.
 
 `datasets` takes seconds to import and is imported only where it is needed.
 """
@@ -15,13 +15,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from common.errors import InputError
+
+if TYPE_CHECKING:  # config.py imports torch, which reading a text does not need
+    from config import DataConfig
 
 TEXT, TABLES = (".txt", ".md"), (".jsonl", ".csv", ".parquet")
 KNOWN = ", ".join((*TEXT, *TABLES))
 
 READ_BYTES = 1 << 20
+
+Report = Callable[[str], None]  # called with a line for the user
+Documents = Iterator[tuple[str, bool]]  # (chunk of text, ends a document)
 
 
 @dataclass(frozen=True)
@@ -29,27 +37,23 @@ class Source:
     """Text that can be read again.
 
     documents: a function that yields (chunk of text, ends a document) with bounded memory; no document is empty.
-    identity: a function that gives a string which is different whenever the text is. revision: the commit of a Hub
+    identity: a function that returns a string which is different whenever the text is. revision: the commit of a Hub
     data set, else None.
     """
 
-    documents: Callable[[], Iterator[tuple[str, bool]]]
+    documents: Callable[[], Documents]
     identity: Callable[[], str]
     revision: str | None = None
 
 
-def open_source(config, report) -> Source:
-    """The source that `config.source` names: a file, folder, glob, data set saved to disk, or hub:OWNER/NAME.
+def open_files(config: "DataConfig", report: Report) -> Source:
+    """The text of the file, folder, glob or data set saved to disk that `config.source` names.
 
-    Uses of the configuration: source, text_column, encoding_errors, split and, for the Hub, revision and streaming.
-    report(line): told of what is skipped. Raises InputError for anything that is not there or cannot be read.
+    It depends on text_column, encoding_errors and split, too. Files that are skipped are reported.
+    Raises InputError for anything that does not exist or cannot be read.
     """
-    if config.source.startswith("hub:"):
-        from data.hub import open_hub
-
-        return open_hub(config)
     path = Path(config.source).expanduser()
-    # os.path answers False where Path raises: a name too long, a folder that may not be entered.
+    # os.path returns False where Path raises: a name that is too long, a folder that may not be entered.
     if any(os.path.isfile(path / name) for name in ("state.json", "dataset_dict.json")):
         files = [Path(folder, name) for folder, _, names in sorted(os.walk(path)) for name in sorted(names)]
         return Source(
@@ -63,7 +67,7 @@ def open_source(config, report) -> Source:
     )
 
 
-def read_text(path, errors: str = "strict", read_bytes: int = READ_BYTES) -> Iterator[str]:
+def read_text(path: str | Path, errors: str = "strict", read_bytes: int = READ_BYTES) -> Iterator[str]:
     """The text of a UTF-8 file in chunks. A byte-order mark at its start is dropped, line ends are kept as they are.
 
     Raises InputError for a file that cannot be read, and at the first invalid byte unless `errors` is "replace".
@@ -89,16 +93,16 @@ def read_text(path, errors: str = "strict", read_bytes: int = READ_BYTES) -> Ite
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _not_utf8(path, offset, error) -> str:
+def _not_utf8(path: str | Path, offset: int, error: UnicodeDecodeError) -> str:
     utf16 = offset == 0 and error.object[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     what = "it looks like UTF-16" if utf16 else f"0x{error.object[error.start]:02x}, {error.reason}"
     return (
-        f"{path}: not UTF-8 at byte {offset:,} ({what}). Save the file as UTF-8, or let "
-        "--data.encoding_errors replace put U+FFFD in place of what is invalid"
+        f"{path}: not UTF-8 at byte {offset:,} ({what}). Save the file as UTF-8, or "
+        "replace invalid bytes by U+FFFD with --data.encoding_errors replace"
     )
 
 
-def _documents(files: list[Path], config) -> Iterator[tuple[str, bool]]:
+def _documents(files: list[Path], config: "DataConfig") -> Documents:
     for path in files:
         if path.suffix.lower() in TEXT:
             yield from _one_document(read_text(path, config.encoding_errors))
@@ -108,8 +112,8 @@ def _documents(files: list[Path], config) -> Iterator[tuple[str, bool]]:
             yield from _table_rows(path, config.text_column)
 
 
-def _one_document(chunks):
-    """Chunks with whether each is the last, which is known one chunk late."""
+def _one_document(chunks: Iterator[str]) -> Documents:
+    """The chunks, each with whether it is the last, which is known only when the next one has come."""
     held = None
     for chunk in chunks:
         if held is not None:
@@ -119,10 +123,10 @@ def _one_document(chunks):
         yield held, True
 
 
-def _find_files(path: Path, report) -> list[Path]:
-    """The files of a path, folder or glob, in an order that depends on their names alone."""
+def _find_files(path: Path, report: Report) -> list[Path]:
+    """The files of a path, folder or glob, in an order that depends only on their names."""
     if os.path.isdir(path):
-        return _known_files(_walk(path), f"data.source {path}: the folder", report)
+        return _readable_files(_walk(path), path, report)
     if os.path.exists(path):
         if path.suffix.lower() not in (*TEXT, *TABLES):
             raise InputError(
@@ -130,9 +134,9 @@ def _find_files(path: Path, report) -> list[Path]:
             )
         return [path]
     if glob.has_magic(str(path)):
-        found = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
-        files = [file for file in found if os.path.isfile(file)]
-        return _known_files(files, f"data.source {path}: the pattern", report)
+        matches = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
+        files = [match for match in matches if os.path.isfile(match)]
+        return _readable_files(files, path, report)
     nearby = [Path(name).name for name in glob.glob(f"{glob.escape(str(path.parent))}/*")]
     nearest = difflib.get_close_matches(path.name, [*nearby, "tales"], n=1)
     hint = f"; did you mean {path.with_name(nearest[0]) if nearest[0] in nearby else 'tales'}?" if nearest else ""
@@ -140,28 +144,28 @@ def _find_files(path: Path, report) -> list[Path]:
 
 
 def _walk(folder: Path) -> list[Path]:
-    def fail(error):
+    def fail(error: OSError) -> None:
         raise InputError(f"data.source {error.filename}: cannot be read: {error.strerror}") from error
 
-    found = []
+    files = []
     for root, folders, names in os.walk(folder, onerror=fail):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(root, name) for name in names if not name.startswith(".")]
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+        files += [Path(root, name) for name in names if not name.startswith(".")]
+    return sorted(files, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def _known_files(found: list[Path], where: str, report) -> list[Path]:
-    known = [path for path in found if path.suffix.lower() in (*TEXT, *TABLES)]
-    if not known:
-        raise InputError(f"{where} matches no text; known: {KNOWN} ({len(found)} other files)")
-    if len(known) < len(found):
-        others = sorted({path.suffix or path.name for path in found if path not in known})
-        report(f"{where}: {len(known)} files are read, {len(found) - len(known)} skipped ({', '.join(others[:8])})")
-    return known
+def _readable_files(files: list[Path], source: Path, report: Report) -> list[Path]:
+    readable = [path for path in files if path.suffix.lower() in (*TEXT, *TABLES)]
+    if not readable:
+        raise InputError(f"data.source {source}: no text among the {len(files)} files there; known: {KNOWN}")
+    if n_skipped := len(files) - len(readable):
+        kinds = sorted({path.suffix or path.name for path in files if path not in readable})
+        report(f"data.source {source}: {len(readable)} files are read, {n_skipped} skipped ({', '.join(kinds[:8])})")
+    return readable
 
 
 def _identity(files: list[Path], how: str) -> str:
-    """A hash of the content of the files in order, and of how they are read. Their names and dates do not matter."""
+    """A hash of the content of the files, in order, and of how they are read; not of their names and dates."""
     total = hashlib.sha256(how.encode())
     for path in files:
         try:
@@ -172,9 +176,9 @@ def _identity(files: list[Path], how: str) -> str:
     return total.hexdigest()
 
 
-def _table_rows(path: Path, column: str) -> Iterator[tuple[str, bool]]:
+def _table_rows(path: Path, column: str) -> Documents:
     kind = path.suffix.lower().removeprefix(".")
-    # Text stays as it was written: "NA" is no missing value and "007" no number.
+    # Text stays as it was written: "NA" is not a missing value and "007" not a number.
     options = {"converters": {column: str}, "keep_default_na": False} if kind == "csv" else {}
 
     def load():
@@ -185,8 +189,10 @@ def _table_rows(path: Path, column: str) -> Iterator[tuple[str, bool]]:
 
 
 class _JsonLines:
-    """The rows of a .jsonl file. (`datasets` would hand them to Arrow, whose parser ends the process where a line is
-    nested too deeply.)"""
+    """The rows of a .jsonl file, with the part of a Dataset that `texts` needs.
+
+    `datasets` would hand the file to Arrow, whose parser ends the process where a line is nested too deeply.
+    """
 
     def __init__(self, path: Path):
         self.path = path
@@ -203,14 +209,14 @@ class _JsonLines:
             row = json.loads(line.decode("utf-8-sig"))
             if not isinstance(row, dict):
                 raise ValueError("an object expected")
-            if b"\\ud" in line.lower():  # half a surrogate pair is no text
+            if b"\\ud" in line.lower():  # half a surrogate pair is not text
                 json.dumps(row, ensure_ascii=False).encode()
             return row
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{self.path}: line {number} is no JSON object in UTF-8 ({error})") from None
+            raise InputError(f"{self.path}: line {number} is not a JSON object in UTF-8 ({error})") from None
 
 
-def _saved_rows(path: Path, split: str, column: str) -> Iterator[tuple[str, bool]]:
+def _saved_rows(path: Path, split: str, column: str) -> Documents:
     def load():
         datasets = import_datasets()
         saved = datasets.load_from_disk(str(path))
@@ -223,22 +229,22 @@ def _saved_rows(path: Path, split: str, column: str) -> Iterator[tuple[str, bool
     return texts(load, column, str(path))
 
 
-def import_datasets():
-    """The `datasets` package, silent where nobody watches."""
+def import_datasets() -> ModuleType:
+    """The `datasets` package, without progress bars where stderr is not a terminal."""
     import datasets
 
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
-    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what goes wrong is told once, by `texts`
-    datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # or it tells a server of each file, those on this disk too
-    datasets.config.TORCH_AVAILABLE = False  # no tensors are asked for, and torch takes longer to import than it does
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # `texts` reports errors, once
+    datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False  # or it reports each file to a server, also local ones
+    datasets.config.TORCH_AVAILABLE = False  # we need no tensors, and torch takes even longer to import
     return datasets
 
 
-def texts(load, column: str, where: str) -> Iterator[tuple[str, bool]]:
-    """The texts of one column of the data set that `load()` gives, each a document; empty ones are left out.
+def texts(load: Callable, column: str, where: str) -> Documents:
+    """The texts of one column of the data set that `load()` returns, each a document; empty ones are left out.
 
-    Raises InputError, which names `where`, for a column that is not there or holds no text, and for what is unreadable.
+    Raises InputError, naming `where`, for a column that is missing or does not hold text, and for unreadable data.
     """
     try:
         for batch in load().iter(batch_size=256):

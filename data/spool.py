@@ -1,11 +1,12 @@
-"""All text of a source laid out once on disk, so that it can be read again, in parts, with bounded memory."""
+"""All text of a source written to one file, so that it can be read again, in parts, with bounded memory."""
 
 import codecs
 import hashlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -16,7 +17,7 @@ READ_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Part:
-    """Some of the text: byte ranges (n, 2), int64. begins, ends: whether each range is a whole document there."""
+    """Some of the text: byte ranges (n, 2), int64. begins, ends: whether a document begins and ends with each range."""
 
     ranges: np.ndarray
     begins: bool = True
@@ -28,10 +29,13 @@ class Part:
 
 
 class Spool:
-    """The text as UTF-8 in one file. ranges: the bytes of each document, int64 (n, 2). hashes: uint64 (n,), of the
-    content of each. n_characters: of all together."""
+    """The text as UTF-8 in one file.
 
-    def __init__(self, path: Path, documents):
+    ranges: the bytes of each document, int64 (n, 2). hashes: of the content of each document, uint64 (n,).
+    n_characters: of all documents together.
+    """
+
+    def __init__(self, path: Path, documents: Iterable[tuple[str, bool]]):
         """Writes the documents, given as (chunk of text, ends a document), to `path`."""
         self.path, self.n_characters = path, 0
         ends, hashes, content = array("q"), array("Q"), hashlib.blake2b(digest_size=8)
@@ -59,36 +63,20 @@ class Spool:
                     begins = False
 
     def sample(self, part: Part, n_bytes: int) -> Iterator[str]:
-        """Pieces evenly taken from a part, about n_bytes of them; all of it where it is not larger than that."""
+        """Pieces taken evenly from a part, about n_bytes in all; the whole part where it is no larger than that."""
         stride = -(-part.n_bytes // n_bytes)
         for index, (piece, _) in enumerate(self.pieces(part)):
             if index % stride == 0:
                 yield piece
 
     def characters(self) -> set[str]:
-        """The distinct characters of all text."""
-        found = set()
+        """The distinct characters of the whole text."""
+        characters: set[str] = set()
         for piece, _ in self.pieces(Part(self.ranges)):
-            found.update(piece)
-        return found
+            characters.update(piece)
+        return characters
 
-    def split(self, val_fraction: float) -> tuple[Part, Part]:
-        """Training and validation.
-
-        Two or more different documents are ordered by a hash of their content, and the first val_fraction of them (at
-        least one, not all) are validation: copies of a document are always on one side. Otherwise the text is cut at
-        the character n * (1 - val_fraction).
-        """
-        different = np.unique(self.hashes)
-        if len(different) > 1:
-            n_val = min(max(1, round(len(different) * val_fraction)), len(different) - 1)
-            is_val = self.hashes <= different[n_val - 1]
-            return Part(self.ranges[~is_val]), Part(self.ranges[is_val])
-        cut = self._byte_of_character(int(self.n_characters * (1 - val_fraction)))
-        size = self.ranges[-1, 1]
-        return Part(np.array([[0, cut]]), ends=False), Part(np.array([[cut, size]]), begins=False)
-
-    def _byte_of_character(self, index: int) -> int:
+    def byte_of_character(self, index: int) -> int:
         """Where in the file a character begins: a byte begins one unless its two high bits are 10."""
         position = 0
         with open(self.path, "rb") as file:
@@ -101,7 +89,7 @@ class Spool:
         return position
 
 
-def _chunks(file, start: int, end: int) -> Iterator[str]:
+def _chunks(file: BinaryIO, start: int, end: int) -> Iterator[str]:
     file.seek(start)
     decoder = codecs.getincrementaldecoder("utf-8")()
     for position in range(start, end, READ_BYTES):

@@ -1,28 +1,33 @@
-"""The encodings that tiktoken publishes."""
+"""The encodings that tiktoken publishes, downloaded by tiktoken unless it has them already."""
+
+from typing import TYPE_CHECKING
 
 from common.errors import InputError
 from common.network import Background, reachable
 from data.tokenizer import Tokenizer
 
-# tiktoken waits for ever on a dead network; after this long the network itself is tried.
-DOWNLOAD_SECONDS = 6
+if TYPE_CHECKING:
+    from tiktoken import Encoding
+
+# tiktoken waits for ever on a dead network; after PATIENCE seconds we test whether there is one at all.
+PATIENCE, DOWNLOAD_SECONDS = 6, 600
+SERVER = "openaipublic.blob.core.windows.net"
 
 
 def tiktoken_tokenizer(name: str) -> Tokenizer:
-    """The published encoding `name`, downloaded by tiktoken unless tiktoken has it already.
+    """The published encoding `name`, with the end of text as its only special token.
 
-    Of its special tokens only the end of text is kept. Raises InputError when it cannot be had, within 10 s.
+    Raises InputError when it cannot be downloaded, without a network within 10 s.
     """
     import tiktoken
 
     download = Background(lambda: tiktoken.get_encoding(name))
     try:
-        encoding = _await_download(download)
+        encoding = _await(download)
     except Exception as error:
         raise InputError(
             f"data.tokenizer {name}: tiktoken could not download it ({type(error).__name__}). It is needed once, from "
-            "openaipublic.blob.core.windows.net; without a network choose bpe or char, or set TIKTOKEN_CACHE_DIR to a "
-            "folder that has it"
+            f"{SERVER}; without a network choose bpe or char, or set TIKTOKEN_CACHE_DIR to a folder that has it"
         ) from error
     ranks = encoding._mergeable_ranks
     tokens = [b""] * (max(*ranks.values(), encoding.eot_token) + 1)
@@ -31,10 +36,10 @@ def tiktoken_tokenizer(name: str) -> Tokenizer:
     return Tokenizer(name, tokens, encoding.eot_token, encoding._pat_str)
 
 
-def _await_download(download):
+def _await(download: Background) -> "Encoding":
     try:
-        return download.result(DOWNLOAD_SECONDS)
+        return download.result(PATIENCE)
     except TimeoutError:
-        if not reachable("https://openaipublic.blob.core.windows.net", seconds=3):
+        if not reachable(f"https://{SERVER}", seconds=3):
             raise
-        return download.result(600)
+        return download.result(DOWNLOAD_SECONDS)

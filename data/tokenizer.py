@@ -1,41 +1,37 @@
-"""Text to token ids and back: single characters, byte pairs trained on the user's own text, or a tiktoken encoding.
+"""Text to token ids and back: single characters, byte pairs learned from the user's own text, or a tiktoken encoding.
 
-All three are one class: a list of byte strings, one a token, and a way to cut text into them.
-The last word of every vocabulary but a few of tiktoken's is the end of text, which no text can spell.
+All three are one class: a list of byte strings, one per token, and a way to cut text into them. The last token is the
+end of text, which no text can spell (some of tiktoken's encodings have further ids after it).
 """
 
 import codecs
-import re
 import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
 from common.errors import InputError
 from common.files import read_signed, signature, signed, write_whole
+from data.byte_pairs import PATTERN, byte_level_split, bytes_by_character
 from data.pieces import pieces
+from data.vocabulary import check_vocabulary
 
 END_OF_TEXT = "<|endoftext|>"
 
-# Words with the space before them, digits by threes, punctuation, line ends, other spaces: GPT-2's split (Radford et
-# al. 2019) with marks kept beside their letters (decomposed Vietnamese, Thai, Hindi) and blank lines kept whole.
-# No possessive quantifier: `{1,3}+` is "one or more times {1,3}" to the engine that trains (oniguruma), while the one
-# that encodes (fancy-regex) reads it as possessive. Their \p{L}, \p{M}, \p{N} and \s agree on every code point.
-# The group around all that needs no look-ahead changes no match: fancy-regex gives it as one to the automaton below it,
-# and encodes a quarter faster.
-PATTERN = r"(?:'(?:s|t|re|ve|m|ll|d)| ?[\p{L}\p{M}]+| ?\p{N}{1,3}| ?[^\s\p{L}\p{M}\p{N}]+|\s*[\r\n]+)|\s+(?!\S)|\s+"
-
 
 class UnknownCharacter(InputError):
-    """A text has a character that a `char` vocabulary lacks; it is named."""
+    """A text has characters that a `char` vocabulary lacks; the message names them."""
 
 
 class Tokenizer:
-    """A vocabulary and how text is cut into it.
+    """A vocabulary and how text is cut into its tokens.
 
     name: "char", "bpe" or the name of a tiktoken encoding. tokens: the bytes of each id, not always whole characters;
-    b"" for the end of text and for ids that are not used. pattern: the split pattern of a byte-pair vocabulary, where
-    an id is also the rank of its merge; None for characters.
+    b"" for the end of text and for unused ids. pattern: the regular expression that splits text into words before byte
+    pairs are merged (an id is also the rank of its merge); None for characters.
+    byte_lengths: (vocab_size,) UTF-8 bytes of each token. encode_piece: a function from one of the `pieces` of a longer
+    text to its ids, uint32; raises UnknownCharacter.
     """
 
     def __init__(self, name: str, tokens: list[bytes], end_of_text: int, pattern: str | None = None):
@@ -45,8 +41,8 @@ class Tokenizer:
         self.pattern = pattern
         self.vocab_size = len(tokens)
         self.hash = signature(self._body())
-        self.byte_lengths = np.array([len(token) for token in tokens])  # (vocab_size,) UTF-8 bytes a token stands for
-        self._encode_piece = self._character_encoder() if pattern is None else self._byte_pair_encoder()
+        self.byte_lengths = np.array([len(token) for token in tokens])
+        self.encode_piece = self._character_encoder() if pattern is None else self._byte_pair_encoder()
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`. The text of a special token is plain text; half a surrogate pair becomes U+FFFD.
@@ -57,13 +53,13 @@ class Tokenizer:
             text.encode()
         except UnicodeEncodeError:
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return [int(i) for piece in pieces([text]) for i in self._encode_piece(piece)]
+        return [int(i) for piece in pieces([text]) for i in self.encode_piece(piece)]
 
     def begin(self, text: str, several_documents: bool) -> list[int]:
-        """The ids of a text's beginning, as the model has seen texts begin, so that it can go on from there.
+        """The ids of a text's beginning, as the model has seen texts begin, for the model to continue.
 
-        Among several documents each follows an end of text. One long document has none inside: there `text` stands
-        alone, and nothing at all is begun with a line break, or without one in the vocabulary with its first token.
+        In a corpus of several documents each follows an end of text. A single long document has none inside: `text`
+        stands by itself, and an empty one becomes a line break, or token 0 where the vocabulary has no line break.
         """
         if several_documents:
             return [self.end_of_text, *self.encode(text)]
@@ -71,11 +67,7 @@ class Tokenizer:
             return self.encode(text)
         return self.encode("\n") if any(b"\n" in token for token in self.tokens) else [0]
 
-    def encode_piece(self, text: str) -> np.ndarray:
-        """The ids, uint32, of one of the `pieces` of a longer text."""
-        return self._encode_piece(text)
-
-    def decode(self, ids) -> str:
+    def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`; bytes that are not UTF-8 become U+FFFD, the end of text becomes nothing."""
         return b"".join(self.tokens[i] for i in ids).decode("utf-8", "replace")
 
@@ -87,18 +79,18 @@ class Tokenizer:
         """A decoder for ids that come one at a time."""
         return IncrementalDecoder(self.tokens)
 
-    def save(self, path):
+    def save(self, path: str | Path) -> None:
         """Writes the whole vocabulary as plain JSON with its hash, all of it or nothing."""
         write_whole(Path(path), signed(self._body()))
 
     @classmethod
-    def load(cls, path) -> "Tokenizer":
+    def load(cls, path: str | Path) -> "Tokenizer":
         """Reads what `save` wrote. Raises InputError when the file is missing, damaged or not a tokenizer."""
         try:
             body = read_signed(Path(path))
             encoding = "utf-8" if body["pattern"] is None else "latin-1"
             tokens = [token.encode(encoding) for token in body["tokens"]]
-            _check_vocabulary(body["name"], tokens, body["end_of_text"], body["pattern"])
+            check_vocabulary(body["name"], tokens, body["end_of_text"], body["pattern"])
             return cls(body["name"], tokens, body["end_of_text"], body["pattern"])
         except OSError as error:
             raise InputError(f"{path}: the tokenizer cannot be read: {error.strerror}") from error
@@ -108,49 +100,45 @@ class Tokenizer:
     def _body(self) -> dict:
         # latin-1 gives each byte a character of its own, so English tokens stay readable in the file.
         encoding = "utf-8" if self.pattern is None else "latin-1"
-        return {
-            "format": 1,
-            "name": self.name,
-            "end_of_text": self.end_of_text,
-            "pattern": self.pattern,
-            "tokens": [token.decode(encoding) for token in self.tokens],
-        }
+        tokens = [token.decode(encoding) for token in self.tokens]
+        body = {"format": 1, "name": self.name, "end_of_text": self.end_of_text, "pattern": self.pattern}
+        return body | {"tokens": tokens}
 
-    def _character_encoder(self):
-        characters = "".join(token.decode() for token in self.tokens)
-        known = _code_points(characters)
-        table = np.full(known.max(initial=0) + 2, len(known), np.uint32)  # ids by code point, the last for all beyond
-        table[known] = np.arange(len(known))
+    def _character_encoder(self) -> Callable[[str], np.ndarray]:
+        vocabulary = _code_points("".join(token.decode() for token in self.tokens))
+        unknown = len(vocabulary)
+        ids_by_code_point = np.full(vocabulary.max(initial=0) + 2, unknown, np.uint32)  # the last: for all beyond
+        ids_by_code_point[vocabulary] = np.arange(len(vocabulary))
 
         def encode(text):
-            points = _code_points(text)
-            ids = table.take(points, mode="clip")
-            strange = ids == len(known)
-            if strange.any():
-                names = ", ".join(f"{chr(p)!r} (U+{p:04X})" for p in np.unique(points[strange])[:8])
+            code_points = _code_points(text)
+            ids = ids_by_code_point.take(code_points, mode="clip")
+            if (ids == unknown).any():
+                strangers = np.unique(code_points[ids == unknown])[:8]
+                names = ", ".join(f"{chr(point)!r} (U+{point:04X})" for point in strangers)
                 raise UnknownCharacter(
-                    f"not in the vocabulary of this `char` tokenizer, which knows the {len(known)} characters "
-                    f"of its training text: {names}"
+                    f"not in the vocabulary of this `char` tokenizer, which has the {len(vocabulary)} characters of "
+                    f"its training text: {names}"
                 )
             return ids
 
         return encode
 
-    def _byte_pair_encoder(self):
+    def _byte_pair_encoder(self) -> Callable[[str], np.ndarray]:
         import tiktoken
 
         ranks = {token: id for id, token in enumerate(self.tokens) if token}
-        # Never produced, for it is not allowed below; but without any, tiktoken looks for one at every character.
+        # Never produced, since it is not allowed below; but without any, tiktoken looks for one at every character.
         special = {END_OF_TEXT: self.end_of_text}
-        own = threading.local()  # the regular expression waits for a lock in every thread but the first that used it
+        local = threading.local()  # only the first thread to use a compiled pattern gets it without waiting for a lock
 
         def encode(text):
             try:
-                if not hasattr(own, "encoding"):
-                    made_of = {"pat_str": self.pattern, "mergeable_ranks": ranks, "special_tokens": special}
-                    own.encoding = tiktoken.Encoding(self.name, **made_of)
-                return own.encoding.encode_to_numpy(text, disallowed_special=())
-            except BaseException as error:  # a pattern from a file may be none, or match nothing: tiktoken panics
+                if not hasattr(local, "encoding"):
+                    parts = {"pat_str": self.pattern, "mergeable_ranks": ranks, "special_tokens": special}
+                    local.encoding = tiktoken.Encoding(self.name, **parts)
+                return local.encoding.encode_to_numpy(text, disallowed_special=())
+            except BaseException as error:  # a pattern from a file may be invalid, or match nothing: tiktoken panics
                 if not (isinstance(error, ValueError) or type(error).__name__ == "PanicException"):
                     raise
                 raise InputError(f"tokenizer {self.name}: its pattern cannot cut text ({error})") from None
@@ -166,7 +154,7 @@ class IncrementalDecoder:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def feed(self, id: int) -> str:
-        """The text that is complete once this token has come."""
+        """The text that this token completes."""
         return self._decoder.decode(self._tokens[id])
 
     def flush(self) -> str:
@@ -174,17 +162,17 @@ class IncrementalDecoder:
         return self._decoder.decode(b"", final=True)
 
 
-def char_tokenizer(characters) -> Tokenizer:
+def char_tokenizer(characters: Iterable[str]) -> Tokenizer:
     """One token for each of the distinct `characters`, by code point, then the end of text."""
     tokens = [character.encode() for character in sorted(characters)]
     return Tokenizer("char", [*tokens, b""], end_of_text=len(tokens))
 
 
-def train_bpe(texts, vocab_size: int) -> Tokenizer:
-    """Byte pairs (Sennrich et al. 2016) learned from an iterable of texts; the same texts give the same vocabulary.
+def train_bpe(texts: Iterable[str], vocab_size: int) -> Tokenizer:
+    """Byte pairs (Sennrich et al. 2016) learned from `texts`; the same texts give the same vocabulary.
 
-    vocab_size counts the 256 bytes and the end of text; a small text may not have that many pairs worth a merge, and
-    then the vocabulary is smaller.
+    vocab_size counts the 256 bytes and the end of text; the vocabulary is smaller where a small text does not have that
+    many pairs to merge.
     """
     import tokenizers
     from tokenizers import models, pre_tokenizers, trainers
@@ -196,47 +184,10 @@ def train_bpe(texts, vocab_size: int) -> Tokenizer:
     learner.train_from_iterator(texts, trainer)
     # An id is the rank that tiktoken merges by. That gives the same ids as the learned list of merges, because a token
     # can come about in one way only: within the bytes of a token the merges run in the same order in every text.
-    to_byte = {character: byte for byte, character in _byte_alphabet().items()}
-    ranked = sorted(learner.get_vocab().items(), key=lambda item: item[1])
-    tokens = [bytes(to_byte[character] for character in token) for token, _ in ranked]
+    byte_of = bytes_by_character()
+    by_rank = sorted(learner.get_vocab().items(), key=lambda item: item[1])
+    tokens = [bytes(byte_of[character] for character in token) for token, _ in by_rank]
     return Tokenizer("bpe", [*tokens, b""], end_of_text=len(tokens), pattern=PATTERN)
-
-
-def byte_level_split():
-    """How `tokenizers` cuts text before it learns merges: PATTERN, then each byte as a printable character."""
-    from tokenizers import Regex, pre_tokenizers
-
-    return pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(PATTERN), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-
-
-def _check_vocabulary(name, tokens: list[bytes], end_of_text, pattern):
-    """Raises ValueError where a file's name, tokens, end of text and pattern make no Tokenizer."""
-    if not (isinstance(name, str) and re.fullmatch(r"[\w.-]{1,64}", name, re.ASCII)):
-        raise ValueError("its name is none")
-    if not isinstance(pattern, str | None):
-        raise ValueError("its pattern is none")
-    if type(end_of_text) is not int or not 0 <= end_of_text < len(tokens) or tokens[end_of_text]:
-        raise ValueError("its end of text is no token of its own")
-    spelt = [token for token in tokens if token]
-    if len(set(spelt)) < len(spelt):
-        raise ValueError("a token is there twice")
-    if pattern is None:
-        if len(spelt) != end_of_text or any(len(token.decode()) != 1 for token in spelt):
-            raise ValueError("single characters, then the end of text, expected")
-    elif not set(spelt) >= {bytes([byte]) for byte in range(256)}:
-        raise ValueError("a byte has no token")
-
-
-def _byte_alphabet() -> dict[int, str]:
-    """GPT-2's printable character for each byte: itself where that is one, else the next from U+0100 on."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return {byte: chr(byte) for byte in printable} | {byte: chr(0x100 + i) for i, byte in enumerate(others)}
 
 
 def _code_points(text: str) -> np.ndarray:

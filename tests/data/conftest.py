@@ -3,8 +3,9 @@
 import pytest
 
 from config import DataConfig
+from data.byte_pairs import PATTERN
 from data.corpus import load_corpus
-from data.tokenizer import PATTERN, train_bpe
+from data.tokenizer import train_bpe
 from tests.helpers.texts import PROSE, prose
 
 
@@ -14,7 +15,7 @@ def load(tmp_path):
 
     def load(source="tales", block_size=8, tokenizer_given=None, **options):
         config = DataConfig(source=str(source), **{"cache": str(tmp_path / "cache"), **options})
-        return load_corpus(config, block_size=block_size, report=load.said.append, tokenizer=tokenizer_given)
+        return load_corpus(config, block_size, report=load.said.append, tokenizer=tokenizer_given)
 
     load.said = []
     return load

@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from data.batches import AHEAD, ROUNDS, Batches, permute
+from data.batches import LOOKAHEAD, ROUNDS, Batches, permute
 from data.shards import Tokens
 
 
@@ -48,7 +48,16 @@ def test_the_order_depends_on_the_seed_and_the_number_alone():
 def test_the_order_is_the_same_however_it_is_asked_for(length):
     starts = np.arange(1, length, 13)
     batches = Batches(stream(length, starts), 16, seed=1)
-    for start, count in ((0, 7), (7, 7), (AHEAD - 5, 10), (3, 2), (5000, AHEAD + 9), (2495, 12), (5002, 4), (0, 1)):
+    for start, count in (
+        (0, 7),
+        (7, 7),
+        (LOOKAHEAD - 5, 10),
+        (3, 2),
+        (5000, LOOKAHEAD + 9),
+        (2495, 12),
+        (5002, 4),
+        (0, 1),
+    ):
         fresh = Batches(stream(length, starts), 16, seed=1).windows(start, count)
         one_by_one = [Batches(stream(length, starts), 16, seed=1).windows(start + i, 1)[0] for i in range(count)]
         assert (batches.windows(start, count) == fresh).all()

@@ -1,13 +1,17 @@
+import json
 import os
 import subprocess
 import sys
 import time
 import types
+from dataclasses import asdict
 
 import pytest
 
 from common.errors import RunError
-from data import corpus as module
+from config import DataConfig
+from data import cache
+from data import corpus as corpus_module
 from tests.helpers.texts import prose
 
 
@@ -72,13 +76,13 @@ def test_a_run_that_goes_on_keeps_its_tokenizer(load, text, tmp_path):
 
 
 def test_a_text_that_changes_while_it_is_read_is_no_cache(load, text, monkeypatch):
-    learn = module.train_bpe
+    learn = corpus_module.train_bpe
 
     def meddle(*args):
         text.write_text(prose(2000, seed=9))
         return learn(*args)
 
-    monkeypatch.setattr(module, "train_bpe", meddle)
+    monkeypatch.setattr(corpus_module, "train_bpe", meddle)
     with pytest.raises(RunError, match="changed while it was read"):
         load(text)
     monkeypatch.undo()
@@ -87,11 +91,12 @@ def test_a_text_that_changes_while_it_is_read_is_no_cache(load, text, monkeypatc
 
 def test_two_runs_may_build_the_same_cache_at_once(text, tmp_path):
     code = (
-        "import sys; from config import DataConfig; from data.corpus import load_corpus\n"
-        "corpus = load_corpus(DataConfig(source=sys.argv[1], cache=sys.argv[2]), block_size=8)\n"
+        "import json, sys, types; from data.corpus import load_corpus\n"
+        "corpus = load_corpus(types.SimpleNamespace(**json.loads(sys.argv[1])), 8)\n"
         "print(corpus.cached, corpus.train.folder, corpus.tokenizer.decode(corpus.val.ids[:20]))"
     )
-    command = [sys.executable, "-c", code, str(text), str(tmp_path / "cache")]
+    config = DataConfig(source=str(text), cache=str(tmp_path / "cache"))
+    command = [sys.executable, "-c", code, json.dumps(asdict(config))]
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     answers = [run.communicate() for run in runs]
     assert [run.returncode for run in runs] == [0, 0, 0], answers
@@ -101,8 +106,7 @@ def test_two_runs_may_build_the_same_cache_at_once(text, tmp_path):
 
 def test_the_slower_of_two_builders_uses_what_the_other_made(load, text, monkeypatch):
     first = load(text)
-    open_cache = module._open
-    monkeypatch.setattr(module, "_open", lambda *args, cached=True: None if cached else open_cache(*args, cached=False))
+    monkeypatch.setattr(cache, "_read_or_remove", lambda folder, report: None)
     second = load(text)
     assert not second.cached and second.train.folder == first.train.folder
     assert [path.name for path in first.train.folder.parents[1].iterdir()] == [first.train.folder.parent.name]
@@ -127,21 +131,20 @@ def test_what_a_killed_run_left_is_swept_away_after_a_day_without_a_write(load, 
 
 
 def test_a_cache_swept_away_while_it_is_made_is_one_line_and_the_next_start_makes_it(load, text, tmp_path, monkeypatch):
-    write = module.write_tokens
+    write = corpus_module.write_tokens
 
     def swept(*args, **options):
-        (beside,) = (tmp_path / "cache" / "tokens").glob(".*")
-        module.time = types.SimpleNamespace(time=lambda: time.time() + 100_000, perf_counter=time.perf_counter)
-        module._sweep(beside.parent)  # as another run would whose clock has jumped
+        with monkeypatch.context() as patch:
+            patch.setattr(cache, "time", types.SimpleNamespace(time=lambda: time.time() + 100_000))
+            cache._sweep(tmp_path / "cache" / "tokens")  # as another run would whose clock has jumped
+        assert list((tmp_path / "cache" / "tokens").iterdir()) == []
         return write(*args, **options)
 
-    monkeypatch.setattr(module, "time", time)
     with monkeypatch.context() as patch:
-        patch.setattr(module, "write_tokens", swept)
+        patch.setattr(corpus_module, "write_tokens", swept)
         with pytest.raises(RunError, match="was removed while it was written; start again"):
             load(text)
     assert list((tmp_path / "cache" / "tokens").iterdir()) == []
-    monkeypatch.setattr(module, "time", time)
     assert not load(text).cached and load(text).cached
 
 
@@ -149,7 +152,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(load, text, tmp_path, monkeypatc
     def full(*args, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "write_tokens", full)
+    monkeypatch.setattr(corpus_module, "write_tokens", full)
     with pytest.raises(RunError, match=r"data\.cache .*cache: cannot be written: No space left on device"):
         load(text)
     assert list((tmp_path / "cache" / "tokens").iterdir()) == []

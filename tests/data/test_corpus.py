@@ -3,13 +3,13 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from common.errors import InputError
 from config import DataConfig, load_config
-from data import corpus as module
 from data.batches import Batches
 from data.corpus import load_corpus
 from data.tales import stories as tales
@@ -133,7 +133,7 @@ def test_validation_stories_never_occur_in_training(load):
 def test_a_story_drawn_a_second_time_is_left_out_of_validation(load, monkeypatch):
     drawn = list(tales.stories(333))
     drawn[310], drawn[320] = drawn[5], drawn[299]
-    monkeypatch.setattr(module.tales, "stories", lambda count: iter(drawn[:count]))
+    monkeypatch.setattr(tales, "stories", lambda count: iter(drawn[:count]))
     corpus = load(stories=300)
     assert documents(corpus, corpus.val) == [s.text for i, s in enumerate(drawn) if i >= 300 and i not in (310, 320)]
     assert len(corpus.stories) == 31
@@ -148,12 +148,12 @@ def test_stories_are_found_again_at_once(load):
 
 # The peak of a process by itself: what getrusage gives includes the peak of the process that started it.
 BOUNDED = """
-import re, sys
+import json, re, sys, types
 from data.corpus import load_corpus
-from config import DataConfig
-load_corpus(DataConfig(source=sys.argv[1], tokenizer=sys.argv[3], cache=sys.argv[2]), block_size=8)
-if sys.argv[4:]:
-    kept = open(sys.argv[1]).read()
+config = types.SimpleNamespace(**json.loads(sys.argv[1]))
+load_corpus(config, 8)
+if sys.argv[2:]:
+    kept = open(config.source).read()
 print(int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024)
 """
 
@@ -169,7 +169,8 @@ def test_a_large_text_takes_little_memory(tmp_path, tokenizer, size):
         with open(path, "a") as file:
             for _ in range(n_bytes // len(small)):
                 file.write(small)
-        command = [sys.executable, "-c", BOUNDED, path, tmp_path / "cache", tokenizer, *control]
+        config = DataConfig(source=str(path), cache=str(tmp_path / "cache"), tokenizer=tokenizer)
+        command = [sys.executable, "-c", BOUNDED, json.dumps(asdict(config)), *control]
         return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
     little = peak(size // 8)

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
 import pyarrow
 import pyarrow.parquet
@@ -12,19 +13,18 @@ import pytest
 from common.errors import InputError
 from config import DataConfig
 from data import hub as module
+from data.corpus import open_source
 from data.hub import open_hub
-from data.sources import open_source
 from tests.helpers.hub_stand_in import COMMIT, hub
 
 # huggingface_hub reads its endpoint when it is imported, so each of these is a process of its own.
 CHILD = """
-import json, sys
-from config import DataConfig
-from data.sources import open_source
+import json, sys, types
+from data.corpus import open_source
 from common.errors import InputError
 for options in json.loads(sys.argv[1]):
     try:
-        source = open_source(DataConfig(**options), print)
+        source = open_source(types.SimpleNamespace(**options), print)
         answer = [list(source.documents()), source.revision, source.identity()]
     except InputError as error:
         answer = str(error)
@@ -35,7 +35,7 @@ for options in json.loads(sys.argv[1]):
 def ask(endpoint, home, *options):
     """What a process with this Hub makes of each configuration: [documents, revision, identity] or its error."""
     environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(home), "no_proxy": "127.0.0.1"}
-    command = [sys.executable, "-c", CHILD, json.dumps(options)]
+    command = [sys.executable, "-c", CHILD, json.dumps([asdict(DataConfig(**each)) for each in options])]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     answers = [json.loads(line[6:]) for line in done.stdout.splitlines() if line.startswith("ANSWER")]
     assert len(answers) == len(options), done.stderr

@@ -6,7 +6,7 @@ import pytest
 from common.errors import InputError
 from common.files import read_signed, signed
 from data import shards as module
-from data.shards import MOST_WORKERS, Tokens, write_tokens
+from data.shards import MAX_WORKERS, Tokens, write_tokens
 from data.tokenizer import Tokenizer, char_tokenizer, train_bpe
 
 LETTERS = char_tokenizer("abcdefghijklmnopqrstuvwxyz")
@@ -60,7 +60,7 @@ def test_the_bytes_are_the_same_for_any_number_of_workers(tmp_path):
     assert bpe.decode(tokens.ids[start:end]) == "".join(words[1500:1503])
 
 
-@pytest.mark.parametrize(("processors", "workers"), [(1, 1), (2, 2), (64, MOST_WORKERS)])
+@pytest.mark.parametrize(("processors", "workers"), [(1, 1), (2, 2), (64, MAX_WORKERS)])
 def test_there_is_a_worker_for_each_processor_up_to_a_limit(tmp_path, monkeypatch, processors, workers):
     in_order, started = module._in_order, []
     monkeypatch.setattr(module, "_in_order", lambda *args: started.append(args[-1]) or in_order(*args))

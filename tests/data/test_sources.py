@@ -13,7 +13,7 @@ import pytest
 
 from common.errors import InputError
 from config import DataConfig
-from data.sources import open_source, read_text
+from data.sources import open_files, read_text
 
 STRANGE = "Trời ơi\r\n中文 🦊\u0301\0\x1c\u2028 שלום\rend"
 
@@ -21,7 +21,7 @@ STRANGE = "Trời ơi\r\n中文 🦊\u0301\0\x1c\u2028 שלום\rend"
 def documents(path, report=lambda line: None, **options):
     """The whole documents of a source."""
     found, open_ = [], False
-    for chunk, ends in open_source(DataConfig(source=str(path), **options), report).documents():
+    for chunk, ends in open_files(DataConfig(source=str(path), **options), report).documents():
         found[-1:] = [found[-1] + chunk] if open_ else [*found[-1:], chunk]
         open_ = not ends
     assert not open_
@@ -153,8 +153,8 @@ def test_what_is_not_there_is_said(tmp_path):
     assert "no such file, folder or pattern" in missing and "did you mean" in missing and "moby.txt" in missing
     assert "did you mean tales?" in refusal("tale")
     assert "no such file" in refusal("x" * 5000) and "no such file" in refusal("a\0b")
-    assert "matches no text" in refusal(tmp_path / "empty")
-    assert "matches no text" in refusal(tmp_path / "*.csv")
+    assert "no text among the 0 files there" in refusal(tmp_path / "empty")
+    assert "no text among the 0 files there" in refusal(tmp_path / "*.csv")
     assert "cannot read .pdf; known: .txt, .md, .jsonl, .csv, .parquet" in refusal(tmp_path / "notes.pdf")
 
 
@@ -172,7 +172,7 @@ def test_what_cannot_be_opened_is_said(tmp_path, monkeypatch):
 
 def test_the_identity_follows_the_text_and_not_its_place(tmp_path):
     def identity(path, **options):
-        return open_source(DataConfig(source=str(path), **options), print).identity()
+        return open_files(DataConfig(source=str(path), **options), print).identity()
 
     (tmp_path / "a.txt").write_text("same")
     (tmp_path / "b.txt").write_text("same")
@@ -189,7 +189,7 @@ def test_a_text_file_is_read_without_the_library_for_tables(tmp_path):
     (tmp_path / "a.txt").write_text("words and more words " * 100)
     code = (
         "import json, sys, types; from data.corpus import load_corpus\n"
-        "load_corpus(types.SimpleNamespace(**json.loads(sys.argv[1])), block_size=8)\n"
+        "load_corpus(types.SimpleNamespace(**json.loads(sys.argv[1])), 8)\n"
         "print({'datasets', 'torch', 'pyarrow', 'requests'} & set(sys.modules))"
     )
     config = DataConfig(source=str(tmp_path / "a.txt"), cache=str(tmp_path / "cache"))
@@ -199,10 +199,10 @@ def test_a_text_file_is_read_without_the_library_for_tables(tmp_path):
 
 def test_tables_are_read_without_torch(tables):
     code = (
-        "import json, sys, types; from data.sources import open_source\n"
+        "import json, sys, types; from data.sources import open_files\n"
         "for name in sys.argv[2:]:\n"
         "    config = types.SimpleNamespace(**json.loads(sys.argv[1]) | {'source': name})\n"
-        "    print(len(list(open_source(config, print).documents())), {'datasets', 'torch'} & set(sys.modules))"
+        "    print(len(list(open_files(config, print).documents())), {'datasets', 'torch'} & set(sys.modules))"
     )
     names = [tables / name for name in ("rows.jsonl", "rows.csv", "rows.parquet", "saved", "splits")]
     config = json.dumps(asdict(DataConfig(text_column="body")))
@@ -223,4 +223,4 @@ def test_tables_are_read_without_torch(tables):
 def test_a_line_that_no_parser_should_follow_is_named(tmp_path, line):
     path = tmp_path / "rows.jsonl"
     path.write_text('{"text": "a"}\n' + line + "\n")
-    assert "rows.jsonl: line 2 is no JSON object" in refusal(path)
+    assert "rows.jsonl: line 2 is not a JSON object" in refusal(path)

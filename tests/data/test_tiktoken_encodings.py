@@ -4,8 +4,9 @@ import pytest
 
 from common.errors import InputError
 from data import tiktoken_encodings as module
+from data.byte_pairs import PATTERN
 from data.tiktoken_encodings import tiktoken_tokenizer
-from data.tokenizer import END_OF_TEXT, PATTERN, Tokenizer, train_bpe
+from data.tokenizer import END_OF_TEXT, Tokenizer, train_bpe
 from tests.helpers.texts import PROSE
 
 
@@ -40,7 +41,7 @@ def test_without_a_network_a_published_encoding_is_refused_at_once(monkeypatch, 
 def test_a_network_that_never_answers_is_given_up(monkeypatch):
     monkeypatch.setattr("tiktoken.get_encoding", lambda name: time.sleep(3))
     monkeypatch.setattr(module, "reachable", lambda url, seconds: False)
-    monkeypatch.setattr(module, "DOWNLOAD_SECONDS", 0.1)
+    monkeypatch.setattr(module, "PATIENCE", 0.1)
     start = time.monotonic()
     with pytest.raises(InputError, match="TimeoutError"):
         tiktoken_tokenizer("gpt2")

@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from tokenizers import models, pre_tokenizers, trainers
 
 from common.errors import InputError
+from data.byte_pairs import PATTERN, byte_level_split
 from data.tokenizer import (
     END_OF_TEXT,
-    PATTERN,
     Tokenizer,
-    byte_level_split,
     char_tokenizer,
     train_bpe,
 )
@@ -58,7 +57,7 @@ def test_both_engines_agree_on_the_class_of_every_character():
         split = pre_tokenizers.Split(tokenizers.Regex(name), behavior="removed", invert=True)
         learner = {c for part, _ in split.pre_tokenize_str(everything) for c in part}
         bytes_only = Tokenizer("bpe", [*(bytes([i]) for i in range(256)), b""], 256, name)
-        encoder = set(bytes(bytes_only._encode_piece(everything).tolist()).decode())  # it drops what does not match
+        encoder = set(bytes(bytes_only.encode_piece(everything).tolist()).decode())  # it drops what does not match
         assert learner == encoder and len(learner) > 20, name
 
 

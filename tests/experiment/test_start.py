@@ -26,7 +26,7 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(small, tmp_path, monkeypat
     done = run_train(small | {"train.batch_size": 6}, "--dry-run")
     assert (done.code, done.err, list(tmp_path.iterdir())) == (0, "", [])
     config = load_config("tiny.yaml", [(key, str(value)) for key, value in small.items() if "." in key])
-    corpus = load_corpus(config.data, block_size=16)
+    corpus = load_corpus(config.data, 16)
     config.model.vocab_size = corpus.tokenizer.vocab_size
     model = GPT(config.model)
     parameters = sum(p.numel() for p in model.parameters())

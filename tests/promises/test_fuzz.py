@@ -62,7 +62,7 @@ class Places:
         self.text = folder / "text.txt"
         self.text.write_text("The cat sat on the mat. It was warm.\n" * 20, encoding="utf-8")
         self.data = {"source": str(self.text), "tokenizer": "char", "cache": str(folder / "cache")}
-        load_corpus(DataConfig(**self.data), block_size=8, report=lambda line: None)
+        load_corpus(DataConfig(**self.data), 8, report=lambda line: None)
         (self.cached,) = (folder / "cache/tokens").iterdir()
         self.tokens = self.cached_ids()
         self.config = load_config(run / "config.yaml")
@@ -249,7 +249,7 @@ def token_shards(random, places):
         resign_shard(part)
     try:
         try:
-            corpus = load_corpus(DataConfig(**places.data), block_size=8, report=lambda line: None)
+            corpus = load_corpus(DataConfig(**places.data), 8, report=lambda line: None)
         except InputError as error:  # a part that is too short, though its checksum fits
             return plain(str(error))
         model_reads(corpus)
@@ -293,7 +293,7 @@ def a_text(random, places):
     shutil.rmtree(cache, ignore_errors=True)
 
     def act():
-        corpus = load_corpus(DataConfig(**config, cache=str(cache)), block_size=4, report=lambda line: None)
+        corpus = load_corpus(DataConfig(**config, cache=str(cache)), 4, report=lambda line: None)
         parts = [corpus.tokenizer.decode(part.ids.tolist()) for part in (corpus.train, corpus.val)]
         whole = path.read_bytes().decode("utf-8-sig", errors)
         assert "".join(parts) == whole
@@ -317,7 +317,7 @@ def a_table(random, places):
     cache = places.folder / "text-cache"
     shutil.rmtree(cache, ignore_errors=True)
     config = DataConfig(source=str(path), tokenizer="char", cache=str(cache))
-    return refusal(lambda: load_corpus(config, block_size=4, report=lambda line: None))
+    return refusal(lambda: load_corpus(config, 4, report=lambda line: None))
 
 
 def metrics_read_back(random, places):
@@ -408,7 +408,7 @@ def test_whatever_comes_is_used_or_refused_in_plain_words(kind, places, outcomes
 
 @pytest.mark.parametrize(
     ("kind", "check"),
-    [(a_tokenizer, "data.tokenizer._check_vocabulary"), (token_shards, "data.shards.Tokens.check")],
+    [(a_tokenizer, "data.tokenizer.check_vocabulary"), (token_shards, "data.shards.Tokens.check")],
     ids=lambda one: getattr(one, "__name__", one),
 )
 def test_a_check_that_is_left_out_is_found(kind, check, places, monkeypatch):

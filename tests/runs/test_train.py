@@ -103,7 +103,7 @@ def test_the_best_checkpoint_is_that_of_the_lowest_validation_loss_also_after_a_
 def test_the_losses_are_what_their_names_say(tales_run, small_run):
     for run in (tales_run[0], small_run):
         config = load_config(run / "config.yaml")
-        corpus = load_corpus(config.data, block_size=config.model.block_size)
+        corpus = load_corpus(config.data, config.model.block_size)
         lines = metrics(run)
 
         torch.manual_seed(config.train.seed)

@@ -1,0 +1,136 @@
+"""The token cache: tokens once made are found again by the content of the text and all else that decides them.
+
+A cache is a folder, DATA.CACHE/tokens/KEY, with tokenizer.json, train/ and val/. It is built beside its place and then
+renamed into it, so it is whole or not there, and two runs may build the same one at once.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from common.errors import InputError, RunError
+from data.byte_pairs import MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN
+from data.shards import Tokens, own_file
+from data.sources import Report, Source
+from data.tokenizer import Tokenizer
+
+if TYPE_CHECKING:  # config.py imports torch, which reading a text does not need
+    from config import DataConfig
+
+FORMAT = 1
+
+# A cache under construction in which nothing was written for this long was left by a killed run.
+ABANDONED_SECONDS = 86_400
+
+Parts = tuple[Tokenizer, Tokens, Tokens]
+
+
+def read_or_build(
+    config: "DataConfig",
+    source: Source,
+    tokenizer: Tokenizer | None,
+    build: Callable[[Path], str],
+    report: Report,
+) -> tuple[Parts, bool]:
+    """The tokenizer, training and validation tokens that `config` asks for, and whether they were in the cache.
+
+    tokenizer: the one that the tokens must be of, None for the one that config names. build(folder): writes a cache
+    into a folder and returns a line about it, which is reported once the cache stands in its place.
+    Raises RunError where the cache cannot be written or the text changes meanwhile; nothing is left then.
+    """
+    identity = source.identity()
+    folder = _folder(config, identity, tokenizer)
+    if os.path.exists(folder) and (parts := _read_or_remove(folder, report)):
+        return parts, True
+    with _building(folder, config.cache) as unfinished:
+        line = build(unfinished)
+        if source.identity() != identity:
+            raise RunError(f"data.source {config.source}: changed while it was read; start again")
+        _publish(unfinished, folder)
+    report(line)
+    return _read(folder), False
+
+
+def _key(config: "DataConfig", identity: str) -> str:
+    """Names the cache: different whenever the text, the tokenizer, the split or the format is."""
+    sample = [config.vocab_size, SAMPLE_BYTES_A_TOKEN, MAX_SAMPLE_BYTES] if config.tokenizer == "bpe" else None
+    decisive = [FORMAT, identity, config.tokenizer, sample, config.val_fraction]
+    return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:24]
+
+
+def _folder(config: "DataConfig", identity: str, tokenizer: Tokenizer | None) -> Path:
+    """The cache of `config`; its neighbour for `tokenizer`, where the tokens there are not of that one."""
+    folder = Path(config.cache) / "tokens" / _key(config, identity)
+    if tokenizer is None:
+        return folder
+    try:
+        if Tokenizer.load(folder / "tokenizer.json").hash == tokenizer.hash:
+            return folder
+    except InputError:
+        pass
+    return folder.with_name(f"{folder.name}-{tokenizer.hash[:12]}")
+
+
+def _read(folder: Path) -> Parts:
+    """Raises InputError where a file is missing, damaged, a link, or does not belong to the others."""
+    tokenizer = Tokenizer.load(own_file(folder, "tokenizer.json"))
+    train, val = (Tokens(own_file(folder, part)) for part in ("train", "val"))
+    if not tokenizer.hash == train.tokenizer_hash == val.tokenizer_hash:
+        raise InputError(f"{folder}: its tokens were not made by its tokenizer")
+    for tokens in (train, val):
+        tokens.check(tokenizer.vocab_size)
+    return tokenizer, train, val
+
+
+def _read_or_remove(folder: Path, report: Report) -> Parts | None:
+    """What is in the cache; None for a damaged one, which is reported and removed."""
+    try:
+        return _read(folder)
+    except InputError as error:
+        report(f"{error}; making the tokens again")
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+
+
+@contextlib.contextmanager
+def _building(folder: Path, cache: str) -> Iterator[Path]:
+    """A new folder beside `folder` for a cache that is not finished; it is removed at the end unless renamed."""
+    unfinished = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        _sweep(folder.parent)
+        unfinished.mkdir(parents=True)
+        yield unfinished
+    except FileNotFoundError as error:
+        raise RunError(f"data.cache {cache}: was removed while it was written; start again") from error
+    except OSError as error:
+        raise RunError(f"data.cache {cache}: cannot be written: {error.strerror}; nothing is left there") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _publish(unfinished: Path, folder: Path) -> None:
+    """Renames a cache into its place; where another run was first, its cache is kept."""
+    try:
+        os.rename(unfinished, folder)
+    except OSError:
+        if not folder.exists():
+            raise
+
+
+def _sweep(caches: Path) -> None:
+    """Removes caches that killed runs left unfinished.
+
+    If the clock has jumped, that may be another run's: it then ends with a message and has lost only its minutes.
+    """
+    for unfinished in caches.glob(".*"):
+        with contextlib.suppress(FileNotFoundError):  # another run has just renamed it into place
+            newest = max(path.stat().st_mtime for path in (unfinished, *unfinished.rglob("*")))
+            if time.time() - newest > ABANDONED_SECONDS:
+                shutil.rmtree(unfinished, ignore_errors=True)
