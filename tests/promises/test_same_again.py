@@ -1,13 +1,17 @@
 """One configuration, one machine, as many threads: the same numbers to the bit, in any process, folder and company."""
 
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
-from tests.helpers.scripts import contents, metrics, train_losses, typed_out
+import train
+from tests.helpers.scripts import contents, metrics, run_train, train_losses, typed_out
 
 ROOT = Path(__file__).parents[2]
 # large enough for a product to be shared between threads
@@ -53,3 +57,38 @@ def test_nothing_beside_the_configuration_and_the_threads_changes_a_bit(small, t
             assert [key for key in expected if found[key] != expected[key]] == []
     other = started(tmp_path / "other", threads, options | {"train.seed": 2})  # the control
     assert not set(train_losses(other).values()) & set(train_losses(first).values())
+
+
+def test_the_resolved_configuration_fed_back_repeats_the_run_bit_for_bit(small, tmp_path):
+    options = small | {"model.dropout": 0.1, "train.optimizer": "muon"}
+    first, second, other = (tmp_path / name for name in ("first", "second", "other"))
+    assert run_train(options, {"run": first}).code == 0
+    random.seed(99), np.random.seed(99), torch.manual_seed(99)  # whatever state the process is in
+    assert run_train("--config", first / "config.yaml", "--run", second).code == 0
+    assert contents(second) == contents(first)
+    assert run_train("--config", first / "config.yaml", "--run", other, "--train.seed", 1).code == 0
+    assert not set(train_losses(other).values()) & set(train_losses(first).values())  # the control
+
+
+WATCHING = {
+    "nothing": {"attention.snapshots": 0, "train.eval_every": 1000},
+    "recording attention": {"attention.snapshots": 8, "train.eval_every": 1000},
+    "evaluating and sampling": {"attention.snapshots": 0, "train.eval_every": 1},
+    "saving": {"attention.snapshots": 0, "train.eval_every": 1000, "train.save_every": 1},
+}
+
+
+def test_watching_a_run_changes_no_loss_by_a_bit(small, tmp_path, monkeypatch):
+    losses = {}
+    for name, watching in WATCHING.items():
+        run = tmp_path / name
+        assert run_train(small | {"model.dropout": 0.1} | watching, {"run": run}).code == 0
+        losses[name] = train_losses(run)
+    assert len(losses["nothing"]) == 8
+    assert all(one == losses["nothing"] for one in losses.values())
+
+    write = train.write_sample
+    monkeypatch.setattr(train, "write_sample", lambda *args: (torch.rand(1), write(*args))[1])
+    control = small | {"model.dropout": 0.1} | WATCHING["evaluating and sampling"]
+    assert run_train(control, {"run": tmp_path / "control"}).code == 0
+    assert train_losses(tmp_path / "control") != losses["nothing"]
