@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.cpu import drop
+from model.cpu import drop, products_are_faster
 
 
 def causal_mask(queries: int, keys: int, device=None) -> Tensor:
@@ -50,7 +50,7 @@ def attend(
     if scale is None:
         scale = q.shape[-1] ** -0.5
 
-    if record is None and not _products_are_faster(q, queries * keys, dropout):
+    if record is None and not products_are_faster(q, queries * keys, dropout):
         # The kernel's own mask lines up the first query with the first key, so it serves square scores alone;
         # a single query, the newest token's, may see every key.
         square = queries == keys
@@ -70,17 +70,6 @@ def attend(
     if record is not None:
         record["weights"] = weights
     return drop(weights.to(v.dtype), dropout) @ v  # (..., Tq, D)
-
-
-def _products_are_faster(q: Tensor, scores: int, dropout: float) -> bool:
-    """True where the plain products of the explicit path train faster than the fused kernel.
-
-    That is so on a CPU in bfloat16, where the kernel's backward pass takes three to eight times as long, and with
-    dropout, which the kernel does not do there. The explicit path holds all `scores` of a head, so it is for contexts
-    where they are few.
-    """
-    slow = q.dtype == torch.bfloat16 or dropout > 0
-    return slow and q.device.type == "cpu" and q.requires_grad and scores <= 512**2
 
 
 def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:

@@ -13,7 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.attention import MultiHeadAttention
-from model.gpt import GPT, MLP, Block, NgramEmbedding
+from model.cpu import product
+from model.gpt import GPT, MLP, Block
+from model.ngrams import NgramEmbedding
 
 PARTS = {
     GPT,
@@ -27,11 +29,6 @@ PARTS = {
     nn.LayerNorm,
     nn.RMSNorm,
 }
-
-# Multiplications from which a float32 product goes to oneDNN. F.linear gives it to MKL, which takes one core alone for
-# a single row (17 GB/s of weights; oneDNN on two cores 35) and needs twice as long for 64 rows, measured on a Zen 5.
-# Below, the 10 us that oneDNN takes to begin are more than it gains.
-ONEDNN_FROM = 2**18
 
 
 def is_plain(model: nn.Module) -> bool:
@@ -147,17 +144,3 @@ def layer_norm(x: Tensor, weight: Tensor, bias: Tensor | None, eps: float) -> Te
 
 def rms_norm(x: Tensor, weight: Tensor, bias: None, eps: float) -> Tensor:
     return F.rms_norm(x, weight.shape, weight, eps)
-
-
-def product(linear: nn.Linear, rows: int) -> Callable[[Tensor], Tensor]:
-    """What `linear` does to x (rows, in): (rows, out)."""
-    weight, bias = linear.weight, linear.bias
-    small = rows * weight.numel() < ONEDNN_FROM
-    if (
-        small
-        or weight.dtype != torch.float32
-        or weight.device.type != "cpu"
-        or not torch.backends.mkldnn.is_available()
-    ):
-        return lambda x: F.linear(x, weight, bias)
-    return lambda x: torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")

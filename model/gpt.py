@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from model.attention import MultiHeadAttention, rotary_angles
 from model.cpu import drop
 from model.limits import Limits, check_limits
+from model.ngrams import NgramEmbedding
 
 
 @dataclass
@@ -62,33 +63,6 @@ def make_norm(config: GPTConfig) -> nn.Module:
     if config.norm == "rmsnorm":  # Zhang and Sennrich 2019: a gain, no mean and no bias
         return nn.RMSNorm(config.n_embd, eps=1e-5)
     return nn.LayerNorm(config.n_embd, eps=1e-5, bias=config.bias)
-
-
-class NgramEmbedding(nn.Module):
-    """What the last 2, 3, ... `ngram` tokens mean together: a vector for each length, summed.
-
-    There are too many runs of tokens for a row each, so a hash of a run picks its row, and runs that meet there share
-    it (hash n-gram embeddings: Pagnoni et al. 2024, 3.2.1).
-    """
-
-    def __init__(self, config: GPTConfig):
-        super().__init__()
-        self.lengths = range(2, config.ngram + 1)
-        self.rows = config.ngram_rows
-        self.table = nn.Embedding(len(self.lengths) * self.rows, config.n_embd)
-
-    def forward(self, idx: Tensor, before: Tensor) -> Tensor:
-        """idx: int64 (B, T); before: the tokens before them, (B, ngram - 1) or as many as there are. (B, T, C)."""
-        T = idx.shape[1]
-        ids = torch.cat((before, idx), dim=1) + 1
-        ids = F.pad(ids, (T + len(self.lengths) - ids.shape[1], 0))  # (B, ngram - 1 + T), 0 where there is no token
-        run = ids[:, -T:]  # (B, T): a number for the run of tokens that ends here
-        rows = []
-        for table, length in enumerate(self.lengths):
-            earlier = ids[:, -T - length + 1 : -length + 1]
-            run = (run * 1_000_003 + earlier) % (2**31 - 1)  # primes; the product stays within 64 bits
-            rows.append(table * self.rows + run % self.rows)
-        return self.table(torch.stack(rows)).sum(dim=0)
 
 
 class MLP(nn.Module):
@@ -156,7 +130,7 @@ class GPT(nn.Module):
         self.config = config
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)
         if config.ngram > 1:
-            self.ngrams = NgramEmbedding(config)
+            self.ngrams = NgramEmbedding(config.ngram, config.ngram_rows, config.n_embd)
         if config.position == "learned":
             self.wpe = nn.Embedding(config.block_size, config.n_embd)
         elif config.position == "sinusoidal":

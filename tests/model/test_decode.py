@@ -7,9 +7,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from model import GPT, GPTConfig, decode
-from model.decode import Decoder, product
-from model.generation import KVCache
+from model import GPT, GPTConfig, cpu
+from model.cache import KVCache
+from model.cpu import product
+from model.decode import Decoder
 
 BASE = {"vocab_size": 13, "n_layer": 2, "n_head": 2, "n_embd": 16, "block_size": 8}
 # Each key of the model's configuration, with what differs from the default. A new key has its place here.
@@ -94,7 +95,7 @@ def test_in_bfloat16_the_decoder_is_as_exact_as_the_modules():
 def test_a_large_product_is_the_same_by_onednn(bias, monkeypatch):
     linear, x = torch.nn.Linear(48, 40, bias=bias), torch.randn(3, 48)
     for least, mkldnn in ((3 * 48 * 40 + 1, False), (3 * 48 * 40, torch.backends.mkldnn.is_available())):
-        monkeypatch.setattr(decode, "ONEDNN_FROM", least)
+        monkeypatch.setattr(cpu, "ONEDNN_FROM", least)
         with torch.no_grad(), torch.autograd.profiler.profile() as seen:
             found = product(linear, 3)(x)
         assert ("mkldnn::_linear_pointwise" in {event.name for event in seen.function_events}) == mkldnn

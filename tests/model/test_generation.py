@@ -10,8 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from model import GPT, GPTConfig, generate
+from model.cache import KVCache
 from model.decode import Decoder
-from model.generation import KVCache, choose, draw, probabilities
+from model.generation import choose, draw, probabilities
 
 V, BLOCK = 13, 8
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from model import GPT, GPTConfig
-from model.generation import KVCache
+from model.cache import KVCache
 from model.gpt import MLP, make_norm
 from model.weights import Unfilled
 

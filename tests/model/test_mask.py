@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from model import GPT, GPTConfig
-from model.generation import KVCache
-from model.gpt import NgramEmbedding
+from model.cache import KVCache
+from model.ngrams import NgramEmbedding
 
 T = 8
 POSITIONS = {
