@@ -70,7 +70,7 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
     from data.tokenizer import Tokenizer
     from experiment.checkpoint import load_checkpoint, restore_weights
     from model import GPT
-    from model.weights import Unfilled
+    from model.weights import SkipInit
     from training.device import pick_device
 
     config = load_config(run / "config.yaml")
@@ -83,7 +83,7 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
     if tokenizer.vocab_size != config.model.vocab_size:
         vocabularies = f"{tokenizer.vocab_size} tokens given, {config.model.vocab_size} expected"
         raise InputError(f"{run / 'tokenizer.json'}: not the tokenizer of this model: {vocabularies}")
-    with Unfilled():
+    with SkipInit():
         model = GPT(config.model)
     restore_weights(model, checkpoint)
     return model.to(device).eval(), tokenizer, config, checkpoint.step

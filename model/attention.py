@@ -1,8 +1,10 @@
-"""Attention: the dot product of queries and keys decides how much of each value is mixed in.
+"""Attention: the dot products of queries and keys decide how much of each value is mixed in.
 
 `attend` is the whole idea in one function; `MultiHeadAttention` gives it queries, keys and values.
 Shapes: B batch, T tokens, C channels (`dim`), H heads (`num_heads`), K `key_dim`, D `head_dim`.
 """
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -10,12 +12,14 @@ from torch import Tensor, nn
 
 from model.cpu import drop, products_are_faster
 
+Angles = tuple[Tensor, Tensor]  # cosines and sines of the rotary embedding, each (T, K/2)
+LayerCache = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # new k and v of a layer -> those of all tokens so far
 
-def causal_mask(queries: int, keys: int, device=None) -> Tensor:
+
+def causal_mask(queries: int, keys: int, device: torch.device | None = None) -> Tensor:
     """What is added to the scores so that no query sees a later key: 0 where j <= i, -inf where j > i.
 
-    Returns float32 (queries, keys). With fewer queries than keys, the queries are the last ones of the sequence,
-    as they are when a cache holds the keys of earlier tokens.
+    Returns float32 (queries, keys). With fewer queries than keys, as with a cache, they are those of the last tokens.
     """
     later = torch.ones(queries, keys, dtype=torch.bool, device=device).triu(1 + keys - queries)
     return torch.zeros(queries, keys, device=device).masked_fill(later, float("-inf"))
@@ -35,9 +39,8 @@ def attend(
 
     q: (..., Tq, K); k: (..., Tk, K); v: (..., Tk, D). Returns (..., Tq, D).
     `scale=None` is K ** -0.5; 1.0 leaves the scores as they are. `causal` adds `causal_mask`.
-    With `record` (a dict) the explicit path is taken and fills in `scores` (before scale and mask) and `weights`,
-    both (..., Tq, Tk); without it, PyTorch's fused kernel or the same products, whichever is faster,
-    equal up to rounding.
+    With `record` (a dict) takes the explicit path and fills in `scores` (before scale and mask) and `weights`, both
+    (..., Tq, Tk); without it, PyTorch's fused kernel or the same products, whichever is faster, equal up to rounding.
     Raises ValueError when the shapes of q, k and v do not match.
     """
     if q.shape[-1] != k.shape[-1]:
@@ -51,8 +54,8 @@ def attend(
         scale = q.shape[-1] ** -0.5
 
     if record is None and not products_are_faster(q, queries * keys, dropout):
-        # The kernel's own mask lines up the first query with the first key, so it serves square scores alone;
-        # a single query, the newest token's, may see every key.
+        # The kernel's own mask lines up the first query with the first key, so it only serves square scores.
+        # A single query, that of the newest token, may see every key.
         square = queries == keys
         mask = causal_mask(queries, keys, q.device).to(q.dtype) if causal and not square and queries > 1 else None
         return F.scaled_dot_product_attention(
@@ -72,19 +75,19 @@ def attend(
     return drop(weights.to(v.dtype), dropout) @ v  # (..., Tq, D)
 
 
-def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
+def rotate(x: Tensor, angles: Angles) -> Tensor:
     """Rotary position embedding (Su et al. 2021), channel i paired with channel i + K/2.
 
-    x: (B, H, T, K); angles: cosines and sines, each (T, K/2). Returns (B, H, T, K): the dot product of two rotated
-    vectors depends on their contents and on the distance between their positions alone.
+    x: (B, H, T, K). Returns (B, H, T, K): the dot product of two rotated vectors depends only on their contents and on
+    the distance between their positions.
     """
     cos, sin = angles
     first, second = x.chunk(2, dim=-1)  # (B, H, T, K/2) each
-    # the angles are float32, so bfloat16 channels are turned in float32 and rounded once
+    # the angles are float32, so bfloat16 channels are rotated in float32 and rounded once
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).type_as(x)
 
 
-def rotary_angles(positions: int, key_dim: int) -> tuple[Tensor, Tensor]:
+def rotary_angles(positions: int, key_dim: int) -> Angles:
     """Cosines and sines of position * 10000 ** (-2i / key_dim), each (positions, key_dim / 2), float32."""
     frequency = 10000.0 ** (-torch.arange(0, key_dim, 2, dtype=torch.float64) / key_dim)
     angle = torch.arange(positions, dtype=torch.float64)[:, None] * frequency
@@ -94,9 +97,9 @@ def rotary_angles(positions: int, key_dim: int) -> tuple[Tensor, Tensor]:
 class MultiHeadAttention(nn.Module):
     """Many heads side by side: each asks with its own q, k and v; their answers are concatenated and projected.
 
-    head_dim = dim // num_heads channels of value a head, key_dim = int(head_dim * attn_ratio) of query and key:
-    q and k only make the weights, v carries the content, so they may be narrower.
-    The rows of `qkv` are all heads' queries, then all keys, then all values.
+    A value has head_dim = dim // num_heads channels, a query and a key have key_dim = int(head_dim * attn_ratio): they
+    only make the weights, so they may be narrower than the values, which carry the content.
+    The rows of `qkv` are the queries of all heads, then all keys, then all values.
     """
 
     def __init__(
@@ -110,7 +113,7 @@ class MultiHeadAttention(nn.Module):
         dropout: float = 0.0,
         causal: bool = True,
         scale: bool = True,
-    ):
+    ) -> None:
         super().__init__()
         if dim % num_heads:
             raise ValueError(f"dim must be divisible by num_heads: {dim} channels, {num_heads} heads")
@@ -127,22 +130,22 @@ class MultiHeadAttention(nn.Module):
         self.causal = causal
         self.scale = self.key_dim**-0.5 if scale else 1.0
 
-    def forward(self, x: Tensor, *, angles=None, cache=None, record: dict | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, *, angles: Angles | None = None, cache: LayerCache | None = None, record: dict | None = None
+    ) -> Tensor:
         """x: (B, T, C). Returns (B, T, C).
 
-        `angles`: cosines and sines of the rotary embedding for these T positions, or None.
-        `cache`: takes this layer's new keys and values, and hands back those of all tokens so far (see generate.py).
+        `angles`: of these T positions, or None. `cache`: holds this layer's keys and values of earlier tokens.
         `record`: a dict to fill with x, q, k, v, scores, weights, z (the heads' answers) and out.
         """
-        B, T, C = x.shape
-        widths = [self.num_heads * self.key_dim, self.num_heads * self.key_dim, C]
-        q, k, v = self.qkv(x).split(widths, dim=-1)  # (B, T, H*K), (B, T, H*K), (B, T, C)
-        q = q.view(B, T, self.num_heads, self.key_dim).transpose(1, 2)  # (B, H, T, K)
-        k = k.view(B, T, self.num_heads, self.key_dim).transpose(1, 2)  # (B, H, T, K)
-        v = v.view(B, T, self.num_heads, self.head_dim).transpose(1, 2)  # (B, H, T, D)
+        (B, T, C), H, K, D = x.shape, self.num_heads, self.key_dim, self.head_dim
+        q, k, v = self.qkv(x).split((H * K, H * K, C), dim=-1)  # (B, T, H*K), (B, T, H*K), (B, T, C)
+        q = q.view(B, T, H, K).transpose(1, 2)  # (B, H, T, K)
+        k = k.view(B, T, H, K).transpose(1, 2)  # (B, H, T, K)
+        v = v.view(B, T, H, D).transpose(1, 2)  # (B, H, T, D)
         if self.qk_norm:  # steadies the scores (Henry et al. 2020); the gains let a head be as sharp as it needs to be
-            q = F.rms_norm(q, (self.key_dim,), self.q_gain.to(q.dtype))
-            k = F.rms_norm(k, (self.key_dim,), self.k_gain.to(k.dtype))
+            q = F.rms_norm(q, (K,), self.q_gain.to(q.dtype))
+            k = F.rms_norm(k, (K,), self.k_gain.to(k.dtype))
         if angles is not None:
             q, k = rotate(q, angles), rotate(k, angles)
         if cache is not None:

@@ -1,4 +1,4 @@
-"""The cache of keys and values, with which each new token costs one token's work."""
+"""The keys and values of the tokens read so far, so that each new token costs one token's work."""
 
 from functools import partial
 
@@ -7,15 +7,16 @@ from torch import Tensor
 
 
 class KVCache:
-    """The keys and values of every layer, so that each new token costs one token's work.
+    """k (L, B, H, capacity, K) and v (L, B, H, capacity, D): the keys and values of `length` tokens in all layers.
 
-    k (L, B, H, capacity, K) and v (L, B, H, capacity, D) hold those of `length` tokens.
+    `layers` has for each layer what its attention calls as `cache`.
     """
 
-    def __init__(self, n_layer: int, capacity: int):
+    def __init__(self, n_layer: int, capacity: int) -> None:
         self.capacity = capacity
         self.length = 0
-        self.k = self.v = self.recent = None
+        # until the first tokens come, whose batch, device and dtype they have
+        self.k = self.v = self.recent = torch.empty(0)
         self.layers = [partial(self.extend, layer) for layer in range(n_layer)]
 
     def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
@@ -23,7 +24,7 @@ class KVCache:
 
         They count once every layer has taken its own and `length` has grown by t.
         """
-        if self.k is None:
+        if not self.k.numel():
             self.k, self.v = (x.new_empty(len(self.layers), *x.shape[:2], self.capacity, x.shape[-1]) for x in (k, v))
         end = self.length + k.shape[2]
         self.k[layer, :, :, self.length : end] = k
@@ -31,7 +32,10 @@ class KVCache:
         return self.k[layer, :, :, :end], self.v[layer, :, :, :end]
 
     def ids_before(self, idx: Tensor, count: int) -> Tensor:
-        """The `count` tokens before idx (B, T), or as many as there are. From now on, idx is before."""
+        """The ids of the `count` tokens before idx (B, T), or of as many as there are: (B, at most count).
+
+        Remembers the last of idx for the next call.
+        """
         before = self.recent if self.length else idx[:, :0]
         self.recent = torch.cat((before, idx), dim=1)[:, -count:]
         return before

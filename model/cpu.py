@@ -1,4 +1,4 @@
-"""Dropout at a fraction of the price that a CPU pays for PyTorch's own."""
+"""Where a CPU has a faster way than PyTorch's own: dropout, attention in training, products of a few rows."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Multiplications from which a float32 product goes to oneDNN. F.linear gives it to MKL, which takes one core alone for
-# a single row (17 GB/s of weights; oneDNN on two cores 35) and needs twice as long for 64 rows, measured on a Zen 5.
+# Multiplications from which a float32 product goes to oneDNN. F.linear gives it to MKL, which takes only one core for
+# a single row (17 GB/s of weights; oneDNN on two cores 35) and twice as long for 64 rows, measured on a Zen 5.
 # Below, the 10 us that oneDNN takes to begin are more than it gains.
 ONEDNN_FROM = 2**18
 
@@ -20,31 +20,26 @@ def drop(x: Tensor, p: float) -> Tensor:
     """
     if p == 0 or x.device.type != "cpu" or torch.compiler.is_compiling():
         return F.dropout(x, p)
-    drawn = torch.randint(-(2**63), 2**63 - 1, (-(-x.numel() // 4),))
-    kept = drawn.view(torch.int16)[: x.numel()].view(x.shape) >= round(p * 2**16) - 2**15
+    bits = torch.randint(-(2**63), 2**63 - 1, (-(-x.numel() // 4),))
+    kept = bits.view(torch.int16)[: x.numel()].view(x.shape) >= round(p * 2**16) - 2**15
     return x * (kept * (1 / (1 - p))).to(x.dtype)
 
 
 def products_are_faster(q: Tensor, scores: int, dropout: float) -> bool:
-    """True where the plain products of the explicit path train faster than the fused kernel.
+    """Whether attention trains faster by plain products than by the fused kernel.
 
-    That is so on a CPU in bfloat16, where the kernel's backward pass takes three to eight times as long, and with
-    dropout, which the kernel does not do there. The explicit path holds all `scores` of a head, so it is for contexts
-    where they are few.
+    It does on a CPU in bfloat16, where the kernel's backward pass takes three to eight times as long, and with dropout,
+    which the kernel does not do there. The products keep all `scores` (queries times keys) of a head in memory, so they
+    are for contexts where these are few.
     """
     slow = q.dtype == torch.bfloat16 or dropout > 0
     return slow and q.device.type == "cpu" and q.requires_grad and scores <= 512**2
 
 
-def product(linear: nn.Linear, rows: int) -> Callable[[Tensor], Tensor]:
-    """What `linear` does to x (rows, in): (rows, out)."""
+def fast_linear(linear: nn.Linear, rows: int) -> Callable[[Tensor], Tensor]:
+    """A function that does to x (rows, in) what `linear` does, up to rounding: (rows, out)."""
     weight, bias = linear.weight, linear.bias
-    small = rows * weight.numel() < ONEDNN_FROM
-    if (
-        small
-        or weight.dtype != torch.float32
-        or weight.device.type != "cpu"
-        or not torch.backends.mkldnn.is_available()
-    ):
-        return lambda x: F.linear(x, weight, bias)
-    return lambda x: torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    on_cpu = weight.device.type == "cpu" and weight.dtype == torch.float32
+    if on_cpu and rows * weight.numel() >= ONEDNN_FROM and torch.backends.mkldnn.is_available():
+        return lambda x: torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return lambda x: F.linear(x, weight, bias)

@@ -1,18 +1,21 @@
-"""Generation, token by token: the cache of keys and values, the choice of the next token, the loop that yields ids."""
+"""Generation, token by token: from logits to probabilities, the choice of the next token, the loop that yields ids."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.cache import KVCache
 from model.decode import Decoder, is_plain
+from model.gpt import GPT
 
 
 @contextmanager
-def evaluating(model):
-    """The model in eval mode and without gradients, and back in the mode it was found in."""
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Within it the model is in eval mode and no gradients are kept; afterwards it is in the mode it was in before."""
     training = model.training
     if training:
         model.eval()
@@ -25,7 +28,7 @@ def evaluating(model):
 
 
 def probabilities(logits: Tensor, *, temperature: float, top_k: int | None, top_p: float | None) -> Tensor:
-    """logits (B, V) -> what to draw the next token from, (B, V), rows sum to 1.
+    """logits (B, V) -> float32 probabilities to draw the next token from, (B, V), rows sum to 1.
 
     Divides by the temperature, keeps the `top_k` likeliest, then of those the smallest set whose probabilities sum to
     at least `top_p` (nucleus sampling, Holtzman et al. 2020). Ties at the edge go to the smaller id.
@@ -39,25 +42,32 @@ def probabilities(logits: Tensor, *, temperature: float, top_k: int | None, top_
     p = logits.softmax(dim=-1)
     if top_p is not None:
         ranked, order = p.sort(dim=-1, descending=True, stable=True)
-        before = ranked.cumsum(dim=-1) - ranked  # what the likelier ones already sum to
+        before = ranked.cumsum(dim=-1) - ranked  # the sum of the likelier ones
         ranked = ranked.masked_fill(before >= top_p, 0.0)
         p = torch.zeros_like(p).scatter(-1, order, ranked / ranked.sum(dim=-1, keepdim=True))
     return p
 
 
 def draw(p: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Ids (B,) drawn from probabilities p (B, V), with one random number a row: the first at which they sum to it.
+    """Draws ids (B,) from probabilities p (B, V): in each row the first id up to which they sum to a random number.
 
-    (torch.multinomial draws V numbers a row, which at 50,000 tokens takes a millisecond.)
+    (torch.multinomial draws V random numbers a row, which takes a millisecond at 50,000 tokens.)
     """
     sums = p.cumsum(dim=-1)
     # above 0, so that nothing of probability 0 is drawn, and at most the last sum, whatever that was rounded to
     share = 1 - torch.rand(len(p), 1, generator=generator, device=p.device)
-    # of probabilities that are no numbers, such as a model that overflows gives, the last id
+    # clamped for probabilities that are NaN, such as a model gives whose numbers overflow
     return torch.searchsorted(sums, share * sums[:, -1:]).squeeze(-1).clamp(max=p.shape[-1] - 1)
 
 
-def choose(logits: Tensor, *, temperature: float, top_k: int | None, top_p: float | None, generator) -> Tensor:
+def choose(
+    logits: Tensor,
+    *,
+    temperature: float,
+    top_k: int | None,
+    top_p: float | None,
+    generator: torch.Generator | None,
+) -> Tensor:
     """The next token of each row: logits (B, V) -> ids (B,). Temperature 0 takes the likeliest."""
     if temperature < 1e-8:  # dividing by less overflows float32, and would choose the likeliest all the same
         return logits.argmax(dim=-1)
@@ -65,7 +75,7 @@ def choose(logits: Tensor, *, temperature: float, top_k: int | None, top_p: floa
 
 
 def generate(
-    model,
+    model: GPT,
     idx: Tensor,
     max_new_tokens: int,
     *,
@@ -77,9 +87,9 @@ def generate(
 ) -> Iterator[Tensor]:
     """Yields the ids (B,) that follow idx (B, T >= 1), step by step.
 
-    `temperature` 0 is greedy; `top_k` and `top_p` narrow the choice. With `generator` the model's own random state is
-    not touched. When the context is full its last half is kept and read again, with a cache or without, so both give
-    the same tokens however long the text grows (in fp32).
+    `temperature` 0 is greedy; `top_k` and `top_p` narrow the choice. With `generator` the global random state is not
+    touched. When the context is full, its last half is kept and read again, with a cache or without, so both give the
+    same tokens however long the text grows (in float32).
     Raises ValueError for an empty idx and for options out of range.
     """
     if idx.ndim != 2 or idx.shape[1] < 1:
@@ -90,33 +100,44 @@ def generate(
         raise ValueError(f"top_k: {top_k} given, at least 1 expected")
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p: {top_p} given, a number above 0 and at most 1 expected")
-    return _generate(model, idx, max_new_tokens, temperature, top_k, top_p, generator, use_cache)
+    next_ids = partial(choose, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator)
+    return _generate(model, idx, max_new_tokens, next_ids, use_cache)
 
 
-def _generate(model, idx, max_new_tokens, temperature, top_k, top_p, generator, use_cache):
+def _generate(
+    model: GPT, idx: Tensor, max_new_tokens: int, next_ids: Callable[[Tensor], Tensor], use_cache: bool
+) -> Iterator[Tensor]:
     block_size = model.config.block_size
     cache = KVCache(model.config.n_layer, block_size) if use_cache else None
     decoder = Decoder(model, len(idx)) if use_cache and is_plain(model) else None
-    written = []  # since idx was last read
+    written: list[Tensor] = []  # (B,) each, since idx was last read
     for _ in range(max_new_tokens):
         if cache and 0 < cache.length < block_size:
-            logits = read_one(model, decoder, written[-1], cache)
+            logits = read_one(model, decoder, written[-1], cache)  # (B, V)
         else:
-            idx = torch.cat((idx, *(ids[:, None] for ids in written)), dim=1)
+            idx = torch.cat((idx, *(ids[:, None] for ids in written)), dim=1)  # (B, T)
             written = []
             if idx.shape[1] > block_size:
                 idx = idx[:, -max(1, block_size // 2) :]
             if cache:
                 cache.length = 0
             with evaluating(model):
-                logits = model(idx, cache=cache, last_only=True)[0][:, -1]
-        ids = choose(logits, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator)  # (B,)
+                logits = model(idx, cache=cache, last_only=True)[0][:, -1]  # (B, V)
+        ids = next_ids(logits)  # (B,)
         yield ids
         written.append(ids)
 
 
-def continuation(model, ids: list[int], max_new_tokens: int, end_of_text: int | None, **options) -> list[int]:
-    """The ids that the model writes after `ids`, up to an end of text, which is left out; `options` of `generate`."""
+def read_one(model: GPT, decoder: Decoder | None, ids: Tensor, cache: KVCache) -> Tensor:
+    """Reads one more token of each sequence, ids (B,). Returns the logits after it, (B, V)."""
+    if decoder and not decoder.has_hooks():
+        return decoder(ids, cache)
+    with evaluating(model):
+        return model(ids[:, None], cache=cache)[0][:, -1]
+
+
+def continuation(model: GPT, ids: list[int], max_new_tokens: int, end_of_text: int | None, **options: Any) -> list[int]:
+    """The ids that the model writes after `ids`, up to but without an end of text; `options` as in `generate`."""
     written = []
     idx = torch.tensor([ids], device=next(model.parameters()).device)  # (1, T)
     for (id,) in generate(model, idx, max_new_tokens, **options):
@@ -124,11 +145,3 @@ def continuation(model, ids: list[int], max_new_tokens: int, end_of_text: int | 
             break
         written.append(int(id))
     return written
-
-
-def read_one(model, decoder: Decoder | None, ids: Tensor, cache: KVCache) -> Tensor:
-    """The logits (B, V) after one more token of each sequence, ids (B,)."""
-    if decoder and not decoder.hooked():
-        return decoder(ids, cache)
-    with evaluating(model):
-        return model(ids[:, None], cache=cache)[0][:, -1]

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.attention import MultiHeadAttention, rotary_angles
+from model.attention import Angles, LayerCache, MultiHeadAttention, rotary_angles
+from model.cache import KVCache
 from model.cpu import drop
 from model.limits import Limits, check_limits
 from model.ngrams import NgramEmbedding
@@ -21,7 +22,7 @@ from model.ngrams import NgramEmbedding
 class GPTConfig:
     """The `model` section of a configuration. Raises ValueError, naming the key, for what cannot be built."""
 
-    # The upper limits are beyond any model that was ever trained, and keep its sizes within 64 bits.
+    # The upper limits are beyond any model that was ever trained, and keep all sizes within 64 bits.
     vocab_size: Annotated[int, "tokens in the vocabulary; 0 takes the tokenizer's", Limits(0, 10**8)] = 0
     n_layer: Annotated[int, "blocks, one above the other", Limits(1, 10**4)] = 4
     n_head: Annotated[int, "attention heads in a block", Limits(1, 10**6)] = 4
@@ -42,7 +43,7 @@ class GPTConfig:
     causal: Annotated[bool, "hide the future; false only to see what goes wrong without a mask"] = True
     scale: Annotated[bool, "divide scores by sqrt(key_dim); false only to see what goes wrong without"] = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_limits(self)
         if self.n_embd % self.n_head:
             raise ValueError(f"n_embd: {self.n_embd} given, a multiple of n_head ({self.n_head}) expected")
@@ -56,23 +57,25 @@ class GPTConfig:
 
     @property
     def key_dim(self) -> int:
+        """Channels of a query and of a key."""
         return max(1, int(self.n_embd // self.n_head * self.attn_ratio))
 
 
-def make_norm(config: GPTConfig) -> nn.Module:
+def make_norm(config: GPTConfig) -> nn.LayerNorm | nn.RMSNorm:
+    """(..., C) -> (..., C), normalised over the channels."""
     if config.norm == "rmsnorm":  # Zhang and Sennrich 2019: a gain, no mean and no bias
         return nn.RMSNorm(config.n_embd, eps=1e-5)
     return nn.LayerNorm(config.n_embd, eps=1e-5, bias=config.bias)
 
 
 class MLP(nn.Module):
-    """What each token does by itself between two looks at the others: widen, bend, narrow. (B, T, C) -> (B, T, C).
+    """What each token computes by itself: more channels, a nonlinearity, as many as before. (B, T, C) -> (B, T, C).
 
     gelu: the tanh form of GPT-2. relu2: the squared ReLU (So et al. 2021). swiglu: Shazeer 2020, two thirds as wide,
-    so that its three matrices weigh as much as the others' two.
+    so that its three matrices have as many parameters as the others' two.
     """
 
-    def __init__(self, config: GPTConfig):
+    def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.activation = config.activation
         hidden = 4 * config.n_embd
@@ -96,7 +99,7 @@ class MLP(nn.Module):
 class Block(nn.Module):
     """A pre-norm block: each part reads the normalised stream and adds to it. (B, T, C) -> (B, T, C)."""
 
-    def __init__(self, config: GPTConfig):
+    def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.ln_1 = make_norm(config)
         self.attn = MultiHeadAttention(
@@ -112,7 +115,10 @@ class Block(nn.Module):
         self.ln_2 = make_norm(config)
         self.mlp = MLP(config)
 
-    def forward(self, x: Tensor, *, angles=None, cache=None, record: dict | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, *, angles: Angles | None = None, cache: LayerCache | None = None, record: dict | None = None
+    ) -> Tensor:
+        """As MultiHeadAttention.forward; `record` also takes `stream`, x, and `mlp`, what the MLP adds to it."""
         attended = x + self.attn(self.ln_1(x), angles=angles, cache=cache, record=record)
         added = self.mlp(self.ln_2(attended))
         if record is not None:
@@ -123,14 +129,17 @@ class Block(nn.Module):
 class GPT(nn.Module):
     """The language model. `GPT(config)(idx, targets)` returns logits and the mean loss in nats a token."""
 
-    def __init__(self, config: GPTConfig):
+    pe: Tensor  # (block_size, C), only with sinusoidal positions
+    rope_cos: Tensor  # (block_size, K/2), only with rope, as the next
+    rope_sin: Tensor
+
+    def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         if config.vocab_size < 1:
             raise ValueError(f"vocab_size: {config.vocab_size} given, at least 1 expected to build a model")
         self.config = config
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)
-        if config.ngram > 1:
-            self.ngrams = NgramEmbedding(config.ngram, config.ngram_rows, config.n_embd)
+        self.ngrams = NgramEmbedding(config.ngram, config.ngram_rows, config.n_embd) if config.ngram > 1 else None
         if config.position == "learned":
             self.wpe = nn.Embedding(config.block_size, config.n_embd)
         elif config.position == "sinusoidal":
@@ -148,7 +157,7 @@ class GPT(nn.Module):
         self.initialise()
 
     @torch.no_grad()
-    def initialise(self):
+    def initialise(self) -> None:
         """GPT-2's initialisation (Radford et al. 2019, 2.3): normal with deviation 0.02, biases 0, and the projections
         that add to the residual stream divided by sqrt(2 * n_layer), so that its variance does not grow with depth."""
         for name, parameter in self.named_parameters():
@@ -161,14 +170,20 @@ class GPT(nn.Module):
                 parameter.normal_(0.0, deviation)
 
     def forward(
-        self, idx: Tensor, targets: Tensor | None = None, *, cache=None, record: list | None = None, last_only=False
-    ):
+        self,
+        idx: Tensor,
+        targets: Tensor | None = None,
+        *,
+        cache: KVCache | None = None,
+        record: list[dict] | None = None,
+        last_only: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:
         """idx, targets: int64 (B, T), T at most block_size. Returns logits (B, T, V) and the loss or None.
 
         The loss is the mean of -ln p(target) in nats; a target of -1 is left out of it.
-        `cache` (a `KVCache`): idx continues the tokens it holds. `record`: an empty list takes one dict a layer with
-        every intermediate of its attention, on the explicit path, and `stream` (B, T, C), what the block got, and
-        `mlp` (B, T, C), what its MLP added to it. `last_only`: the logits of the last position alone, (B, 1, V).
+        `cache`: idx continues the tokens it holds. `record`: an empty list, to which each layer appends a dict of what
+        its attention records on the explicit path, `stream` (B, T, C), what the block read, and `mlp` (B, T, C), what
+        its MLP added. `last_only`: only the logits of the last position, (B, 1, V).
         Raises ValueError for more tokens than block_size.
         """
         config = self.config
@@ -177,7 +192,7 @@ class GPT(nn.Module):
         if start + T > config.block_size:
             raise ValueError(f"{start + T} tokens given, block_size is {config.block_size}")
         x = self.wte(idx)  # (B, T, C)
-        if config.ngram > 1:
+        if self.ngrams is not None:
             x = x + self.ngrams(idx, idx[:, :0] if cache is None else cache.ids_before(idx, config.ngram - 1))
         angles = None
         if config.position == "learned":
@@ -187,11 +202,11 @@ class GPT(nn.Module):
         else:
             angles = self.rope_cos[start : start + T], self.rope_sin[start : start + T]
         x = drop(x, config.dropout if self.training else 0.0)
-        for layer, block in enumerate(self.blocks):
-            layer_record = None
+        caches = [None] * len(self.blocks) if cache is None else cache.layers
+        for block, layer_cache in zip(self.blocks, caches, strict=True):
             if record is not None:
-                record.append(layer_record := {})
-            x = block(x, angles=angles, cache=None if cache is None else cache.layers[layer], record=layer_record)
+                record.append({})
+            x = block(x, angles=angles, cache=layer_cache, record=record[-1] if record else None)
         if cache is not None:
             cache.length += T
         if last_only:
@@ -203,7 +218,7 @@ class GPT(nn.Module):
         return logits, loss
 
     def parameter_table(self) -> list[tuple[str, int]]:
-        """Parts of the model and their numbers of parameters; each parameter is counted once."""
+        """The parts of the model that have parameters, and how many; a tied parameter is counted once."""
         parts = {
             "token embedding": "wte.",
             "n-gram embedding": "ngrams.",
@@ -213,7 +228,7 @@ class GPT(nn.Module):
             "norms": "ln_",
             "head": "lm_head.",
         }
-        sizes = {name: parameter.numel() for name, parameter in self.named_parameters()}  # names a tied one once
+        sizes = {name: parameter.numel() for name, parameter in self.named_parameters()}  # a tied one has one name
         table = [(part, sum(n for name, n in sizes.items() if key in name)) for part, key in parts.items()]
         return [(part, count) for part, count in table if count]
 
@@ -221,7 +236,7 @@ class GPT(nn.Module):
         """Floating point operations of training on one token, forward and backward (Chowdhery et al. 2022, appendix B).
 
         6 for each weight that multiplies the token (embeddings are looked up, not multiplied), and for each of the
-        block_size tokens attended to 6 for each channel of key and of value; the half that the mask saves is counted.
+        block_size tokens attended to 6 for each channel of key and of value; masked ones are counted too.
         """
         config = self.config
         weights = sum(module.weight.numel() for module in self.modules() if isinstance(module, nn.Linear))
@@ -229,7 +244,7 @@ class GPT(nn.Module):
         return 6 * weights + 6 * config.n_layer * config.block_size * widths
 
     def kv_cache_bytes(self, batch: int = 1, tokens: int | None = None) -> int:
-        """Bytes of keys and values that generation keeps for `batch` sequences of `tokens` (by default block_size)."""
+        """Bytes of the keys and values of `batch` sequences of `tokens` (by default block_size) in a KVCache."""
         config = self.config
         widths = config.n_head * config.key_dim + config.n_embd
         tokens = config.block_size if tokens is None else tokens

@@ -1,20 +1,24 @@
-"""Weights that come from elsewhere: a model that draws none of its own, and those of a file checked and copied in."""
+"""Weights that come from elsewhere: a model built without drawing its own, and tensors checked and copied into one."""
+
+from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-FILLERS = {nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_, Tensor.normal_}
+INITIALISERS = {nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_, Tensor.normal_}
 
 
-class Unfilled(TorchFunctionMode):
-    """`with Unfilled(): model = GPT(config)` leaves in the matrices whatever was in their memory and draws nothing.
+class SkipInit(TorchFunctionMode):
+    """`with SkipInit(): model = GPT(config)` builds a model without drawing its weights.
 
-    GPT-2 small is then there in 0.02 s, where PyTorch's own initialisation and then ours take 2. (So it would be on the
-    meta device, but for the compiler: PyTorch imports it there at the first `arange`, which takes more than a second.)
+    Its matrices hold whatever was in their memory, to be overwritten by `load_into` or never read; the random state
+    stays as it is. GPT-2 small is built in 0.02 s, where PyTorch's own initialisation and then ours take 2. (So it
+    would be on the meta device, but there PyTorch imports its compiler at the first `arange`, for more than a second.)
     """
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        return None if function in FILLERS else function(*args, **(kwargs or {}))
+    def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        return None if function in INITIALISERS else function(*args, **(kwargs or {}))
 
 
 def load_into(model: nn.Module, tensors: dict[str, Tensor]) -> None:
@@ -24,13 +28,13 @@ def load_into(model: nn.Module, tensors: dict[str, Tensor]) -> None:
     Raises ValueError naming the first tensor that does not fit; the model is then unchanged.
     """
     expected = model.state_dict()
-    present = {tensor.data_ptr() for name, tensor in expected.items() if name in tensors}
+    loaded = {tensor.data_ptr() for name, tensor in expected.items() if name in tensors}
     for name, tensor in expected.items():
         if name in tensors:
             check_tensor(name, tensors[name], tensor)
             if not tensors[name].isfinite().all():
                 raise ValueError(f"{name}: finite numbers expected")
-        elif tensor.data_ptr() not in present:
+        elif tensor.data_ptr() not in loaded:  # nor tied to one that is
             raise ValueError(f"{name}: missing; {describe(tensor)} expected")
     for name in tensors:
         if name not in expected:

@@ -14,7 +14,7 @@ from data.tokenizer import Tokenizer
 from lens.explorer.images import COLOURS, SIGNED
 from lens.snapshots import ATTENTION, EFFECTS, IDS, Reading, read_file, read_text
 from model import GPT, GPTConfig
-from model.weights import Unfilled
+from model.weights import SkipInit
 
 # From half of a head's attention on, a badge names the pattern; below, the measured number says enough.
 THRESHOLDS = {"previous_token": 0.5, "first_token": 0.5, "duplicate_token": 0.5, "induction": 0.5}
@@ -181,7 +181,7 @@ def _model(run: Path, config: str) -> tuple[GPTConfig, list[tuple[str, int]]]:
     """
     try:
         model = GPTConfig(**yaml.safe_load(config)["model"])
-        with Unfilled():
+        with SkipInit():
             return model, GPT(model).parameter_table() if model.vocab_size else []
     except (yaml.YAMLError, LookupError, TypeError, ValueError, RuntimeError, OverflowError) as wrong:
         why = " ".join(str(wrong).split())

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from model import GPT, GPTConfig, cpu
 from model.cache import KVCache
-from model.cpu import product
+from model.cpu import fast_linear
 from model.decode import Decoder
 
 BASE = {"vocab_size": 13, "n_layer": 2, "n_head": 2, "n_embd": 16, "block_size": 8}
@@ -97,6 +97,6 @@ def test_a_large_product_is_the_same_by_onednn(bias, monkeypatch):
     for least, mkldnn in ((3 * 48 * 40 + 1, False), (3 * 48 * 40, torch.backends.mkldnn.is_available())):
         monkeypatch.setattr(cpu, "ONEDNN_FROM", least)
         with torch.no_grad(), torch.autograd.profiler.profile() as seen:
-            found = product(linear, 3)(x)
+            result = fast_linear(linear, 3)(x)
         assert ("mkldnn::_linear_pointwise" in {event.name for event in seen.function_events}) == mkldnn
-        assert (found - F.linear(x, linear.weight, linear.bias)).abs().max() < 1e-6
+        assert (result - F.linear(x, linear.weight, linear.bias)).abs().max() < 1e-6

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from model import GPT, GPTConfig
 from model.cache import KVCache
 from model.gpt import MLP, make_norm
-from model.weights import Unfilled
+from model.weights import SkipInit
 
 TINY = {"vocab_size": 11, "n_layer": 2, "n_head": 2, "n_embd": 8, "block_size": 6}
 
@@ -350,7 +350,7 @@ def test_no_parameter_is_left_without_initialisation(position, activation):
 def test_unfilled_a_model_has_the_same_parts_and_draws_nothing(position, activation):
     config = GPTConfig(**TINY, position=position, activation=activation, bias=True)
     before = torch.get_rng_state()
-    with Unfilled():
+    with SkipInit():
         unfilled = GPT(config)
     assert torch.equal(torch.get_rng_state(), before)
     filled = GPT(config)
