@@ -4,19 +4,22 @@ Two answers that differ: direct attribution reads off what a part itself writes 
 part away, and so counts what later parts made of it, and not what they make up for.
 """
 
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model import GPT
 from model.generation import evaluating
 
-LIKELIEST = 5  # next tokens that are kept for each position
+TOP_K = 5  # the likeliest next tokens that are kept for each position
 
 
-def effects(model, ids: list[int]) -> dict[str, Tensor]:
-    """Everything of this module about `model` (a GPT) reading `ids`, on the CPU: float32, ids int32.
+def effects(model: GPT, ids: list[int]) -> dict[str, Tensor]:
+    """Everything that this module computes of `model` reading `ids`, on the CPU: float32, ids int32.
 
     `loss` (T - 1,), nats: -ln p of the token that follows. With V tokens in the vocabulary, L layers and H heads, of
     `predictions` top.ids and top.probabilities (T, min(5, V)); of `logit_lens` lens.ids and lens.probabilities
@@ -26,20 +29,20 @@ def effects(model, ids: list[int]) -> dict[str, Tensor]:
     Draws nothing at random and leaves the model as it was. Raises ValueError for more ids than block_size.
     """
     idx = torch.tensor([ids], device=next(model.parameters()).device)
-    layers = []
+    layers: list[dict[str, Tensor]] = []
     with evaluating(model):
         logits = model(idx, record=layers)[0][0]  # (T, V)
-        found = {"loss": losses(logits, idx[0]), "ablation": ablation(model, idx[0])}
+        tensors = {"loss": losses(logits, idx[0]), "ablation": ablation(model, idx[0])}
         groups = {
             "top": predictions(logits),
             "lens": logit_lens(model, layers, idx[0]),
             "attribution": direct_attribution(model, layers, logits, idx[0]),
         }
-    for group, tensors in groups.items():
-        found |= {f"{group}.{name}": tensor for name, tensor in tensors.items()}
+    for group, members in groups.items():
+        tensors |= {f"{group}.{name}": tensor for name, tensor in members.items()}
     return {
         name: tensor.to("cpu", torch.float32 if tensor.is_floating_point() else torch.int32).contiguous()
-        for name, tensor in found.items()
+        for name, tensor in tensors.items()
     }
 
 
@@ -50,11 +53,11 @@ def losses(logits: Tensor, idx: Tensor) -> Tensor:
 
 def predictions(logits: Tensor) -> dict[str, Tensor]:
     """The likeliest next tokens, likeliest first: `ids` and `probabilities`, each (T, min(5, V)). logits (T, V)."""
-    probabilities, ids = logits.softmax(-1).topk(min(LIKELIEST, logits.shape[-1]))
+    probabilities, ids = logits.softmax(-1).topk(min(TOP_K, logits.shape[-1]))
     return {"ids": ids, "probabilities": probabilities}
 
 
-def logit_lens(model, layers: list[dict], idx: Tensor) -> dict[str, Tensor]:
+def logit_lens(model: GPT, layers: list[dict], idx: Tensor) -> dict[str, Tensor]:
     """What the model would predict if it stopped after each layer (nostalgebraist 2020, "interpreting GPT").
 
     The residual stream is read through the final norm and the head: in row 0 as it is after the embedding, in row
@@ -79,7 +82,7 @@ def streams(layers: list[dict]) -> list[Tensor]:
     return [layer["stream"][0] for layer in layers] + [(last["stream"] + last["out"] + last["mlp"])[0]]
 
 
-def direct_attribution(model, layers: list[dict], logits: Tensor, idx: Tensor) -> dict[str, Tensor]:
+def direct_attribution(model: GPT, layers: list[dict], logits: Tensor, idx: Tensor) -> dict[str, Tensor]:
     """How much each part itself adds to the logit of the token that follows, over that of its strongest rival.
 
     Direct logit attribution (Elhage et al. 2021, "A mathematical framework for transformer circuits"): the residual
@@ -98,6 +101,7 @@ def direct_attribution(model, layers: list[dict], logits: Tensor, idx: Tensor) -
 
     bias = _along(difference, getattr(model.ln_f, "bias", None))
     parts = []
+    block: Any  # to a type checker the members of a ModuleList are any Modules
     for block, layer in zip(model.blocks, layers, strict=True):
         z = layer["z"][0].transpose(0, 1)  # (T, H, D)
         heads = ((direction @ block.attn.proj.weight).view(z.shape) * z).sum(-1)  # (T, H)
@@ -114,10 +118,11 @@ def direct_attribution(model, layers: list[dict], logits: Tensor, idx: Tensor) -
     }
 
 
-def _through_norm(norm: nn.Module, x: Tensor, direction: Tensor) -> Tensor:
-    """The direction u (T, C) for which x · u is norm(x) · direction without its bias, x's scale being held. x (T, C).
+def _through_norm(norm: Any, x: Tensor, direction: Tensor) -> Tensor:
+    """The direction u (T, C) for which x · u is norm(x) · direction without its bias, the scale of x (T, C) held fixed.
 
-    It sees any part of x as the norm does: without its mean (LayerNorm), over the scale of the whole, times the gain.
+    It sees any part of x as the norm (a LayerNorm or RMSNorm) does: without its mean (LayerNorm), divided by the scale
+    of the whole x, times the gain.
     """
     direction = direction * norm.weight
     if isinstance(norm, nn.LayerNorm):
@@ -131,11 +136,11 @@ def _along(direction: Tensor, bias: Tensor | None) -> Tensor:
     return torch.zeros_like(direction[:, 0]) if bias is None else direction @ bias
 
 
-def ablation(model, idx: Tensor) -> Tensor:
+def ablation(model: GPT, idx: Tensor) -> Tensor:
     """What each position loses without one part: its loss with that part's output zeroed, minus its loss, in nats.
 
-    As Michel et al. 2019 do to heads ("Are sixteen heads really better than one?"). Later parts then read a stream such
-    as they never learned from: this is the effect of a part's absence, not its share in what is predicted.
+    As Michel et al. 2019 do to heads ("Are sixteen heads really better than one?"). Later parts then read a stream
+    unlike any they were trained on: this is the effect of a part's absence, not its share in what is predicted.
     idx (T,); returns (T - 1, L, H + 1): heads 0 to H - 1, their answers z zeroed, then the MLP, all it adds zeroed.
     """
     parts = model.config.n_head + 1
@@ -152,11 +157,11 @@ def ablation(model, idx: Tensor) -> Tensor:
 
 
 @contextmanager
-def _silenced(block: nn.Module, part: int):
-    """While it lasts, one part of the block adds nothing: head `part`, or the MLP where there is no such head."""
+def _silenced(block: Any, part: int) -> Iterator[None]:
+    """While it lasts, one part of the Block adds nothing: head `part`, or the MLP where there is no such head."""
     attn = block.attn
 
-    def without_head(_, args):
+    def without_head(_: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:
         z = args[0].unflatten(-1, (attn.num_heads, attn.head_dim)).clone()  # (B, T, H, D)
         z[:, :, part] = 0.0
         return (z.flatten(-2),)

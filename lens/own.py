@@ -11,7 +11,7 @@ from common.errors import InputError
 from common.terminal import warn
 from data.tokenizer import Tokenizer
 from lens.record import read
-from lens.snapshots import WEIGHTS, Reading, snapshot_files, verified
+from lens.snapshots import WEIGHTS, Reading, snapshot_files, verify_file
 from model import GPT, GPTConfig
 from model.generation import continuation
 from model.weights import load_into
@@ -86,6 +86,6 @@ def spread(steps: list[int], maximum: int) -> list[int]:
 def load_weights(model: GPT, path: Path) -> None:
     """Puts the weights that a snapshot kept into `model`. Raises InputError that names the file."""
     try:
-        load_into(model, load_file(verified(path)))
+        load_into(model, load_file(verify_file(path)))
     except (OSError, SafetensorError, ValueError, InputError) as error:
         raise InputError(f"{path}: not the weights of this model ({error})") from error

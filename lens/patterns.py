@@ -13,29 +13,31 @@ def head_metrics(
     """The metrics of a head, by name, for causal maps `weights` (..., T, T) whose rows sum to 1; each is (...).
 
     With `period` the prompt holds `length` tokens (None: `period`) drawn at random from position `offset` on, and the
-    same again `period` positions later. `duplicate_token` and `induction` look at this second saying; they are None
-    where `period` is. `previous_token` is then measured in the first saying alone, from its second token on. There
-    no token tells anything about another, so a head can find the one before by its place only; in sentences other
+    same ones again `period` positions later. `duplicate_token` and `induction` look at this repetition; they are None
+    where `period` is. `previous_token` is then measured only in the first occurrence, from its second token on. There
+    no token tells anything about another, so a head can find the one before only by its position; in sentences other
     tokens are worth looking at, and such a head may well turn to them. A map of one token has no row to measure, and
-    all but `mean_distance` are None; of maps that see the future `entropy` and `mean_distance` are None, which are
-    about the past. Raises ValueError where the map does not hold both sayings.
+    all metrics except `mean_distance` are None; for maps that see the future `entropy` and `mean_distance`, which are
+    about the past, are None. Raises ValueError where the map does not hold the tokens and their repetition.
     """
-    several, causal = weights.shape[-1] > 1, not weights.triu(1).any()
-    twice = (period, offset, _length_of_repeat(weights, period, offset, length)) if period else None
-    first_saying = (offset + 1, offset + twice[2]) if twice else (1, None)
+    several_tokens, causal = weights.shape[-1] > 1, not weights.triu(1).any()
+    repeat = (period, offset, _length_of_repeat(weights, period, offset, length)) if period else None
+    first_occurrence = (offset + 1, offset + repeat[2]) if repeat else (1, None)
     return {
-        "entropy": entropy(weights) if several and causal else None,
-        "previous_token": previous_token(weights, *first_saying) if several else None,
-        "first_token": first_token(weights) if several else None,
-        "duplicate_token": duplicate_token(weights, *twice) if twice else None,
-        "induction": induction(weights, *twice) if twice else None,
+        "entropy": entropy(weights) if several_tokens and causal else None,
+        "previous_token": previous_token(weights, *first_occurrence) if several_tokens else None,
+        "first_token": first_token(weights) if several_tokens else None,
+        "duplicate_token": duplicate_token(weights, *repeat) if repeat else None,
+        "induction": induction(weights, *repeat) if repeat else None,
         "mean_distance": mean_distance(weights) if causal else None,
     }
 
 
-def head_scores(weights: Tensor, *repeat: int | None) -> list[dict[str, float | None]]:
-    """`head_metrics` of one layer's maps (H, T, T), a dict for each head, its numbers to six decimals."""
-    metrics = head_metrics(weights, *repeat)
+def head_scores(
+    weights: Tensor, period: int | None = None, offset: int = 0, length: int | None = None
+) -> list[dict[str, float | None]]:
+    """`head_metrics` of one layer's maps (H, T, T): a dict for each head, its numbers to six decimals."""
+    metrics = head_metrics(weights, period, offset, length)
     return [
         {name: None if value is None else round(value[head].item(), 6) for name, value in metrics.items()}
         for head in range(len(weights))
@@ -43,13 +45,13 @@ def head_scores(weights: Tensor, *repeat: int | None) -> list[dict[str, float | 
 
 
 def entropy(weights: Tensor) -> Tensor:
-    """Shannon entropy of row i divided by ln(i + 1), the most it can be; mean over i >= 1. 0: one key, 1: all alike.
+    """Shannon entropy of row i divided by its maximum, ln(i + 1); mean over i >= 1. 0: one key, 1: uniform.
 
     weights (..., T, T) causal, T >= 2; returns (...). Row 0 sees one key only and says nothing.
     """
     rows = torch.special.entr(weights[..., 1:, :]).sum(-1)  # (..., T - 1)
-    most = torch.log(torch.arange(2, weights.shape[-1] + 1, dtype=rows.dtype, device=rows.device))
-    return (rows / most).mean(-1)
+    maxima = torch.log(torch.arange(2, weights.shape[-1] + 1, dtype=rows.dtype, device=rows.device))
+    return (rows / maxima).mean(-1)
 
 
 def previous_token(weights: Tensor, start: int = 1, stop: int | None = None) -> Tensor:
@@ -69,11 +71,11 @@ def first_token(weights: Tensor) -> Tensor:
 
 
 def duplicate_token(weights: Tensor, period: int, offset: int = 0, length: int | None = None) -> Tensor:
-    """Mean of A[i, i - n] over the second saying of what was said n = `period` tokens before (Wang et al. 2022).
+    """Mean of A[i, i - n] over the tokens that repeat those of n = `period` positions before (Wang et al. 2022).
 
-    The rows are i = offset + n ... offset + n + length - 1, `length` (None: n) being how many tokens are said again,
+    The rows are i = offset + n ... offset + n + length - 1, `length` (None: n) being how many tokens are repeated,
     and i - n holds the same token as i.
-    weights (..., T, T); returns (...), 0 to 1. Raises ValueError where the map does not hold both sayings.
+    weights (..., T, T); returns (...), 0 to 1. Raises ValueError where the map does not hold the repetition.
     """
     length = _length_of_repeat(weights, period, offset, length)
     return _mean_of_diagonal(weights, period, offset + period, offset + period + length)
@@ -83,7 +85,7 @@ def induction(weights: Tensor, period: int, offset: int = 0, length: int | None 
     """Mean of A[i, i - n + 1] over the same rows as `duplicate_token` (Olsson et al. 2022, "induction heads").
 
     Position i - n + 1 holds the token that followed the last time, which is the one to predict.
-    weights (..., T, T); returns (...), 0 to 1. Raises ValueError where the map does not hold both sayings.
+    weights (..., T, T); returns (...), 0 to 1. Raises ValueError where the map does not hold the repetition.
     """
     length = _length_of_repeat(weights, period, offset, length)
     return _mean_of_diagonal(weights, period - 1, offset + period, offset + period + length)
@@ -109,7 +111,7 @@ def _length_of_repeat(weights: Tensor, period: int, offset: int, length: int | N
     length = period if length is None else length
     if not 2 <= length <= period or offset < 0 or weights.shape[-1] < offset + period + length:
         raise ValueError(
-            f"period: {length} tokens said from position {offset} on and again {period} later do not fit a map of "
-            f"{weights.shape[-1]} tokens; expected are 2 or more, said again after their end, that fit"
+            f"period: {length} tokens from position {offset} on, repeated {period} later, do not fit a map of "
+            f"{weights.shape[-1]} tokens; expected: 2 tokens or more, repeated after their end, within the map"
         )
     return length

@@ -10,31 +10,33 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 from common.files import remove, replacing, seal, step_name, step_of, write_whole
 from lens.effects import effects
 from lens.patterns import head_scores
 from lens.prompts import Prompt
 from lens.snapshots import ATTENTION, FORMAT, RECORDED, WEIGHTS, read_rows
+from model import GPT
 from model.generation import evaluating
 
 
-def read(model, ids: list[int]) -> dict[str, torch.Tensor]:
-    """All that is recorded of a model (a GPT) reading `ids`: what `trace` and `effects` return, on the CPU.
+def read(model: GPT, ids: list[int]) -> dict[str, Tensor]:
+    """Everything that is recorded of a model reading `ids`: what `trace` and `effects` return, on the CPU.
 
     Raises ValueError for more ids than block_size.
     """
     return trace(model, ids) | effects(model, ids)
 
 
-def trace(model, ids: list[int]) -> dict[str, torch.Tensor]:
+def trace(model: GPT, ids: list[int]) -> dict[str, Tensor]:
     """Reads `ids` on the explicit path. Returns, for each layer and in float32, every step of its attention:
 
     l0.x (T, C), what enters qkv, after the norm; l0.q and l0.k (H, T, K), as they enter the dot product, after norm and
     rotation; l0.v (H, T, D); l0.weights (H, T, T); and l0.out (T, C), what proj makes of the concatenated heads.
     """
     device = next(model.parameters()).device
-    layers = []
+    layers: list[dict[str, Tensor]] = []
     with evaluating(model):
         model(torch.tensor([ids], device=device), record=layers)
     return {
@@ -47,25 +49,25 @@ def trace(model, ids: list[int]) -> dict[str, torch.Tensor]:
 class Recorder:
     """Writes snapshots/: prompts.json, heads.jsonl, and a folder for each recorded step.
 
-    `seconds` is the time that recording has taken. What steps after `resumed_step` had recorded is removed: a resumed
-    run records it again, or, where it now ends elsewhere, at other steps.
+    `seconds` is the time that recording has taken. Snapshots of steps after `resumed_step` are removed: a resumed run
+    records them again, or, where it now ends elsewhere, at other steps.
     """
 
-    def __init__(self, run: Path, prompts: list[Prompt], keep_mb: int, last_step: int, resumed_step: int = -1):
+    def __init__(self, run: Path, prompts: list[Prompt], keep_mb: int, last_step: int, resumed_step: int = -1) -> None:
         self.folder = run / "snapshots"
         self.prompts = prompts
         self.keep_bytes = keep_mb * 1_000_000
         self.last_step = last_step
         self.seconds = 0.0
         self.folder.mkdir(exist_ok=True)
-        for left in self.folder.glob("step-*"):
-            step = step_of(left.name)
+        for path in self.folder.glob("step-*"):
+            step = step_of(path.name)
             if step is not None and step > resumed_step:
-                remove(left)
+                remove(path)
         self.rows = [row for row in read_heads(run) if row["step"] <= resumed_step]
         write_whole(self.folder / "prompts.json", json.dumps([asdict(prompt) for prompt in prompts], indent=1))
 
-    def record(self, model, step: int) -> dict[str, torch.Tensor]:
+    def record(self, model: GPT, step: int) -> dict[str, Tensor]:
         """Records `model` as it is after `step` steps; returns p0.l0.q, p0.loss, … as they were written."""
         started = time.perf_counter()
         tensors = {}
@@ -75,7 +77,7 @@ class Recorder:
         with replacing(self.folder / step_name(step)) as folder:
             folder.mkdir()
             save_file(tensors, folder / RECORDED)
-            if self.room_for(model, step):
+            if self.may_keep_weights(model, step):
                 state = model.state_dict()
                 if model.config.tie_embeddings:
                     del state["lm_head.weight"]
@@ -86,23 +88,23 @@ class Recorder:
         self.seconds += time.perf_counter() - started
         return tensors
 
-    def maps(self, tensors, number: int) -> torch.Tensor:
+    def maps(self, tensors: dict[str, Tensor], number: int) -> Tensor:
         """The maps of prompt `number` in what `record` returned: (layers, H, T, T)."""
         start, end = f"p{number}.", ".weights"
         return torch.stack([t for name, t in tensors.items() if name.startswith(start) and name.endswith(end)])
 
-    def room_for(self, model, step: int) -> bool:
-        """Whether these weights may be kept: the last step's always have their place within the limit."""
+    def may_keep_weights(self, model: GPT, step: int) -> bool:
+        """Whether the weights of this step fit within the limit, in which those of the last step have their place."""
         size = sum(p.numel() * p.element_size() for p in model.parameters())
-        others = (p for p in self.folder.glob(f"step-*/{WEIGHTS}") if p.parent.name != step_name(step))
+        others = (path for path in self.folder.glob(f"step-*/{WEIGHTS}") if path.parent.name != step_name(step))
         used = sum(path.stat().st_size for path in others)
         return used + size * (1 if step == self.last_step else 2) <= self.keep_bytes
 
-    def measure(self, tensors, step: int) -> list[dict]:
+    def measure(self, tensors: dict[str, Tensor], step: int) -> list[dict]:
         """One row for each prompt, layer and head: its metrics, by the definitions in patterns.py."""
         rows = []
         for number, prompt in enumerate(self.prompts):
-            repeat = (prompt.period, prompt.offset, prompt.length) if prompt.period else ()
+            repeat = (prompt.period, prompt.offset, prompt.length) if prompt.period else (None,)
             for layer, weights in enumerate(self.maps(tensors, number)):
                 for head, scores in enumerate(head_scores(weights, *repeat)):
                     rows.append({"step": step, "prompt": number, "layer": layer, "head": head, **scores})
@@ -118,7 +120,7 @@ def read_heads(run: Path) -> list[dict]:
 def snapshot_steps(snapshots: int, steps: int) -> list[int]:
     """At most `snapshots` steps, evenly spaced in log(step): 0 (untrained) and `steps` (trained) always among them.
 
-    Early steps lie close together, since that is when heads form. 0 snapshots gives none, 1 the last alone.
+    Early steps lie close together, since that is when heads form. 0 snapshots gives none, 1 only the last.
     """
     if snapshots == 0:
         return []

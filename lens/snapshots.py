@@ -21,17 +21,19 @@ T = TypeVar("T")
 FORMAT = 1
 RECORDED, WEIGHTS = "attention.safetensors", "model.safetensors"
 ATTENTION = ("x", "q", "k", "v", "out")
-EFFECTS = ("loss", "top.probabilities", "lens.probabilities", "lens.next", "ablation")
-EFFECTS += ("attribution.embedding", "attribution.parts", "attribution.bias")
+EFFECTS = (
+    *("loss", "top.probabilities", "lens.probabilities", "lens.next", "ablation"),
+    *("attribution.embedding", "attribution.parts", "attribution.bias"),
+)
 IDS = ("top.ids", "lens.ids", "attribution.target", "attribution.against")
 
 
 @dataclass
 class Reading:
-    """What the heads of a model did as it read one prompt, at each step of training that is known.
+    """What the heads of a model did as it read one prompt, at each recorded step of training.
 
-    A step's arrays are those of record.py, by name: l0.weights (H, T, T) and so on for each layer at least; with
-    ATTENTION for each layer every number can be shown, with EFFECTS and IDS what it predicts.
+    A step's arrays are those of record.py, by name: at least l0.weights (H, T, T) and so on for each layer; with
+    ATTENTION for each layer every number can be shown, with EFFECTS and IDS what the model predicts.
     """
 
     name: str
@@ -41,10 +43,10 @@ class Reading:
     generated_from: int | None = None  # the position of the first token that the model wrote itself
     keys: list[str] | None = None  # where the keys are not the queries' own tokens
     causal: bool = True  # False: nothing is masked, whatever the maps look like
-    scale: float | None = None  # what the scores are multiplied by; None: not known
-    position: str | None = None  # how the model tells places apart, as in GPTConfig
-    says: str = ""  # a sentence about it
-    given: list[dict] = field(default_factory=list)  # {"name", "says", "rows"}: matrices that the numbers come from
+    scale: float | None = None  # what the scores are multiplied by; None: unknown
+    position: str | None = None  # how the model encodes positions, as in GPTConfig
+    says: str = ""  # what is said about it
+    matrices: list[dict] = field(default_factory=list)  # {"name", "says", "rows"}: what the numbers come from
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -61,7 +63,7 @@ class Reading:
         return (array for arrays in self.steps.values() for name, array in arrays.items() if name.endswith(".weights"))
 
     def add(self, step: int, tensors: dict[str, Tensor], period: int | None = None) -> None:
-        """Adds what was computed at a step, and its metrics: none where the maps are known not to be causal ones.
+        """Adds what was computed at a step, and its metrics, which only causal maps have.
 
         `period` as in `patterns.head_metrics`.
         """
@@ -85,8 +87,8 @@ def snapshot_files(run: Path, name: str) -> dict[int, Path]:
     return dict(sorted((step, path) for path in paths if (step := step_of(path.parent.name)) is not None))
 
 
-def verified(path: Path) -> Path:
-    """A file of a snapshot, once its manifest has vouched for it. Raises InputError where it does not."""
+def verify_file(path: Path) -> Path:
+    """The path of a snapshot's file. Raises InputError where the file is not what its manifest says."""
     try:
         return verify(path.parent, read_manifest(path.parent, FORMAT), path.name)
     except Damaged as damage:
@@ -101,26 +103,26 @@ def read_snapshots(run: Path) -> list[Reading]:
         raise InputError(f"{run}: no attention maps recorded (expected {expected} and so on)")
     described = read_file(folder / "prompts.json", lambda path: json.loads(read_text(path)))
     try:
-        readings = [Reading(str(one["name"]), [str(token) for token in one["tokens"]], {}) for one in described]
-    except (TypeError, KeyError) as wrong:
-        raise InputError(f"{folder / 'prompts.json'}: expected a list of objects with name and tokens") from wrong
+        readings = [Reading(str(prompt["name"]), list(map(str, prompt["tokens"])), {}) for prompt in described]
+    except (TypeError, KeyError) as error:
+        raise InputError(f"{folder / 'prompts.json'}: expected a list of objects with name and tokens") from error
     if not readings:
-        raise InputError(f"{folder / 'prompts.json'}: names no prompt, expected at least one")
+        raise InputError(f"{folder / 'prompts.json'}: has no prompt, expected at least one")
     for step, file in files.items():
-        whole = step in (min(files), max(files))  # the page carries q, k and v of these steps alone
+        whole = step in (min(files), max(files))  # the page carries q, k and v only for these steps
         for reading, arrays in zip(readings, _read_arrays(file, readings), strict=True):
             dropped = () if whole else ATTENTION
             reading.steps[step] = {name: a for name, a in arrays.items() if name.split(".")[-1] not in dropped}
     for row in read_rows(folder / "heads.jsonl"):
-        place = [row.get(name) for name in _ROW_KEYS]
-        if not all(type(number) is int and number >= 0 for number in place) or place[1] >= len(readings):
-            expected = "step, prompt, layer and head in every line"
-            raise InputError(f"{folder / 'heads.jsonl'}: expected {expected}, not {row}")
-        step, prompt, layer, head = place
-        reading, key, file = readings[prompt], (step, layer, head), folder / step_name(step) / RECORDED
+        step, prompt, layer, head = indices = [row.get(name, -1) for name in _ROW_KEYS]
+        if not all(type(index) is int and index >= 0 for index in indices) or prompt >= len(readings):
+            columns = "step, prompt, layer and head"
+            raise InputError(f"{folder / 'heads.jsonl'}: expected {columns} in every line, not {row}")
+        reading = readings[prompt]
         if step not in reading.steps:
-            raise InputError(f"{file}: missing, though heads.jsonl has its scores")
-        reading.metrics[key] = {name: value for name, value in row.items() if name not in _ROW_KEYS}
+            raise InputError(f"{folder / step_name(step) / RECORDED}: missing, though heads.jsonl has its scores")
+        scores = {name: value for name, value in row.items() if name not in _ROW_KEYS}
+        reading.metrics[step, layer, head] = scores
     return readings
 
 
@@ -128,30 +130,30 @@ _ROW_KEYS = ("step", "prompt", "layer", "head")
 
 
 def _read_arrays(path: Path, readings: list[Reading]) -> list[dict[str, np.ndarray]]:
-    """For each prompt what one snapshot's file holds of it. Raises InputError that names it."""
-    found = [{} for _ in readings]
+    """What one snapshot's file holds of each prompt. Raises InputError that names the file."""
+    by_prompt: list[dict[str, np.ndarray]] = [{} for _ in readings]
     try:
-        with safe_open(verified(path), framework="np") as file:
+        with safe_open(verify_file(path), framework="np") as file:
             for name in file.keys():  # noqa: SIM118  (the file is no mapping)
                 match = re.fullmatch(r"p(\d+)\.(.+)", name)
                 if match and int(match[1]) < len(readings):
-                    found[int(match[1])][match[2]] = file.get_tensor(name)
-    except (OSError, SafetensorError) as wrong:
-        raise InputError(f"{path}: cannot be read ({wrong})") from wrong
-    for number, (reading, arrays) in enumerate(zip(readings, found, strict=True)):
+                    by_prompt[int(match[1])][match[2]] = file.get_tensor(name)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+    for number, (reading, arrays) in enumerate(zip(readings, by_prompt, strict=True)):
         layers = max(1, sum(name.endswith(".weights") for name in arrays))
-        known = ["weights", *(part for part in ATTENTION if f"l0.{part}" in arrays)]
-        expected = [f"l{n}.{part}" for part in known for n in range(layers)]
+        recorded = ["weights", *(part for part in ATTENTION if f"l0.{part}" in arrays)]
+        expected = [f"l{n}.{part}" for part in recorded for n in range(layers)]
         expected += (*EFFECTS, *IDS) if "loss" in arrays else ()
         missing = [name for name in expected if name not in arrays]
         if missing:
             raise InputError(f"{path}: p{number}.{missing[0]} ({reading.name}) is missing")
         _check_shapes(f"{path}: p{number}.", arrays, layers, len(reading.tokens))
-    return found
+    return by_prompt
 
 
 def _check_shapes(where: str, arrays: dict[str, np.ndarray], layers: int, tokens: int) -> None:
-    """Raises InputError for an array of a shape that does not fit the others, and for weights that are none."""
+    """Raises InputError for an array whose shape does not fit the others, and for numbers that it cannot hold."""
     heads = arrays["l0.weights"].shape[0] if arrays["l0.weights"].ndim else 1
     widths = {part: arrays[f"l0.{part}"].shape[-1] for part in ("x", "q", "v") if arrays.get(f"l0.{part}", _NONE).ndim}
     x, q, v = (widths.get(part) for part in ("x", "q", "v"))
@@ -165,14 +167,14 @@ def _check_shapes(where: str, arrays: dict[str, np.ndarray], layers: int, tokens
     for n in range(layers):
         expected |= {f"l{n}.weights": (heads, tokens, tokens), f"l{n}.x": (tokens, x), f"l{n}.out": (tokens, x)}
         expected |= {f"l{n}.q": (heads, tokens, q), f"l{n}.k": (heads, tokens, q), f"l{n}.v": (heads, tokens, v)}
-    for name in sorted(arrays, key=lambda name: not name.endswith(".weights")):  # the others are measured by them
+    for name in sorted(arrays, key=lambda name: not name.endswith(".weights")):  # the others must fit them
         array = arrays[name]
         if name in expected and array.shape != expected[name]:
             raise InputError(f"{where}{name} has shape {array.shape}, expected {expected[name]}")
         if array.dtype not in (np.float32, np.int32) or not np.isfinite(array).all():
-            raise InputError(f"{where}{name} holds values that are no finite numbers, float32 or int32 expected")
+            raise InputError(f"{where}{name} holds values that are not finite numbers, float32 or int32 expected")
         if name.endswith(".weights") and not ((array >= 0).all() and (array <= 1.001).all()):
-            raise InputError(f"{where}{name} holds numbers that are no weights, expected 0 to 1")
+            raise InputError(f"{where}{name} holds numbers that are not weights, expected 0 to 1")
 
 
 _NONE = np.empty(())

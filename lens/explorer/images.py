@@ -20,17 +20,18 @@ SIGNED = {
     "light": ["#7b3700", "#a46130", "#ce8d5f", "#e5c1a9", "#f7f7f6", "#b3ccec", "#73a0db", "#4676b2", "#194d8a"],
     "dark": ["#ffc386", "#cb9157", "#976228", "#583d22", "#1d1d20", "#1e495c", "#0d7aa0", "#57aad0", "#91ddff"],
 }
-PAPER, HATCH = np.uint8([252, 251, 249]), np.uint8([216, 211, 204])  # a masked cell: no colour of the scale
+# A masked cell is hatched in these, which are no colours of the scale.
+PAPER, HATCH = np.array([252, 251, 249], np.uint8), np.array([216, 211, 204], np.uint8)
 
-SMALL, LARGE = 256, 1024  # pixels across a map among others, and by itself, about
-LARGEST = 64  # pixels across a cell, at most
+SMALL, LARGE = 256, 1024  # pixels across a map among others, and by itself, roughly
+MAX_CELL = 64  # pixels across a cell
 
 
 def write_pictures(readings: Sequence[Reading], folder: Path) -> int:
     """Writes the maps of readings as PNG into `folder`, which is made where it is absent; returns the number of files.
 
-    Of each step one picture of all heads, layers down and heads across (prompt-0-step-001100.png); of the last step
-    each head by itself too (prompt-0-step-001100-layer-0-head-3.png). Raises OSError where they cannot be written.
+    For each step one picture of all heads, layers down and heads across (prompt-0-step-001100.png); for the last step
+    also each head by itself (prompt-0-step-001100-layer-0-head-3.png). Raises OSError where they cannot be written.
     """
     from PIL import Image
 
@@ -45,9 +46,9 @@ def write_pictures(readings: Sequence[Reading], folder: Path) -> int:
                 for layer in range(layers):
                     for head in range(heads):
                         pictures[f"{name}-layer-{layer}-head-{head}"] = maps[layer, head], LARGE
-            for name, (shown, side) in pictures.items():
-                cell = min(LARGEST, max(1, side // max(maps.shape[-2:])))
-                Image.fromarray(head_image(shown, cell)).save(folder / f"{name}.png")
+            for name, (picture, side) in pictures.items():
+                cell = min(MAX_CELL, max(1, side // max(maps.shape[-2:])))
+                Image.fromarray(head_image(picture, cell)).save(folder / f"{name}.png")
             written += len(pictures)
     return written
 
@@ -60,13 +61,13 @@ def head_image(weights: np.ndarray, cell: int = 4) -> np.ndarray:
     """
     grid = np.asarray(weights, dtype=np.float32)
     grid = grid.reshape((1,) * (4 - grid.ndim) + grid.shape)  # (L, H, T, T)
-    masked = future(grid)
-    rows = [[_map_image(one, masked, cell) for one in layer] for layer in grid]
+    masked = masked_cells(grid)
+    rows = [[_map_image(head, masked, cell) for head in layer] for layer in grid]
     gap = min(2 * cell, 16)
     return _join([_join(row, 1, gap) for row in rows], 0, gap)
 
 
-def future(weights: np.ndarray) -> np.ndarray:
+def masked_cells(weights: np.ndarray) -> np.ndarray:
     """Which cells of maps (..., queries, keys) are masked: all of j > i where no map has any weight there.
 
     bool (queries, keys). A map that is not square has no masked cell.

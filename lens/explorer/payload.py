@@ -1,4 +1,4 @@
-"""What the attention explorer carries: readings and what is known of the run, packed small as JSON."""
+"""The data of the attention explorer: readings and what is known about the run, packed small as JSON."""
 
 import math
 import sys
@@ -18,8 +18,8 @@ from model.weights import SkipInit
 
 # From half of a head's attention on, a badge names the pattern; below, the measured number says enough.
 THRESHOLDS = {"previous_token": 0.5, "first_token": 0.5, "duplicate_token": 0.5, "induction": 0.5}
-MOST_LOSSES = 400  # points of a curve: more than its pixels
-MOST_SAMPLES = 60_000  # characters: the last ones
+MAX_LOSSES = 400  # points of a curve: more than its pixels
+MAX_SAMPLES = 60_000  # characters: the last ones
 FULL, SHORT = 6, 3  # decimals of what the first and the last step carry, and of all else
 
 
@@ -38,12 +38,12 @@ def run_payload(run: Path, readings: list[Reading]) -> dict:
         "floor": _finite({"floor": next((line["story_floor"] for line in lines if "story_floor" in line), None)}),
         "parameters": parameters,
         "config": config,
-        "samples": read_file(samples, read_text)[-MOST_SAMPLES:] if samples.exists() else "",
+        "samples": read_file(samples, read_text)[-MAX_SAMPLES:] if samples.exists() else "",
     }
 
 
 def payload(readings: list[Reading]) -> dict:
-    """As `run_payload`, of readings that belong to no run."""
+    """As `run_payload`, for readings that belong to no run."""
     return {
         "run": None,
         "colours": COLOURS,
@@ -61,7 +61,7 @@ def payload(readings: list[Reading]) -> dict:
 
 
 def _describe(reading: Reading, config: GPTConfig) -> None:
-    """Tells a reading what the model's configuration says of mask, scale and position."""
+    """Fills in what the model's configuration says about mask, scale and position."""
     reading.causal = config.causal
     reading.position = config.position
     for arrays in reading.steps.values():
@@ -73,14 +73,14 @@ def _pack_reading(reading: Reading) -> dict:
     """A prompt: all numbers to six decimals for its first and last step, the maps to three between, and the metrics."""
     steps = sorted(reading.steps)
     layers, heads = reading.shape
-    # a model that is to mask and does not is shown as it is: its maps tell
+    # a model that should mask and does not is shown as it is: the maps decide
     after = np.triu(np.ones(reading.steps[steps[0]]["l0.weights"].shape[1:], dtype=bool), 1)
-    causal = reading.causal and reading.keys is None and not any(seen[:, after].any() for seen in reading.every_map())
+    causal = reading.causal and reading.keys is None and not any(maps[:, after].any() for maps in reading.every_map())
     masked = after if causal else np.zeros_like(after)
     return {
         "name": reading.name,
         "says": reading.says,
-        "given": reading.given,
+        "given": reading.matrices,
         "tokens": reading.tokens,
         "keys": reading.keys,
         "generatedFrom": reading.generated_from,
@@ -106,12 +106,12 @@ def _pack_step(reading: Reading, step: int, masked: np.ndarray, whole: bool) -> 
 
 
 def _pack_weights(maps: np.ndarray, masked: np.ndarray, digits: int) -> dict:
-    seen = maps[..., ~masked] if masked.any() else maps.reshape(*maps.shape[:2], -1)  # (L, H, cells)
-    return pack({"weights": (seen, digits)})
+    visible = maps[..., ~masked] if masked.any() else maps.reshape(*maps.shape[:2], -1)  # (L, H, cells)
+    return pack({"weights": (visible, digits)})
 
 
 def _pack_full(arrays: dict[str, np.ndarray], layers: int) -> dict | None:
-    """x, q, k, v and out of all layers, those that are known: (L, …) each."""
+    """x, q, k, v and out of all layers, those that were recorded: (L, …) each."""
     names = [name for name in ATTENTION if f"l0.{name}" in arrays]
     if "q" not in names:
         return None
@@ -128,13 +128,13 @@ def pack(arrays: dict[str, tuple[np.ndarray, int]]) -> dict:
     """Arrays, each rounded to its number of decimals, for the page: whole numbers, compressed, in base 85.
 
     Returns {"arrays": [[name, shape, decimals], ...], "data": text}. A number becomes number * 10 ** decimals, its sign
-    in the lowest bit, as 4 bytes; the bytes go by their place, all first ones, then all second ones: likes beside likes
-    compress.
+    in the lowest bit, as 4 bytes; all first bytes come first, then all second ones, and so on: neighbours that are
+    alike compress.
     """
     described, integers = [], []
     for name, (values, digits) in arrays.items():
-        most = float(np.abs(values).max(initial=0))
-        while digits and most * 10**digits >= 2**31:  # of large numbers fewer decimals fit
+        largest = float(np.abs(values).max(initial=0))
+        while digits and largest * 10**digits >= 2**31:  # large numbers have room for fewer decimals
             digits -= 1
         described.append([name, list(values.shape), digits])
         scaled = values.ravel().astype(np.float64)  # worked on in place: the maps of a long prompt are large
@@ -165,7 +165,7 @@ def _base85(data: bytes) -> str:
 def _labels(run: Path, readings: list[Reading]) -> dict[int, str]:
     """How each token that is predicted anywhere is shown."""
     arrays = [arrays for reading in readings for arrays in reading.steps.values() if "loss" in arrays]
-    ids = {int(id) for one in arrays for name in IDS for id in one[name].ravel()}
+    ids = {int(id) for step in arrays for name in IDS for id in step[name].ravel()}
     if not ids:
         return {}
     tokenizer = Tokenizer.load(run / "tokenizer.json")
@@ -183,9 +183,9 @@ def _model(run: Path, config: str) -> tuple[GPTConfig, list[tuple[str, int]]]:
         model = GPTConfig(**yaml.safe_load(config)["model"])
         with SkipInit():
             return model, GPT(model).parameter_table() if model.vocab_size else []
-    except (yaml.YAMLError, LookupError, TypeError, ValueError, RuntimeError, OverflowError) as wrong:
-        why = " ".join(str(wrong).split())
-        raise InputError(f"{run / 'config.yaml'}: its model section describes no model ({why})") from wrong
+    except (yaml.YAMLError, LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:
+        why = " ".join(str(error).split())
+        raise InputError(f"{run / 'config.yaml'}: its model section describes no model ({why})") from error
 
 
 def _finite(metrics: dict) -> dict:
@@ -201,11 +201,11 @@ _LOSSES = {"train": "train_loss", "val": "val_loss", "story": "story_loss"}
 
 
 def _losses(lines: list[dict]) -> list[dict]:
-    """{"step", "train", "val", "story"} by step, at most about MOST_LOSSES of them; every evaluation is kept."""
+    """{"step", "train", "val", "story"} by step, at most about MAX_LOSSES of them; every evaluation is kept."""
     by_step = {line["step"]: line for line in lines}  # a step that a resumed run logged again counts once
     rows = []
     for number, (step, line) in enumerate(sorted(by_step.items())):
         losses = _finite({short: line.get(name) for short, name in _LOSSES.items()})
-        if "val" in losses or (losses and number % math.ceil(len(by_step) / MOST_LOSSES) == 0):
+        if "val" in losses or (losses and number % math.ceil(len(by_step) / MAX_LOSSES) == 0):
             rows.append({"step": step, **losses})
     return rows

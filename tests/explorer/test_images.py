@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lens.explorer.images import COLOURS, future, head_image, write_pictures
+from lens.explorer.images import COLOURS, head_image, masked_cells, write_pictures
 from lens.snapshots import Reading
 
 
@@ -32,10 +32,10 @@ def test_a_masked_cell_is_not_drawn_like_zero():
 
 
 def test_a_map_without_a_mask_has_no_future():
-    assert future(lower).sum() == 6
+    assert masked_cells(lower).sum() == 6
     full = lower.copy()
     full[0, 3] = 0.25
-    assert not future(full).any()
+    assert not masked_cells(full).any()
     assert tuple(head_image(full, cell=1)[1, 3]) == rgb(COLOURS["light"][0])
 
 

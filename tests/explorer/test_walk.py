@@ -232,4 +232,4 @@ def test_the_page_says_how_a_position_was_told_and_shows_what_an_example_starts_
         ".given figure", "all => all.map((one) => Array.from(one.querySelectorAll('tr'), (tr) => tr.innerText))"
     )
     numbers = [[[float(cell.replace("−", "-")) for cell in row.split("\t")] for row in rows] for rows in shown]
-    assert numbers == [matrix["rows"] for matrix in readings[0].given]
+    assert numbers == [matrix["rows"] for matrix in readings[0].matrices]

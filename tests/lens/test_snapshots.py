@@ -39,9 +39,9 @@ def test_a_folder_that_is_no_step_or_a_link_is_no_snapshot_and_what_it_leads_to_
 @pytest.mark.parametrize(
     ("name", "change", "says"),
     [
-        ("p0.l1.weights", lambda a: a * np.nan, "holds values that are no finite numbers"),
-        ("p0.l1.weights", lambda a: a + 0.01, "holds numbers that are no weights, expected 0 to 1"),
-        ("p0.l1.weights", lambda a: a - 0.01, "holds numbers that are no weights"),
+        ("p0.l1.weights", lambda a: a * np.nan, "holds values that are not finite numbers"),
+        ("p0.l1.weights", lambda a: a + 0.01, "holds numbers that are not weights, expected 0 to 1"),
+        ("p0.l1.weights", lambda a: a - 0.01, "holds numbers that are not weights"),
         ("p0.l0.weights", lambda a: a[0, 0, 0], r"has shape \(\), expected \(1, 2, 2\)"),
         ("p0.l1.weights", lambda a: a[:, :1], r"has shape \(3, 1, 2\), expected \(3, 2, 2\)"),
         ("p0.l1.q", lambda a: a[..., :1], r"has shape \(3, 2, 1\), expected \(3, 2, 3\)"),
