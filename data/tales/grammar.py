@@ -2,25 +2,27 @@
 
 In a sentence, `<rule>` is replaced by one of the rule's alternatives, `{slot=class}` draws a word of a class and
 remembers it under a name, and `{slot}` repeats it. A class never gives the same word twice in a story, so hero and
-friend differ. `{slot.form}` prints that form of the word (else the first), with a capital if the form's name has one.
-`{slot+class}` draws one more word under the same name: so a song comes about, word by word. `{slot*}` sings it again to
-its end, beginning at any word of its first half (of five words, one of the first three), each as likely.
+friend differ. `{slot.form}` prints that form of the word (otherwise the first), with a capital if the form's name has
+one. `{slot+class}` draws one more word under the same name: this makes a song, word by word. `{slot*}` sings it again
+to its end, beginning at any word of its first half (of five words, one of the first three), each equally likely.
 An alternative is a string, or (string, weight) where it is weight times as likely as its neighbours; alternatives of
 one word each are written as one string.
 
-Who and what will matter goes by an epithet, as in fairy tales: Little and the hero's name, Old and the friend's, the
-precious thing, the lovely, the far and the dark place. The epithet announces what comes next, so a model can find it by
-looking for what followed the same word before.
+Whoever and whatever will matter has an epithet, as in fairy tales: Little before the hero's name, Old before the
+friend's, the precious thing, the lovely, the far and the dark place. The epithet announces what comes next, so a model
+can find it by looking for what followed the same word before.
 
 In every story a song is sung four times, of four to seven words of all kinds without any meaning: none announces the
-next. Where it is sung again, a model can only find the word it has come to where it was sung before, and look at what
-followed there.
+next. Where it is sung again, a model can only look for the current word where it was sung before, and at what followed
+there.
 
 Words that follow `a` begin with a consonant, words that follow `an` with a vowel. Names and kinds go with either
 pronoun.
 """
 
-WORDS = {
+Alternatives = str | list[str | tuple[str, int]]
+
+WORDS: dict[str, str | dict[str, str]] = {
     "name": (
         "Barley Biscuit Bobbin Bracken Bramble Button Clover Comet Dusty Ember Fennel Flint Juniper Linden Maple "
         "Marlow Moss Muffin Nettle Nutmeg Pebble Pepper Pickle Pip Quill Robin Rowan Rusty Sage Sunny Thistle Toffee"
@@ -52,7 +54,7 @@ WORDS = {
     "part": "roof door window chimney gate wall",
 }
 
-RULES = {
+RULES: dict[str, Alternatives] = {
     "story": ["<opening> <home> <treasure> <friend> <song> <plot>"],
     # Who, where, with what, with whom
     "opening": ["<once> there lived a {trait=trait} {kind=kind} called Little {hero=name}."],
@@ -229,9 +231,9 @@ RULES = {
     ],
 }
 
-# What is sung: words of all kinds, each as likely as the others.
-_SUNG = [words for word_class, words in WORDS.items() if word_class not in ("name", "pronoun")]
-_SUNG += [RULES[rule] for rule in ("snug", "cottage", "red", "soup", "misty", "morning", "bushes", "log", "snails")]
-_SUNG += [RULES[rule] for rule in ("ripe", "sack", "fierce")]
-_FORMS = [form for words in _SUNG for form in (words.values() if isinstance(words, dict) else [words])]
+# The words of songs: of all kinds, each equally likely.
+_CLASSES = [words for word_class, words in WORDS.items() if word_class not in ("name", "pronoun")]
+_FORMS = [form for words in _CLASSES for form in (words.values() if isinstance(words, dict) else [words])]
+_RULES = ["snug", "cottage", "red", "soup", "misty", "morning", "bushes", "log", "snails", "ripe", "sack", "fierce"]
+_FORMS += [str(RULES[rule]) for rule in _RULES]
 WORDS["song"] = " ".join(dict.fromkeys(word for form in _FORMS for word in form.split()))

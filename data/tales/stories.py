@@ -11,12 +11,15 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from math import log
 from random import Random
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
-from data.tales.grammar import RULES, WORDS
+from data.tales.grammar import RULES, WORDS, Alternatives
 
-# The classes of words whose repetitions are reported.
+# The classes of words whose repetitions become Forced words.
 FORCED_KINDS = ("name", "pronoun", "thing", "place", "number", "song")
+
+# What an alternative consists of.
+Part: TypeAlias = "str | Rule | Slot | Repeat | Refrain"
 
 _PART = re.compile(r"<(\w+)>|\{(\w+)(?:\.(\w+))?(?:([=+])(\w+)|(\*))?\}")
 _GLUED = re.compile(r"[\w>}][<{]|[>}]\w")
@@ -24,7 +27,7 @@ _FIRST_WORD = re.compile(r'"?[A-Za-z]+')
 
 
 class Forced(NamedTuple):
-    """A word that the text before it determines with certainty, at text[start:end].
+    """A word at text[start:end] that the text before it determines with certainty.
 
     kind: one of FORCED_KINDS; distance: how many words it comes after the first mention of what it repeats (1: next).
     """
@@ -44,18 +47,19 @@ class Story(NamedTuple):
 
 
 def stories(count: int, seed: int = 0, first: int = 0, grammar: "Grammar | None" = None) -> Iterator[Story]:
-    """Yield stories number `first` to `first + count - 1` of a seed, each a pure function of (seed, its number).
+    """Yields stories number `first` to `first + count - 1` of a seed, each a pure function of (seed, its number).
 
-    grammar: TALES unless given.
+    grammar: TALES by default.
     """
     for number in range(first, first + count):
         yield walk(grammar or TALES, Draw(seed, number))
 
 
 def read_story(text: str, grammar: "Grammar | None" = None) -> Story:
-    """Return the story that reads `text`, with the same nats and forced words as when it was drawn.
+    """The story whose text is `text`, with the same nats and forced words as when it was drawn.
 
-    Raises ValueError, naming the character offset and what was expected there, where the grammar cannot make the text.
+    Raises ValueError, naming the character offset and what was expected there, where the grammar cannot produce the
+    text.
     """
     story = walk(grammar or TALES, Read(text))
     end = len(story.text)
@@ -65,14 +69,14 @@ def read_story(text: str, grammar: "Grammar | None" = None) -> Story:
 
 
 class Choice:
-    """A choice of one of several alternatives, told apart by their first words.
+    """A choice of one of several alternatives, which differ in their first words.
 
     name: for messages; firsts: for each alternative, the words that it can begin with; weights: whole numbers in
     proportion to the probabilities. Raises ValueError where two alternatives can begin with the same word.
     """
 
     def __init__(self, name: str, firsts: list[set[str]], weights: list[int]):
-        self.index: dict[str, int] = {}  # first word: its alternative
+        self.index: dict[str, int] = {}  # first word: index of its alternative
         for index, words in enumerate(firsts):
             for word in sorted(words):
                 if word in self.index:
@@ -85,7 +89,7 @@ class Choice:
 class Rule(Choice):
     """A choice of sentences. `alternatives` are lists of parts, the last part first, ready to be put on a stack."""
 
-    def __init__(self, name: str, firsts: list[set[str]], alternatives: list[list], weights: list[int]):
+    def __init__(self, name: str, firsts: list[set[str]], alternatives: Sequence[Sequence[Part]], weights: list[int]):
         super().__init__(name, firsts, weights)
         self.alternatives = [parts[::-1] for parts in alternatives]
 
@@ -93,7 +97,7 @@ class Rule(Choice):
 class Slot(Choice):
     """A word to be drawn from a class and remembered as `slot`; `printed` has every word of the class.
 
-    adds: it is remembered after the words that the slot has already, not in their place.
+    adds: it is remembered after the words that the slot already has, not instead of them.
     """
 
     def __init__(self, slot: str, word_class: str, printed: list[str], adds: bool):
@@ -102,12 +106,12 @@ class Slot(Choice):
 
 
 class Repeat(NamedTuple):
-    """The word of a slot again, perhaps in another form; of several words the one at `index`."""
+    """The word of a slot again, perhaps in another form; of several words, word number `nth`."""
 
     slot: str
     word_class: str
     printed: list[str]
-    index: int = 0
+    nth: int = 0
 
 
 class Refrain(NamedTuple):
@@ -118,14 +122,14 @@ class Refrain(NamedTuple):
     printed: list[str]
 
     def choice(self, words: list[str]) -> Rule:
-        """Where to begin, once it is known what to sing."""
+        """Where to begin, once the words of the song are drawn."""
         entries = range((len(words) + 1) // 2)
-        sung = [part for index in range(len(words)) for part in (" ", Repeat(*self, index))][1:]
-        firsts, alternatives = [{words[n]} for n in entries], [sung[2 * n :] for n in entries]
+        song = [part for nth in range(len(words)) for part in (" ", Repeat(*self, nth))][1:]
+        firsts, alternatives = [{words[n]} for n in entries], [song[2 * n :] for n in entries]
         return Rule(f"{{{self.slot}*}}", firsts, alternatives, [1] * len(entries))
 
 
-def _first_words(name: str, parts: list) -> set[str]:
+def _first_words(name: str, parts: Sequence[Part]) -> set[str]:
     first = parts[0]
     if isinstance(first, Rule):
         return set(first.index)
@@ -143,7 +147,7 @@ class Grammar:
     begin with a word, and where a slot is only a part of a word.
     """
 
-    def __init__(self, rules: dict[str, str | list], words: dict[str, str | dict[str, str]]):
+    def __init__(self, rules: dict[str, Alternatives], words: dict[str, str | dict[str, str]]):
         self._words = words
         self._weighted = {
             name: [(entry, 1) if isinstance(entry, str) else entry for entry in _listed(entries)]
@@ -162,10 +166,11 @@ class Grammar:
             self.rules[name] = Rule(f"<{name}>", firsts, alternatives, list(weights))
         return self.rules[name]
 
-    def _parts(self, template: str) -> list[str | Rule | Slot | Repeat | Refrain]:
+    def _parts(self, template: str) -> list[Part]:
         if glued := _GLUED.search(template):
             raise ValueError(f"{template!r}: at {glued[0]!r} a slot is only a part of a word")
-        parts, end = [], 0
+        parts: list[Part] = []
+        end = 0
         for match in _PART.finditer(template):
             rule, slot, form, sign, drawn, again = match.groups()
             parts.append(template[end : match.start()])
@@ -187,30 +192,33 @@ class Grammar:
         return [word.capitalize() for word in words] if form and form[0].isupper() else words
 
 
-def _listed(entries: str | list) -> list:
-    return entries.split() if isinstance(entries, str) else entries
+def _listed(entries: Alternatives) -> list[str | tuple[str, int]]:
+    return [*entries.split()] if isinstance(entries, str) else entries
 
 
 TALES = Grammar(RULES, WORDS)
 
 
 class Chooser(Protocol):
-    """Decides a walk: `choose` returns what comes at character `at`, by its index in `choice`, none of those `taken`;
-    `accept` hears of each piece as it is printed at character `at`."""
+    """Decides a walk.
+
+    choose: returns the index of an alternative of `choice`, except those `taken`, for the text at character `at`.
+    accept: is called with each piece as it is printed at character `at`.
+    """
 
     def choose(self, choice: Choice, taken: Sequence[int], at: int) -> int: ...
     def accept(self, piece: str, at: int) -> None: ...
 
 
 def walk(grammar: Grammar, chooser: Chooser) -> Story:
-    """Go from <story> to the end as `chooser` decides: drawing and reading are this one function."""
+    """Goes from <story> to the end as `chooser` decides: drawing and reading are this one function."""
     choose, accept = chooser.choose, chooser.accept
     pieces: list[str] = []
     repeats: list[tuple[str, int, int, int]] = []
     words: dict[str, list[tuple[int, int]]] = {}  # slot: (index, where first mentioned) of each of its words
     taken: dict[str, list[int]] = {}  # class of words: indices drawn so far
     nats, at, chosen_at = 0.0, 0, -1
-    todo = [grammar.start]
+    todo: list[Part] = [grammar.start]
     while todo:
         part = todo.pop()
         if isinstance(part, Refrain):
@@ -223,16 +231,16 @@ def walk(grammar: Grammar, chooser: Chooser) -> Story:
                 chosen_at = at
             continue
         if isinstance(part, Slot):
-            gone = taken.setdefault(part.word_class, [])
-            index = choose(part, gone, at)
-            nats += log(len(part.printed) - len(gone))
-            gone.append(index)
+            drawn = taken.setdefault(part.word_class, [])
+            index = choose(part, drawn, at)
+            nats += log(len(part.printed) - len(drawn))
+            drawn.append(index)
             words[part.slot] = [*(words[part.slot] if part.adds else ()), (index, at)]
             piece = part.printed[index]
         elif isinstance(part, Repeat):
-            index, first = words[part.slot][part.index]
+            index, first = words[part.slot][part.nth]
             piece = part.printed[index]
-            # The first word of an alternative also says which alternative it is: it was not certain before.
+            # The first word of an alternative also shows which alternative it is: it was not certain before.
             if part.word_class in FORCED_KINDS and at != chosen_at:
                 repeats.append((part.word_class, at, at + len(piece), first))
         else:
@@ -248,7 +256,7 @@ def walk(grammar: Grammar, chooser: Chooser) -> Story:
 class Draw:
     """The chooser that draws story `number` of a seed.
 
-    Of `random` it uses only random() seeded with a whole number, whose values every version of Python keeps.
+    It uses only random() seeded with an integer, whose values are the same in every version of Python.
     """
 
     def __init__(self, seed: int, number: int):
@@ -257,8 +265,8 @@ class Draw:
     def choose(self, choice: Choice, taken: Sequence[int], at: int) -> int:
         # Where words are taken, all weigh 1: draw among the remaining ones, then step over the taken.
         index = bisect(choice.cumulative, int(self._random() * (choice.cumulative[-1] - len(taken))))
-        for gone in sorted(taken):
-            index += gone <= index
+        for other in sorted(taken):
+            index += other <= index
         return index
 
     def accept(self, piece: str, at: int) -> None:

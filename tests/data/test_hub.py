@@ -183,33 +183,3 @@ def test_archives_whose_members_would_be_unpickled_are_refused(tmp_path):
     with hub("owner/tales", {"train-0.tar": packed.getvalue(), "README.md": b""}) as (endpoint, _):
         (answer,) = ask(endpoint, tmp_path, {"source": "hub:owner/tales", "text_column": "txt"})
     assert "made of webdataset files; parquet, json, csv, text, arrow expected" in answer
-
-
-def test_the_revision_is_written_to_the_run_and_a_resumed_one_asks_for_no_other(tmp_path):
-    from tests.helpers.watched import ROOT
-
-    rows = "".join(json.dumps({"text": f"The cat number {number} sat on the mat.\n"}) + "\n" for number in range(60))
-    options = ["--config", "tiny.yaml", "--data.source", "hub:owner/tales", "--data.cache", tmp_path / "cache"]
-    options += [
-        "--data.tokenizer",
-        "char",
-        "--model.block_size",
-        "16",
-        "--train.steps",
-        "2",
-        "--attention.snapshots",
-        "0",
-    ]
-    with hub("owner/tales", {"train.jsonl": rows.encode(), "README.md": b""}) as (endpoint, asked):
-        environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path), "no_proxy": "127.0.0.1"}
-
-        def train(*words):
-            command = [sys.executable, "train.py", *map(str, words)]
-            done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
-            assert done.returncode == 0, done.stderr
-
-        train(*options, "--run", tmp_path / "run")
-        assert f"revision: {COMMIT}\n" in (tmp_path / "run/config.yaml").read_text()
-        first = len(asked)
-        train("--resume", tmp_path / "run", "--train.steps", "3")
-    assert first > 0 and asked[first:] == []  # its tokens are in the cache

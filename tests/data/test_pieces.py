@@ -2,12 +2,12 @@ import re
 
 import pytest
 import tiktoken
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from data import pieces as module
 from data.pieces import LONGEST_PIECE, PIECE, pieces
-from tests.helpers.texts import ALTERNATIVES, PROSE, words_of
+from tests.helpers.texts import ALTERNATIVES, PROSE, words_of_parts
 
 around = st.text("aB1's .,。，、中/\n\r\u0301_²-", max_size=5)
 
@@ -18,14 +18,15 @@ def test_pieces_are_cut_only_where_tokens_end_anyway(patterns, before, safe, aft
     text = before + safe + after
     cut = module.SAFE_CUT.search(text)
     for name, pattern in patterns.items():
-        apart = words_of(text[: cut.start()], pattern) + words_of(text[cut.start() :], pattern)
-        assert apart == words_of(text, pattern), name
+        whole, first, second = words_of_parts([text, text[: cut.start()], text[cut.start() :]], pattern)
+        assert first + second == whole, name
 
 
 def test_a_cut_after_a_space_would_change_the_tokens(patterns):
     """The control of the test above."""
     for pattern in patterns.values():
-        assert words_of("a ", pattern) + words_of("b", pattern) != words_of("a b", pattern) == [b"a", b" b"]
+        whole, first, second = words_of_parts(["a b", "a ", "b"], pattern)
+        assert first + second != whole == [b"a", b" b"]
 
 
 def in_pieces(tokenizer, text, size):
@@ -38,6 +39,8 @@ def in_pieces(tokenizer, text, size):
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from(re.findall(r"\s+|\w+|[^\s\w]+", PROSE)), max_size=60), st.integers(1, 30))
+@example(["a   b"] * 9, 1)  # runs of spaces: the last space belongs to the word after them
+@example(["a   b\n   c   "] * 9, 2)
 def test_a_document_in_pieces_has_the_ids_it_has_as_a_whole(bpe, words, size):
     text = "".join(words)
     ranks = {token: rank for rank, token in enumerate(bpe.tokens[:-1])}

@@ -142,6 +142,8 @@ def test_ids_and_documents_that_no_text_has_are_refused_though_their_checksum_fi
     other = char_tokenizer("abcdefghijklmnopqrstuvwxyz0123")
     tokens = write_tokens(tmp_path / "other", other, [("xyz", True)], ends=True, n_bytes=3)
     tokens.check(other.vocab_size)
+    with pytest.raises(InputError, match=f"ids past its vocabulary of {other.end_of_text}"):
+        tokens.check(other.end_of_text)  # the highest id, equal to the size of the vocabulary
     with pytest.raises(InputError, match="ids past its vocabulary of 27"):
         tokens.check(LETTERS.vocab_size)
     for starts in ([5, 1], [1, 99], [-3, 1]):

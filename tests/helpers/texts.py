@@ -4,26 +4,12 @@ import numpy as np
 
 from data.tokenizer import Tokenizer
 
-WORDS = [
-    "the",
-    "quick",
-    "brown",
-    "fox",
-    "jumps",
-    "over",
-    "a",
-    "lazy",
-    "dog",
-    "and",
-    "naps",
-    "near",
-    "its",
-    "warm",
-    "den",
-]
+WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "and", "naps", "near"]
+WORDS += ["its", "warm", "den"]
 
 
 def prose(n_words, seed=0):
+    """Random words."""
     return " ".join(np.random.default_rng(seed).choice(WORDS, n_words))
 
 
@@ -40,8 +26,13 @@ ALTERNATIVES = r"'(?:s|t|re|ve|m|ll|d)| ?[\p{L}\p{M}]+| ?\p{N}{1,3}| ?[^\s\p{L}\
 
 
 def words_of(text, pattern):
-    """How a pattern splits a text, seen through a vocabulary that has each part of the text as one token."""
-    parts = {text[i:j].encode() for i in range(len(text)) for j in range(i + 1, len(text) + 1)}
-    longer = sorted((part for part in parts if len(part) > 1), key=lambda part: (len(part), part))
+    """How a pattern splits a text."""
+    return words_of_parts([text], pattern)[0]
+
+
+def words_of_parts(parts, pattern):
+    """How a pattern splits each of several texts, seen through a vocabulary with all that is in them as one token."""
+    inside = {part[i:j].encode() for part in parts for i in range(len(part)) for j in range(i + 1, len(part) + 1)}
+    longer = sorted((word for word in inside if len(word) > 1), key=lambda word: (len(word), word))
     tokenizer = Tokenizer("bpe", [*(bytes([i]) for i in range(256)), *longer, b""], 256 + len(longer), pattern)
-    return [tokenizer.tokens[i] for i in tokenizer.encode(text)]
+    return [[tokenizer.tokens[i] for i in tokenizer.encode(part)] for part in parts]
