@@ -1,5 +1,6 @@
-"""What the benchmarks share: contestants in processes of their own, alternating rounds, medians, tables, results."""
+"""What the benchmarks share: options, processes that are measured, rounds, ratios, tables, results."""
 
+import argparse
 import importlib.metadata
 import json
 import multiprocessing
@@ -10,35 +11,64 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any, TypeVar
 
-from common.arguments import Arguments
+from common.arguments import Arguments, whole_number
 from common.errors import InputError, RunError, run_script
 
 ROOT = Path(__file__).resolve().parent.parent
-POLL_SECONDS = 0.01  # how often a process that is watched is looked at: the error of its times
+POLL_SECONDS = 0.01  # between two looks at a watched process: the error of its times
+MAX_STORY_BYTES = 10_000_000  # a longer text repeats its stories
+
+Result = TypeVar("Result")
 
 
-# ---- what is asked
+# ---- options
 
 
 def parser(doc: str, name: str, repeats: int = 3) -> Arguments:
-    """The options that all benchmarks have. `doc`: what --help begins with."""
-    made = Arguments(
+    """The options of all benchmarks. `doc`: what --help begins with."""
+    arguments = Arguments(
         prog=f"python -m benchmarks.{name}",
         description=f"{doc}\n\nRun it from the project's root, with nothing else running.",
     )
-    made.add_argument("--repeats", type=int, default=repeats, help=f"rounds of all contestants (default {repeats})")
-    made.add_argument("--out", default=f"benchmarks/results/{name}.json", help="the results (default %(default)s)")
-    return made
+    rounds = f"rounds of all contestants (default {repeats})"
+    arguments.add_argument("--repeats", type=whole_number(1), metavar="N", default=repeats, help=rounds)
+    out = f"benchmarks/results/{name}.json"
+    arguments.add_argument("--out", metavar="FILE", default=out, help="where the results go (default %(default)s)")
+    return arguments
 
 
-def run(main) -> None:
-    """Calls `main` as the project's scripts are, and ends contestants that a failure has left."""
+def add_nanogpt(arguments: Arguments) -> None:
+    arguments.add_argument(
+        "--nanogpt", type=checkout, metavar="PATH", help="also measure the checkout of nanoGPT there"
+    )
+
+
+def checkout(path: str) -> str:
+    """A type for `add_argument`: a checkout of nanoGPT."""
+    if not all(Path(path, name).is_file() for name in ("train.py", "model.py", "configurator.py")):
+        raise argparse.ArgumentTypeError(f"{path}: no nanoGPT there; a checkout with train.py and model.py expected")
+    return path
+
+
+def text_file(path: str) -> str:
+    """A type for `add_argument`: a file that is there."""
+    if not Path(path).is_file():
+        raise argparse.ArgumentTypeError(f"{path}: no such file")
+    return path
+
+
+def run(main: Callable[[], None]) -> None:
+    """Calls `main` as the project's scripts are called, and ends contestants that a failure has left."""
     try:
         run_script(main)
     finally:
@@ -46,28 +76,10 @@ def run(main) -> None:
             process.kill()
 
 
-def add_nanogpt(made: Arguments) -> None:
-    made.add_argument("--nanogpt", metavar="PATH", help="also measure the checkout of nanoGPT there")
-
-
-def parsed(made: Arguments):
-    """The options. Raises InputError for what cannot be measured: no rounds, no nanoGPT at its path, no such text."""
-    args = made.parse_args()
-    if args.repeats < 1:
-        raise InputError(f"--repeats {args.repeats}: at least 1 expected")
-    path = getattr(args, "nanogpt", None)
-    if path is not None and not all(Path(path, name).is_file() for name in ("train.py", "model.py", "configurator.py")):
-        raise InputError(f"--nanogpt {path}: no nanoGPT there; a checkout with train.py and model.py expected")
-    text = getattr(args, "text", None)
-    if text is not None and not Path(text).is_file():
-        raise InputError(f"--text {text}: no such file")
-    return args
-
-
 def write_text(path: Path, source: str | None, n_bytes: int) -> Path:
-    """The text to measure on, at `path`: the file `source` without byte-order mark and carriage returns, or stories.
+    """Writes the text to measure on: the file `source` without byte-order mark and carriage returns, or else stories.
 
-    Stories are drawn from the embedded grammar until there are `n_bytes`, at most 10 MB, then said again.
+    Stories are drawn from the embedded grammar up to MAX_STORY_BYTES, then repeated until there are `n_bytes`.
     """
     if source:
         try:
@@ -77,13 +89,13 @@ def write_text(path: Path, source: str | None, n_bytes: int) -> Path:
     else:
         from data.tales.stories import stories
 
-        found, size = [], 0
+        lines, size = [], 0
         for story in stories(sys.maxsize):
-            found.append(story.text + "\n")
-            size += len(found[-1])  # stories are ASCII
-            if size >= min(n_bytes, 10_000_000):
+            lines.append(story.text + "\n")
+            size += len(lines[-1])  # stories are ASCII
+            if size >= min(n_bytes, MAX_STORY_BYTES):
                 break
-        text = "".join(found) * -(-n_bytes // size)
+        text = "".join(lines) * -(-n_bytes // size)
     path.write_text(text, encoding="utf-8", newline="\n")
     return path
 
@@ -95,22 +107,22 @@ def say(text: str) -> None:
 # ---- contestants
 
 
-def alternate(contestants: dict[str, Callable[[], object]], repeats: int) -> dict[str, list]:
-    """What each contestant returns, `repeats` times, all of them once a round: what disturbs one disturbs its peers."""
-    found = {name: [] for name in contestants}
+def alternate(contestants: Mapping[str, Callable[[], Result]], repeats: int) -> dict[str, list[Result]]:
+    """What each contestant returns in `repeats` rounds of all: a disturbance of one contestant meets its peers too."""
+    results: dict[str, list[Result]] = {name: [] for name in contestants}
     for number in range(repeats):
         for name, measure in contestants.items():
             started = time.perf_counter()
-            found[name].append(measure())
+            results[name].append(measure())
             say(f"round {number + 1} of {repeats}  {name:<28} {time.perf_counter() - started:8.1f} s")
-    return found
+    return results
 
 
 @dataclass
 class Finished:
-    """A process that has ended: its wall time, its largest resident memory, and what it wrote, with when.
+    """A process that has ended: its wall time, its peak resident memory, what it printed.
 
-    events: (seconds since the process began, text) of what was found new in the watched file.
+    events: (seconds since the process began, text) for each time that the watched file had grown.
     """
 
     seconds: float
@@ -120,38 +132,41 @@ class Finished:
 
     def lines(self) -> list[tuple[float, str]]:
         """Whole lines of the watched file, each with the time at which its end was there."""
-        found, rest = [], ""
+        lines, rest = [], ""
         for seconds, text in self.events:
             *whole, rest = (rest + text).split("\n")
-            found += [(seconds, line) for line in whole]
-        return found
+            lines += [(seconds, line) for line in whole]
+        return lines
 
 
-def run_process(command: list, *, cwd=ROOT, watch: Path | None = None, until=None) -> Finished:
-    """Runs a command from its start to its end, looking at the file `watch` (default: what it prints) as it grows.
+def run_process(
+    command: list, *, cwd: Path = ROOT, watch: Path | None = None, until: Callable[[str], bool] | None = None
+) -> Finished:
+    """Runs a command from its start to its end, reading the file `watch` (default: what it prints) as it grows.
 
-    until(text): ends the process as soon as it is true of all that was found. Compiled code is not taken from earlier
-    runs, so that compiling is part of the time. Raises RunError with the last lines of one that fails.
+    until(text): ends the process as soon as it is true for all that was read. Compiled code is not taken from earlier
+    runs, so that compiling is part of the time. Raises RunError with the last lines of a command that fails.
     """
+    command = [str(part) for part in command]
     with tempfile.TemporaryDirectory() as folder:
-        printed, errors = Path(folder) / "printed", Path(folder) / "errors"
-        watch, events, seen = watch or printed, [], 0
+        stdout, stderr = Path(folder) / "stdout", Path(folder) / "stderr"
+        watch, events, size = watch or stdout, [], 0
         variables = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "TORCHINDUCTOR_CACHE_DIR": folder}
-        with open(printed, "wb") as out, open(errors, "wb") as err:
+        with open(stdout, "wb") as out, open(stderr, "wb") as err:
             started = time.perf_counter()
             process = subprocess.Popen(
-                list(map(str, command)), cwd=cwd, env=variables, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+                command, cwd=cwd, env=variables, stdin=subprocess.DEVNULL, stdout=out, stderr=err
             )
             pid = killed = 0
             try:
                 while not pid:
                     pid, status, usage = os.wait4(process.pid, os.WNOHANG)
                     seconds = time.perf_counter() - started
-                    if watch.exists() and watch.stat().st_size > seen:
+                    if watch.exists() and watch.stat().st_size > size:
                         with open(watch, "rb") as file:
-                            file.seek(seen)
+                            file.seek(size)
                             new = file.read()
-                        seen += len(new)
+                        size += len(new)
                         events.append((seconds, new.decode("utf-8", "replace")))
                         if not pid and until and until("".join(text for _, text in events)):
                             process.kill()
@@ -159,105 +174,109 @@ def run_process(command: list, *, cwd=ROOT, watch: Path | None = None, until=Non
                     if not pid:
                         time.sleep(POLL_SECONDS)
             finally:
-                if not pid:  # stopped while waiting
+                if not pid:  # interrupted
                     process.kill()
-            process.returncode = os.waitstatus_to_exitcode(status)  # it has been waited for, Popen need not
-        said, complaints = (path.read_text(encoding="utf-8", errors="replace") for path in (printed, errors))
+            process.returncode = os.waitstatus_to_exitcode(status)  # wait4 has it, so Popen must not wait again
+        printed, errors = (path.read_text(encoding="utf-8", errors="replace") for path in (stdout, stderr))
     if process.returncode != 0 and not killed:
-        shown = " ".join(Path(part).name if os.path.isabs(part) else part for part in map(str, command))
-        tail = "\n".join((said + complaints).splitlines()[-12:])
+        shown = " ".join(Path(part).name if os.path.isabs(part) else part for part in command)
+        tail = "\n".join((printed + errors).splitlines()[-12:])
         raise RunError(f"{shown}: ended with {process.returncode}\n{tail}")
-    return Finished(seconds, peak_mb(usage), said, events)
+    return Finished(seconds, peak_mb(usage), printed, events)
 
 
 class Worker:
     """A contestant that stays in memory between its rounds, in a process of its own that waits without computing.
 
-    `build(*options)` is called there and returns the function that a call of the worker calls.
+    `build(*options)` is called there and returns the function that a call of the worker calls. RunError where either
+    fails, or where the process is killed.
     """
 
-    def __init__(self, build: Callable, *options):
-        context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs, build, options))
-        self.process.start()
-        theirs.close()
-        self.answer()
+    def __init__(self, build: Callable, *options: object) -> None:
+        self.pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+        pid = self.pool.submit(os.getpid).result()
+        (self.process,) = (process for process in multiprocessing.active_children() if process.pid == pid)
+        self._call(build_in_worker, build, *options)
 
-    def __call__(self, *arguments):
-        self.ask(*arguments)
-        return self.answer()
-
-    def ask(self, *arguments) -> None:
-        self.connection.send(arguments)
-
-    def answer(self):
-        """What the contestant returned. Raises RunError where it failed."""
-        try:
-            failed, value = self.connection.recv()
-        except EOFError:
-            self.process.join()
-            raise RunError(f"a contestant ended with {self.process.exitcode}; out of memory?") from None
-        if failed:
-            raise RunError(value)
-        return value
+    def __call__(self, *arguments: object) -> Any:
+        return self._call(measure_in_worker, *arguments)
 
     def finish(self) -> float:
-        """Ends it and returns its largest resident memory in MB."""
-        self.connection.send(None)
-        peak = self.answer()
-        self.process.join()
+        """Ends it and returns its peak resident memory in MB."""
+        peak = self._call(own_peak_mb)
+        self.pool.shutdown()
         return peak
 
+    def _call(self, function: Callable, *arguments: object) -> Any:
+        try:
+            return self.pool.submit(function, *arguments).result()
+        except BrokenProcessPool:
+            self.pool.shutdown()  # which waits for the exit code
+            raise RunError(f"a contestant ended with {self.process.exitcode}; out of memory?") from None
 
-def serve(connection, build: Callable, options: tuple) -> None:
-    """The process of a Worker. What it prints is not part of the benchmark's tables."""
+
+measured: Callable  # in a worker's process: what its contestant's `build` has returned
+
+
+def build_in_worker(build: Callable, *options: object) -> None:
+    """In a worker's process: `build` the function to measure. What it prints is not part of the benchmark's tables."""
+    global measured
     sys.stdout = None
+    threading.Thread(target=end_with_benchmark, daemon=True).start()
+    measured = with_plain_errors(build, *options)
+
+
+def end_with_benchmark() -> None:
+    """In a worker's process, which would wait forever where the benchmark is killed."""
+    benchmark = multiprocessing.parent_process()
+    if benchmark:
+        benchmark.join()
+        os._exit(1)
+
+
+def measure_in_worker(*arguments: object) -> Any:
+    return with_plain_errors(measured, *arguments)
+
+
+def with_plain_errors(function: Callable, *arguments: object) -> Any:
+    """Calls it. Its errors become RunErrors: unlike many of torch's, they can be passed on to another process."""
     try:
-        function = build(*options)
-        connection.send((False, None))
-        while (arguments := connection.recv()) is not None:
-            connection.send((False, function(*arguments)))
-        connection.send((False, peak_mb(resource.getrusage(resource.RUSAGE_SELF))))
-    except EOFError:  # the benchmark has ended
-        pass
+        return function(*arguments)
     except Exception as error:
-        connection.send((True, f"{type(error).__name__}: {error}"))
+        raise RunError(f"{type(error).__name__}: {error}") from None
 
 
-def peak_mb(usage) -> float:
+def own_peak_mb() -> float:
+    return peak_mb(resource.getrusage(resource.RUSAGE_SELF))
+
+
+def peak_mb(usage: resource.struct_rusage) -> float:
     return usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)  # bytes there, kilobytes elsewhere
 
 
-# ---- what is told
+# ---- results
 
 
-def median(values) -> float:
+def median(values: Iterable[float]) -> float:
     return statistics.median(values)
 
 
 def ratio(ours: list[float], theirs: list[float]) -> float:
-    """How many times longer they take, round by round: the median, for a disturbed round disturbs both."""
+    """How many times as long theirs take: the median over rounds, since a disturbed round disturbs both."""
     return median(their / our for our, their in zip(ours, theirs, strict=True))
 
 
-def table(rows: list[list]) -> str:
+def table(rows: Iterable[Iterable]) -> str:
     """Rows of cells as text: the first column to the left, numbers to the right."""
     texts = [
         [cell if isinstance(cell, str) else "-" if cell is None else f"{cell:,.4g}" for cell in row] for row in rows
     ]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if at else cell.ljust(width)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in texts
-    )
+    return "\n".join("  ".join([first.ljust(widths[0]), *map(str.rjust, cells, widths[1:])]) for first, *cells in texts)
 
 
 def machine() -> dict:
-    """What it was measured on. No name of the machine and no path."""
+    """The hardware, the system and the versions measured on. No name of the machine and no path."""
     model = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -275,16 +294,16 @@ def machine() -> dict:
     }
 
 
-def options_of(args) -> dict:
-    """The options as typed, files by their names alone; of nanoGPT the commit."""
+def options_of(args: argparse.Namespace) -> dict:
+    """The options as typed, files only by their names; of nanoGPT the commit."""
     options = {name: Path(value).name if isinstance(value, str) else value for name, value in vars(args).items()}
     if options.get("nanogpt"):
-        asked = ["git", "-C", args.nanogpt, "rev-parse", "--short", "HEAD"]
-        options["nanogpt"] = subprocess.run(asked, capture_output=True, text=True).stdout.strip() or "no git there"
+        command = ["git", "-C", args.nanogpt, "rev-parse", "--short", "HEAD"]
+        options["nanogpt"] = subprocess.run(command, capture_output=True, text=True).stdout.strip() or "no git there"
     return options
 
 
-def write_results(name: str, args, machine: dict, results: dict) -> None:
+def write_results(name: str, args: argparse.Namespace, machine: dict, results: dict) -> None:
     """Writes --out. `machine` is what machine() was when the benchmark began."""
     path = Path(args.out)
     body = {"benchmark": name, "date": str(date.today()), "machine": machine, "options": options_of(args)} | results

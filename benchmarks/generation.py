@@ -2,47 +2,56 @@
 
 Each contestant writes from one token on until the context is full, and again from the start until --seconds have
 passed, at temperature 0.8: ours with model.generate, Hugging Face's GPT-2 of the same size with generate() and its
-cache, and with --nanogpt its own loop, which has none. One that is too slow to fill the context stops where it costs
-less. The rate is that of all sequences together. Ours has as many threads as sample.py gives it, a peer one or all,
-whichever is faster for it.
+cache, and with --nanogpt its own loop, which has none. A contestant too slow to fill the context stops earlier, where a
+token costs less. The rate is that of all sequences together. Ours has as many threads as sample.py gives it, a peer one
+or all, whichever is faster for it.
   small   the shape of configs/small.yaml      124m   GPT-2: 12 layers of 768, 12 heads, vocabulary 50257
-For ours it also tells the milliseconds a token took by its position, in eight parts of what was written."""
+For ours also the milliseconds of a token by its position are measured, in eight parts of the text."""
 
 import itertools
 import os
 import time
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from functools import partial
+from typing import Any
 
-from benchmarks import common
+import torch
+
+from benchmarks import common, peers
 from benchmarks.common import Worker, median
-from common.errors import InputError
+from common.arguments import number, whole_number
+from common.machine import ONE_THREAD_BELOW
+from config import load_config
+from model import GPT, GPTConfig, generate
 
 TRIAL_SECONDS = 1.0
 PARTS = 8
 
 
-def main():
+def main() -> None:
     parser = common.parser(__doc__, "generation")
     common.add_nanogpt(parser)
+    numbers: dict[str, Any] = {"nargs": "+", "metavar": "N"}
     parser.add_argument("--sizes", nargs="+", choices=("small", "124m"), default=["small", "124m"])
-    parser.add_argument("--contexts", nargs="+", type=int, default=[64, 1024], help="default 64 1024")
-    parser.add_argument("--batches", nargs="+", type=int, default=[1, 64], help="sequences at once (default 1 64)")
+    parser.add_argument("--contexts", **numbers, type=whole_number(2), default=[64, 1024], help="default 64 1024")
+    parser.add_argument(
+        "--batches", **numbers, type=whole_number(1), default=[1, 64], help="sequences at once (default 1 64)"
+    )
     dtypes = ("float32", "bfloat16")
     parser.add_argument("--dtypes", nargs="+", choices=dtypes, default=list(dtypes), help="of the weights")
-    parser.add_argument("--seconds", type=float, default=8.0, help="of a contestant's turn, at most (default 8)")
-    args = common.parsed(parser)
-    for option, values in (("--contexts", args.contexts), ("--batches", args.batches)):
-        least = 2 if option == "--contexts" else 1
-        if min(values) < least:
-            raise InputError(f"{option} {min(values)}: at least {least} expected")
-    machine, found = common.machine(), []
+    seconds = "of a contestant's turn, at most (default 8)"
+    parser.add_argument("--seconds", type=number(above=0), metavar="X", default=8.0, help=seconds)
+    args = parser.parse_args()
+    machine, rates = common.machine(), []
     for size, dtype, context in itertools.product(args.sizes, args.dtypes, args.contexts):
-        found += measure(size, dtype, context, args)
-    print(report(found))
-    common.write_results("generation", args, machine, {"rates": found})
+        rates += measure(size, dtype, context, args)
+    print(report(rates))
+    common.write_results("generation", args, machine, {"rates": rates})
 
 
-def measure(size: str, dtype: str, context: int, args) -> list[dict]:
+def measure(size: str, dtype: str, context: int, args: Namespace) -> list[dict]:
     """A row for each batch size: tokens a second by contestant, ratios of ours, its milliseconds by position."""
     shape = shape_of(size, context)
     names = ["ours", "Hugging Face", *["nanoGPT"] * bool(args.nanogpt)]
@@ -54,14 +63,20 @@ def measure(size: str, dtype: str, context: int, args) -> list[dict]:
         turns = {name: partial(worker, batch, args.seconds, threads.get(name)) for name, worker in workers.items()}
         rounds = common.alternate(turns, args.repeats)
         rates = {name: [rate(batch, texts) for texts in turns] for name, turns in rounds.items()}
-        row = {"size": size, "dtype": dtype, "context": context, "batch": batch, "peers' threads": threads}
-        row["tokens_per_second"] = {name: median(values) for name, values in rates.items()}
-        row["longest text"] = {
-            name: max(len(text) for texts in turns for text in texts) for name, turns in rounds.items()
-        }
-        row["times faster than"] = {name: common.ratio(rates[name], rates["ours"]) for name in names[1:]}
-        row["ms by position"] = by_position(rounds["ours"])
-        rows.append(row)
+        longest = {name: max(len(text) for texts in turns for text in texts) for name, turns in rounds.items()}
+        rows.append(
+            {
+                "size": size,
+                "dtype": dtype,
+                "context": context,
+                "batch": batch,
+                "peers' threads": threads,
+                "tokens_per_second": {name: median(values) for name, values in rates.items()},
+                "longest text": longest,
+                "times faster than": {name: common.ratio(rates[name], rates["ours"]) for name in names[1:]},
+                "ms by position": by_position(rounds["ours"]),
+            }
+        )
     peaks = {name: worker.finish() for name, worker in workers.items()}
     return [row | {"peak_mb": peaks} for row in rows]
 
@@ -69,12 +84,11 @@ def measure(size: str, dtype: str, context: int, args) -> list[dict]:
 def best_threads(worker: Worker, batch: int) -> int:
     """One thread or as many as there are cores: those with which a peer is faster."""
     worker(batch, TRIAL_SECONDS, 1)  # warms up
-    rates = {count: rate(batch, worker(batch, TRIAL_SECONDS, count)) for count in (1, os.cpu_count())}
-    return max(rates, key=rates.get)
+    return max((1, os.cpu_count() or 1), key=lambda count: rate(batch, worker(batch, TRIAL_SECONDS, count)))
 
 
 def rate(batch: int, texts: list[list[float]]) -> float:
-    """Tokens a second, of texts given as the seconds that each position took for `batch` sequences together."""
+    """Tokens a second. texts: the seconds that each position took, for `batch` sequences together."""
     return batch * sum(map(len, texts)) / sum(map(sum, texts))
 
 
@@ -89,98 +103,89 @@ def by_position(rounds: list[list[list[float]]]) -> list[float]:
 
 def report(rows: list[dict]) -> str:
     names = list(rows[0]["tokens_per_second"])
-    head = [
-        "",
-        *(f"{name} tokens/s" for name in names),
-        *(f"times {name}" for name in names[1:]),
-        "last part over first",
-    ]
-    lines = [head]
+    head = ["", *(f"{name} tokens/s" for name in names), *(f"times {name}" for name in names[1:])]
+    lines = [[*head, "last part over first"]]
     for row in rows:
         positions = row["ms by position"]
         label = f"{row['size']}, {row['dtype']}, context {row['context']}, batch {row['batch']}"
         faster = [f"{row['times faster than'][name]:.2f} x" for name in names[1:]]
-        curve = f"{positions[-1] / positions[0]:.2f}" if positions else None
-        lines.append([label, *row["tokens_per_second"].values(), *faster, curve])
+        slower = f"{positions[-1] / positions[0]:.2f}" if positions else "-"
+        lines.append([label, *row["tokens_per_second"].values(), *faster, slower])
     return common.table(lines)
 
 
 def shape_of(size: str, context: int) -> dict:
-    """What the three models have in common, and under `ours` what ours has beside it."""
+    """What the three models have in common, and under `ours` the other keys of our model."""
     if size == "124m":
-        gpt2 = {"position": "learned", "activation": "gelu", "qk_norm": False, "bias": True, "tie_embeddings": True}
-        return {"vocab_size": 50257, "n_layer": 12, "n_head": 12, "n_embd": 768, "block_size": context, "ours": gpt2}
-    from dataclasses import asdict
-
-    from config import load_config
-
+        shape = {"vocab_size": 50257, "n_layer": 12, "n_head": 12, "n_embd": 768, "block_size": context}
+        return shape | {"ours": peers.AS_GPT2 | {"bias": True}}
     config = load_config("small.yaml")
     shape = asdict(config.model) | {"vocab_size": config.data.vocab_size, "block_size": context}
     common_keys = ("vocab_size", "n_layer", "n_head", "n_embd", "block_size")
     return {key: shape.pop(key) for key in common_keys} | {"ours": shape}
 
 
-def build(who: str, shape: dict, dtype: str, nanogpt: str | None):
-    """The function that writes, `batch` sequences at once, for so many seconds: the seconds of each token, by text.
+def build(owner: str, shape: dict, dtype: str, nanogpt: str | None) -> Callable[..., list[list[float]]]:
+    """A function that writes texts for so many seconds, `batch` sequences at once: the seconds of each token, by text.
 
-    Hugging Face's writes by itself, and its tokens get the mean of their text.
+    Hugging Face's generate() returns whole texts, whose tokens get the mean of their text.
     """
-    import torch
-
-    from benchmarks import peers
-    from common.machine import ONE_THREAD_BELOW
-
-    shape = dict(shape)
-    ours = shape.pop("ours")
-    context = shape["block_size"]
     torch.manual_seed(0)
-    if who == "ours":
-        from model import GPT, GPTConfig, generate
-
-        model = GPT(GPTConfig(**shape, **ours))
-    elif who == "nanoGPT":
-        model = peers.nanogpt_model(nanogpt, **shape)
-    else:
-        model = peers.hf_model(**shape)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = model.to(device, getattr(torch, dtype)).eval()
-    few = sum(p.numel() for p in model.parameters()) < ONE_THREAD_BELOW
+    model = build_model(owner, shape, nanogpt).to(device, getattr(torch, dtype)).eval()
+    one_thread = sum(p.numel() for p in model.parameters()) < ONE_THREAD_BELOW
     all_threads = torch.get_num_threads()
+    context = shape["block_size"]
 
-    def write(batch, seconds, threads):
-        torch.set_num_threads(threads or (1 if few else all_threads))
+    def write(batch: int, seconds: float, threads: int | None) -> list[list[float]]:
+        torch.set_num_threads(threads or (1 if one_thread else all_threads))
         idx = torch.zeros(batch, 1, dtype=torch.long, device=device)
         end, texts = time.perf_counter() + seconds, []
         while (left := end - time.perf_counter()) > 0:
-            texts.append(at_once(idx, left) if who == "Hugging Face" else timed(one_by_one(idx), end))
+            if owner == "Hugging Face":
+                texts.append(time_text(model, idx, context, left))
+            else:
+                texts.append(time_tokens(stream(owner, model, idx, context), end, device))
         return texts[1:] or texts  # the first wakes up a process that waited
 
-    def at_once(idx, seconds):
-        options = {"max_length": context, "do_sample": True, "temperature": 0.8, "top_k": 0, "pad_token_id": 0}
-        started = time.perf_counter()
-        count = model.generate(idx, attention_mask=torch.ones_like(idx), max_time=seconds, **options).shape[1] - 1
-        return [(time.perf_counter() - started) / count] * count
-
-    def timed(tokens, end):
-        times, now = [], time.perf_counter()
-        for _ in tokens:
-            if device == "cuda":
-                torch.cuda.synchronize()
-            times.append(time.perf_counter() - now)
-            now += times[-1]
-            if now > end:
-                break
-        return times
-
-    def one_by_one(idx):
-        if who == "ours":
-            yield from generate(model, idx, context - 1, temperature=0.8)
-        else:
-            for _ in range(context - 1):
-                idx = model.generate(idx, 1, temperature=0.8)
-                yield idx
-
     return write
+
+
+def build_model(owner: str, shape: dict, nanogpt: str | None) -> Any:
+    dimensions = {key: value for key, value in shape.items() if key != "ours"}
+    if owner == "ours":
+        return GPT(GPTConfig(**dimensions, **shape["ours"]))
+    return (
+        peers.nanogpt_model(nanogpt, **dimensions) if nanogpt and owner == "nanoGPT" else peers.hf_model(**dimensions)
+    )
+
+
+def time_text(model: Any, idx: torch.Tensor, context: int, seconds: float) -> list[float]:
+    options = {"max_length": context, "do_sample": True, "temperature": 0.8, "top_k": 0, "pad_token_id": 0}
+    started = time.perf_counter()
+    count = model.generate(idx, attention_mask=torch.ones_like(idx), max_time=seconds, **options).shape[1] - 1
+    return [(time.perf_counter() - started) / count] * count
+
+
+def time_tokens(tokens: Iterator, end: float, device: str) -> list[float]:
+    times, now = [], time.perf_counter()
+    for _ in tokens:
+        if device == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - now)
+        now += times[-1]
+        if now > end:
+            break
+    return times
+
+
+def stream(owner: str, model: Any, idx: torch.Tensor, context: int) -> Iterator:
+    if owner == "ours":
+        yield from generate(model, idx, context - 1, temperature=0.8)
+    else:
+        for _ in range(context - 1):
+            idx = model.generate(idx, 1, temperature=0.8)
+            yield idx
 
 
 if __name__ == "__main__":

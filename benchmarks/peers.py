@@ -7,65 +7,71 @@ The recipe is that of nanoGPT's README for a CPU. GPT-2 of Hugging Face has bias
 nanoGPT's recipe leaves out; the GELU is the tanh form here and the exact one there.
 """
 
-import importlib.util
 import json
 import math
 import sys
 import time
+from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 
+# What our model needs besides to be GPT-2.
+AS_GPT2: dict[str, Any] = {"position": "learned", "activation": "gelu", "qk_norm": False, "tie_embeddings": True}
 LAPTOP = {"n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": 64}
-BATCH, STEPS, EVAL_EVERY = 12, 2000, 250
+BATCH, EVAL_EVERY = 12, 250
 
 
-def hf_model(vocab_size: int, n_layer: int, n_head: int, n_embd: int, block_size: int):
+def hf_model(vocab_size: int, n_layer: int, n_head: int, n_embd: int, block_size: int) -> nn.Module:
     """GPT2LMHeadModel without dropout, its weights drawn at random."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    shape = {"vocab_size": vocab_size, "n_layer": n_layer, "n_head": n_head, "n_embd": n_embd}
-    no_dropout = dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0)
-    no_special_tokens = {"bos_token_id": None, "eos_token_id": None}
-    return GPT2LMHeadModel(GPT2Config(**shape, n_positions=block_size, **no_dropout, **no_special_tokens))
+    shape: dict[str, Any] = {"vocab_size": vocab_size, "n_layer": n_layer, "n_head": n_head, "n_embd": n_embd}
+    shape |= dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0)
+    shape |= {"n_positions": block_size, "bos_token_id": None, "eos_token_id": None}
+    return GPT2LMHeadModel(GPT2Config(**shape))
 
 
-def with_loss(model):
-    """A Hugging Face model as a function of x and y, int64 (B, T), that returns logits and the mean loss, each of T
-    tokens predicted: given labels it would predict one less."""
+def with_loss(model: nn.Module) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """A Hugging Face model as a function of x and y, int64 (B, T), that returns the logits and the mean loss over all
+    T tokens: with its own `labels` it would predict one less."""
 
-    def forward(x, y):
+    def forward(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         logits = model(x).logits
         return logits, F.cross_entropy(logits.flatten(0, 1), y.flatten())
 
     return forward
 
 
-def nanogpt_module(checkout: str):
-    """model.py of a checkout of nanoGPT, under a name of its own, for `model` is ours."""
-    spec = importlib.util.spec_from_file_location("nanogpt_model", Path(checkout) / "model.py")
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def nanogpt_module(checkout: str) -> ModuleType:
+    """model.py of a checkout of nanoGPT, under another name, since `model` is ours."""
+    loader = SourceFileLoader("nanogpt_model", str(Path(checkout) / "model.py"))
+    module = sys.modules[loader.name] = ModuleType(loader.name)
+    loader.exec_module(module)
     return module
 
 
-def nanogpt_model(checkout: str, vocab_size: int, **shape):
-    """nanoGPT's GPT as its train.py makes it: without biases, without dropout."""
+def nanogpt_model(checkout: str, vocab_size: int, **shape: int) -> Any:
+    """nanoGPT's GPT as its train.py builds it: without biases, without dropout."""
     module = nanogpt_module(checkout)
     return module.GPT(module.GPTConfig(vocab_size=vocab_size, bias=False, dropout=0.0, **shape))
 
 
-def get_batch(data: np.ndarray, block_size: int, batch_size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """x and y, int64 (batch_size, block_size), from random places in `data`: how nanoGPT and minimal loops do it."""
+def get_batch(data: np.ndarray, block_size: int, batch_size: int) -> tuple[Tensor, Tensor]:
+    """x and y, int64 (batch_size, block_size), from random places in `data`, as in nanoGPT and minimal loops."""
     starts = torch.randint(len(data) - block_size, (batch_size,))
     x = torch.stack([torch.from_numpy(data[i : i + block_size].astype(np.int64)) for i in starts])
     y = torch.stack([torch.from_numpy(data[i + 1 : i + 1 + block_size].astype(np.int64)) for i in starts])
     return x, y
 
 
-def adamw(model) -> torch.optim.AdamW:
+def adamw(model: nn.Module) -> torch.optim.AdamW:
     decayed = [p for p in model.parameters() if p.ndim >= 2]
     others = [p for p in model.parameters() if p.ndim < 2]
     groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
@@ -75,25 +81,25 @@ def adamw(model) -> torch.optim.AdamW:
 def characters(path: str) -> tuple[int, np.ndarray, np.ndarray]:
     """The number of distinct characters of a text, the ids of its first 90 % and of its last 10 %."""
     text = Path(path).read_text(encoding="utf-8")
-    known = {character: id for id, character in enumerate(sorted(set(text)))}
-    ids = np.array([known[character] for character in text], np.uint16)
+    vocabulary = {character: id for id, character in enumerate(sorted(set(text)))}
+    ids = np.array([vocabulary[character] for character in text], np.uint16)
     cut = int(len(ids) * 0.9)
-    return len(known), ids[:cut], ids[cut:]
+    return len(vocabulary), ids[:cut], ids[cut:]
 
 
 @torch.no_grad()
-def window_loss(logits_of, ids: np.ndarray, block_size: int) -> float:
-    """Nats a character over `ids` in consecutive windows of block_size, each but the first predicted once.
+def window_loss(logits_of: Callable[[Tensor], Tensor], ids: np.ndarray, block_size: int) -> float:
+    """Nats a character over `ids` in consecutive windows of block_size; each but the first is predicted once.
 
     logits_of: int64 (B, T) -> (B, T, V).
     """
-    ids = torch.from_numpy(ids.astype(np.int64))
-    count = len(ids) - 1
+    tokens = torch.from_numpy(ids.astype(np.int64))
+    count = len(tokens) - 1
     whole = count // block_size
-    rows = list(ids[: whole * block_size + 1].unfold(0, block_size + 1, block_size).split(128)) if whole else []
+    parts = list(tokens[: whole * block_size + 1].unfold(0, block_size + 1, block_size).split(128)) if whole else []
     if count % block_size:
-        rows.append(ids[None, whole * block_size :])
-    nats = [F.cross_entropy(logits_of(x[:, :-1]).mT, x[:, 1:], reduction="sum").item() for x in rows]
+        parts.append(tokens[None, whole * block_size :])
+    nats = [F.cross_entropy(logits_of(x[:, :-1]).mT, x[:, 1:], reduction="sum").item() for x in parts]
     return sum(nats) / count
 
 
@@ -107,9 +113,9 @@ def train(text: str, steps: int) -> None:
     for step in range(steps + 1):
         if step % EVAL_EVERY == 0 or step == steps:
             started = time.perf_counter()
-            loss = window_loss(lambda x: model(x).logits, val_ids, LAPTOP["block_size"])
+            val_loss = window_loss(lambda x: model(x).logits, val_ids, LAPTOP["block_size"])
             evaluating += time.perf_counter() - started
-            print(json.dumps({"step": step, "val_loss": loss, "evaluating": evaluating}))
+            print(json.dumps({"step": step, "val_loss": val_loss, "evaluating": evaluating}))
         if step == steps:
             break
         done = min(1.0, max(0, step - 100) / max(1, steps - 100))
@@ -132,7 +138,7 @@ def score(checkout: str, checkpoint: str, text: str) -> None:
     model = module.GPT(module.GPTConfig(**saved["model_args"]))
     model.load_state_dict(saved["model"])
     model.eval()
-    # with targets, for without them it gives the last token's logits alone
+    # with targets, since without them it gives only the last token's logits
     print(window_loss(lambda x: model(x, x)[0], characters(text)[2], model.config.block_size))
 
 

@@ -1,138 +1,147 @@
 """Preparation: text to token shards, learning a vocabulary, and what loading batches costs.
 
-  shards      a text of --megabytes read, cut into tokens and written by data.corpus.load_corpus, its byte-pair
-              vocabulary of 1024 given; against tiktoken's encode_ordinary_batch on all cores with that vocabulary, the
-              text already in memory, 16 MB at a time in pieces of 64 KB, its ids thrown away. Memory is that of the
-              process and all its children together, resident sizes added, looked at 20 times a second.
+  shards      a text of --megabytes is read, cut into tokens and written by data.corpus.load_corpus with a byte-pair
+              vocabulary of 1024 learned before; against tiktoken's encode_ordinary_batch on all cores with that
+              vocabulary, the text already in memory, 16 MB at a time in pieces of 64 KB, its ids thrown away. Memory is
+              the sum of the resident sizes of the process and all its children, read 20 times a second.
   vocabulary  1024 byte pairs learned from 10 MB: data.tokenizer.train_bpe against ByteLevelBPETokenizer of tokenizers
   batches     a batch of configs/small.yaml as a share of its step, against random windows stacked as nanoGPT does
-Alternating; everything is in processes of its own."""
+Contestants take turns, each in a process of its own."""
 
 import contextlib
 import os
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from benchmarks import common
 from benchmarks.common import Worker, median
-from common.errors import InputError, RunError
+from common.arguments import whole_number
+from common.errors import RunError
 
 VOCABULARY, LEARN_BYTES = 1024, 10_000_000
 BLOCK, PIECE = 16 << 20, 64 << 10
 BATCHES = 20
+SHARD_COLUMNS = ("seconds", "mb_per_second", "peak_mb")
 
 
-def main():
+def main() -> None:
     parser = common.parser(__doc__, "preparation")
-    parser.add_argument(
-        "--text", metavar="FILE", help="UTF-8 text, said again until it is large enough (default: stories)"
-    )
-    parser.add_argument("--megabytes", type=int, default=200, help="of the text (default 200)")
-    args = common.parsed(parser)
-    if args.megabytes < 1:
-        raise InputError(f"--megabytes {args.megabytes}: at least 1 expected")
+    text_help = "UTF-8 text, taken as it is (default: --megabytes of stories)"
+    parser.add_argument("--text", type=common.text_file, metavar="FILE", help=text_help)
+    parser.add_argument("--megabytes", type=whole_number(1), metavar="N", default=200, help="default %(default)s")
+    args = parser.parse_args()
     machine = common.machine()
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         text = common.write_text(folder / "text.txt", args.text, args.megabytes * 1_000_000)
         vocabulary = measure_vocabulary(text, folder / "tokenizer.json", args.repeats)
         shards = measure_shards(text, folder, args.repeats)
+        megabytes = round(text.stat().st_size / 1e6)
     batches = measure_batches(args.repeats)
     print(report(vocabulary, shards, batches))
-    results = {"megabytes": args.megabytes, "shards": shards, "vocabulary": vocabulary, "batches": batches}
+    results = {"megabytes": megabytes, "shards": shards, "vocabulary": vocabulary, "batches": batches}
     common.write_results("preparation", args, machine, results)
 
 
 def report(vocabulary: dict, shards: dict, batches: dict) -> str:
-    rows = [["shards", "seconds", "MB/s", "peak MB"]]
-    rows += [
-        [name, row["seconds"], row["mb_per_second"], row["peak_mb"]] for name, row in shards["contestants"].items()
-    ]
-    more = [["vocabulary of 1024", "seconds"], *vocabulary["seconds"].items()]
-    loading = [["batches of small.yaml", "ms", "of a step"]]
-    loading += [[name, batches["ms"][name], f"{share:.2%}"] for name, share in batches["share of a step"].items()]
+    rows = [[name, *(row[key] for key in SHARD_COLUMNS)] for name, row in shards["contestants"].items()]
+    writing = common.table([["shards", "seconds", "MB/s", "peak MB"], *rows])
     rate = f"ours at {shards['of tiktoken']:.0%} of tiktoken's rate"
-    return "\n\n".join([common.table(rows) + f"\n{rate}", common.table(more), common.table(loading)])
+    learning = common.table([["vocabulary of 1024", "seconds"], *vocabulary["seconds"].items()])
+    rows = [[name, batches["ms"][name], f"{share:.2%}"] for name, share in batches["share of a step"].items()]
+    loading = common.table([["batches of small.yaml", "ms", "of a step"], *rows])
+    return f"{writing}\n{rate}\n\n{learning}\n\n{loading}"
 
 
 # ---- shards
 
 
 def measure_shards(text: Path, folder: Path, repeats: int) -> dict:
+    from config import DataConfig
+
+    config = asdict(DataConfig(source=str(text), tokenizer="bpe", vocab_size=VOCABULARY))
     turns = {
-        "ours": lambda: watched(build_ours, str(text), str(folder)),
-        "tiktoken": lambda: watched(build_tiktoken, str(text), str(folder)),
+        "ours": lambda: call_and_watch_memory(build_ours, config, str(folder)),
+        "tiktoken": lambda: call_and_watch_memory(build_tiktoken, str(text), str(folder)),
     }
     rounds = common.alternate(turns, repeats)
-    megabytes, contestants = text.stat().st_size / 1e6, {}
-    for name, found in rounds.items():
-        seconds = [one["seconds"] for one in found]
+    megabytes = text.stat().st_size / 1e6
+    contestants: dict[str, dict[str, Any]] = {}
+    for name, measurements in rounds.items():
+        seconds = [measured["seconds"] for measured in measurements]
         contestants[name] = {
             "seconds": median(seconds),
             "rounds": seconds,
             "mb_per_second": megabytes / median(seconds),
+            "peak_mb": max(measured["peak_mb"] for measured in measurements),
+            "tokens": measurements[0]["tokens"],
         }
-        contestants[name]["peak_mb"] = max(one["peak_mb"] for one in found)
-        contestants[name]["tokens"] = found[0]["tokens"]
     share = common.ratio(contestants["ours"]["rounds"], contestants["tiktoken"]["rounds"])
     return {"contestants": contestants, "of tiktoken": share}
 
 
-def watched(build, *options) -> dict:
+def call_and_watch_memory(build: Callable, *options: object) -> dict:
     """What a new worker returns, and its peak_mb: the largest sum of resident memory of it and all its children."""
     import psutil
 
     worker = Worker(build, *options)
-    process = psutil.Process(worker.process.pid)
-    peak = process.memory_info().rss
-    worker.ask()
-    while not worker.connection.poll(0.05):
-        resident = 0
-        for one in (process, *process.children(recursive=True)):
-            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
-                resident += one.memory_info().rss
-        peak = max(peak, resident)
-    found = worker.answer()
+    contestant = psutil.Process(worker.process.pid)
+    peak = contestant.memory_info().rss
+    with ThreadPoolExecutor(1) as thread:
+        call = thread.submit(worker)
+        while not wait([call], timeout=0.05).done:
+            resident = 0
+            with contextlib.suppress(psutil.NoSuchProcess):  # the contestant was killed
+                for process in (contestant, *contestant.children(recursive=True)):
+                    with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                        resident += process.memory_info().rss
+            peak = max(peak, resident)
+        result = call.result()
     worker.finish()
-    return found | {"peak_mb": peak / 1e6}
+    return result | {"peak_mb": peak / 1e6}
 
 
-def build_ours(text: str, folder: str):
-    from config import DataConfig
+def build_ours(config: dict, folder: str) -> Callable[[], dict]:
+    """`config`: the fields of a DataConfig, whose class would bring torch, and its memory, into this process."""
     from data.corpus import load_corpus
     from data.tokenizer import Tokenizer
 
     tokenizer = Tokenizer.load(Path(folder) / "tokenizer.json")
 
-    def prepare():
+    def prepare() -> dict:
         with tempfile.TemporaryDirectory(dir=folder) as cache:
-            config = DataConfig(source=text, tokenizer="bpe", vocab_size=VOCABULARY, cache=cache)
+            data: Any = SimpleNamespace(**config | {"cache": cache})
             started = time.perf_counter()
-            corpus = load_corpus(config, 64, report=lambda line: None, tokenizer=tokenizer)
+            corpus = load_corpus(data, 64, report=lambda line: None, tokenizer=tokenizer)
             seconds = time.perf_counter() - started
             return {"seconds": seconds, "tokens": len(corpus.train) + len(corpus.val)}
 
     return prepare
 
 
-def build_tiktoken(text: str, folder: str):
+def build_tiktoken(text: str, folder: str) -> Callable[[], dict]:
     import tiktoken
 
     from data.tokenizer import Tokenizer
 
     tokenizer = Tokenizer.load(Path(folder) / "tokenizer.json")
     ranks = {token: id for id, token in enumerate(tokenizer.tokens) if token}
-    encoding = tiktoken.Encoding("peer", pat_str=tokenizer.pattern, mergeable_ranks=ranks, special_tokens={})
+    encoding = tiktoken.Encoding("peer", pat_str=str(tokenizer.pattern), mergeable_ranks=ranks, special_tokens={})
 
-    def encode():
+    def encode() -> dict:
         seconds, tokens = 0.0, 0
         with open(text, encoding="utf-8") as file:
             while lines := file.readlines(BLOCK):
                 block = "".join(lines)
                 pieces = [block[at : at + PIECE] for at in range(0, len(block), PIECE)]
                 started = time.perf_counter()
-                ids = encoding.encode_ordinary_batch(pieces, num_threads=os.cpu_count())
+                ids = encoding.encode_ordinary_batch(pieces, num_threads=os.cpu_count() or 1)
                 seconds += time.perf_counter() - started
                 tokens += sum(map(len, ids))
         return {"seconds": seconds, "tokens": tokens}
@@ -145,17 +154,18 @@ def build_tiktoken(text: str, folder: str):
 
 def measure_vocabulary(text: Path, path: Path, repeats: int) -> dict:
     """Seconds to learn it, by contestant; ours is left at `path`."""
-    workers = {who: Worker(build_learner, who, str(text), str(path)) for who in ("ours", "tokenizers")}
+    workers = {owner: Worker(build_learner, owner, str(text), str(path)) for owner in ("ours", "tokenizers")}
     rounds = common.alternate(workers, repeats)
     for worker in workers.values():
         worker.finish()
     if not path.exists():
         raise RunError("no vocabulary was learned")
     faster = common.ratio(rounds["ours"], rounds["tokenizers"])
-    return {"seconds": {who: median(times) for who, times in rounds.items()}, "times faster": faster, "rounds": rounds}
+    seconds = {owner: median(times) for owner, times in rounds.items()}
+    return {"seconds": seconds, "times faster": faster, "rounds": rounds}
 
 
-def build_learner(who: str, text: str, path: str):
+def build_learner(owner: str, text: str, path: str) -> Callable[[], float]:
     from tokenizers import ByteLevelBPETokenizer
 
     from data.pieces import pieces
@@ -164,15 +174,15 @@ def build_learner(who: str, text: str, path: str):
     with open(text, encoding="utf-8") as file:
         texts = list(pieces([file.read(LEARN_BYTES)]))
 
-    def learn():
+    def learn() -> float:
         started = time.perf_counter()
-        if who == "ours":
-            learned = train_bpe(texts, VOCABULARY)
+        if owner == "ours":
+            tokenizer = train_bpe(texts, VOCABULARY)
         else:
             ByteLevelBPETokenizer().train_from_iterator(texts, vocab_size=VOCABULARY, show_progress=False)
         seconds = time.perf_counter() - started
-        if who == "ours":
-            learned.save(path)
+        if owner == "ours":
+            tokenizer.save(path)
         return seconds
 
     return learn
@@ -183,19 +193,16 @@ def build_learner(who: str, text: str, path: str):
 
 def measure_batches(repeats: int) -> dict:
     worker = Worker(build_batches)
-    rounds = {name: [] for name in worker()}  # warms up
-    for _ in range(repeats):
-        for name, seconds in worker().items():
-            rounds[name].append(seconds)
+    worker()  # warms up
+    rounds = [worker() for _ in range(repeats)]
     worker.finish()
-    found = {name: median(seconds) for name, seconds in rounds.items()}
-    step = found["step"]
-    shares = {name: seconds / step for name, seconds in found.items()}
-    return {"ms": {name: seconds * 1000 for name, seconds in found.items()}, "share of a step": shares}
+    seconds = {name: median(measured[name] for measured in rounds) for name in rounds[0]}
+    shares = {name: value / seconds["step"] for name, value in seconds.items()}
+    return {"ms": {name: value * 1000 for name, value in seconds.items()}, "share of a step": shares}
 
 
-def build_batches():
-    """The function that measures seconds of a step of small.yaml, of its batch alone and of a batch as nanoGPT's."""
+def build_batches() -> Callable[[], dict[str, float]]:
+    """A function that measures seconds of a step of small.yaml, of its batch alone and of a batch as nanoGPT's."""
     import numpy as np
     import torch
 
@@ -206,21 +213,21 @@ def build_batches():
     step, _, config = configured_step("small.yaml", "cpu")
     size, block_size = config.train.batch_size, config.model.block_size
     data = np.zeros(1_000_000, np.uint16)
-    batches = Batches(Stream(data), block_size, seed=0)
-    functions = {
+    batches = Batches(Stream(data), block_size, seed=0)  # type: ignore[arg-type]
+    functions: dict[str, Callable[[int], Any]] = {
         "ours": lambda number: torch.from_numpy(batches.windows(number * size, size)),
         "nanoGPT's": lambda number: peers.get_batch(data, block_size, size),
         "step": lambda number: step(),
     }
 
-    def run():
-        found = {}
+    def run() -> dict[str, float]:
+        seconds = {}
         for name, function in functions.items():
             started = time.perf_counter()
             for number in range(BATCHES):
                 function(number)
-            found[name] = (time.perf_counter() - started) / BATCHES
-        return found
+            seconds[name] = (time.perf_counter() - started) / BATCHES
+        return seconds
 
     return run
 

@@ -1,7 +1,7 @@
 """What recording attention costs: a run with its recordings against the same run with attention.snapshots 0.
 
-Whole processes, alternating, both with a warm cache. Two figures: the share of its time that the run itself counts for
-recording and tells at its end, and the time of the whole process over that of the process without."""
+Whole processes, alternating, both with a warm cache. Two figures: the share of its time that the run itself reports for
+recording at its end, and the time of the whole process over that of the process without."""
 
 import re
 import sys
@@ -9,16 +9,17 @@ import tempfile
 
 from benchmarks import common
 from benchmarks.common import median, run_process
+from common.arguments import whole_number
 from common.errors import RunError
 
-TOLD = re.compile(r"recording attention took ([\d.]+) s, ([\d.]+)%")
+REPORTED = re.compile(r"recording attention took ([\d.]+) s, ([\d.]+)%")
 
 
-def main():
+def main() -> None:
     parser = common.parser(__doc__, "recording")
-    parser.add_argument("--config", default="small.yaml", help="the run (default small.yaml)")
-    parser.add_argument("--steps", type=int, help="of the run, if not as many as it has")
-    args = common.parsed(parser)
+    parser.add_argument("--config", metavar="FILE", default="small.yaml", help="of the run (default %(default)s)")
+    parser.add_argument("--steps", type=whole_number(1), metavar="N", help="of the run (default: the configuration's)")
+    args = parser.parse_args()
     machine = common.machine()
     with tempfile.TemporaryDirectory() as folder:
         train = [sys.executable, "train.py", "--config", args.config, "--data.cache", f"{folder}/cache"]
@@ -29,20 +30,22 @@ def main():
             "without": lambda: run_process([*train, "--attention.snapshots", 0]),
         }
         rounds = common.alternate(contestants, args.repeats)
-    seconds = {name: [one.seconds for one in runs] for name, runs in rounds.items()}
-    told = [TOLD.search(one.output) for one in rounds["recorded"]]
-    if None in told:
-        raise RunError("train.py did not tell what recording took")
+    seconds = {name: [process.seconds for process in processes] for name, processes in rounds.items()}
+    reported = [match for process in rounds["recorded"] if (match := REPORTED.search(process.output))]
+    if len(reported) < args.repeats:
+        raise RunError("train.py did not report what recording took")
+    took, share = (median(float(match[group]) for match in reported) for group in (1, 2))
+    share, whole = share / 100, common.ratio(seconds["without"], seconds["recorded"])
+    medians = {name: median(values) for name, values in seconds.items()}
     results = {
-        "seconds": {name: median(values) for name, values in seconds.items()},
+        "seconds": medians,
         "rounds": seconds,
-        "recording_seconds": median(float(one[1]) for one in told),
-        "recording_share": median(float(one[2]) / 100 for one in told),
-        "whole process over without": common.ratio(seconds["without"], seconds["recorded"]),
+        "recording_seconds": took,
+        "recording_share": share,
+        "whole process over without": whole,
     }
-    rows = [["", "seconds"], *results["seconds"].items(), ["recording, as told", results["recording_seconds"]]]
-    rows += [["share, as told", f"{results['recording_share']:.1%}"]]
-    rows += [["whole process", f"{results['whole process over without'] - 1:+.1%}"]]
+    rows = [["", "seconds"], *medians.items(), ["recording, as reported", took], ["share, as reported", f"{share:.1%}"]]
+    rows += [["whole process", f"{whole - 1:+.1%}"]]
     print(common.table(rows))
     common.write_results("recording", args, machine, results)
 

@@ -1,10 +1,10 @@
-"""Start-up: seconds from the start of a process to the first thing that it is for. Whole processes, alternating.
+"""Start-up: seconds from the start of a process to its first result. Whole processes, alternating.
 
 train.py, first step      --config small.yaml, its tokens in the cache: the line of the first step in metrics.jsonl,
-                          after the evaluation and the recording of the untrained model; not compiled earlier
-train.py, first figures   the line of the untrained model, before it
+                          after the evaluation and the recording of the untrained model; no compiled code is reused
+train.py, first figures   the line before it, of the untrained model
 sample.py, first token    the first byte on stdout, without a prompt
-view.py, page             the end of the process, the page being written
+view.py, page             the end of the process, which has written the page
 import torch              a peer of all: nothing else in the process
 Hugging Face, first step  the plainest loop with GPT2LMHeadModel on characters (benchmarks/peers.py), its first
                           evaluation taken off"""
@@ -12,24 +12,26 @@ Hugging Face, first step  the plainest loop with GPT2LMHeadModel on characters (
 import json
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from benchmarks import common
 from benchmarks.common import median, run_process
 
 
-def main():
+def main() -> None:
     parser = common.parser(__doc__, "startup", repeats=5)
-    parser.add_argument("--config", default="small.yaml", help="what train.py is started with (default small.yaml)")
-    args = common.parsed(parser)
+    parser.add_argument("--config", metavar="FILE", default="small.yaml", help="of train.py (default %(default)s)")
+    args = parser.parse_args()
     machine = common.machine()
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         text = common.write_text(folder / "text.txt", None, 200_000)
         run = folder / "trained"
         train = [sys.executable, "train.py", "--config", args.config, "--data.cache", folder / "cache"]
         run_process([*train, "--train.steps", 2, "--train.log_every", 1, "--run", run])  # fills the cache
-        contestants = {
+        contestants: dict[str, Callable[[], Any]] = {
             "train.py": lambda: first_step(train),
             "sample.py, first token": lambda: first_byte([sys.executable, "sample.py", run]),
             "view.py, page": lambda: run_process([sys.executable, "view.py", run, "--no-open"]).seconds,
@@ -37,21 +39,19 @@ def main():
             "Hugging Face, first step": lambda: hugging_face(text),
         }
         rounds = common.alternate(contestants, args.repeats)
-    both = rounds.pop("train.py")
-    whats = ("figures", "step")
-    rounds = {f"train.py, first {what}": [pair[at] for pair in both] for at, what in enumerate(whats)} | rounds
+    figures, steps = zip(*rounds.pop("train.py"), strict=True)
+    rounds = {"train.py, first figures": list(figures), "train.py, first step": list(steps)} | rounds
     seconds = {name: median(values) for name, values in rounds.items()}
     bare = rounds["import torch"]
-    rows = [["", "seconds", "times import torch"]]
-    rows += [[name, value, f"{common.ratio(bare, rounds[name]):.2f}"] for name, value in seconds.items()]
-    print(common.table(rows))
+    rows = [[name, value, f"{common.ratio(bare, rounds[name]):.2f}"] for name, value in seconds.items()]
+    print(common.table([["", "seconds", "times import torch"], *rows]))
     faster = common.ratio(rounds["train.py, first step"], rounds["Hugging Face, first step"])
     results = {"seconds": seconds, "rounds": rounds, "times faster than Hugging Face": faster}
     common.write_results("startup", args, machine, results)
 
 
 def first_step(train: list) -> tuple[float, float]:
-    """Seconds to the line of the untrained model and to that of the first step; then the run is ended."""
+    """Seconds to the line of the untrained model and to that of the first step, at which the run is ended."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         command = [*train, "--train.log_every", 1, "--run", run]
@@ -65,6 +65,7 @@ def first_byte(command: list) -> float:
 
 
 def hugging_face(text: Path) -> float:
+    """Seconds to the end of the first step, without those of the evaluation before it."""
     done = run_process([sys.executable, "-m", "benchmarks.peers", "train", text, 1])
     lines = [(seconds, json.loads(line)) for seconds, line in done.lines() if line.startswith("{")]
     evaluating = next(line["evaluating"] for _, line in lines if line["step"] == 0)

@@ -1,15 +1,15 @@
-"""One training step, everything of it included: batch, forward, backward, clip, optimizer, in a tight loop.
+"""One training step, everything included: batch, forward, backward, clip, optimizer, in a tight loop.
 
 For each of --sizes the contestants stay in memory, each in a process of its own, and take turns. All have the same
-architecture (GPT-2: learned positions, GELU, tied embeddings, no dropout; Hugging Face's has biases), the same batch,
-random tokens, and AdamW:
+architecture (GPT-2: learned positions, GELU, tied embeddings, no dropout; Hugging Face's has biases), the same batch
+size, random tokens, and AdamW:
   4x128   12 x 64 tokens, vocabulary 96      6x384   16 x 256 tokens, vocabulary 96
-  124m    12 layers of 768, 16 x 1024 tokens, vocabulary 50304: for a GPU, in bf16 alone there
+  124m    12 layers of 768, 16 x 1024 tokens, vocabulary 50304: for a GPU, where only bf16 is measured
 The FLOPs are those of GPT.flops_per_token (the half of attention that the mask saves is counted), the same for all; the
 share is that of the rate of plain matrix products, measured in the same rounds: of the shapes of the model's linear
 layers, forward and backward, and of the best large square. "first" is the first step, compiling included, from an empty
 cache of compiled code. Peak memory is that of the process, without the compiler's helpers. Muon's share is measured on
-the model of every configuration in configs/ whose optimizer is muon, not compiled. On a GPU it is also told whether a
+the model of every configuration in configs/ whose optimizer is muon, not compiled. On a GPU it also reports whether a
 step waits for the device (torch.cuda.set_sync_debug_mode), and what train.deterministic costs."""
 
 import itertools
@@ -17,25 +17,40 @@ import os
 import shutil
 import tempfile
 import time
+from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from benchmarks import common
+import numpy as np
+import torch
+
+from benchmarks import common, peers
 from benchmarks.common import Worker, median
+from common.arguments import number
+from config import FOLDER, Config, TrainConfig, load_config
+from data.batches import Batches
+from model import GPT, GPTConfig
+from training.device import make_deterministic, pick_dtype
+from training.muon import Muon
+from training.step import Step
 
 # n_layer, n_head, n_embd, block_size; sequences a step; vocabulary
 SIZES = {"4x128": (4, 4, 128, 64, 12, 96), "6x384": (6, 6, 384, 256, 16, 96), "124m": (12, 12, 768, 1024, 16, 50304)}
-CHARACTERS = 96  # of a char vocabulary, where a configuration leaves it to its text
+CHARACTERS = 96  # in the vocabulary of a configuration that takes it from its text
 MUON_STEPS = 8
 PRODUCT_SECONDS = 0.3
+SECONDS = "of a contestant's turn, about (default 4)"
 SHORT = {"float32": "fp32", "bfloat16": "bf16"}
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a step computes: the model's shape, sequences a step, vocabulary, and where."""
+    """What a step computes, and on which device."""
 
     shape: dict
-    batch: int
+    batch: int  # sequences a step
     vocab_size: int
     device: str
 
@@ -44,67 +59,61 @@ class Task:
         return self.batch * self.shape["block_size"]
 
     def flops(self) -> int:
-        import torch
-
         with torch.device("meta"):
             return classic_model(self).flops_per_token() * self.tokens
 
 
-def main():
-    import torch
-
+def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     default = ["124m"] if device == "cuda" else ["4x128", "6x384"]
     parser = common.parser(__doc__, "step", repeats=5)
     common.add_nanogpt(parser)
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=default, help=f"default {' '.join(default)}")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of a contestant's turn, about (default 4)")
-    args = common.parsed(parser)
+    parser.add_argument("--seconds", type=number(above=0), metavar="X", default=4.0, help=SECONDS)
+    args = parser.parse_args()
     machine, sizes = common.machine(), {}
     for size in args.sizes:
-        *shape, batch, vocab_size = SIZES[size]
-        shape = dict(zip(("n_layer", "n_head", "n_embd", "block_size"), shape, strict=True))
+        *widths, batch, vocab_size = SIZES[size]
+        shape = dict(zip(("n_layer", "n_head", "n_embd", "block_size"), widths, strict=True))
         sizes[size] = measure(Task(shape, batch, vocab_size, device), args)
         print(f"{report(size, sizes[size])}\n", flush=True)
     muon = measure_muon(device, args.repeats)
-    rows = [[config, one["step_ms"], one["muon_ms"], f"{one['share']:.1%}"] for config, one in muon.items()]
+    rows = [[config, row["step_ms"], row["muon_ms"], f"{row['share']:.1%}"] for config, row in muon.items()]
     print(common.table([["Muon", "step ms", "Muon ms", "share"], *rows]))
     common.write_results("step", args, machine, {"device": device, "sizes": sizes, "muon": muon})
 
 
 def contestants(nanogpt: str | None, device: str) -> dict[str, tuple[str, str, bool]]:
-    """By name: who, dtype, compiled."""
-    whos = ["ours", "Hugging Face", *(["nanoGPT"] if nanogpt else [])]
-    whos[1:1] = ["ours, deterministic"] if device == "cuda" else []
+    """By name: whose model, dtype, compiled."""
+    owners = ["ours", *["ours, deterministic"] * (device == "cuda"), "Hugging Face", *["nanoGPT"] * bool(nanogpt)]
     compiler = device == "cuda" or shutil.which("c++") is not None
     return {
-        f"{who}, {SHORT[dtype]}{', compiled' * compiled}": (who, dtype, compiled)
-        for who, dtype, compiled in itertools.product(whos, SHORT, (False, True))
-        if not compiled or (compiler and (who == "ours" or (who, dtype) == ("nanoGPT", "bfloat16")))
+        f"{owner}, {SHORT[dtype]}{', compiled' * compiled}": (owner, dtype, compiled)
+        for owner, dtype, compiled in itertools.product(owners, SHORT, (False, True))
+        if not compiled or (compiler and (owner == "ours" or (owner, dtype) == ("nanoGPT", "bfloat16")))
         if dtype == "bfloat16" or device == "cpu"
     }
 
 
-def measure(task: Task, args) -> dict:
+def measure(task: Task, args: Namespace) -> dict:
     """All contestants: milliseconds a step, rates, memory; and FLOP/s of plain matrix products."""
-    found = contestants(args.nanogpt, task.device)
-    workers, first, steps = {}, {}, {}
-    for name, one in found.items():
-        workers[name] = worker = Worker(build, task, *one, args.nanogpt)
+    workers, first = {}, {}
+    turns: dict[str, Callable[[], Any]] = {}
+    for name, contestant in contestants(args.nanogpt, task.device).items():
+        workers[name] = worker = Worker(build, task, *contestant, args.nanogpt)
         first[name] = worker(1)
-        steps[name] = max(2, round(args.seconds / worker(2)))
+        turns[name] = partial(worker, max(2, round(args.seconds / worker(2))))
         common.say(f"{name:<28} the first step took {first[name]:.2f} s")
-    products = Worker(build_products, task)
-    turns = {name: lambda name=name: workers[name](steps[name]) for name in workers}
-    rounds = common.alternate({**turns, "matrix products": products}, args.repeats)
-    rates = rounds.pop("matrix products")
-    rates = {kind: median(one[kind] for one in rates) for kind in rates[0]}
+    turns["matrix products"] = products = Worker(build_products, task)
+    rounds = common.alternate(turns, args.repeats)
+    product_rounds = rounds.pop("matrix products")
+    rates = {kind: median(rate[kind] for rate in product_rounds) for kind in product_rounds[0]}
     rows, flops = {}, task.flops()
     for name, worker in workers.items():
-        seconds, dtype = median(rounds[name]), SHORT[found[name][1]]
+        seconds, dtype = median(rounds[name]), "bf16" if "bf16" in name else "fp32"
         rows[name] = {
             "ms": seconds * 1000,
-            "rounds_ms": [one * 1000 for one in rounds[name]],
+            "rounds_ms": [seconds * 1000 for seconds in rounds[name]],
             "first_seconds": first[name],
             "tokens_per_second": task.tokens / seconds,
             "flops_per_second": flops / seconds,
@@ -120,47 +129,42 @@ def measure(task: Task, args) -> dict:
     return {"tokens": task.tokens, "flops_a_step": flops, "products_flops_per_second": rates, "contestants": rows}
 
 
-def report(size: str, found: dict) -> str:
+def report(size: str, results: dict) -> str:
     rows = [["", "ms", "first s", "tokens/s", "GFLOP/s", "of products: its shapes", "largest", "peak MB"]]
-    more = [
-        f"matrix products, {kind}: {rate / 1e9:,.0f} GFLOP/s"
-        for kind, rate in found["products_flops_per_second"].items()
-    ]
-    for name, row in found["contestants"].items():
+    products = results["products_flops_per_second"].items()
+    lines = [f"matrix products, {kind}: {rate / 1e9:,.0f} GFLOP/s" for kind, rate in products]
+    for name, row in results["contestants"].items():
         cells = [row["ms"], row["first_seconds"], row["tokens_per_second"], row["flops_per_second"] / 1e9]
         cells += [f"{row[f'share of {kind}']:.0%}" for kind in ("its shapes", "the largest")]
         rows.append([name, *cells, row["peak_mb"]])
         faster = "; ".join(f"{value:.2f} x {peer}" for peer, value in row.get("times faster than", {}).items())
-        more += [f"speed of {name}: {faster}"] * bool(faster) + [f"{name} {row['waits']}"] * bool(row["waits"])
-    head = f"{size}, {found['tokens']} tokens, {found['flops_a_step'] / 1e9:.2f} GFLOP a step"
-    return "\n".join([head, common.table(rows), *more])
+        lines += [f"speed of {name}: {faster}"] * bool(faster) + [f"{name} {row['waits']}"] * bool(row["waits"])
+    head = f"{size}, {results['tokens']} tokens, {results['flops_a_step'] / 1e9:.2f} GFLOP a step"
+    return "\n".join([head, common.table(rows), *lines])
 
 
 # ---- in a contestant's process
 
 
-def build(task: Task, who: str, dtype: str, compiled: bool, nanogpt: str | None):
-    """The function that takes n steps and returns the seconds of one, or with "waits" tells what `waits` finds."""
-    import numpy as np
-    import torch
-
+def build(
+    task: Task, owner: str, dtype: str, compiled: bool, nanogpt: str | None
+) -> Callable[[int | str], float | str]:
+    """A function that takes so many steps and returns the seconds of one, or for "waits" returns what `waits` says."""
     folder = tempfile.TemporaryDirectory()
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder.name
     data = np.random.default_rng(0).integers(0, task.vocab_size, 1_000_000).astype(np.uint16)
     torch.manual_seed(0)
-    if who.startswith("ours"):
-        from config import TrainConfig
-        from training.device import make_deterministic
-
-        train = {"optimizer": "adamw", "learning_rate": 1e-3, "batch_size": task.batch}
-        config = TrainConfig(**train, device=task.device, dtype=dtype, compile=compiled, deterministic=who != "ours")
+    if owner.startswith("ours"):
+        train: dict[str, Any] = {"optimizer": "adamw", "learning_rate": 1e-3, "batch_size": task.batch}
+        train |= {"device": task.device, "dtype": dtype, "compile": compiled, "deterministic": owner != "ours"}
+        config = TrainConfig(**train)
         make_deterministic(config)
         step, _ = our_step(classic_model(task), data, config)
     else:
-        step = peer_step(task, who, dtype, compiled, nanogpt, data)
+        step = peer_step(task, owner, dtype, compiled, nanogpt, data)
 
-    def run(steps, kept=folder):  # the folder of compiled code goes with this process
-        if steps == "waits":
+    def run(steps: int | str, folder: object = folder) -> float | str:  # whose compiled code goes with this process
+        if isinstance(steps, str):
             return waits(step)
         if steps > 1:
             step()  # wakes up: the system may have taken memory back from a process that waited
@@ -174,23 +178,17 @@ def build(task: Task, who: str, dtype: str, compiled: bool, nanogpt: str | None)
     return run
 
 
-def classic_model(task: Task):
-    from model import GPT, GPTConfig
-
-    gpt2 = {"position": "learned", "activation": "gelu", "qk_norm": False, "tie_embeddings": True}
-    return GPT(GPTConfig(vocab_size=task.vocab_size, **task.shape, **gpt2))
+def classic_model(task: Task) -> GPT:
+    return GPT(GPTConfig(vocab_size=task.vocab_size, **task.shape, **peers.AS_GPT2))
 
 
-def our_step(model, data, config):
-    """A step as train.py takes it with `config`, a resolved TrainConfig, on ids in memory; and its optimizers."""
-    from data.batches import Batches
-    from training.step import Step
-
-    take_step = Step(model.to(config.device), config, compiled=config.compile)
-    batches = Batches(Stream(data), model.config.block_size, seed=0)
+def our_step(model: GPT, data: np.ndarray, config: TrainConfig) -> tuple[Callable[[], None], list]:
+    """A step as train.py takes it with `config`, in which nothing is `auto`, on ids in memory; and its optimizers."""
+    take_step = Step(model.to(config.device), config, compiled=config.compile is True)
+    batches = Batches(Stream(data), model.config.block_size, seed=0)  # type: ignore[arg-type]
     numbers = itertools.count(1)
 
-    def step():
+    def step() -> None:
         number = next(numbers)
         take_step(number, batches.windows((number - 1) * config.batch_size, config.batch_size))
 
@@ -202,19 +200,19 @@ class Stream:
 
     several_documents = False
 
-    def __init__(self, ids):
+    def __init__(self, ids: np.ndarray) -> None:
         self.ids = ids
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.ids)
 
 
-def peer_step(task: Task, who: str, dtype: str, compiled: bool, nanogpt: str | None, data):
-    import torch
-
-    from benchmarks import peers
-
-    if who == "nanoGPT":
+def peer_step(
+    task: Task, owner: str, dtype: str, compiled: bool, nanogpt: str | None, data: np.ndarray
+) -> Callable[[], None]:
+    model: Any
+    forward: Any
+    if nanogpt and owner == "nanoGPT":
         model = peers.nanogpt_model(nanogpt, task.vocab_size, **task.shape).to(task.device)
         optimizer = model.configure_optimizers(0.1, 1e-3, (0.9, 0.99), task.device)
         forward = torch.compile(model) if compiled else model
@@ -222,7 +220,7 @@ def peer_step(task: Task, who: str, dtype: str, compiled: bool, nanogpt: str | N
         model = peers.hf_model(task.vocab_size, **task.shape).to(task.device)
         optimizer, forward = peers.adamw(model), peers.with_loss(model)
 
-    def step():
+    def step() -> None:
         x, y = (part.to(task.device) for part in peers.get_batch(data, task.shape["block_size"], task.batch))
         with torch.autocast(task.device, dtype=torch.bfloat16, enabled=dtype == "bfloat16"):
             _, loss = forward(x, y)
@@ -234,10 +232,8 @@ def peer_step(task: Task, who: str, dtype: str, compiled: bool, nanogpt: str | N
     return step
 
 
-def waits(step) -> str:
+def waits(step: Callable[[], None]) -> str:
     """Whether a step waits for the GPU, and if so the operation that PyTorch refuses when nothing may wait."""
-    import torch
-
     torch.cuda.set_sync_debug_mode("error")
     try:
         for _ in range(3):
@@ -249,17 +245,15 @@ def waits(step) -> str:
         torch.cuda.set_sync_debug_mode("default")
 
 
-def build_products(task: Task):
-    """The function that measures FLOP/s of plain matrix products: those of the linear layers, and large square ones."""
-    import torch
-
+def build_products(task: Task) -> Callable[[], dict[str, float]]:
+    """A function that measures FLOP/s of plain matrix products: those of the linear layers, and large square ones."""
     tokens, C = task.tokens, task.shape["n_embd"]
     linear = [(C, 3 * C), (C, C), (C, 4 * C), (4 * C, C)] * task.shape["n_layer"] + [(C, task.vocab_size)]
-    # forward, and in backward the gradients of the input and of the weight
+    # (m, k, n): forward, and in backward the gradients of the input and of the weight
     of_model = [sizes for k, n in linear for sizes in ((tokens, k, n), (tokens, n, k), (k, tokens, n))]
     squares = [[(n, n, n)] for n in ((4096, 8192) if task.device == "cuda" else (1024, 2048))]
 
-    def flops_per_second(products, dtype):
+    def flops_per_second(products: list[tuple[int, int, int]], dtype: torch.dtype) -> float:
         pairs = {}
         for m, k, n in products:
             pairs[m, k, n] = [torch.randn(*s, device=task.device, dtype=dtype) for s in ((m, k), (k, n))]
@@ -274,13 +268,13 @@ def build_products(task: Task):
             seconds = time.perf_counter() - started
         return times * sum(2 * m * k * n for m, k, n in products) / seconds
 
-    def run():
-        found = {}
+    def run() -> dict[str, float]:
+        rates = {}
         for name, short in SHORT.items():
             dtype = getattr(torch, name)
-            found[f"{short}, its shapes"] = flops_per_second(of_model, dtype)
-            found[f"{short}, largest"] = max(flops_per_second(square, dtype) for square in squares)
-        return found
+            rates[f"{short}, its shapes"] = flops_per_second(of_model, dtype)
+            rates[f"{short}, largest"] = max(flops_per_second(square, dtype) for square in squares)
+        return rates
 
     return run
 
@@ -290,37 +284,33 @@ def build_products(task: Task):
 
 def measure_muon(device: str, repeats: int) -> dict[str, dict]:
     """By configuration that has Muon: milliseconds of a step, and Muon's part of it."""
-    from config import FOLDER, load_config
-
-    found = {}
+    shares = {}
     for path in sorted(FOLDER.glob("*.yaml")):
         if load_config(path).train.optimizer == "muon":
-            worker = Worker(build_configured, path, device)
+            worker = Worker(build_configured, str(path), device)
             worker()  # warms up
             steps, muons = zip(*(worker() for _ in range(repeats)), strict=True)
             worker.finish()
             step, muon = median(steps), median(muons)
-            found[path.name] = {"step_ms": step * 1000, "muon_ms": muon * 1000, "share": muon / step}
+            shares[path.name] = {"step_ms": step * 1000, "muon_ms": muon * 1000, "share": muon / step}
             common.say(f"{path.name:<28} a step of {step * 1000:.1f} ms")
-    return found
+    return shares
 
 
-def build_configured(path, device):
-    """The function that measures seconds of a step of a configuration, and those that Muon takes."""
-    from training.muon import Muon
-
-    step, optimizers, _ = configured_step(path, device)
+def build_configured(config_name: str, device: str) -> Callable[[], tuple[float, float]]:
+    """A function that measures seconds of a step of a configuration, and those that Muon takes."""
+    step, optimizers, _ = configured_step(config_name, device)
     (muon,) = [optimizer for optimizer in optimizers if isinstance(optimizer, Muon)]
     update, spent = muon.step, []
 
-    def timed():
+    def timed() -> None:
         started = time.perf_counter()
         update()
         spent.append(time.perf_counter() - started)
 
-    muon.step = timed
+    muon.step = timed  # type: ignore[method-assign]
 
-    def run():
+    def run() -> tuple[float, float]:
         spent.clear()
         started = time.perf_counter()
         for _ in range(MUON_STEPS):
@@ -330,16 +320,11 @@ def build_configured(path, device):
     return run
 
 
-def configured_step(path, device: str):
+def configured_step(config_name: str, device: str) -> tuple[Callable[[], None], list, Config]:
     """A step of a configuration on random tokens, not compiled; its optimizers; the configuration."""
-    import numpy as np
-
-    from config import load_config
-    from model import GPT
-    from training.device import pick_dtype
-
-    config = load_config(path)
-    t, m = config.train, config.model
+    config = load_config(config_name)
+    t: Any = config.train
+    m = config.model
     t.device, t.dtype, t.compile = device, pick_dtype(t.dtype, device), False
     m.vocab_size = m.vocab_size or (CHARACTERS if config.data.tokenizer == "char" else config.data.vocab_size)
     data = np.random.default_rng(0).integers(0, m.vocab_size, 1_000_000).astype(np.uint16)

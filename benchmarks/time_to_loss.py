@@ -1,67 +1,69 @@
 """Time to a given validation loss, whole processes, everything included, on a CPU.
 
-Contestants, alternating, each a process of its own, all on the same characters, the last 10 % kept for validation:
+Contestants take turns, each a process of its own, all on the same characters, the last 10 % kept for validation:
   Hugging Face       GPT2LMHeadModel in the plainest loop with nanoGPT's laptop recipe (see benchmarks/peers.py). The
-                     time of its evaluations is taken off, as if it had never looked.
+                     time of its evaluations is taken off.
   nanoGPT            with --nanogpt: the checkout itself, as its README says for a CPU, its small evaluations included.
-                     Making its training files and scoring its checkpoint are not counted.
-  classic, ours      the same recipe by our train.py. Its loss must be within 1 % of the peers': speed from being wrong
-                     does not count.
+                     Writing its training files and scoring its checkpoint are not counted.
+  classic, ours      the same recipe by our train.py. Its loss must be within 1 % of the peers', or its speed means
+                     nothing.
   NAME, ours         each of --configs by our train.py: reading the text, evaluations, attention recordings, checkpoints
                      and the page are included, and so is compiling where the configuration compiles.
 The loss is in nats a character over the whole validation part in consecutive windows of block_size, each character
-predicted once. Ours also predicts the end of the text, one token more. Only the points of nanoGPT's curve are its own
-estimates from 20 batches; its final loss is measured like the others'."""
+predicted once. Ours also predicts the end of the text, one token more. The points of nanoGPT's curve are its own
+estimates from 20 batches; its final loss is measured as for the others."""
 
 import json
+import math
 import shutil
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmarks import common
 from benchmarks.common import median, run_process
-from common.errors import InputError
+from common.arguments import number, whole_number
 from config import find
 
 # What nanoGPT's README gives for a CPU. The steps are --steps.
 NANOGPT = "--device=cpu --compile=False --eval_iters=20 --log_interval=100 --block_size=64 --batch_size=12 --n_layer=4"
 NANOGPT += " --n_head=4 --n_embd=128 --dropout=0.0"
-# The same on our code.
-CLASSIC = """
-model.n_layer 4 model.n_head 4 model.n_embd 128 model.block_size 64 model.position learned model.norm layernorm
-model.activation gelu model.qk_norm false model.bias false model.dropout 0 model.tie_embeddings true
-train.batch_size 12 train.optimizer adamw train.learning_rate 1e-3 train.warmup_steps 100 train.schedule cosine
-train.decay_share 1 train.final_share 0.1 train.beta1 0.9 train.beta2 0.99 train.weight_decay 0.1 train.grad_clip 1
-train.eval_every 250 train.dtype float32 train.compile false
-"""
+# The same on our code, besides what classic.yaml has.
+CLASSIC = "model.block_size 64 model.bias false model.dropout 0 train.batch_size 12 train.eval_every 250 "
+CLASSIC += "train.beta1 0.9 train.grad_clip 1 train.dtype float32 train.compile false"
 
 
-def main():
+def main() -> None:
     parser = common.parser(__doc__, "time_to_loss")
-    parser.add_argument("--text", metavar="FILE", help="UTF-8 text to learn (default: 1 MB of the embedded stories)")
+    text_help = "UTF-8 text to learn (default: 1 MB of the embedded stories)"
+    parser.add_argument("--text", type=common.text_file, metavar="FILE", help=text_help)
     common.add_nanogpt(parser)
-    parser.add_argument("--configs", nargs="+", default=["fast.yaml"], help="ours, names or paths (default fast.yaml)")
-    parser.add_argument("--steps", type=int, default=2000, help="of the laptop recipe (default 2000)")
-    parser.add_argument("--loss", type=float, help="validation loss to reach (default: where the last peer ends)")
-    parser.add_argument("--png", default="benchmarks/results/time_to_loss.png", help="the curves (default %(default)s)")
-    args = common.parsed(parser)
-    if args.steps < 1:
-        raise InputError(f"--steps {args.steps}: at least 1 expected")
+    configs = "ours, names or paths (default fast.yaml)"
+    parser.add_argument("--configs", nargs="+", metavar="FILE", default=["fast.yaml"], help=configs)
+    steps = "of the laptop recipe (default %(default)s)"
+    parser.add_argument("--steps", type=whole_number(1), metavar="N", default=2000, help=steps)
+    loss = "validation loss to reach (default: where the last peer ends)"
+    parser.add_argument("--loss", type=number(above=0), metavar="X", help=loss)
+    png = "benchmarks/results/time_to_loss.png"
+    parser.add_argument("--png", metavar="FILE", default=png, help="the curves (default %(default)s)")
+    args = parser.parse_args()
     for config in args.configs:
         find(config)
     machine = common.machine()
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         text = common.write_text(folder / "text.txt", args.text, 1_000_000)
-        contestants = {"Hugging Face": lambda: hugging_face(text, args.steps)}
+        contestants = {"Hugging Face": partial(hugging_face, text, args.steps)}
         if args.nanogpt:
             checkout = prepare_nanogpt(args.nanogpt, text, folder / "nanogpt")
-            contestants["nanoGPT"] = lambda: nanogpt(checkout, text, args.steps)
+            contestants["nanoGPT"] = partial(nanogpt, checkout, text, args.steps)
         peers = list(contestants)
-        contestants["classic, ours"] = lambda: ours("classic.yaml", [*CLASSIC.split(), "train.steps", args.steps], text)
+        classic = [*CLASSIC.split(), "train.steps", args.steps]
+        contestants["classic, ours"] = partial(ours, "classic.yaml", classic, text)
         for config in args.configs:
-            contestants[f"{Path(config).stem}, ours"] = lambda config=config: ours(config, [], text)
+            contestants[f"{Path(config).stem}, ours"] = partial(ours, config, [], text)
         runs = common.alternate(contestants, args.repeats)
     results = summary(runs, peers, args.loss)
     print(report(results, peers))
@@ -80,7 +82,7 @@ def hugging_face(text: Path, steps: int) -> dict:
 
 
 def prepare_nanogpt(path: str, text: Path, copy: Path) -> Path:
-    """A copy of the checkout at `path` that has made its training files of `text`, so that nothing is written there."""
+    """A copy of the checkout at `path`, in which nothing is written, with the training files of `text`."""
     shutil.copytree(path, copy, ignore=shutil.ignore_patterns(".git", "out*", "*.bin", "*.pkl", "input.txt"))
     shutil.copy(text, copy / "data" / "shakespeare_char" / "input.txt")
     run_process([sys.executable, "data/shakespeare_char/prepare.py"], cwd=copy)
@@ -114,18 +116,18 @@ def result(done: common.Finished, curve: list, loss: float) -> dict:
     return {"seconds": done.seconds, "peak_mb": done.peak_mb, "loss": loss, "curve": curve}
 
 
-# ---- what came of it
+# ---- results
 
 
 def summary(runs: dict[str, list[dict]], peers: list[str], target: float | None) -> dict:
     """Medians over the rounds, and of ours the ratios to each peer. reached: when the loss is first at the target."""
-    target = target or median(one["loss"] for one in runs[peers[-1]])
+    target = target or median(run["loss"] for run in runs[peers[-1]])
     contestants = {}
     for name, rounds in runs.items():
-        row = {key: median(one[key] for one in rounds) for key in ("seconds", "peak_mb", "loss")}
-        points = [[*one["curve"], [one["seconds"], one["loss"]]] for one in rounds]  # the end included
-        reached = [next((seconds for seconds, loss in curve if loss <= target), None) for curve in points]
-        row["reached"] = None if None in reached else median(reached)
+        row: dict[str, Any] = {key: median(run[key] for run in rounds) for key in ("seconds", "peak_mb", "loss")}
+        curves = [[*run["curve"], [run["seconds"], run["loss"]]] for run in rounds]  # the end included
+        reached = [next((seconds for seconds, loss in curve if loss <= target), math.inf) for curve in curves]
+        row["reached"] = None if math.inf in reached else median(reached)
         if name not in peers:
             for peer in peers:
                 pairs = list(zip(rounds, runs[peer], strict=True))
@@ -136,9 +138,8 @@ def summary(runs: dict[str, list[dict]], peers: list[str], target: float | None)
 
 
 def report(results: dict, peers: list[str]) -> str:
-    heads = ["", "seconds", f"to {results['target']:.3f} nats", "loss", "peak MB"]
-    heads += [head for peer in peers for head in (f"faster than {peer}", "loss over its")]
-    rows = [heads]
+    head = ["", "seconds", f"to {results['target']:.3f} nats", "loss", "peak MB"]
+    rows = [head + [text for peer in peers for text in (f"faster than {peer}", "loss over its")]]
     for name, row in results["contestants"].items():
         cells = [row["seconds"], row["reached"], f"{row['loss']:.4f}", row["peak_mb"]]
         for peer in peers:
@@ -160,20 +161,25 @@ def draw(results: dict, path: Path) -> None:
     pyplot.rcParams |= {"font.size": 11, "axes.edgecolor": "#b8b8b8", "axes.labelcolor": "#4d4d4d"}
     pyplot.rcParams |= {"xtick.color": "#4d4d4d", "ytick.color": "#4d4d4d", "savefig.dpi": 160}
     figure, axes = pyplot.subplots(figsize=(9, 5))
-    ends = []
+    lowest, highest = math.inf, results["target"]
     for name, contestant in results["contestants"].items():
-        rounds = sorted(contestant["rounds"], key=lambda one: one["seconds"])
-        one = rounds[len(rounds) // 2]
-        seconds, losses = zip(*one["curve"], (one["seconds"], one["loss"]), strict=True)
+        rounds = sorted(contestant["rounds"], key=lambda run: run["seconds"])
+        run = rounds[len(rounds) // 2]
+        end, loss = run["seconds"], run["loss"]
+        seconds, losses = zip(*run["curve"], (end, loss), strict=True)
+        lowest, highest = min(lowest, loss), max(highest, loss)
         colour, width = (colours[name], 1.8) if name in colours else (next(bright), 2.8)
-        axes.plot(seconds, losses, color=colour, linewidth=width, zorder=width)
-        axes.plot(one["seconds"], one["loss"], "o", color=colour, markersize=4 + width, zorder=4)
-        label = f"{name}: {one['loss']:.3f} in {one['seconds']:.0f} s"
-        axes.plot([], [], "o-", color=colour, linewidth=width, markersize=4 + width, label=label)
-        ends += [one["loss"]]
-    to_reach = {"color": "#b0b0b0", "linewidth": 1, "linestyle": (0, (5, 4)), "zorder": 1}
+        style: dict[str, Any] = {
+            "color": colour,
+            "linewidth": width,
+            "markersize": 4 + width,
+            "zorder": width,
+            "markevery": [-1],
+        }
+        axes.plot(seconds, losses, "o-", label=f"{name}: {loss:.3f} in {end:.0f} s", **style)
+    to_reach: dict[str, Any] = {"color": "#b0b0b0", "linewidth": 1, "linestyle": (0, (5, 4)), "zorder": 1}
     axes.axhline(results["target"], **to_reach, label=f"{results['target']:.3f}, the loss to reach")
-    axes.set_ylim(min(ends) - 0.1, max(*ends, results["target"]) + 1)
+    axes.set_ylim(lowest - 0.1, highest + 1)
     axes.set_xlim(left=0)
     axes.set_xlabel("seconds since the process began")
     axes.set_ylabel("validation loss, nats a character")

@@ -41,26 +41,30 @@ def results(main, tmp_path, *arguments) -> tuple[dict, str]:
 # ---- time to loss
 
 
-def made_up(seconds, loss, curve):
+def result_of(seconds, loss, curve):
     return {"seconds": seconds, "peak_mb": 1.0, "loss": loss, "curve": curve}
 
 
 def test_times_and_losses_are_medians_and_the_target_is_where_the_last_peer_ends():
     runs = {
-        "Hugging Face": [made_up(120, 1.90, [[100, 1.9]]), made_up(100, 1.90, [[90, 1.9]]), made_up(900, 1.90, [])],
-        "nanoGPT": [made_up(100, 1.86, [[90, 1.86]])] * 3,
-        "fast, ours": [made_up(10, 1.80, [[2, 4.0], [6, 1.85], [8, 1.80]])] * 2 + [made_up(30, 1.80, [[9, 1.80]])],
-        "slow, ours": [made_up(10, 1.87, [[2, 4.0]])] * 3,
+        "Hugging Face": [
+            result_of(120, 1.90, [[100, 1.9]]),
+            result_of(100, 1.90, [[90, 1.9]]),
+            result_of(900, 1.90, []),
+        ],
+        "nanoGPT": [result_of(100, 1.86, [[90, 1.86]])] * 3,
+        "fast, ours": [result_of(10, 1.80, [[2, 4.0], [6, 1.85], [8, 1.80]])] * 2 + [result_of(30, 1.80, [[9, 1.80]])],
+        "slow, ours": [result_of(10, 1.87, [[2, 4.0]])] * 3,
     }
-    found = time_to_loss.summary(runs, ["Hugging Face", "nanoGPT"], None)
-    assert found["target"] == 1.86
-    fast, slow = found["contestants"]["fast, ours"], found["contestants"]["slow, ours"]
+    summary = time_to_loss.summary(runs, ["Hugging Face", "nanoGPT"], None)
+    assert summary["target"] == 1.86
+    fast, slow = summary["contestants"]["fast, ours"], summary["contestants"]["slow, ours"]
     assert (fast["seconds"], fast["reached"], fast["times faster than nanoGPT"]) == (10, 6, 10)
     assert fast["times faster than Hugging Face"] == 12  # of 12, 10 and 30
     assert fast["loss over nanoGPT's"] == pytest.approx(1.80 / 1.86)
     assert slow["reached"] is None
     assert time_to_loss.summary(runs, ["Hugging Face"], 3.0)["contestants"]["fast, ours"]["reached"] == 6
-    table = time_to_loss.report(found, ["Hugging Face", "nanoGPT"])
+    table = time_to_loss.report(summary, ["Hugging Face", "nanoGPT"])
     assert "12.00 x" in table and "10.00 x" in table and "to 1.860 nats" in table
 
 
@@ -73,24 +77,26 @@ def test_the_classic_recipe_on_our_code_is_the_one_of_the_peers():
     m, t = config.model, config.train
     assert {key: getattr(m, key) for key in peers.LAPTOP} == peers.LAPTOP
     assert (t.batch_size, t.eval_every, m.dropout, m.bias) == (peers.BATCH, peers.EVAL_EVERY, 0, False)
+    assert {key: getattr(m, key) for key in peers.AS_GPT2} == peers.AS_GPT2 and m.norm == "layernorm"
+    assert (t.optimizer, t.schedule, t.warmup_steps, t.grad_clip) == ("adamw", "cosine", 100, 1)
+    assert (t.steps, t.decay_share, t.final_share, t.dtype, t.compile) == (2000, 1, 0.1, "float32", False)
     group = peers.adamw(peers.hf_model(5, 1, 1, 8, 8)).param_groups[0]
     assert (t.learning_rate, (t.beta1, t.beta2), t.weight_decay) == (group["lr"], group["betas"], group["weight_decay"])
 
 
 def test_time_to_loss_measures_a_peer_and_ours_on_the_same_characters(tmp_path, monkeypatch):
     (tmp_path / "text.txt").write_text("to be or not to be, that is the question\n" * 100)
-    made = {}
-    monkeypatch.setattr(time_to_loss, "ours", lambda config, overrides, text: made | made_up(1.0, 2.0, [[0.5, 2.0]]))
+    monkeypatch.setattr(time_to_loss, "ours", lambda config, overrides, text: result_of(1.0, 2.0, [[0.5, 2.0]]))
     options = {
         "text": tmp_path / "text.txt",
         "configs": "tiny.yaml",
         "steps": 2,
         "png": tmp_path / "deep" / "curve.png",
     }
-    found, table = results(time_to_loss.main, tmp_path, options)
-    assert list(found["contestants"]) == ["Hugging Face", "classic, ours", "tiny, ours"]
-    peer = found["contestants"]["Hugging Face"]["rounds"][0]
-    assert [len(point) for point in peer["curve"]] == [2, 2] and peer["curve"][-1][1] == peer["loss"] == found["target"]
+    body, table = results(time_to_loss.main, tmp_path, options)
+    assert list(body["contestants"]) == ["Hugging Face", "classic, ours", "tiny, ours"]
+    peer = body["contestants"]["Hugging Face"]["rounds"][0]
+    assert [len(point) for point in peer["curve"]] == [2, 2] and peer["curve"][-1][1] == peer["loss"] == body["target"]
     assert peer["curve"][0][0] < peer["curve"][-1][0] < peer["seconds"]
     assert (tmp_path / "deep" / "curve.png").read_bytes()[:4] == b"\x89PNG"
     assert "tiny, ours" in table
@@ -106,7 +112,7 @@ def test_a_run_of_ours_is_a_whole_process_with_the_curve_of_its_metrics(tmp_path
 
 
 def test_nanogpt_is_run_in_a_copy_and_its_own_folder_stays_as_it_was(tmp_path):
-    checkout = tmp_path / "given"
+    checkout = tmp_path / "checkout"
     (checkout / "data" / "shakespeare_char").mkdir(parents=True)
     (checkout / "out").mkdir()
     (checkout / "data" / "shakespeare_char" / "input.txt").write_text("another text")
@@ -130,13 +136,13 @@ def test_a_step_is_measured_for_ours_and_the_peer_with_its_share_of_plain_produc
     monkeypatch.setattr(step, "Worker", in_this_process)
     monkeypatch.setattr(step, "PRODUCT_SECONDS", 0.01)
     monkeypatch.setattr(step, "measure_muon", lambda device, repeats: {})
-    few = {"ours, fp32": ("ours", "float32", False), "Hugging Face, fp32": ("Hugging Face", "float32", False)}
-    monkeypatch.setattr(step, "contestants", lambda nanogpt, device: few)
-    found, table = results(step.main, tmp_path, "--sizes", "tiny", "--seconds", 0.01)
-    size = found["sizes"]["tiny"]
+    contestants = {"ours, fp32": ("ours", "float32", False), "Hugging Face, fp32": ("Hugging Face", "float32", False)}
+    monkeypatch.setattr(step, "contestants", lambda nanogpt, device: contestants)
+    body, table = results(step.main, tmp_path, "--sizes", "tiny", "--seconds", 0.01)
+    size = body["sizes"]["tiny"]
     # 6 a weight: 12 C² of the block and the head; attention 6 x T x 2 C a token
     assert size["flops_a_step"] == 64 * (6 * (12 * 16**2 + 16 * 32) + 6 * 16 * 2 * 16)
-    assert list(size["contestants"]) == list(few)
+    assert list(size["contestants"]) == list(contestants)
     ours = size["contestants"]["ours, fp32"]
     assert ours["tokens_per_second"] == pytest.approx(64 / ours["ms"] * 1000)
     share = size["flops_a_step"] / ours["ms"] * 1000 / size["products_flops_per_second"]["fp32, its shapes"]
@@ -146,16 +152,16 @@ def test_a_step_is_measured_for_ours_and_the_peer_with_its_share_of_plain_produc
     assert "speed of ours, fp32" in table
 
 
-def test_with_a_compiler_and_nanogpt_the_compiled_ones_take_part_and_on_a_gpu_bf16_alone(monkeypatch):
+def test_with_a_compiler_compiled_contestants_take_part_and_on_a_gpu_only_bf16(monkeypatch):
     monkeypatch.setattr(step.shutil, "which", lambda name: "c++")
-    named = step.contestants("nanoGPT", "cpu")
-    assert named["nanoGPT, bf16, compiled"] == ("nanoGPT", "bfloat16", True)
-    assert named["ours, fp32, compiled"] == ("ours", "float32", True)
-    assert "Hugging Face, bf16, compiled" not in named and "nanoGPT, fp32, compiled" not in named
+    contestants = step.contestants("nanoGPT", "cpu")
+    assert contestants["nanoGPT, bf16, compiled"] == ("nanoGPT", "bfloat16", True)
+    assert contestants["ours, fp32, compiled"] == ("ours", "float32", True)
+    assert "Hugging Face, bf16, compiled" not in contestants and "nanoGPT, fp32, compiled" not in contestants
     assert all("bf16" in name for name in step.contestants(None, "cuda"))
-    switched = [name for name in step.contestants(None, "cuda") if "deterministic" in name]
-    assert switched == ["ours, deterministic, bf16"]  # what the switch costs, where it does something
-    assert not any("deterministic" in name for name in named)
+    deterministic = [name for name in step.contestants(None, "cuda") if "deterministic" in name]
+    assert deterministic == ["ours, deterministic, bf16"]  # what the option costs, where it does something
+    assert not any("deterministic" in name for name in contestants)
     monkeypatch.setattr(step.shutil, "which", lambda name: None)
     assert not any("compiled" in name for name in step.contestants("nanoGPT", "cpu"))
 
@@ -177,12 +183,10 @@ def test_generation_is_measured_for_ours_and_the_peer_and_its_cost_by_position(t
     clock = itertools.count(step=50)  # of twenty looks in a turn, however slow this machine is
     monkeypatch.setattr(generation, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     options = "--sizes small --contexts 16 --batches 1 3 --dtypes float32 --seconds 1000"
-    found, table = results(generation.main, tmp_path, *options.split())
-    one, three = found["rates"]
-    assert (one["batch"], three["batch"]) == (1, 3)
-    assert one["longest text"]["Hugging Face"] == 15 and one["ms by position"] == [50_000.0] * len(
-        one["ms by position"]
-    )
+    body, table = results(generation.main, tmp_path, *options.split())
+    single, three = body["rates"]
+    assert (single["batch"], three["batch"]) == (1, 3)
+    assert single["longest text"]["Hugging Face"] == 15 and set(single["ms by position"]) == {50_000.0}
     rates = three["tokens_per_second"]
     assert rates["ours"] == pytest.approx(3 / 50) and rates["Hugging Face"] == pytest.approx(3 * 15 / 50)
     assert three["times faster than"]["Hugging Face"] == pytest.approx(1 / 15)
@@ -206,12 +210,16 @@ def test_the_small_model_of_all_three_is_the_shape_of_small_yaml():
 
 def test_preparation_measures_the_same_tokens_for_ours_and_tiktoken(tmp_path, monkeypatch):
     monkeypatch.setattr(preparation, "measure_batches", lambda repeats: {"ms": {}, "share of a step": {}})
-    found, table = results(preparation.main, tmp_path, "--megabytes", 1)
-    contestants = found["shards"]["contestants"]
+    body, table = results(preparation.main, tmp_path, "--megabytes", 1)
+    contestants = body["shards"]["contestants"]
     # ours has an end of text at both ends; a cut of the peer's may fall into a word
     assert contestants["ours"]["tokens"] - 2 == pytest.approx(contestants["tiktoken"]["tokens"], rel=1e-3)
     assert all(row["peak_mb"] > 20 for row in contestants.values())
-    assert set(found["vocabulary"]["seconds"]) == {"ours", "tokenizers"} and "of tiktoken's rate" in table
+    assert (
+        body["megabytes"] == 1
+        and set(body["vocabulary"]["seconds"]) == {"ours", "tokenizers"}
+        and "of tiktoken's rate" in table
+    )
 
 
 def test_the_time_to_the_first_step_is_read_from_the_runs_own_lines(monkeypatch):
@@ -227,24 +235,24 @@ def test_the_time_to_the_first_step_is_read_from_the_runs_own_lines(monkeypatch)
 
 
 def test_recording_compares_a_run_with_one_that_records_nothing(tmp_path, monkeypatch):
-    asked = []
+    commands = []
 
     def run(command):
-        asked.append(command)
-        return common.Finished(10.0 if "--attention.snapshots" in command else 11.0, 1.0, TOLD, [])
+        commands.append(command)
+        return common.Finished(10.0 if "--attention.snapshots" in command else 11.0, 1.0, LAST_LINE, [])
 
     monkeypatch.setattr(recording, "run_process", run)
-    found, table = results(recording.main, tmp_path)
-    assert found["recording_share"] == 0.025 and found["recording_seconds"] == 1.2
-    assert found["whole process over without"] == 1.1 and "+10.0%" in table
-    assert len(asked) == 3
+    body, table = results(recording.main, tmp_path)
+    assert body["recording_share"] == 0.025 and body["recording_seconds"] == 1.2
+    assert body["whole process over without"] == 1.1 and "+10.0%" in table
+    assert len(commands) == 3
 
 
-TOLD = "600 steps in 48 s; recording attention took 1.2 s, 2.5% of it.\n"
+LAST_LINE = "600 steps in 48 s; recording attention took 1.2 s, 2.5% of it.\n"
 
 
-def test_the_line_that_recording_reads_is_the_one_that_a_run_ends_with(small_run, tales_run):
-    assert recording.TOLD.search(tales_run[1])
+def test_the_line_that_recording_reads_is_the_one_that_a_run_ends_with(tales_run):
+    assert recording.REPORTED.search(tales_run[1])
 
 
 @pytest.mark.parametrize("benchmark", [time_to_loss, step, generation, preparation, startup, recording])

@@ -1,6 +1,7 @@
 """What the benchmarks share: rounds, ratios, watched processes, workers, options, results."""
 
 import json
+import subprocess
 import sys
 import time
 
@@ -8,6 +9,7 @@ import pytest
 
 from benchmarks import common, time_to_loss
 from common.errors import InputError, RunError
+from tests.benchmarks.contestants import build_counter, build_killed, build_nothing
 from tests.helpers.scripts import typed
 
 BENCHMARKS = ("time_to_loss", "step", "generation", "preparation", "startup", "recording")
@@ -21,9 +23,9 @@ def test_a_ratio_is_the_median_over_rounds_so_that_one_disturbed_round_does_not_
 
 def test_contestants_take_turns():
     turns = []
-    found = common.alternate({"a": lambda: turns.append("a") or 1, "b": lambda: turns.append("b") or 2}, 3)
+    results = common.alternate({"a": lambda: turns.append("a") or 1, "b": lambda: turns.append("b") or 2}, 3)
     assert turns == ["a", "b", "a", "b", "a", "b"]
-    assert found == {"a": [1, 1, 1], "b": [2, 2, 2]}
+    assert results == {"a": [1, 1, 1], "b": [2, 2, 2]}
 
 
 def test_a_table_aligns_names_to_the_left_and_numbers_to_the_right():
@@ -41,51 +43,50 @@ def test_lines_of_a_watched_process_carry_the_time_at_which_they_came():
     assert done.seconds >= last and done.peak_mb > 1
 
 
-def test_a_process_is_ended_as_soon_as_what_was_waited_for_is_there():
+def test_a_process_is_ended_as_soon_as_until_is_true():
     program = "import time\nprint('ready')\ntime.sleep(600)"
     assert common.run_process([sys.executable, "-c", program], until=bool).events[0][1] == "ready\n"
 
 
-def test_a_process_that_fails_is_told_with_its_last_words():
+def test_a_process_that_fails_is_reported_with_its_last_lines():
     with pytest.raises(RunError, match=r"ended with 3\nno text there"):
         common.run_process([sys.executable, "-c", "import sys; print('no text there', file=sys.stderr); sys.exit(3)"])
 
 
-def test_a_process_that_ends_with_an_error_before_what_was_waited_for_is_a_failure_too():
+def test_a_process_that_fails_before_until_is_true_is_a_failure_too():
     with pytest.raises(RunError, match="ended with 1"):
         common.run_process([sys.executable, "-c", "raise SystemExit(1)"], until=bool)
 
 
-def counter(start):
-    total = start
-
-    def add(number):
-        nonlocal total
-        total += number
-        print("which belongs to no table")
-        return total
-
-    return add
-
-
-def quitter():
-    raise ValueError("no such model")
-
-
-def test_a_worker_keeps_what_it_has_between_its_rounds_and_tells_its_memory(capfd):
-    worker = common.Worker(counter, 10)
+def test_a_worker_keeps_its_state_between_its_rounds_and_reports_its_memory(capfd):
+    worker = common.Worker(build_counter, 10)
     assert [worker(1), worker(2)] == [11, 13]
+    with pytest.raises(RunError, match=r"^Unpicklable: three is no number$"):
+        worker("three")
     assert worker.finish() > 1
     assert not worker.process.is_alive()
     assert capfd.readouterr().out == ""
 
 
-def test_a_worker_that_fails_says_why():
+def test_a_worker_that_cannot_be_built_says_why():
     with pytest.raises(RunError, match="ValueError: no such model"):
-        common.Worker(quitter)
-    worker = common.Worker(counter, 10)
-    with pytest.raises(RunError, match="TypeError"):
-        worker("one")
+        common.Worker(build_nothing)
+
+
+def test_a_worker_that_is_killed_at_work_or_while_it_waits_names_its_exit_code():
+    worker = common.Worker(build_killed)
+    with pytest.raises(RunError, match=r"^a contestant ended with -9; out of memory\?$"):
+        worker()
+    with pytest.raises(RunError, match="ended with -9"):
+        worker()
+
+
+def test_a_worker_ends_with_a_benchmark_that_is_killed():
+    """Left behind, it would keep stdout, which is inherited, open."""
+    program = "import os, benchmarks.common as c, tests.benchmarks.contestants as t\n"
+    program += "c.Worker(t.build_counter, 1); os.kill(os.getpid(), 9)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=common.ROOT, stdout=subprocess.PIPE, timeout=60)
+    assert done.returncode == -9
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
@@ -100,11 +101,11 @@ def test_help_says_how_it_is_run_and_what_is_measured(name, capsys):
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("nanogpt", "nowhere", "--nanogpt nowhere: no nanoGPT there"),
-        ("text", "nowhere.txt", "--text nowhere.txt: no such file"),
-        ("repeats", 0, "--repeats 0: at least 1 expected"),
+        ("nanogpt", "nowhere", "--nanogpt: nowhere: no nanoGPT there"),
+        ("text", "nowhere.txt", "--text: nowhere.txt: no such file"),
+        ("repeats", 0, "--repeats: 0 given, at least 1 expected"),
         ("configs", "nowhere.yaml", "nowhere.yaml: no such file"),
-        ("steps", 0, "--steps 0: at least 1 expected"),
+        ("steps", 0, "--steps: 0 given, at least 1 expected"),
     ],
 )
 def test_wrong_input_ends_with_2_and_a_plain_line(option, value, said):
@@ -112,30 +113,36 @@ def test_wrong_input_ends_with_2_and_a_plain_line(option, value, said):
     assert (done.code, done.out) == (2, "") and said in done.err
 
 
-def test_text_that_is_no_utf_8_is_refused(tmp_path):
+def test_text_that_is_not_utf_8_is_refused(tmp_path):
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
     with pytest.raises(InputError, match=r"latin\.txt: not UTF-8"):
         common.write_text(tmp_path / "text.txt", str(tmp_path / "latin.txt"), 100)
 
 
 def test_the_text_is_the_same_bytes_for_all_contestants(tmp_path):
-    (tmp_path / "given.txt").write_bytes("\ufeffone\r\ntwo\n".encode())
-    assert common.write_text(tmp_path / "text.txt", str(tmp_path / "given.txt"), 1).read_bytes() == b"one\ntwo\n"
+    (tmp_path / "source.txt").write_bytes("\ufeffone\r\ntwo\n".encode())
+    assert common.write_text(tmp_path / "text.txt", str(tmp_path / "source.txt"), 1).read_bytes() == b"one\ntwo\n"
 
 
-def test_stories_are_said_again_until_there_is_enough_text(tmp_path):
+def test_stories_are_drawn_until_there_is_enough_text(tmp_path):
     text = common.write_text(tmp_path / "text.txt", None, 20_000).read_text()
     assert 20_000 <= len(text) < 22_000
 
 
+def test_a_longer_text_repeats_its_stories(tmp_path, monkeypatch):
+    monkeypatch.setattr(common, "MAX_STORY_BYTES", 1_000)
+    text = common.write_text(tmp_path / "text.txt", None, 5_000).read_text()
+    assert 5_000 <= len(text) < 8_000 and text.count(text.splitlines()[0]) >= 3
+
+
 def test_results_name_the_machine_the_versions_and_the_options_but_no_place(tmp_path):
-    made = common.parser("A benchmark.", "step")
-    common.add_nanogpt(made)
-    args = made.parse_args(["--out", str(tmp_path / "deep" / "step.json")])
+    parser = common.parser("A benchmark.", "step")
+    common.add_nanogpt(parser)
+    args = parser.parse_args(["--out", str(tmp_path / "deep" / "step.json")])
     common.write_results("step", args, common.machine(), {"seconds": 1.0})
-    found = (tmp_path / "deep" / "step.json").read_text()
-    body = json.loads(found)
+    text = (tmp_path / "deep" / "step.json").read_text()
+    body = json.loads(text)
     assert list(body) == ["benchmark", "date", "machine", "options", "seconds"]
     assert body["machine"]["cores"] >= 1 and body["machine"]["torch"] and body["machine"]["cpu"]
-    assert str(tmp_path) not in found and body["options"]["out"] == "step.json"
+    assert str(tmp_path) not in text and body["options"]["out"] == "step.json"
     assert time.strptime(body["date"], "%Y-%m-%d")

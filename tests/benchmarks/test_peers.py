@@ -70,7 +70,7 @@ def test_the_text_is_split_by_position_and_counted_in_characters(tmp_path):
     assert (size, train.tolist(), val.tolist()) == (4, [0, 1, 2] * 3, [3])
 
 
-def test_the_models_compared_have_the_same_weights_but_for_the_biases():
+def test_the_models_compared_have_the_same_weights_except_for_the_biases():
     task = step.Task(SHAPE, 4, 11, "cpu")
     theirs = peers.hf_model(11, **SHAPE)
     biases = sum(p.numel() for name, p in theirs.named_parameters() if name.endswith("bias"))
