@@ -10,6 +10,14 @@ import pytest
 from tests.helpers.scripts import run_train, small_options
 
 
+def pytest_terminal_summary(terminalreporter, config):
+    """With -v: what tests have counted, such as the moments at which a run was killed (their `record_property`)."""
+    if config.option.verbose > 0:
+        for report in terminalreporter.getreports("passed"):
+            for name, value in report.user_properties if report.when == "call" else []:
+                terminalreporter.write_line(f"{report.nodeid}: {name}: {value}")
+
+
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory):
     """Where tokens are kept, so that each text is tokenized once."""

@@ -1,7 +1,7 @@
-import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,9 @@ import view
 from common.options import keys_of
 from config import Config, load_config
 from tests.helpers.scripts import run_train, typed
+from tests.helpers.source import FLOOR, ROOT, imports_of, python_files, room_of
 from tests.test_house import CORE
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 # What each distribution is called where it is imported.
@@ -30,16 +30,9 @@ def commands(script: str) -> list[str]:
     return [line.split("  #")[0] for line in blocks.splitlines() if script in line]
 
 
-def imported(paths) -> set[str]:
-    """The modules that Python files import, by their first name, wherever in the file."""
-    found = set()
-    for path in paths:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                found |= {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                found.add(node.module.split(".")[0])
-    return found
+def imported(paths: list[Path]) -> set[str]:
+    """The first names of all modules that Python files import."""
+    return {module.partition(".")[0] for path in paths for _, module in imports_of(path, ROOT)}
 
 
 def requirements(name: str) -> dict[str, str]:
@@ -50,10 +43,8 @@ def requirements(name: str) -> dict[str, str]:
     return dict(line.split("==") for line in pins)
 
 
-def python_files(*, tests: bool) -> list[Path]:
-    folders = ["tests"] if tests else ["common", "model", "data", "training", "lens", "experiment", "benchmarks"]
-    scripts = [] if tests else list(ROOT.glob("*.py"))
-    return scripts + [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+def files_in(*rooms: str) -> list[Path]:
+    return [path for path in python_files(ROOT) if room_of(path, ROOT) in rooms]
 
 
 # ---- the two commands
@@ -94,7 +85,7 @@ def test_the_options_that_the_readme_shows_exist():
 
 def test_every_requirement_is_pinned_and_used_and_no_other_is():
     needed = requirements("requirements.txt")
-    used = imported(python_files(tests=False))
+    used = imported(files_in(*FLOOR.keys() - {"tests"}))
     assert {MODULES.get(name, name) for name in needed} - used == set()
     ours = {path.stem for path in ROOT.glob("*.py")} | {path.name for path in ROOT.iterdir() if path.is_dir()}
     theirs = used - ours - set(sys.stdlib_module_names)
@@ -105,7 +96,10 @@ def test_every_requirement_is_pinned_and_used_and_no_other_is():
 def test_the_development_requirements_add_to_the_others_what_tests_and_benchmarks_use():
     text = (ROOT / "requirements-dev.txt").read_text()
     assert "-r requirements.txt" in text.splitlines()
-    used = imported([*python_files(tests=True), *(ROOT / "benchmarks").glob("*.py")]) | {"ruff"}
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    used = imported(files_in("tests", "benchmarks")) | settings.keys()  # tools that are configured: ruff, mypy
+    plugins = {"pytest-xdist": " -n "}  # what stands in pytest's options where one is used
+    used |= {name for name, option in plugins.items() if option in settings["pytest"]["ini_options"]["addopts"]}
     assert set(requirements("requirements-dev.txt")) - used == set()
 
 

@@ -33,8 +33,7 @@ def test_killed_at_every_stage_of_writing_a_checkpoint_nothing_is_lost(whole, tm
         if ended.code == 0:
             break
         stages.append(ended.out.splitlines()[-1].replace(str(folder), ""))
-    print("\n".join(stages))
-    record_property("stages", len(stages))
+    record_property("stages", "\n  ".join([str(len(stages)), *stages]))
     assert len(stages) >= (len(some) if some else 30)
 
 
@@ -96,7 +95,9 @@ def test_a_disk_that_is_full_ends_the_run_with_a_line_and_with_room_it_goes_on(
 
 
 @pytest.mark.slow
-def test_whatever_room_a_disk_has_what_is_on_it_is_whole_and_with_more_the_run_ends_as_ever(options, unbroken, disk):
+def test_whatever_room_a_disk_has_what_is_on_it_is_whole_and_with_more_the_run_ends_as_ever(
+    options, unbroken, disk, record_property
+):
     rng, reached = random.Random(0), {}
     disks = 40
     for _ in range(disks):
@@ -119,5 +120,5 @@ def test_whatever_room_a_disk_has_what_is_on_it_is_whole_and_with_more_the_run_e
             assert not run.exists()
         for folder in (run, disk / "cache"):
             shutil.rmtree(folder, ignore_errors=True)
-    print(f"{disks} disks, {len(reached)} too small, full at: {sorted(set(reached.values()))}")
+    record_property("disks", f"{disks}, {len(reached)} too small, full at: {sorted(set(reached.values()))}")
     assert len(set(reached.values())) >= 4

@@ -5,9 +5,9 @@ A damaged file of which an older one is there is told in a warning, and that is 
 
 The default suite runs about 2,200 cases, the same ones each time. As many as one likes, others each time:
 
-    FUZZ_CASES=100000 python -m pytest -q tests/promises/test_fuzz.py
+    FUZZ_CASES=100000 python -m pytest -v tests/promises/test_fuzz.py
 
-At the end it says how many cases there were of each kind, and what became of them.
+With -v it says at the end how many cases there were of each kind, and what became of them.
 """
 
 import json
@@ -374,20 +374,9 @@ def places(tmp_path_factory, small):
         yield Places(tmp_path_factory.mktemp("places"), options, run)
 
 
-@pytest.fixture(scope="module")
-def outcomes(request):
-    counts = {}
-    yield counts
-    say = request.config.pluginmanager.getplugin("terminalreporter").write_line
-    say("")
-    for name, count in counts.items():
-        say(f"{name.replace('_', ' '):<24}" + ", ".join(f"{n:,} {what}" for what, n in count.most_common()))
-    say(f"{sum(sum(count.values()) for count in counts.values()):,} cases")
-
-
 @pytest.mark.parametrize("kind", SHARES, ids=lambda kind: kind.__name__)
-def test_whatever_comes_is_used_or_refused_in_plain_words(kind, places, outcomes):
-    count = outcomes[kind.__name__] = Counter()
+def test_whatever_comes_is_used_or_refused_in_plain_words(kind, places, record_property):
+    count = Counter()
 
     @settings(
         max_examples=max(1, CASES * SHARES[kind] // 1000),
@@ -401,6 +390,7 @@ def test_whatever_comes_is_used_or_refused_in_plain_words(kind, places, outcomes
         count[kind(random, places)] += 1
 
     check()
+    record_property("cases", f"{count.total():,}: " + ", ".join(f"{n:,} {what}" for what, n in count.most_common()))
 
 
 # ---- the controls: without a check that was made for it, a case does not end well

@@ -18,8 +18,8 @@ from common.terminal import printable
 from config import Config
 from data.tokenizer import Tokenizer
 from tests.conftest import HOSTILE
-from tests.docs.test_readme import ROOT, python_files
 from tests.helpers.scripts import run_train, small_options
+from tests.helpers.source import ROOT, python_files, room_of
 from tests.helpers.watched import watched
 
 # ---- data never become code: no line of the project unpickles or evaluates
@@ -65,7 +65,9 @@ def dangers(source: str) -> list[str]:
 
 def test_no_line_of_the_project_makes_code_of_data():
     found = {
-        str(path.relative_to(ROOT)): dangers(path.read_text(encoding="utf-8")) for path in python_files(tests=False)
+        str(path.relative_to(ROOT)): dangers(path.read_text(encoding="utf-8"))
+        for path in python_files(ROOT)
+        if room_of(path, ROOT) != "tests"
     }
     assert len(found) > 40
     assert {name: names for name, names in found.items() if names} == ALLOWED
