@@ -16,7 +16,7 @@ import yaml
 
 from common import options
 from common.errors import InputError
-from common.yaml_lines import Dumper, read_file
+from common.options import Dumper, read_file
 from model.gpt import GPTConfig
 from model.limits import Limits, check_limits
 
