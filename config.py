@@ -12,11 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-
 from common import options
 from common.errors import InputError
-from common.options import Dumper, read_file
 from model.gpt import GPTConfig
 from model.limits import Limits, check_limits
 
@@ -61,8 +58,7 @@ class DataConfig:
 
             known = ["char", "bpe", *sorted(tiktoken.list_encoding_names())]
             if self.tokenizer not in known:
-                nearest = difflib.get_close_matches(self.tokenizer, known, n=1)
-                hint = f"; did you mean {nearest[0]}?" if nearest else ""
+                hint = options.did_you_mean(self.tokenizer, known)
                 raise ValueError(f"tokenizer: {self.tokenizer!r} is none of {', '.join(known)}{hint}")
         if self.encoding_errors not in ("strict", "replace"):
             raise ValueError(f"encoding_errors: {self.encoding_errors!r} is neither strict nor replace")
@@ -182,7 +178,7 @@ def load_config(path_or_name: str | Path, overrides: list[tuple[str, str]] = ())
     Raises InputError naming the file and line, or the option, the value and what was expected.
     """
     path, name = find(str(path_or_name))
-    given = options.from_mapping(Config, read_file(path, name), name)
+    given = options.from_file(Config, path, name)
     from_line = options.from_arguments(Config, overrides)
     if "train.steps" in from_line:
         if "train.minutes" in from_line:
@@ -214,4 +210,4 @@ def help_text(width: int | None = None) -> str:
 
 def dump_config(config: Config) -> str:
     """YAML that load_config reads back as an equal configuration."""
-    return yaml.dump(asdict(config), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return options.dump_yaml(asdict(config))

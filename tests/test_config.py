@@ -327,14 +327,14 @@ def test_a_configuration_written_and_read_again_is_the_same(config, tmp_path_fac
 @settings(max_examples=300, deadline=None)
 @given(value=TEXT | st.integers() | st.floats(allow_nan=False) | st.booleans() | st.none())
 def test_any_scalar_is_written_so_that_it_is_read_as_the_same(value):
-    text = yaml.dump({"key": value}, Dumper=options.Dumper, allow_unicode=True, width=120)
-    again = options.read_text(text, "").value["key"].value
+    text = options.dump_yaml({"key": value})
+    again = options.parse_yaml(text, "")["key"].value
     assert (again, type(again)) == (value, type(value))
 
 
 def test_the_writer_of_plain_yaml_would_not_do():
     """The control of the test above: it writes the text 1e5 so that it is read as a number."""
-    assert options.read_text(yaml.safe_dump({"key": "1e5"}), "").value["key"].value == 1e5
+    assert options.parse_yaml(yaml.safe_dump({"key": "1e5"}), "")["key"].value == 1e5
 
 
 YAML_PIECES = [
@@ -422,7 +422,7 @@ class Both:
 
 
 def built(text, *arguments):
-    given = options.from_mapping(Both, options.read_text(text, "f").value, "f")
+    given = options.from_yaml(Both, text, "f")
     return options.build(Both, given | options.from_arguments(Both, parse_overrides(list(arguments))))
 
 
