@@ -11,13 +11,13 @@ from tests.helpers.texts import PROSE, prose
 
 @pytest.fixture
 def load(tmp_path):
-    """load_corpus with a cache of the test's own; what it reported is in load.said."""
+    """load_corpus with a cache of the test's own; what it reports is in load.reported."""
 
-    def load(source="tales", block_size=8, tokenizer_given=None, **options):
+    def load(source="tales", block_size=8, tokenizer_of_run=None, **options):
         config = DataConfig(source=str(source), **{"cache": str(tmp_path / "cache"), **options})
-        return load_corpus(config, block_size, report=load.said.append, tokenizer=tokenizer_given)
+        return load_corpus(config, block_size, report=load.reported.append, tokenizer=tokenizer_of_run)
 
-    load.said = []
+    load.reported = []
     return load
 
 

@@ -97,7 +97,7 @@ def keys(seed):
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 16, 17, 100, 1000, 65_537])
-def test_the_permutation_is_one(n):
+def test_permute_sends_each_number_to_a_different_one(n):
     for seed in range(5):
         assert (np.sort(permute(np.arange(n), n, keys(seed))) == np.arange(n)).all()
 
@@ -138,7 +138,7 @@ def test_every_window_is_as_likely_at_every_place(n):
     assert max(np.abs(chi_square(numpys, n, 3000))) < 4.5  # the oracle passes the same test
 
 
-def test_an_unshuffled_order_is_found_out():
+def test_an_order_that_is_not_shuffled_fails_the_same_test():
     """The control: always the same order fails by place, a rotation fails by pairs."""
     assert chi_square(lambda n, trial: np.arange(n), 12, 1000)[0] > 100
     places, pairs = chi_square(rotated, 12, 1000)

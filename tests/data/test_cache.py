@@ -20,7 +20,7 @@ def test_a_second_start_finds_the_cache(load, text):
     assert (first.cached, second.cached) == (False, True)
     assert first.train.folder == second.train.folder
     assert first.tokenizer.hash == second.tokenizer.hash == second.train.tokenizer_hash
-    assert len(load.said) == 1
+    assert len(load.reported) == 1
 
 
 def test_whatever_decides_the_tokens_makes_a_cache_of_its_own(load, text, tmp_path):
@@ -51,7 +51,7 @@ def test_a_damaged_cache_is_made_again(load, text):
     ):
         damage()
         assert not load(text).cached
-        assert "making the tokens again" in load.said[-2]
+        assert "making the tokens again" in load.reported[-2]
         assert (folder / "tokens.bin").read_bytes() == whole
         assert load(text).cached
 
@@ -62,20 +62,20 @@ def replaced_by_a_link(path):
     path.symlink_to(outside)
 
 
-def test_a_run_that_goes_on_keeps_its_tokenizer(load, text, tmp_path):
+def test_a_resumed_run_keeps_its_tokenizer(load, text, tmp_path):
     first = load(text)
-    again = load(text, tokenizer_given=first.tokenizer)
+    again = load(text, tokenizer_of_run=first.tokenizer)
     assert again.cached and again.train.folder == first.train.folder
     (tmp_path / "more.txt").write_text(prose(3000, seed=1))
     other = load(tmp_path / "more.txt")
-    kept = load(tmp_path / "more.txt", tokenizer_given=first.tokenizer)
+    kept = load(tmp_path / "more.txt", tokenizer_of_run=first.tokenizer)
     assert kept.tokenizer.hash == first.tokenizer.hash != other.tokenizer.hash
     assert kept.tokenizer.decode(kept.val.ids) == other.tokenizer.decode(other.val.ids)
-    assert load(tmp_path / "more.txt", tokenizer_given=first.tokenizer).cached
+    assert load(tmp_path / "more.txt", tokenizer_of_run=first.tokenizer).cached
     assert load(tmp_path / "more.txt").tokenizer.hash == other.tokenizer.hash
 
 
-def test_a_text_that_changes_while_it_is_read_is_no_cache(load, text, monkeypatch):
+def test_a_text_that_changes_while_it_is_read_leaves_no_cache(load, text, monkeypatch):
     learn = corpus_module.train_bpe
 
     def meddle(*args):
@@ -112,7 +112,7 @@ def test_the_slower_of_two_builders_uses_what_the_other_made(load, text, monkeyp
     assert [path.name for path in first.train.folder.parents[1].iterdir()] == [first.train.folder.parent.name]
 
 
-def test_what_a_killed_run_left_is_swept_away_after_a_day_without_a_write(load, text, tmp_path):
+def test_what_a_killed_run_left_is_removed_after_a_day_without_a_write(load, text, tmp_path):
     ages = {
         ".old": (90_000, 90_000),
         ".young": (10, 10),
@@ -130,7 +130,7 @@ def test_what_a_killed_run_left_is_swept_away_after_a_day_without_a_write(load, 
     assert names & set(ages) == {".young", ".still written", ".of the future"}
 
 
-def test_a_cache_swept_away_while_it_is_made_is_one_line_and_the_next_start_makes_it(load, text, tmp_path, monkeypatch):
+def test_a_cache_removed_while_it_is_written_is_one_line_and_the_next_start_makes_it(load, text, tmp_path, monkeypatch):
     write = corpus_module.write_tokens
 
     def swept(*args, **options):
@@ -148,7 +148,7 @@ def test_a_cache_swept_away_while_it_is_made_is_one_line_and_the_next_start_make
     assert not load(text).cached and load(text).cached
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(load, text, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_nothing_is_left(load, text, tmp_path, monkeypatch):
     def full(*args, **options):
         raise OSError(28, "No space left on device")
 

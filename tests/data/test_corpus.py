@@ -63,7 +63,7 @@ def test_several_documents_are_split_by_document_with_copies_on_one_side(load, t
     assert set(documents(other, other.val)) == set(val)
 
 
-def test_two_documents_give_one_to_each_side_and_copies_alone_are_split_by_position(load, tmp_path):
+def test_two_documents_give_one_to_each_side_and_copies_of_one_are_split_by_position(load, tmp_path):
     folder = tmp_path / "texts"
     folder.mkdir()
     (folder / "a.txt").write_text("a" * 100)
@@ -75,7 +75,7 @@ def test_two_documents_give_one_to_each_side_and_copies_alone_are_split_by_posit
     assert (corpus.tokenizer.decode(corpus.train.ids), corpus.tokenizer.decode(corpus.val.ids)) == ("a" * 180, "a" * 20)
 
 
-def test_a_character_vocabulary_is_that_of_the_whole_text_and_bpe_learns_from_training_alone(load, tmp_path):
+def test_a_character_vocabulary_is_that_of_the_whole_text_and_bpe_learns_only_from_training(load, tmp_path):
     path = tmp_path / "text.txt"
     path.write_text("abc " * 900 + "xyz " * 100)
     assert load(path, tokenizer="char").tokenizer.tokens == [b" ", b"a", b"b", b"c", b"x", b"y", b"z", b""]
@@ -87,7 +87,7 @@ def test_a_character_vocabulary_is_that_of_the_whole_text_and_bpe_learns_from_tr
 def test_a_vocabulary_that_the_text_cannot_fill_is_smaller_and_says_so(load, text):
     corpus = load(text, vocab_size=5000)
     assert 300 < corpus.tokenizer.vocab_size < 400
-    assert f"({corpus.tokenizer.vocab_size} in the vocabulary, not 5,000" in load.said[-1]
+    assert f"({corpus.tokenizer.vocab_size} in the vocabulary, not 5,000" in load.reported[-1]
 
 
 def test_the_text_of_the_end_of_text_stays_text(load, tmp_path):
@@ -99,7 +99,7 @@ def test_the_text_of_the_end_of_text_stays_text(load, tmp_path):
         assert corpus.tokenizer.decode(corpus.val.ids).count("<|endoftext|>") == 10
 
 
-def test_a_text_too_short_for_a_window_is_told_its_size_and_what_to_do(load, tmp_path):
+def test_a_text_too_short_for_a_window_is_refused_with_its_size_and_what_to_do(load, tmp_path):
     path = tmp_path / "text.txt"
     size = path.write_text(prose(400))  # about 2 KB
     with pytest.raises(InputError) as error:
@@ -205,5 +205,5 @@ def test_an_impossible_value_is_refused_by_its_name(key, value):
         assert "did you mean gpt2?" in str(error.value)
 
 
-def test_the_size_of_the_vocabulary_concerns_bpe_alone():
+def test_the_size_of_the_vocabulary_concerns_only_bpe():
     assert DataConfig(tokenizer="char", vocab_size=0).vocab_size == 0

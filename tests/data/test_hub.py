@@ -52,7 +52,7 @@ def test_a_data_set_of_the_hub_is_read_at_one_commit(tmp_path):
     rows = [{"body": f"Story {i}: 中文 🦊\n", "title": str(i)} for i in range(5)]
     files = {"data/train-00000.parquet": parquet(rows), "data/test-00000.parquet": parquet(rows[:1]), "README.md": b""}
     texts = [[row["body"], True] for row in rows]
-    with hub("owner/tales", files) as (endpoint, asked):
+    with hub("owner/tales", files) as (endpoint, requested):
         base = {"source": "hub:owner/tales", "text_column": "body"}
         whole, streamed, test, commit, branch, column, split, missing = ask(
             endpoint,
@@ -74,7 +74,7 @@ def test_a_data_set_of_the_hub_is_read_at_one_commit(tmp_path):
     assert "hub:owner/tales" in split and "dev" in split
     assert "hub:owner/other" in missing and "no such data set" in missing
     # Once the commit is known, nothing is read of a branch that could have moved on.
-    assert not any("/resolve/main/" in path or "/tree/main" in path for path in asked)
+    assert not any("/resolve/main/" in path or "/tree/main" in path for path in requested)
 
 
 def test_json_lines_and_a_configuration_of_the_hub_are_read(tmp_path):
@@ -114,17 +114,17 @@ def test_a_hub_that_never_answers_is_given_up(monkeypatch):
         assert time.monotonic() - start < 3
 
 
-def test_a_whole_commit_is_not_looked_up():
+def test_a_full_commit_hash_is_not_looked_up():
     assert open_hub(DataConfig(source="hub:owner/tales", revision=COMMIT)).revision == COMMIT
 
 
 @pytest.mark.parametrize("source", ["hub:", "hub:tales", "hub:a/b/c/d", "hub:a b/c", "hub:../x", "hub:a/b..c"])
-def test_a_name_that_is_none_is_refused(source):
+def test_a_name_that_is_not_valid_is_refused(source):
     with pytest.raises(InputError, match=r"expected hub:OWNER/NAME|not a name that the Hub allows"):
         open_hub(DataConfig(source=source))
 
 
-def test_a_folder_of_the_same_name_is_not_taken_for_the_hub_s(tmp_path, monkeypatch):
+def test_a_local_folder_of_the_same_name_is_not_read_instead(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "owner" / "tales").mkdir(parents=True)
     monkeypatch.setattr(module, "_resolve", lambda repository, revision: COMMIT)
@@ -142,8 +142,8 @@ def test_a_script_in_a_data_set_is_never_run(tmp_path):
     script = SCRIPT.format(canary=str(canary)).encode()
     files = {"tales.py": script, "__init__.py": script, "setup.py": script}
     with hub("owner/tales", files) as (endpoint, _):
-        (alone,) = ask(endpoint, tmp_path / "a", {"source": "hub:owner/tales"})
-    assert "hub:owner/tales" in alone and "scripts are no longer supported" in alone
+        (answer,) = ask(endpoint, tmp_path / "a", {"source": "hub:owner/tales"})
+    assert "hub:owner/tales" in answer and "scripts are no longer supported" in answer
     rows = {"train.jsonl": b'{"text": "a row"}\n', "README.md": b"", "loader.py": script, "setup.py": script}
     with hub("owner/tales", rows) as (endpoint, _):
         answers = ask(endpoint, tmp_path / "b", *({"source": "hub:owner/tales", "streaming": s} for s in (False, True)))

@@ -28,7 +28,7 @@ def test_documents_are_joined_by_the_end_of_text(tmp_path):
     assert isinstance(tokens.ids, np.memmap)
 
 
-def test_a_part_that_goes_on_or_is_to_be_continued_has_no_end_of_text_there(tmp_path):
+def test_a_part_that_continues_or_is_continued_has_no_end_of_text_there(tmp_path):
     first = write_tokens(tmp_path / "1", LETTERS, [("ab", True), ("c", False)], ends=False, n_bytes=3)
     assert (first.ids.tolist(), first.document_starts.tolist()) == ([END, 0, 1, 2], [1])
     rest = write_tokens(tmp_path / "2", LETTERS, [("d", False), ("e", False)], ends=True, n_bytes=2)
@@ -96,7 +96,7 @@ def test_a_part_without_text_is_a_stream_without_documents(tmp_path):
     assert len(empty) == 0
 
 
-def test_the_tokenizer_of_a_shard_is_known(tmp_path):
+def test_a_shard_says_which_tokenizer_made_it(tmp_path):
     assert shard(tmp_path / "shard", ["abc"]).tokenizer_hash == LETTERS.hash != Tokenizer("char", [b"a", b""], 1).hash
 
 

@@ -20,12 +20,14 @@ STRANGE = "Trời ơi\r\n中文 🦊\u0301\0\x1c\u2028 שלום\rend"
 
 def documents(path, report=lambda line: None, **options):
     """The whole documents of a source."""
-    found, open_ = [], False
+    whole, chunks = [], []
     for chunk, ends in open_files(DataConfig(source=str(path), **options), report).documents():
-        found[-1:] = [found[-1] + chunk] if open_ else [*found[-1:], chunk]
-        open_ = not ends
-    assert not open_
-    return found
+        chunks.append(chunk)
+        if ends:
+            whole.append("".join(chunks))
+            chunks = []
+    assert not chunks
+    return whole
 
 
 def refusal(path, **options):
@@ -42,7 +44,7 @@ def test_a_text_is_read_as_it_is_whatever_the_size_of_the_reads(tmp_path, size):
 
 
 @pytest.mark.parametrize("size", [3, 5, 1000])
-def test_a_byte_order_mark_is_dropped_at_the_start_alone(tmp_path, size):
+def test_a_byte_order_mark_is_dropped_only_at_the_start(tmp_path, size):
     path = tmp_path / "text.txt"
     path.write_bytes(codecs.BOM_UTF8 + "a\ufeffb".encode() + codecs.BOM_UTF8)
     assert "".join(read_text(path, read_bytes=size)) == "a\ufeffb\ufeff"
@@ -87,9 +89,9 @@ def test_each_text_file_of_a_folder_is_a_document_in_the_order_of_their_names(tm
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
     (tmp_path / "empty.txt").write_text("")
-    said = []
-    assert documents(tmp_path, said.append) == ["a.txt", "a/z.MD", "b.txt"]
-    assert len(said) == 1 and "1 skipped (.pdf)" in said[0]
+    reported = []
+    assert documents(tmp_path, reported.append) == ["a.txt", "a/z.MD", "b.txt"]
+    assert len(reported) == 1 and "1 skipped (.pdf)" in reported[0]
 
 
 def test_a_pattern_finds_files_of_all_kinds(tmp_path):
@@ -125,7 +127,7 @@ def test_each_row_of_a_table_is_a_document(tables, name):
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "rows.parquet", "saved", "splits"])
-def test_a_wrong_column_is_answered_with_those_there_are(tables, name):
+def test_a_wrong_column_is_refused_with_the_columns_that_exist(tables, name):
     message = refusal(tables / name, text_column="bdoy")
     assert "data.text_column bdoy" in message and name in message
     assert "has the columns id, body; did you mean body?" in message
@@ -135,7 +137,7 @@ def test_a_column_without_text_is_refused(tables):
     assert "rows.jsonl holds int there, not text" in refusal(tables / "rows.jsonl", text_column="id")
 
 
-def test_an_unknown_split_is_answered_with_those_there_are(tables):
+def test_an_unknown_split_is_refused_with_the_splits_that_exist(tables):
     assert "data.split dev" in (message := refusal(tables / "splits", split="dev")) and "splits train" in message
 
 
@@ -145,7 +147,7 @@ def test_a_damaged_table_is_named(tmp_path, name):
     assert name in refusal(tmp_path / name)
 
 
-def test_what_is_not_there_is_said(tmp_path):
+def test_a_source_that_does_not_exist_or_has_no_text_is_named(tmp_path):
     (tmp_path / "moby.txt").write_text("x")
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.pdf").write_text("x")
@@ -158,7 +160,7 @@ def test_what_is_not_there_is_said(tmp_path):
     assert "cannot read .pdf; known: .txt, .md, .jsonl, .csv, .parquet" in refusal(tmp_path / "notes.pdf")
 
 
-def test_what_cannot_be_opened_is_said(tmp_path, monkeypatch):
+def test_what_cannot_be_opened_is_named(tmp_path, monkeypatch):
     (tmp_path / "a.txt").write_text("x")
 
     def forbidden(path):

@@ -102,7 +102,7 @@ def test_the_end_of_text_has_an_id_of_its_own_and_no_text(bpe):
         assert tokenizer.label(tokenizer.end_of_text) == "<|endoftext|>"
 
 
-def test_a_label_shows_bytes_that_are_no_character(bpe):
+def test_a_label_shows_bytes_that_are_not_a_character(bpe):
     assert bpe.label(bpe.tokens.index(b"\xe4")) == "\ufffd"
     assert bpe.label(bpe.encode("<")[0]) == "<"
 
@@ -228,7 +228,7 @@ BYTES = [chr(byte) for byte in range(256)]
         ({"pattern": 7}, "pattern"),
     ],
 )
-def test_a_vocabulary_that_is_none_is_refused(tmp_path, change, why):
+def test_a_vocabulary_that_is_not_valid_is_refused(tmp_path, change, why):
     path = tmp_path / "tokenizer.json"
     body = {"format": 1, "name": "bpe", "tokens": [*BYTES, ""], "end_of_text": 256, "pattern": "."}
 

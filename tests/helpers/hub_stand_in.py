@@ -1,4 +1,4 @@
-"""A stand-in for the Hugging Face Hub on the loopback: one data set, served the way the client libraries ask for it."""
+"""A stand-in for the Hugging Face Hub on the loopback interface: one data set, served as the client libraries ask."""
 
 import contextlib
 import http.server
@@ -13,12 +13,12 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @contextlib.contextmanager
 def hub(repository: str, files: dict[str, bytes]):
-    """Serves `files` as `repository` at COMMIT, its branch main; yields (endpoint, list of the paths asked for)."""
-    asked = []
+    """Serves `files` as `repository` at COMMIT, its branch main; yields (endpoint, list of the requested paths)."""
+    requested = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            asked.append(self.path)
+            requested.append(self.path)
             form = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
             address = urllib.parse.urlsplit(self.path)
             path, query = urllib.parse.unquote(address.path), urllib.parse.parse_qs(address.query)
@@ -29,8 +29,8 @@ def hub(repository: str, files: dict[str, bytes]):
                 revision, _, folder = path.removeprefix(f"{api}/tree/").partition("/")
                 self.at_revision(revision, lambda: self.tree(folder, query.get("recursive") == ["true"]))
             elif path.startswith(f"{api}/paths-info/"):
-                wanted = urllib.parse.parse_qs(form).get("paths", [])
-                self.at_revision(path.split("/")[-1], lambda: self.send_json([entry(f) for f in files if f in wanted]))
+                names = urllib.parse.parse_qs(form).get("paths", [])
+                self.at_revision(path.split("/")[-1], lambda: self.send_json([entry(f) for f in files if f in names]))
             elif path.startswith(resolve):
                 revision, _, name = path.removeprefix(resolve).partition("/")
                 self.at_revision(revision, lambda: self.file(name))
@@ -48,22 +48,22 @@ def hub(repository: str, files: dict[str, bytes]):
 
         def tree(self, folder, recursive):
             inside = {name for path in files for name in [path, *map(str, list(PurePosixPath(path).parents)[:-1])]}
-            found = [n for n in sorted(inside) if n != folder and (not folder or n.startswith(f"{folder}/"))]
+            names = [n for n in sorted(inside) if n != folder and (not folder or n.startswith(f"{folder}/"))]
             if not recursive:
-                found = [n for n in found if str(PurePosixPath(n).parent) == (folder or ".")]
-            self.send_json([entry(n) for n in found]) if found else self.fail("EntryNotFound")
+                names = [n for n in names if str(PurePosixPath(n).parent) == (folder or ".")]
+            self.send_json([entry(n) for n in names]) if names else self.fail("EntryNotFound")
 
         def file(self, name):
             if name not in files:
                 return self.fail("EntryNotFound")
             start, end, size = 0, len(files[name]), len(files[name])
-            if wanted := self.headers.get("Range"):
-                first, _, last = wanted.removeprefix("bytes=").partition("-")
+            if byte_range := self.headers.get("Range"):
+                first, _, last = byte_range.removeprefix("bytes=").partition("-")
                 start, end = int(first), min(int(last or size) + 1, size)
             headers = {"ETag": f'"{entry(name)["oid"]}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
-            if wanted:
+            if byte_range:
                 headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-            self.send(206 if wanted else 200, files[name][start:end], headers)
+            self.send(206 if byte_range else 200, files[name][start:end], headers)
 
         def send_json(self, value):
             self.send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
@@ -90,7 +90,7 @@ def hub(repository: str, files: dict[str, bytes]):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        yield f"http://127.0.0.1:{server.server_port}", requested
     finally:
         server.shutdown()
         server.server_close()

@@ -53,7 +53,7 @@ def test_at_least_300_content_words(many):
     assert len(printed - set(FUNCTION_WORDS.split())) >= 300
 
 
-def test_every_alternative_of_every_rule_is_told():
+def test_every_alternative_of_every_rule_is_used():
     class Noting(Draw):
         def choose(self, choice, taken, at):
             index = super().choose(choice, taken, at)

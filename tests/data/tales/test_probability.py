@@ -10,7 +10,7 @@ from tests.helpers.grammars import SMALL, SONG, every_story, forms_of
 
 
 def entropy(rule, drawn=()):
-    """The entropy of a rule in nats by the chain rule, from its text alone, where the classes `drawn` have given a word
+    """The entropy of a rule in nats by the chain rule, only from its text, where the classes `drawn` have given a word
     each before; and how likely it is that they are then `drawn` when it ends."""
     entries = RULES[rule].split() if isinstance(RULES[rule], str) else RULES[rule]
     weighted = [(entry, 1) if isinstance(entry, str) else entry for entry in entries]

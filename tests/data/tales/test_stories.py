@@ -14,7 +14,7 @@ def test_stories_are_the_same_bytes_everywhere():
     )
 
 
-def test_a_story_depends_on_its_seed_and_number_alone():
+def test_a_story_depends_only_on_its_seed_and_number():
     assert list(stories(5, seed=7, first=10)) == list(stories(15, seed=7))[10:]
     of_seed_7, of_seed_8 = ({story.text for story in stories(200, seed=seed)} for seed in (7, 8))
     assert not of_seed_7 & of_seed_8
@@ -60,7 +60,7 @@ def test_a_text_outside_the_grammar_is_refused_with_place_and_expectation(text, 
         ("Sing: do re mi lala. Again: re mi lala. re", "character 40: expected one of 'fa'; found 're'"),
     ],
 )
-def test_a_song_sung_otherwise_is_refused(text, message):
+def test_a_song_sung_differently_is_refused(text, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         read_story(text, SONG)
 
