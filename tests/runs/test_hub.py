@@ -10,7 +10,8 @@ from tests.helpers.watched import ROOT
 def test_the_revision_is_written_to_the_run_and_a_resumed_one_asks_for_no_other(tmp_path):
     rows = "".join(json.dumps({"text": f"The cat number {number} sat on the mat.\n"}) + "\n" for number in range(60))
     options = ["--config", "tiny.yaml", "--data.source", "hub:owner/tales", "--data.cache", tmp_path / "cache"]
-    options += "--data.tokenizer char --model.block_size 16 --train.steps 2 --attention.snapshots 0".split()
+    options += ["--data.tokenizer", "char", "--model.block_size", "16"]
+    options += ["--train.steps", "2", "--attention.snapshots", "0"]
     with hub("owner/tales", {"train.jsonl": rows.encode(), "README.md": b""}) as (endpoint, requested):
         environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path), "no_proxy": "127.0.0.1"}
 

@@ -14,14 +14,14 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 import train
-from data.corpus import load_corpus
+from config import load_config
 from data.batches import Batches
+from data.corpus import load_corpus
 from data.tales.stories import read_story
 from experiment.checkpoint import load_checkpoint
-from config import load_config
 from experiment.folder import load_trained
 from model import GPT, GPTConfig
-from tests.helpers.scripts import contents, metrics, run_train, train_losses
+from tests.helpers.scripts import metrics, run_train
 from training.evaluate import StoryScore
 from training.step import accumulate_gradients
 

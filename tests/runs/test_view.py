@@ -15,9 +15,9 @@ import torch
 
 import lens.own
 import view
+from config import Config, dump_config
 from data.tokenizer import char_tokenizer
 from experiment.checkpoint import save_checkpoint
-from config import Config, dump_config
 from lens.record import Prompt, Recorder, read
 from lens.snapshots import ATTENTION, EFFECTS, IDS
 from model import GPT, GPTConfig, generate
