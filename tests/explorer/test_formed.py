@@ -134,7 +134,7 @@ def test_the_loss_is_that_of_the_file_and_has_no_floor_of_another_unit(explore, 
     assert f"{max(losses):.2f}" in text and f"{min(losses):.2f}" in text
     last = next(line["val_loss"] for line in lines if line["step"] == 1000)
     assert f"val {last:.3f}" in text
-    assert "67.25" not in " ".join(text)  # the floor is in nats a story
+    assert "67.25" not in " ".join(text)  # the floor is in nats per story
 
 
 def test_maps_too_large_to_be_held_are_filmed_all_the_same(explore, formed):
@@ -161,5 +161,5 @@ def test_maps_too_large_to_be_held_are_filmed_all_the_same(explore, formed):
 
 def with_memory_for(numbers, html):
     """A page that holds so many numbers at most, as one of many millions does; its policy has to be bypassed."""
-    assert html.count("MOST_NUMBERS = 12e6;") == 1
-    return html.replace("MOST_NUMBERS = 12e6;", f"MOST_NUMBERS = {numbers};")
+    assert html.count("MAX_NUMBERS = 12e6;") == 1
+    return html.replace("MAX_NUMBERS = 12e6;", f"MAX_NUMBERS = {numbers};")

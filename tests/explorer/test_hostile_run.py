@@ -16,7 +16,7 @@ def test_the_page_of_a_run_on_hostile_text_shows_it_and_runs_nothing(explore, ho
     assert "<script>" in data["samples"] + "".join(names)
     for number in range(len(names)):
         page.evaluate(f"location.hash = 'prompt={number}'")
-        page.wait_for_timeout(50)
+        page.wait_for_function("n => document.querySelector('#controls select').value === String(n)", arg=number)
         assert page.locator(".strip button").count() == len(data["prompts"][number]["tokens"])
         tokens = "".join(page.locator(".strip button").all_inner_texts())
         assert not {"\x1b", "\x07", "\x08", "\x9b", "\u202e", "\u2066"} & set(tokens)

@@ -25,7 +25,7 @@ from tests.helpers.walked_row import (
 
 def test_between_the_first_and_the_last_step_there_are_the_weights_alone(explore, rows_run):
     page = walk(explore, rows_run, "#prompt=1&step=10&layer=0&head=1&query=5")
-    missing = "Of the attention, step 10 carries the weights alone, to three decimals."
+    missing = "Step 10 carries only the weights of the attention, to three decimals."
     assert page.inner_text(".missing p").startswith(missing)
     assert not page.locator(".row-box").is_visible() and not page.locator(".walking").is_visible()
     page.click("text=Go to step 200")

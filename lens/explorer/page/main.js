@@ -2,7 +2,7 @@
 
 import { onSystemTheme } from "./base/colour.js";
 import { controls } from "./base/controls.js";
-import { fits, glance, load, page } from "./base/data.js";
+import { fits, load, loadSmall, page } from "./base/data.js";
 import { element } from "./base/dom.js";
 import { onChange, shownPrompt, start, state } from "./base/state.js";
 import { logitLens } from "./effects/logitlens.js";
@@ -19,15 +19,15 @@ import { run } from "./run/run.js";
 import { walk } from "./walk/walk.js";
 
 const place = (id) => document.getElementById(id);
-const beside = readout(place("readout"));
+const { draw: drawReadout, showCell } = readout(place("readout"));
 const drawFilm = film(place("film"));
 const drawings = [
   controls(place("controls"), draw),
   opening(place("opening")),
   grid(place("grid")),
   overview(place("overview")),
-  map(place("map"), beside.tell),
-  beside.draw,
+  map(place("map"), showCell),
+  drawReadout,
   strip(place("strip")),
   walk(place("walk")),
   drawFilm,
@@ -48,7 +48,7 @@ async function unpackAhead() {
   const { prompt } = state;
   if (ahead === prompt) return;
   ahead = prompt;
-  const unpack = fits(page.prompts[prompt]) ? load : glance;
+  const unpack = fits(page.prompts[prompt]) ? load : loadSmall;
   for (let step = 0; step < page.prompts[prompt].steps.length && prompt === ahead; step++) {
     await unpack(prompt, step);
     await new Promise((done) => setTimeout(done)); // what the reader does goes first

@@ -15,7 +15,7 @@ export function write(at, text) {
   if (firstChild.data !== text) firstChild.data = text;
 }
 
-/** A token within other words, as `visible` or `called` has it. */
+/** A token within other words, as `visible` or `labelOf` has it. */
 export const chip = (token) => element("bdi", { class: "token" }, token);
 
 /** Gives a cell a background and an ink, as from `shade`. */
@@ -26,7 +26,7 @@ export function tint(at, { background, ink }) {
 const labels = new Map();
 
 /** How the token of an id is shown. */
-export function called(id) {
+export function labelOf(id) {
   if (!labels.has(id)) labels.set(id, visible(page.labels[id]));
   return labels.get(id);
 }

@@ -51,28 +51,28 @@ function logarithmic(weight) {
   return logarithms[Math.max(0, Math.min(FINE, Math.round(weight * FINE)))];
 }
 
-/** The background of a weight and a text colour that can be read on it; `most` is the largest of its row. */
-export function shade(weight, most, scale) {
-  return readable(tables[theme()][level(scale === "row" ? weight / (most || 1) : weight, scale)]);
+/** The background of a weight and a text colour that can be read on it; `max` is the largest of its row. */
+export function shade(weight, max, scale) {
+  return readable(tables[theme()][level(scale === "row" ? weight / (max || 1) : weight, scale)]);
 }
 
-/** The place of a signed value in its scale, 0 to 255: 0 is -`most` or less, the middle is 0. */
-const signedLevel = (value, most) => Math.max(0, Math.min(255, Math.round(127.5 * (1 + value / (most || 1)))));
+/** The place of a signed value in its scale, 0 to 255: 0 is -`max` or less, the middle is 0. */
+const signedLevel = (value, max) => Math.max(0, Math.min(255, Math.round(127.5 * (1 + value / (max || 1)))));
 
-/** As `shade`, of a value between -`most` and `most`. */
-export function signedShade(value, most) {
-  return readable(signedTables[theme()][signedLevel(value, most)]);
+/** As `shade`, of a value between -`max` and `max`. */
+export function signedShade(value, max) {
+  return readable(signedTables[theme()][signedLevel(value, max)]);
 }
 
 /** Draws signed values as pixels, `width` to a row; one that is NaN stays clear. */
-export function paintSigned(canvas, values, most, width = Math.max(1, values.length)) {
+export function paintSigned(canvas, values, max, width = Math.max(1, values.length)) {
   const colours = signedTables[theme()];
   canvas.width = width;
   canvas.height = Math.ceil(values.length / width) || 1;
   const image = new ImageData(canvas.width, canvas.height);
   for (let index = 0; index < values.length; index++) {
     if (Number.isNaN(values[index])) continue;
-    const [red, green, blue] = colours[signedLevel(values[index], most)];
+    const [red, green, blue] = colours[signedLevel(values[index], max)];
     image.data[4 * index] = red;
     image.data[4 * index + 1] = green;
     image.data[4 * index + 2] = blue;

@@ -5,12 +5,12 @@ import { unpack } from "./unpack.js";
 
 export const page = JSON.parse(document.getElementById("data").textContent);
 
-const MOST_NUMBERS = 12e6; // unpacked at a time, 8 bytes each; the step used longest ago gives way
-const MOST_TOKENS = 96; // of a map whose cells are all drawn in the small pictures of it
+const MAX_NUMBERS = 12e6; // unpacked at a time, 8 bytes each; the step used longest ago gives way
+const MAX_TOKENS = 96; // of a map whose cells are all drawn in the small pictures of it
 const unpacked = new Map(); // by step {maps, full, effects}, the last two null where it does not carry them
 const coarse = new Map();
 const sizes = new Map(); // of prompts: the numbers of all their steps
-const coming = new Map(); // promises of what is being unpacked
+const unpacking = new Map(); // promises of what is being unpacked
 let kept = ""; // what is shown never gives way
 const key = (prompt, step) => `${prompt} ${step}`;
 
@@ -21,13 +21,13 @@ export function fits(prompt) {
     const arrays = packs.flatMap((pack) => pack?.arrays ?? []);
     sizes.set(prompt, arrays.reduce((sum, [, shape]) => sum + shape.reduce((one, other) => one * other, 1), 0));
   }
-  return sizes.get(prompt) <= MOST_NUMBERS;
+  return sizes.get(prompt) <= MAX_NUMBERS;
 }
 
 /** How many cells, each way, a square stands for in the small pictures of a prompt's maps. */
 export function blockOf(prompt) {
   const longest = Math.max(prompt.tokens.length, keysOf(prompt).length);
-  return longest > MOST_TOKENS ? Math.ceil(longest / 64) : fits(prompt) ? 1 : 2;
+  return longest > MAX_TOKENS ? Math.ceil(longest / 64) : fits(prompt) ? 1 : 2;
 }
 
 /** The maps, if they are unpacked already. */
@@ -46,23 +46,23 @@ export const effectsOf = (prompt, step) => unpacked.get(key(prompt, step))?.effe
 export async function load(prompt, step) {
   const name = key(prompt, step);
   if (unpacked.has(name)) return;
-  if (!coming.has(name)) coming.set(name, unpackStep(prompt, step).finally(() => coming.delete(name)));
-  await coming.get(name);
+  if (!unpacking.has(name)) unpacking.set(name, unpackStep(prompt, step).finally(() => unpacking.delete(name)));
+  await unpacking.get(name);
 }
 
 async function unpackStep(prompt, step) {
   const at = page.prompts[prompt].steps[step];
   const [{ weights }, full, effects] = await Promise.all([at.weights, at.full, at.effects].map(unpack));
   const maps = new Maps(page.prompts[prompt], weights);
-  survey(prompt, step, maps);
+  keepCoarse(prompt, step, maps);
   unpacked.set(key(prompt, step), { maps, full, effects });
   for (const oldest of [...unpacked.keys()].slice(0, -2)) {
-    if (held() <= MOST_NUMBERS) break;
+    if (countNumbers() <= MAX_NUMBERS) break;
     if (oldest !== kept) unpacked.delete(oldest);
   }
 }
 
-function held() {
+function countNumbers() {
   const arrays = [...unpacked.values()].flatMap(({ maps, full, effects }) => [maps, ...Object.values({ ...full, ...effects })]);
   return arrays.reduce((sum, { numbers }) => sum + numbers.length, 0);
 }
@@ -76,11 +76,11 @@ export function keep(prompt, step) {
 }
 
 /** Makes the small pictures of a step's maps possible without holding them. */
-export async function glance(prompt, step) {
+export async function loadSmall(prompt, step) {
   const at = page.prompts[prompt].steps[step];
-  if (!smallOf(prompt, step)) survey(prompt, step, new Maps(page.prompts[prompt], (await unpack(at.weights)).weights));
+  if (!smallOf(prompt, step)) keepCoarse(prompt, step, new Maps(page.prompts[prompt], (await unpack(at.weights)).weights));
 }
 
-function survey(prompt, step, maps) {
+function keepCoarse(prompt, step, maps) {
   if (blockOf(maps.prompt) > 1 && !coarse.has(key(prompt, step))) coarse.set(key(prompt, step), new Coarse(maps, blockOf(maps.prompt)));
 }

@@ -17,7 +17,7 @@ function sign(character) {
 }
 
 /** A weight as text; the step's maps say how many digits they carry. */
-export function printed(weight, digits) {
+export function formatWeight(weight, digits) {
   return weight === null ? "masked" : weight.toFixed(digits);
 }
 

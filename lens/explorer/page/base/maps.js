@@ -1,6 +1,6 @@
 // The maps of a prompt at one step, whole or as block maxima.
 
-/** The tokens of the keys: the queries' own, but in an example where one sequence looks at another. */
+/** The tokens of the keys: the queries' own, except in an example where one sequence looks at another. */
 export const keysOf = (prompt) => prompt.keys ?? prompt.tokens;
 
 /** How many of a prompt's tokens are shown at once: all of them, or of a long prompt a window. */
@@ -20,9 +20,9 @@ export function cellsOf(prompt) {
 
 /** The largest of a row's weights. */
 export function largest(row) {
-  let most = 0;
-  for (let i = 0; i < row.length; i++) if (row[i] > most) most = row[i];
-  return most;
+  let max = 0;
+  for (let i = 0; i < row.length; i++) if (row[i] > max) max = row[i];
+  return max;
 }
 
 /** The maps of one prompt at one step: of each head a row of weights per query, over the keys it can see. */
@@ -65,9 +65,9 @@ export const Maps = class {
       const unit = shares ? 1 / (largest(this.row(layer, head, query)) || 1) : 1;
       let square = Math.floor(line / block) * width;
       for (let key = part.key; key < end; square++) {
-        let most = 0;
-        for (const stop = Math.min(end, key + block); key < stop; key++) if (numbers[start + key] > most) most = numbers[start + key];
-        if (most * unit > squares[square]) squares[square] = most * unit;
+        let max = 0;
+        for (const stop = Math.min(end, key + block); key < stop; key++) if (numbers[start + key] > max) max = numbers[start + key];
+        if (max * unit > squares[square]) squares[square] = max * unit;
       }
     }
     return { squares, width, height };
@@ -81,8 +81,8 @@ export const Coarse = class {
   constructor(maps, block) {
     const { layers, heads } = maps.prompt;
     const all = (shares) => (_, index) => {
-      const found = maps.squares(Math.floor(index / heads), index % heads, shares, undefined, block);
-      return { ...found, squares: found.squares.slice() };
+      const blocks = maps.squares(Math.floor(index / heads), index % heads, shares, undefined, block);
+      return { ...blocks, squares: blocks.squares.slice() };
     };
     Object.assign(this, { heads, squared: [false, true].map((shares) => Array.from({ length: layers * heads }, all(shares))) });
   }

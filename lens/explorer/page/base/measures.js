@@ -1,25 +1,25 @@
-// What is measured of a head, and the loss beside it.
+// The measures of a head, and the loss.
 
 import { page } from "./data.js";
 
-/** The measures of a head, in the order of the page; `most` is the top of its scale (null: as large as it gets). */
+/** The measures of a head, in the order of the page; `max` is the top of its scale (null: as large as it gets). */
 export const MEASURES = [
-  { name: "previous_token", label: "previous token", most: 1, says: "Mean weight that a position gives to the one just before it: from position 1 on, or, where random tokens are said twice, in their first saying." },
-  { name: "first_token", label: "first token", most: 1, says: "Mean weight on position 0, from position 1 on. High means an attention sink." },
-  { name: "duplicate_token", label: "duplicate token", most: 1, says: "Where random tokens are said twice: mean weight from the second saying on the same token in the first." },
-  { name: "induction", label: "induction", most: 1, says: "Where random tokens are said twice: mean weight from the second saying on the token that came next in the first, which is the one to predict." },
-  { name: "entropy", label: "entropy", most: 1, says: "How spread out a row is, as a share of the most it could be: 0 looks at one position, 1 at all alike." },
-  { name: "mean_distance", label: "mean distance", most: null, says: "How many positions back the head looks, on average." },
+  { name: "previous_token", label: "previous token", max: 1, says: "Mean weight that a position gives to the one just before it: from position 1 on, or, where random tokens are repeated, in their first occurrence." },
+  { name: "first_token", label: "first token", max: 1, says: "Mean weight on position 0, from position 1 on. High means an attention sink." },
+  { name: "duplicate_token", label: "duplicate token", max: 1, says: "Where random tokens are repeated: mean weight from the repetition on the same token in the first occurrence." },
+  { name: "induction", label: "induction", max: 1, says: "Where random tokens are repeated: mean weight from the repetition on the token that came next in the first occurrence, which is the one to predict." },
+  { name: "entropy", label: "entropy", max: 1, says: "How spread out a row is, as a share of its maximum: 0 looks at one position, 1 at all equally." },
+  { name: "mean_distance", label: "mean distance", max: null, says: "How many positions back the head looks, on average." },
 ];
 
-const REPEATS = ["duplicate_token", "induction"]; // measured on the repeated prompt alone, whichever one is shown
+const REPEATS = ["duplicate_token", "induction"]; // measured only on the repeated prompt, whichever prompt is shown
 const metrics = new Map(); // by step, looked up once: a page asks for them hundreds of times a step
 
 /** A head's measure, or undefined. */
-export function measured(prompt, step, layer, head, name) {
-  const known = `${prompt} ${step}`;
-  if (!metrics.has(known)) metrics.set(known, withRepeats(page.prompts[prompt].steps[step]));
-  return metrics.get(known)[layer][head][name];
+export function scoreOf(prompt, step, layer, head, name) {
+  const id = `${prompt} ${step}`;
+  if (!metrics.has(id)) metrics.set(id, withRepeats(page.prompts[prompt].steps[step]));
+  return metrics.get(id)[layer][head][name];
 }
 
 /** The metrics of a step by layer and head; what its prompt lacks of the repeats comes from another prompt, of the same model. */
@@ -29,8 +29,8 @@ function withRepeats(at) {
   return at.metrics.map((heads, layer) => heads.map((own, head) => {
     const all = { ...own };
     for (const name of REPEATS) {
-      const found = all[name] ?? others.find((other) => other.metrics[layer]?.[head]?.[name] !== undefined)?.metrics[layer][head][name];
-      if (found !== undefined) all[name] = found;
+      const score = all[name] ?? others.find((other) => other.metrics[layer]?.[head]?.[name] !== undefined)?.metrics[layer][head][name];
+      if (score !== undefined) all[name] = score;
     }
     return all;
   }));
@@ -38,7 +38,7 @@ function withRepeats(at) {
 
 /** [measure, score] of each pattern that reaches its threshold, the strongest first. */
 export function badges(prompt, step, layer, head) {
-  return MEASURES.map((measure) => [measure, measured(prompt, step, layer, head, measure.name)])
+  return MEASURES.map((measure) => [measure, scoreOf(prompt, step, layer, head, measure.name)])
     .filter(([measure, score]) => score >= page.thresholds[measure.name])
     .sort((one, other) => other[1] - one[1]);
 }

@@ -3,12 +3,12 @@
 import { page } from "./data.js";
 import { element } from "./dom.js";
 
-const LONGEST = 1e6; // from here on a power of ten is shorter
+const MIN_POWER = 1e6; // from here on a power of ten is shorter
 
 /** With a minus as wide as a digit; what rounds to zero, as a sum may, has none. */
-export function printedTo(value, digits) {
+export function formatNumber(value, digits) {
   if (!Number.isFinite(value)) return value < 0 ? "−∞" : "∞";
-  if (Math.abs(value) >= LONGEST) return power(value, digits);
+  if (Math.abs(value) >= MIN_POWER) return power(value, digits);
   const text = Math.abs(value).toFixed(digits);
   return value < 0 && Number(text) ? `−${text}` : text;
 }
@@ -21,8 +21,8 @@ export function power(value, digits) {
 }
 
 /** What is read at a glance, and all that the page carries. */
-export const brief = (value) => printedTo(value, page.digits.short);
-export const whole = (value) => printedTo(value, page.digits.full);
+export const brief = (value) => formatNumber(value, page.digits.short);
+export const whole = (value) => formatNumber(value, page.digits.full);
 
 /** A number in a text: in brief, and whole under the pointer. */
 export function figure(value) {
@@ -30,6 +30,6 @@ export function figure(value) {
 }
 
 /** The name of a vector or of one of its numbers: q with the index i. */
-export function named(letter, index) {
+export function symbol(letter, index) {
   return element("var", {}, letter, element("sub", {}, index));
 }

@@ -5,7 +5,7 @@ import { atOnce, windowStart } from "./maps.js";
 const MARGIN = "500px 0px"; // so far off the screen a drawing is made ready
 
 /** A redraw that waits until `host` is on the screen or near it; while it waits, `host` is marked as busy. */
-export function inSight(host, draw) {
+export function whenVisible(host, draw) {
   let near = false;
   function drawn() {
     host.removeAttribute("aria-busy");
@@ -20,10 +20,10 @@ export function inSight(host, draw) {
 }
 
 /** The positions that a table shows, {first, count}: those around the query. */
-export const around = (query, length) => ({ first: windowStart(query, length), count: atOnce(length) });
+export const windowAround = (query, length) => ({ first: windowStart(query, length), count: atOnce(length) });
 
 /** Says which positions those are, where they are not all. */
-export function said({ first, count }, length) {
+export function rangeNote({ first, count }, length) {
   return count < length ? `Positions ${first} to ${first + count - 1} of ${length}, around the chosen one.` : "";
 }
 

@@ -2,7 +2,7 @@
 
 import { effectsOf, fullOf, keep, load, mapsOf, page } from "./data.js";
 import { atOnce, keysOf, largest, windowStart } from "./maps.js";
-import { measured } from "./measures.js";
+import { scoreOf } from "./measures.js";
 
 const CHOICES = {
   scale: ["absolute", "row", "log"],
@@ -34,74 +34,74 @@ export function shownPart() {
   return { query: windowStart(state.query, queries), key: windowStart(state.key, keys), rows, columns };
 }
 
-let coming = null; // the view that is being unpacked; until it is there, the one before stays whole
+let pending = null; // the view that is being unpacked; until it is there, the one before stays whole
 
 /** Goes to a view; what does not exist there goes to the nearest that does. */
 export async function change(changes) {
-  const view = settled(coming ?? state, changes);
-  coming = view;
+  const view = validView(pending ?? state, changes);
+  pending = view;
   if (!mapsOf(view.prompt, view.step)) {
     await load(view.prompt, view.step);
-    if (coming !== view) return; // a later change goes on from this one, and draws
+    if (pending !== view) return; // a later change goes on from this one, and draws
   }
-  coming = null;
+  pending = null;
   Object.assign(state, view);
   keep(state.prompt, state.step);
-  state.key ??= strongest();
+  state.key ??= strongestKey();
   remember();
   for (const listener of listeners) listener(state);
 }
 
 /** The view after some changes; its key is null where it is to be the strongest one of the query. */
-function settled(before, changes) {
+function validView(before, changes) {
   const view = { ...before, ...changes };
-  view.prompt = within(view.prompt, page.prompts.length);
+  view.prompt = clampIndex(view.prompt, page.prompts.length);
   const { steps, layers, heads, tokens } = page.prompts[view.prompt];
   const moved = before.prompt !== view.prompt;
   if (moved && before.prompt !== undefined) {
-    const wanted = page.prompts[before.prompt].steps[before.step].step;
-    if (!("step" in changes)) view.step = nearest(steps, wanted);
+    const requested = page.prompts[before.prompt].steps[before.step].step;
+    if (!("step" in changes)) view.step = nearest(steps, requested);
     if (!("query" in changes)) view.query = tokens.length - 1;
   }
-  view.step = within(view.step, steps.length);
-  view.layer = within(view.layer, layers);
-  view.head = within(view.head, heads);
-  view.query = within(view.query, tokens.length);
+  view.step = clampIndex(view.step, steps.length);
+  view.layer = clampIndex(view.layer, layers);
+  view.head = clampIndex(view.head, heads);
+  view.query = clampIndex(view.query, tokens.length);
   if (!("key" in changes) && ("query" in changes || moved)) view.key = null;
-  if (view.key !== null) view.key = within(view.key, keysOf(page.prompts[view.prompt]).length);
+  if (view.key !== null) view.key = clampIndex(view.key, keysOf(page.prompts[view.prompt]).length);
   for (const [name, allowed] of Object.entries(CHOICES)) {
     if (!allowed.includes(view[name])) view[name] = allowed[0];
   }
   return view;
 }
 
-const within = (index, length) => Math.max(0, Math.min(length - 1, Math.trunc(index) || 0));
+const clampIndex = (index, length) => Math.max(0, Math.min(length - 1, Math.trunc(index) || 0));
 
-export function nearest(steps, wanted) {
-  const distance = (index) => Math.abs(steps[index].step - wanted);
+export function nearest(steps, requested) {
+  const distance = (index) => Math.abs(steps[index].step - requested);
   return steps.reduce((best, _, index) => (distance(index) < distance(best) ? index : best), 0);
 }
 
-function strongest() {
+function strongestKey() {
   const row = shownMaps().row(state.layer, state.head, state.query);
   return row.indexOf(largest(row));
 }
 
 /** Opens on the view of the hash, or else at the end of training on the head with the clearest pattern. */
 export async function start() {
-  const wanted = fromHash();
-  const prompt = within(wanted.prompt, page.prompts.length);
+  const requested = fromHash();
+  const prompt = clampIndex(requested.prompt, page.prompts.length);
   const { steps, tokens } = page.prompts[prompt];
   const step = steps.length - 1;
-  await change({ prompt, step, ...clearest(prompt, step), query: tokens.length - 1, ...wanted });
-  if (!("query" in wanted || "key" in wanted)) await change({ query: sharpest() });
+  await change({ prompt, step, ...clearestHead(prompt, step), query: tokens.length - 1, ...requested });
+  if (!("query" in requested || "key" in requested)) await change({ query: sharpestQuery() });
   addEventListener("hashchange", () => change(fromHash()));
 }
 
 /** The best induction head, where there is one, or else the head with the highest score of a pattern. */
-function clearest(prompt, step) {
+function clearestHead(prompt, step) {
   const { layers, heads } = page.prompts[prompt];
-  const score = ({ layer, head }, name) => measured(prompt, step, layer, head, name) ?? 0;
+  const score = ({ layer, head }, name) => scoreOf(prompt, step, layer, head, name) ?? 0;
   const all = Array.from({ length: layers * heads }, (_, n) => ({ layer: Math.floor(n / heads), head: n % heads }));
   const best = (worth) => all.reduce((one, other) => (worth(other) > worth(one) ? other : one));
   const finder = best((one) => score(one, "induction"));
@@ -113,7 +113,7 @@ function clearest(prompt, step) {
  * The first query that looks back about as hard as any at one place beyond the token before it, not at position 0; in a
  * map too small for that the last query.
  */
-function sharpest() {
+function sharpestQuery() {
   const maps = shownMaps();
   const back = Array.from({ length: maps.queries }, (_, query) =>
     largest(maps.row(state.layer, state.head, query).subarray(1, Math.max(1, query - 1))));
@@ -121,13 +121,13 @@ function sharpest() {
 }
 
 function fromHash() {
-  const found = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+  const hash = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
   const changes = {};
-  for (const name of ["prompt", "layer", "head", "query", "key"]) if (name in found) changes[name] = Number(found[name]);
-  for (const name of Object.keys(CHOICES)) if (name in found) changes[name] = found[name];
-  if ("step" in found) {
-    const prompt = within(changes.prompt ?? state.prompt, page.prompts.length);
-    changes.step = nearest(page.prompts[prompt].steps, Number(found.step));
+  for (const name of ["prompt", "layer", "head", "query", "key"]) if (name in hash) changes[name] = Number(hash[name]);
+  for (const name of Object.keys(CHOICES)) if (name in hash) changes[name] = hash[name];
+  if ("step" in hash) {
+    const prompt = clampIndex(changes.prompt ?? state.prompt, page.prompts.length);
+    changes.step = nearest(page.prompts[prompt].steps, Number(hash.step));
   }
   return changes;
 }

@@ -1,4 +1,4 @@
-// Numbers as the page carries them, back to numbers; see lens/payload.py for the way they were packed.
+// Numbers as the page carries them, back to numbers; see lens/explorer/payload.py for how they were packed.
 
 /** {"arrays": [[name, shape, decimals], ...], "data"} to Numbers by name; null stays null. */
 export async function unpack(packed) {

@@ -10,8 +10,8 @@ import { change, shownPrompt, state } from "../base/state.js";
 const ROOMY = 4; // heads a layer up to which cells are wide
 const READABLE = 8; // and up to which numbers fit into them
 
-/** `tell(place)` hears of the cell under the pointer or the focus, {layer, part}, or null when it has left. */
-export function matrix(label, tell) {
+/** `onHover(place)` is called with the cell under the pointer or the focus, {layer, part}, or null when it has left. */
+export function heatmap(label, onHover) {
   const [heading, body] = [element("tr"), element("tbody")];
   const table = element("table", { class: "heat", role: "grid", "aria-label": `${label}; arrow keys move, Enter chooses a head` },
     element("thead", {}, heading), body);
@@ -22,18 +22,18 @@ export function matrix(label, tell) {
   let cells = []; // by layer and part
 
   function placeOf(target) {
-    const found = target.closest("td");
-    return found && { layer: found.parentNode.sectionRowIndex, part: found.cellIndex - 1 };
+    const td = target.closest("td");
+    return td && { layer: td.parentNode.sectionRowIndex, part: td.cellIndex - 1 };
   }
 
   function choose({ layer, part }) {
     if (part < shownPrompt().heads) change({ layer, head: part });
   }
 
-  table.addEventListener("pointerover", ({ target }) => tell(placeOf(target)));
-  table.addEventListener("pointerleave", () => tell(null));
-  table.addEventListener("focusin", ({ target }) => tell(placeOf(target)));
-  table.addEventListener("focusout", () => tell(null));
+  table.addEventListener("pointerover", ({ target }) => onHover(placeOf(target)));
+  table.addEventListener("pointerleave", () => onHover(null));
+  table.addEventListener("focusin", ({ target }) => onHover(placeOf(target)));
+  table.addEventListener("focusout", () => onHover(null));
   body.addEventListener("click", ({ target }) => placeOf(target) && choose(placeOf(target)));
   body.addEventListener("keydown", (event) => {
     const { layer, part } = placeOf(event.target);
@@ -52,21 +52,21 @@ export function matrix(label, tell) {
     node.classList.toggle("dense", heads > READABLE);
   }
 
-  /** `values`: layer by layer, of each the heads and then the MLP; `most`: the largest of them, either sign. */
-  function draw(values, most) {
+  /** `values`: layer by layer, of each the heads and then the MLP; `max`: the largest of them, either sign. */
+  function draw(values, max) {
     const { layers, heads } = shownPrompt();
     if (cells.length !== layers || cells[0].length !== heads + 1) build(layers, heads);
     cells.forEach((row, layer) => row.forEach((one, part) => {
       const value = values[layer * (heads + 1) + part];
       write(one, brief(value));
-      tint(one, signedShade(value, most));
+      tint(one, signedShade(value, max));
       const chosen = layer === state.layer && part === state.head;
       one.setAttribute("aria-selected", chosen);
       one.tabIndex = chosen ? 0 : -1;
     }));
     bar.style.background = gradient(page.signed);
-    write(ticks[0], brief(-most));
-    write(ticks[2], brief(most));
+    write(ticks[0], brief(-max));
+    write(ticks[2], brief(max));
   }
 
   /** Lights one cell, or none. */

@@ -1,10 +1,10 @@
 // The logit lens: what the model would predict if it stopped after each layer, layer by position.
 
-import { called, cell, chip, decimals, tint, write } from "../base/cells.js";
+import { cell, chip, decimals, labelOf, tint, write } from "../base/cells.js";
 import { shade, theme } from "../base/colour.js";
 import { MOVES, element } from "../base/dom.js";
 import { visible } from "../base/label.js";
-import { around, inSight, keepInView, said } from "../base/onscreen.js";
+import { keepInView, rangeNote, whenVisible, windowAround } from "../base/onscreen.js";
 import { change, shownEffects, shownPrompt, state } from "../base/state.js";
 
 export function logitLens(host) {
@@ -20,29 +20,29 @@ export function logitLens(host) {
 
   let columns = []; // {number, token, next, cells: one a row}
   let shown = {};
-  let row = 0; // of the cell that is told of when the pointer is elsewhere
+  let row = 0; // of the cell that is described when the pointer is elsewhere
   let hovered = null;
 
   /** {row, at} of a cell of the table, at being its position; null elsewhere. */
   function placeOf(target) {
-    const found = target.closest("td");
-    return found && { row: found.parentNode.sectionRowIndex, at: shown.first + found.cellIndex - 1 };
+    const td = target.closest("td");
+    return td && { row: td.parentNode.sectionRowIndex, at: shown.first + td.cellIndex - 1 };
   }
 
-  table.addEventListener("pointerover", ({ target }) => tell(placeOf(target)));
-  table.addEventListener("pointerleave", () => tell(null));
+  table.addEventListener("pointerover", ({ target }) => describe(placeOf(target)));
+  table.addEventListener("pointerleave", () => describe(null));
   table.addEventListener("click", ({ target }) => {
-    const found = placeOf(target);
-    if (!found) return;
-    row = found.row;
-    change({ query: found.at });
+    const place = placeOf(target);
+    if (!place) return;
+    row = place.row;
+    change({ query: place.at });
   });
   box.addEventListener("keydown", (event) => {
     const [down, right] = MOVES[event.key] ?? [];
     if (down === undefined) return;
     event.preventDefault();
     row = Math.max(0, Math.min(body.children.length - 1, row + down));
-    tell(null);
+    describe(null);
     if (right) change({ query: state.query + right });
   });
 
@@ -53,7 +53,7 @@ export function logitLens(host) {
     }));
     heading.replaceChildren(element("th", {}, "after"), ...columns.map(({ number, token }) => element("th", { scope: "col" }, number, token)));
     body.replaceChildren(...Array.from({ length: layers + 1 }, (_, index) => element("tr", {},
-      element("th", { scope: "row" }, named(index)), ...columns.map(({ cells }) => cells[index]))));
+      element("th", { scope: "row" }, rowName(index)), ...columns.map(({ cells }) => cells[index]))));
     foot.replaceChildren(element("th", { scope: "row" }, "true next"), ...columns.map(({ next }) => next));
     row = layers;
   }
@@ -64,17 +64,17 @@ export function logitLens(host) {
     const target = at < tokens.length - 1 ? effects["attribution.target"].at(at) : null;
     write(number, String(at));
     write(token, visible(tokens[at]));
-    write(next, target === null ? "" : called(target));
+    write(next, target === null ? "" : labelOf(target));
     cells.forEach((one, index) => {
       const id = effects["lens.ids"].at(index, at);
-      write(one, called(id));
+      write(one, labelOf(id));
       one.classList.toggle("right", id === target);
       tint(one, shade(effects["lens.probabilities"].at(index, at), 1, "absolute"));
     });
   }
 
-  /** Tells of one cell; without one, of the row chosen last at the query. */
-  function tell(place) {
+  /** Describes a cell, by default that of the query in the row chosen last. */
+  function describe(place) {
     hovered = place;
     const effects = shownEffects();
     if (!effects) return; // those of a step that is on its way
@@ -84,19 +84,19 @@ export function logitLens(host) {
     marks[1].style.setProperty("--column", at - shown.first);
     const [id, probability] = [effects["lens.ids"].at(index, at), effects["lens.probabilities"].at(index, at)];
     const truth = () => [
-      " · the true next, ", chip(called(effects["attribution.target"].at(at))), `, ${decimals(effects["lens.next"].at(index, at))}`,
+      " · the true next, ", chip(labelOf(effects["attribution.target"].at(at))), `, ${decimals(effects["lens.next"].at(index, at))}`,
     ];
     readout.replaceChildren(
-      `after ${named(index)}, position ${at} `, chip(visible(tokens[at])), " → ", chip(called(id)), ` ${decimals(probability)}`,
+      `after ${rowName(index)}, position ${at} `, chip(visible(tokens[at])), " → ", chip(labelOf(id)), ` ${decimals(probability)}`,
       ...(at === tokens.length - 1 ? [" · no true next token: the prompt ends here"] : truth()),
     );
   }
 
-  return inSight(host, () => {
+  return whenVisible(host, () => {
     const effects = shownEffects();
     if (!effects) return;
     const { tokens, layers } = shownPrompt();
-    const { first, count } = around(state.query, tokens.length);
+    const { first, count } = windowAround(state.query, tokens.length);
     if (columns.length !== count || body.children.length !== layers + 1) build(count, layers);
     const moved = shown.prompt !== state.prompt || shown.query !== state.query;
     if (!moved && shown.effects === effects && shown.colours === theme()) return; // another head makes no difference here
@@ -104,11 +104,11 @@ export function logitLens(host) {
     if (moved) hovered = null;
     columns.forEach((column, index) => fill(column, first + index));
     marks[0].style.setProperty("--column", state.query - first);
-    tell(hovered);
+    describe(hovered);
     if (!moved) return;
-    part.textContent = said({ first, count }, tokens.length);
+    part.textContent = rangeNote({ first, count }, tokens.length);
     keepInView(box, columns[state.query - first].number, { top: 0, left: heading.firstChild.clientWidth });
   });
 }
 
-const named = (row) => (row ? `layer ${row - 1}` : "the embedding");
+const rowName = (row) => (row ? `layer ${row - 1}` : "the embedding");

@@ -1,19 +1,19 @@
-// Which parts matter at the chosen position: direct logit attribution, and beside it ablation, part by part.
+// Which parts matter at the chosen position: direct logit attribution next to ablation, part by part.
 
-import { called, cell, chip, decimals, tint, write } from "../base/cells.js";
+import { cell, chip, decimals, labelOf, tint, write } from "../base/cells.js";
 import { signedShade } from "../base/colour.js";
 import { element } from "../base/dom.js";
 import { visible } from "../base/label.js";
 import { brief } from "../base/number.js";
-import { inSight } from "../base/onscreen.js";
+import { whenVisible } from "../base/onscreen.js";
 import { shownEffects, shownPrompt, state } from "../base/state.js";
 import { largest } from "../walk/vector.js";
-import { matrix } from "./heatmap.js";
+import { heatmap } from "./heatmap.js";
 
 export function parts(host) {
   const question = element("p", { class: "question" });
-  const attribution = matrix("Attribution, in logits", tell);
-  const ablation = matrix("Ablation, in nats", tell);
+  const attribution = heatmap("Attribution, in logits", describe);
+  const ablation = heatmap("Ablation, in nats", describe);
   const terms = ["embedding", "all heads", "all MLPs", "biases"].map((name) => ({ name, value: cell("dd", { class: "number" }) }));
   const sum = { name: element("dt"), value: cell("dd", { class: "number" }) };
   const account = element("dl", { class: "terms" },
@@ -32,11 +32,11 @@ export function parts(host) {
   );
   let hovered = null;
 
-  const token = (id) => chip(called(id));
+  const token = (id) => chip(labelOf(id));
   const isLast = () => state.query === shownPrompt().tokens.length - 1;
 
-  /** Tells of one part; without one, of the chosen head. */
-  function tell(place) {
+  /** Describes a part, by default the chosen head. */
+  function describe(place) {
     hovered = place;
     const effects = shownEffects();
     if (!effects) return; // those of a step that is on its way
@@ -58,19 +58,19 @@ export function parts(host) {
     sum.name.replaceChildren("logit of ", token(target), " − logit of ", token(against));
   }
 
-  return inSight(host, () => {
+  return whenVisible(host, () => {
     const effects = shownEffects();
     if (!effects) return;
     const { heads } = shownPrompt();
     ask(effects);
     const of = (name) => effects[`attribution.${name}`].at(state.query);
     const values = of("parts");
-    const most = largest([...values, of("embedding"), of("bias")]);
+    const max = largest([...values, of("embedding"), of("bias")]);
     const total = (kind) => values.reduce((sum, value, index) => sum + (kind(index % (heads + 1)) ? value : 0), 0);
     const shares = [of("embedding"), total((part) => part < heads), total((part) => part === heads), of("bias")];
-    attribution.draw(values, most);
+    attribution.draw(values, max);
     terms.forEach(({ value }, index) => write(value, brief(shares[index])));
-    for (const one of [0, 3]) tint(terms[one].value, signedShade(shares[one], most)); // the others are sums of cells
+    for (const one of [0, 3]) tint(terms[one].value, signedShade(shares[one], max)); // the others are sums of cells
     write(sum.value, brief(shares.reduce((one, other) => one + other)));
     ablation.node.hidden = isLast();
     absent.hidden = !isLast();
@@ -78,7 +78,7 @@ export function parts(host) {
       const changes = effects.ablation.at(state.query);
       ablation.draw(changes, largest(changes));
     }
-    tell(hovered);
+    describe(hovered);
   });
 }
 

@@ -1,9 +1,9 @@
 // What the model predicts at each position: the true next token, its probability and loss, the likeliest tokens.
 
-import { DASH, called, cell, decimals, write } from "../base/cells.js";
+import { DASH, cell, decimals, labelOf, write } from "../base/cells.js";
 import { element } from "../base/dom.js";
 import { visible } from "../base/label.js";
-import { around, inSight, keepInView, said } from "../base/onscreen.js";
+import { keepInView, rangeNote, whenVisible, windowAround } from "../base/onscreen.js";
 import { change, shownEffects, shownPrompt, state } from "../base/state.js";
 
 const MOVES = { ArrowUp: -1, ArrowDown: 1, Home: -Infinity, End: Infinity };
@@ -50,7 +50,7 @@ export function predictions(host) {
     const target = last ? null : effects["attribution.target"].at(at);
     write(position, String(at));
     write(token, visible(tokens[at]));
-    write(next, last ? "none" : called(target));
+    write(next, last ? "none" : labelOf(target));
     write(probability, last ? DASH : decimals(effects["lens.next"].at(layers, at)));
     write(loss, last ? DASH : decimals(effects.loss.at(at)));
     row.classList.toggle("last", last);
@@ -60,18 +60,18 @@ export function predictions(host) {
     const shares = effects["top.probabilities"].at(at);
     likeliest.forEach((one, rank) => {
       const right = ids[rank] === target;
-      write(one.label, (right ? "✓ " : "") + called(ids[rank]));
+      write(one.label, (right ? "✓ " : "") + labelOf(ids[rank]));
       write(one.share, decimals(shares[rank]));
       one.node.classList.toggle("right", right);
       one.node.style.backgroundSize = `${100 * shares[rank]}% 100%`;
     });
   }
 
-  const draw = inSight(host, () => {
+  const draw = whenVisible(host, () => {
     const effects = shownEffects();
     if (!effects) return;
     const { tokens } = shownPrompt();
-    const { first, count } = around(state.query, tokens.length);
+    const { first, count } = windowAround(state.query, tokens.length);
     const [, ranks] = effects["top.ids"].shape;
     if (rows.length !== count) build(count, ranks);
     const moved = shown.prompt !== state.prompt || shown.query !== state.query;
@@ -79,7 +79,7 @@ export function predictions(host) {
     shown = { prompt: state.prompt, query: state.query, first, effects };
     rows.forEach((row, index) => fill(row, first + index));
     if (!moved) return;
-    part.textContent = said({ first, count }, tokens.length);
+    part.textContent = rangeNote({ first, count }, tokens.length);
     keepInView(box, rows[state.query - first].position, { top: heading.clientHeight, left: 0 });
   });
 

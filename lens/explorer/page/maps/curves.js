@@ -1,13 +1,11 @@
 // What is measured of every head over training, the chosen one in front, and the loss over the same steps.
+// Curves are drawn once for a prompt; a change of the view moves marks and brings another head's curve to the front.
 
 import { write } from "../base/cells.js";
 import { page } from "../base/data.js";
 import { element, svg } from "../base/dom.js";
-import { MEASURES, lossAt, measured } from "../base/measures.js";
+import { MEASURES, lossAt, scoreOf } from "../base/measures.js";
 import { change, shownPrompt, shownStep, state } from "../base/state.js";
-
-// Curves are drawn once for a prompt; a change of the view moves marks and brings another head's curve to the front.
-
 
 const SIDE = 100; // the panels stretch: their units are shares of the width and height
 const REACH = 10; // pixels from a curve within which the pointer is on it
@@ -87,15 +85,15 @@ function lossPanel(across) {
   const [train, val] = [points("train"), points("val")];
   const values = [...train, ...val].map(([, loss]) => loss);
   if (values.length < 2) return null;
-  const [least, most] = [Math.min(...values), Math.max(...values)];
-  const scaled = ([step, loss]) => [across(step), SIDE * (1 - (loss - least) / (most - least || 1))];
-  const seldom = val.map(scaled); // evaluations are few: each gets a point
+  const [min, max] = [Math.min(...values), Math.max(...values)];
+  const scaled = ([step, loss]) => [across(step), SIDE * (1 - (loss - min) / (max - min || 1))];
+  const evaluations = val.map(scaled); // they are few: each gets a point
   const lines = [
     svg("path", { d: path(train.map(scaled)), class: val.length ? "train" : "own" }),
-    svg("path", { d: path(seldom), class: "own" }),
-    svg("path", { d: seldom.map(([x, y]) => `M${x.toFixed(2)} ${y.toFixed(2)}h0`).join(""), class: "points" }),
+    svg("path", { d: path(evaluations), class: "own" }),
+    svg("path", { d: evaluations.map(([x, y]) => `M${x.toFixed(2)} ${y.toFixed(2)}h0`).join(""), class: "points" }),
   ];
-  const { node, now, draw } = panel("loss", lines, least.toFixed(2), most.toFixed(2), across);
+  const { node, now, draw } = panel("loss", lines, min.toFixed(2), max.toFixed(2), across);
   return {
     node,
     draw() {
@@ -107,13 +105,13 @@ function lossPanel(across) {
 }
 
 /** The panel of one measure, or null where no head has it. */
-function measurePanel({ name, label, most }, across) {
+function measurePanel({ name, label, max }, across) {
   const { steps, layers, heads } = shownPrompt();
   const values = Array.from({ length: layers * heads }, (_, index) =>
-    steps.map((_, step) => measured(state.prompt, step, Math.floor(index / heads), index % heads, name)));
-  const known = values.flat().filter((value) => value !== undefined);
-  if (!known.length) return null;
-  const top = most ?? known.reduce((one, other) => Math.max(one, other), 1);
+    steps.map((_, step) => scoreOf(state.prompt, step, Math.floor(index / heads), index % heads, name)));
+  const scores = values.flat().filter((value) => value !== undefined);
+  if (!scores.length) return null;
+  const top = max ?? scores.reduce((one, other) => Math.max(one, other), 1);
   const height = (value) => SIDE * (1 - value / top);
   const points = values.map((one) => one.flatMap((value, step) => (value === undefined ? [] : [[across(steps[step].step), height(value)]])));
   const paths = points.map(path);

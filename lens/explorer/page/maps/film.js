@@ -18,7 +18,7 @@ export function film(host) {
   function build() {
     const { steps } = shownPrompt();
     const count = Math.min(FRAMES, steps.length);
-    host.closest("section").hidden = count === 1; // a single step: nothing has formed
+    host.closest("section").hidden = count === 1; // with a single step nothing has formed
     frames = Array.from({ length: count }, (_, index) => {
       const step = count > 1 ? Math.round((index * (steps.length - 1)) / (count - 1)) : 0;
       const canvas = smallCanvas(shownPrompt());

@@ -6,7 +6,7 @@ import { blockOf, page, smallOf } from "../base/data.js";
 import { choice, element } from "../base/dom.js";
 import { short } from "../base/label.js";
 import { keysOf } from "../base/maps.js";
-import { MEASURES, badges, measured } from "../base/measures.js";
+import { MEASURES, badges, scoreOf } from "../base/measures.js";
 import { change, shownPrompt, state } from "../base/state.js";
 
 export function grid(host) {
@@ -30,7 +30,7 @@ export function grid(host) {
       for (let head = 0; head < heads; head++) tiles.push(tile(layer, head));
     }
     host.closest("section").hidden = page.run === null && tiles.length === 1; // One head shows it already
-    const unmeasured = MEASURES.every(({ name }) => measured(state.prompt, state.step, 0, 0, name) === undefined);
+    const unmeasured = MEASURES.every(({ name }) => scoreOf(state.prompt, state.step, 0, 0, name) === undefined);
     choices.hidden = document.getElementById("badging").hidden = unmeasured;
     field.classList.toggle("unmeasured", unmeasured);
     notes.replaceChildren(squareNote(shownPrompt()));
@@ -45,7 +45,7 @@ export function grid(host) {
     const marks = element("span", { class: "badges" });
     const button = element("button", { type: "button", class: "tile" }, canvas, element("span", { class: "caption" }, name, number), marks);
     button.addEventListener("click", () => change({ layer, head }));
-    return { layer, head, canvas, number, marks, button, found: null };
+    return { layer, head, canvas, number, marks, button, spoken: "" };
   }
 
   function arrange() {
@@ -53,7 +53,7 @@ export function grid(host) {
     field.style.setProperty("--heads", heads);
     field.classList.toggle("sorted", state.order === "score");
     if (state.order === "score") {
-      const score = ({ layer, head }) => measured(state.prompt, state.step, layer, head, state.measure) ?? -1;
+      const score = ({ layer, head }) => scoreOf(state.prompt, state.step, layer, head, state.measure) ?? -1;
       field.replaceChildren(...[...tiles].sort((one, other) => score(other) - score(one)).map(({ button }) => button));
       return;
     }
@@ -85,15 +85,15 @@ export function grid(host) {
   /** Writes the score and the badges of a tile. */
   function describe(one) {
     const { layer, head, number, marks, button } = one;
-    const score = measured(state.prompt, state.step, layer, head, state.measure);
+    const score = scoreOf(state.prompt, state.step, layer, head, state.measure);
     write(number, score === undefined ? "–" : short(score));
-    const found = badges(state.prompt, state.step, layer, head).map(([{ label }, value]) => `${label} ${short(value)}`);
+    const texts = badges(state.prompt, state.step, layer, head).map(([{ label }, value]) => `${label} ${short(value)}`);
     const { label } = MEASURES.find(({ name }) => name === state.measure);
-    const said = [`layer ${layer}, head ${head}`, ...found, `${label}: ${number.textContent}`].join(", ");
-    if (one.said === said) return;
-    one.said = said;
-    button.setAttribute("aria-label", said);
-    marks.replaceChildren(...found.map((text) => element("span", { class: "badge" }, text)));
+    const spoken = [`layer ${layer}, head ${head}`, ...texts, `${label}: ${number.textContent}`].join(", ");
+    if (one.spoken === spoken) return;
+    one.spoken = spoken;
+    button.setAttribute("aria-label", spoken);
+    marks.replaceChildren(...texts.map((text) => element("span", { class: "badge" }, text)));
   }
 
   new IntersectionObserver((entries) => {

@@ -7,16 +7,16 @@ import { short, visible } from "../base/label.js";
 import { largest } from "../base/maps.js";
 import { change, shownKeys, shownMaps, shownPart, shownPrompt, state } from "../base/state.js";
 
-const LARGEST = 56; // pixels a cell
-const FEW = { most: 8, largest: 84 }; // and of a map of few cells
-const TALLEST = 720; // pixels the map may be high
+const MAX_CELL = 56; // pixels a cell
+const FEW_CELLS = { max: 8, size: 84 }; // and in a map of few cells
+const MAX_HEIGHT = 720; // pixels the map may be high
 const READABLE = 9; // pixels a cell below which only the lit tokens are named
 const NUMBERED = 36; // pixels a cell from which on its weight is written in it
 const EXACT = 64; // and to four digits
-const NARROWEST = 340; // pixels of the column that the map stands in
+const MIN_WIDTH = 340; // pixels of the column that the map stands in
 
-/** `point(cell)` is told of the cell under the pointer, {query, key}, or null when the pointer has left. */
-export function map(host, point) {
+/** `onHover(cell)` is called with the cell under the pointer, {query, key}, or null when the pointer has left. */
+export function map(host, onHover) {
   const keys = element("div", { class: "keys", "aria-hidden": "true" });
   const queries = element("div", { class: "queries", "aria-hidden": "true" });
   const canvas = element("canvas", { class: "hatched" });
@@ -40,8 +40,8 @@ export function map(host, point) {
   /** Sizes cells to the room beside the labels, whose size follows a first guess at the cells'. */
   function layout() {
     const { rows, columns } = part;
-    const largest = Math.max(rows, columns) > FEW.most ? LARGEST : FEW.largest;
-    const fit = () => Math.min(largest, (whole.clientWidth - field.offsetLeft) / columns, TALLEST / rows);
+    const largest = Math.max(rows, columns) > FEW_CELLS.max ? MAX_CELL : FEW_CELLS.size;
+    const fit = () => Math.min(largest, (whole.clientWidth - field.offsetLeft) / columns, MAX_HEIGHT / rows);
     frame.style.removeProperty("--map"); // all the room there is
     whole.classList.remove("crowded");
     whole.style.setProperty("--label", "13px");
@@ -53,7 +53,7 @@ export function map(host, point) {
     whole.style.setProperty("--wide", `${cell * columns}px`);
     whole.style.setProperty("--tall", `${cell * rows}px`);
     whole.classList.toggle("roomy", cell >= 14);
-    frame.style.setProperty("--map", `${Math.max(NARROWEST, field.offsetLeft + cell * columns)}px`);
+    frame.style.setProperty("--map", `${Math.max(MIN_WIDTH, field.offsetLeft + cell * columns)}px`);
     numbers.style.gridTemplateColumns = `repeat(${columns}, var(--cell))`;
     const count = cell >= NUMBERED ? rows * columns : 0;
     numbers.replaceChildren(...Array.from({ length: count }, () => element("span", {}, "")));
@@ -93,7 +93,7 @@ export function map(host, point) {
   function hover(at) {
     hovered = at;
     light();
-    point(at);
+    onHover(at);
   }
 
   field.addEventListener("pointermove", (event) => hover(cellAt(event)));
@@ -130,6 +130,6 @@ export function map(host, point) {
     paint(canvas, shownMaps(), state.layer, state.head, state.scale, part);
     inscribe();
     light();
-    point(hovered);
+    onHover(hovered);
   };
 }

@@ -81,11 +81,11 @@ function cells(pen, inks, part, cell) {
   if (cell < 36) return; // no room for numbers
   for (let line = 0; line < part.rows; line++) {
     const row = shownMaps().row(state.layer, state.head, part.query + line);
-    const most = largest(row);
+    const max = largest(row);
     for (let column = 0; column < Math.min(part.columns, row.length - part.key); column++) {
       const weight = row[part.key + column];
       const middle = [(column + 0.5) * cell, (line + 0.5) * cell];
-      write(pen, cell < 64 ? short(weight) : weight.toFixed(Math.min(4, shownMaps().digits)), ...middle, { fill: shade(weight, most, state.scale).ink, align: "center" });
+      write(pen, cell < 64 ? short(weight) : weight.toFixed(Math.min(4, shownMaps().digits)), ...middle, { fill: shade(weight, max, state.scale).ink, align: "center" });
     }
   }
 }

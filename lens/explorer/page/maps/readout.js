@@ -1,11 +1,11 @@
-// Beside the map: the weight under the pointer, the legend, what is measured of the head, and the map as a picture.
+// Next to the map: the weight under the pointer, the legend, the measures of the head, and the map as a picture.
 
 import { chip, write } from "../base/cells.js";
 import { legend, theme } from "../base/colour.js";
 import { page } from "../base/data.js";
 import { element, save } from "../base/dom.js";
-import { printed, short, visible } from "../base/label.js";
-import { MEASURES, badges, measured } from "../base/measures.js";
+import { formatWeight, short, visible } from "../base/label.js";
+import { MEASURES, badges, scoreOf } from "../base/measures.js";
 import { shownKeys, shownMaps, shownPrompt, state } from "../base/state.js";
 import { mapPicture } from "./picture.js";
 
@@ -20,19 +20,19 @@ export function readout(host) {
   const picture = element("div", { class: "saving" }, element("button", { type: "button", class: "save", onclick: savePicture }, "Save this map as PNG"));
   host.append(title, element("div", { id: "cell", "aria-live": "polite" }, weight, pair), hint, colours, measures, picture);
 
-  const named = (role, tokens, index) => [
+  const pairEntry = (role, tokens, index) => [
     element("dt", {}, role),
     element("dd", {}, chip(visible(tokens[index])), ` ${index}`),
   ];
 
-  /** Tells of one cell; without one, of the pinned cell. */
-  function tell(cell) {
+  /** Shows the weight of a cell, by default of the pinned one. */
+  function showCell(cell) {
     const { query, key } = cell ?? state;
     const maps = shownMaps();
     const value = maps.weight(state.layer, state.head, query, key);
-    weight.textContent = printed(value, maps.digits);
+    weight.textContent = formatWeight(value, maps.digits);
     weight.classList.toggle("none", value === null);
-    pair.replaceChildren(...named("query", shownPrompt().tokens, query), ...named("key", shownKeys(), key));
+    pair.replaceChildren(...pairEntry("query", shownPrompt().tokens, query), ...pairEntry("key", shownKeys(), key));
   }
 
   let coloured = null;
@@ -67,11 +67,11 @@ export function readout(host) {
     picture.append(element("div", { class: "shown" }, words, element("img", { src: canvas.toDataURL(), alt: name })));
   }
 
-  return { draw, tell };
+  return { draw, showCell };
 }
 
 /** A measure's line; `update` gives whether the head has it. */
-function score({ name, label, most, says }) {
+function score({ name, label, max, says }) {
   const filled = element("span", { class: "filled" });
   const bar = element("span", { class: "bar" }, filled);
   if (name in page.thresholds) {
@@ -81,9 +81,9 @@ function score({ name, label, most, says }) {
   }
   const number = element("span", { class: "number" }, "");
   function update() {
-    const value = measured(state.prompt, state.step, state.layer, state.head, name);
-    filled.style.width = `${100 * Math.min(1, (value ?? 0) / (most ?? shownPrompt().tokens.length))}%`;
-    write(number, value === undefined ? "–" : most === null ? value.toFixed(1) : short(value));
+    const value = scoreOf(state.prompt, state.step, state.layer, state.head, name);
+    filled.style.width = `${100 * Math.min(1, (value ?? 0) / (max ?? shownPrompt().tokens.length))}%`;
+    write(number, value === undefined ? "–" : max === null ? value.toFixed(1) : short(value));
     return value !== undefined;
   }
   return { nodes: [element("dt", { title: says }, label), element("dd", {}, bar, number)], update };

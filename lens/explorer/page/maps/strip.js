@@ -2,12 +2,12 @@
 
 import { shade } from "../base/colour.js";
 import { element } from "../base/dom.js";
-import { printed, visible } from "../base/label.js";
+import { formatWeight, visible } from "../base/label.js";
 import { largest } from "../base/maps.js";
 import { change, shownMaps, shownPrompt, state } from "../base/state.js";
 
 const DIRECTIONS = [["from", "reads from"], ["by", "is read by"]];
-const MOST = 512; // tokens in a line: of more, those around the chosen one
+const MAX_TOKENS = 512; // tokens in a line: of more, those around the chosen one
 
 /** One line of tokens, each a query and a key; where the keys are other tokens, a line of queries and a line of keys. */
 export function strip(host) {
@@ -63,7 +63,7 @@ function line(name, tokens, chooses, generatedFrom = Infinity) {
   });
 
   function build() {
-    const here = tokens.slice(first, first + MOST);
+    const here = tokens.slice(first, first + MAX_TOKENS);
     part.textContent = here.length < tokens.length ? `Tokens ${first} to ${first + here.length - 1} of ${tokens.length}.` : "";
     buttons = here.map((token, index) => {
       const button = element("button", { type: "button" }, element("bdi", {}, visible(token)));
@@ -81,7 +81,7 @@ function line(name, tokens, chooses, generatedFrom = Infinity) {
   }
 
   function draw() {
-    const start = Math.max(0, Math.min(tokens.length - MOST, Math.floor(state[axis] / (MOST / 2)) * (MOST / 2) - MOST / 4));
+    const start = Math.max(0, Math.min(tokens.length - MAX_TOKENS, Math.floor(state[axis] / (MAX_TOKENS / 2)) * (MAX_TOKENS / 2) - MAX_TOKENS / 4));
     if (first !== start) {
       first = start;
       build();
@@ -91,11 +91,11 @@ function line(name, tokens, chooses, generatedFrom = Infinity) {
       const index = first + offset;
       const cell = cellOf(index);
       const weight = cell && maps.weight(state.layer, state.head, ...cell);
-      const most = state.scale === "row" && weight !== null ? largest(maps.row(state.layer, state.head, cell[0])) : 1;
-      const { background, ink } = weight === null ? { background: "", ink: "" } : shade(weight, most, state.scale);
+      const max = state.scale === "row" && weight !== null ? largest(maps.row(state.layer, state.head, cell[0])) : 1;
+      const { background, ink } = weight === null ? { background: "", ink: "" } : shade(weight, max, state.scale);
       button.style.background = background;
       button.style.color = ink;
-      const title = cell ? `${index}: ${printed(weight, maps.digits)}` : String(index);
+      const title = cell ? `${index}: ${formatWeight(weight, maps.digits)}` : String(index);
       if (button.title !== title) button.title = title;
       button.classList.toggle("unseen", cell !== null && weight === null);
       const chosen = index === state[axis];

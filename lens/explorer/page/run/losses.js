@@ -1,12 +1,12 @@
-// The loss over the run: in nats a token, and where they are known in nats a story, above the floor.
+// The loss over the run: in nats per token and, for tales, in nats per story, above the floor.
 
 import { page } from "../base/data.js";
 import { element, svg } from "../base/dom.js";
 import { change, nearest, shownPrompt, shownStep } from "../base/state.js";
 
 const SIZE = 100; // the panels stretch: their units are shares of the width and height
-const LEAST = 1e-3; // nats: a logarithmic scale has no place for 0
-const FEW = 40; // points of a line up to which each one is marked
+const MIN_LOSS = 1e-3; // nats: a logarithmic scale has no place for 0
+const MAX_MARKED = 40; // points of a line up to which each one is marked
 
 const lastStep = Math.max(1, page.losses.at(-1)?.step ?? 0, ...page.prompts.map(({ steps }) => steps.at(-1).step));
 const across = (step) => (SIZE * step) / lastStep;
@@ -15,8 +15,8 @@ const across = (step) => (SIZE * step) / lastStep;
 export function losses(host) {
   const { floor } = page.floor;
   const panels = [
-    panel("Loss, nats a token", [["train", "training"], ["val", "validation"]]),
-    panel("Loss, nats a story", [["story", "validation stories"]], floor),
+    panel("Loss, nats per token", [["train", "training"], ["val", "validation"]]),
+    panel("Loss, nats per story", [["story", "validation stories"]], floor),
   ].filter((one) => one !== null);
   host.append(...panels.map(({ node }) => node));
   return () => {
@@ -37,7 +37,7 @@ function panel(title, kinds, floor) {
     svg("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...lines.map((line) => path(line, up))),
     ...up.ticks.map((value) => placed("tick", 0, up(value), value.toLocaleString("en"))),
     ...(floor ? [placed("floor", 0, up(floor), `floor ${floor.toFixed(3)}`)] : []),
-    ...lines.filter(({ points }) => points.length <= FEW).flatMap(({ kind, points }) =>
+    ...lines.filter(({ points }) => points.length <= MAX_MARKED).flatMap(({ kind, points }) =>
       points.map(([step, value]) => placed(`point ${kind}`, across(step), up(value)))),
     mark, cursor);
   const readout = element("output", { class: "values" });
@@ -99,10 +99,10 @@ function placed(kind, left, top, ...text) {
 
 /** A logarithmic scale that holds `values`: a function to shares of the height from the top, and its `ticks`. */
 function height(values) {
-  const log = (value) => Math.log(Math.max(LEAST, value));
-  const [least, most] = [log(Math.min(...values)), log(Math.max(...values))];
-  const margin = 0.05 * (most - least) || 0.1;
-  const [bottom, top] = [least - margin, most + margin];
+  const log = (value) => Math.log(Math.max(MIN_LOSS, value));
+  const [min, max] = [log(Math.min(...values)), log(Math.max(...values))];
+  const margin = 0.05 * (max - min) || 0.1;
+  const [bottom, top] = [min - margin, max + margin];
   const scale = (value) => SIZE * (1 - (log(value) - bottom) / (top - bottom));
   return Object.assign(scale, { ticks: ticks(Math.exp(bottom), Math.exp(top)) });
 }

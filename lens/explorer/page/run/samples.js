@@ -3,26 +3,26 @@
 import { page } from "../base/data.js";
 import { element } from "../base/dom.js";
 
-/** [step, text] of each sample: under a line "step N" after an empty one, N growing. Without any line of the kind, one text. */
+/** [step, text] of each sample: under a line "step N" after an empty one, N growing. None where there is no such line. */
 function parse(text) {
-  const found = [];
+  const samples = [];
   const lines = text.split("\n");
   lines.forEach((line, index) => {
     const step = /^step (\d+)$/.exec(line)?.[1];
-    const heads = step !== undefined && (index === 0 || lines[index - 1] === "") && Number(step) > (found.at(-1)?.step ?? -1);
-    if (heads) found.push({ step: Number(step), lines: [] });
-    else found.at(-1)?.lines.push(line);
+    const heads = step !== undefined && (index === 0 || lines[index - 1] === "") && Number(step) > (samples.at(-1)?.step ?? -1);
+    if (heads) samples.push({ step: Number(step), lines: [] });
+    else samples.at(-1)?.lines.push(line);
   });
-  return found.map(({ step, lines: said }) => [step, said.join("\n").trim()]);
+  return samples.map((sample) => [sample.step, sample.lines.join("\n").trim()]);
 }
 
 export function samples(host) {
-  const found = parse(page.samples);
-  const text = (said) => element("pre", { dir: "auto" }, said);
-  if (!found.length) {
-    host.append(text(page.samples || "No samples were recorded."));
+  const parsed = parse(page.samples);
+  const block = (text) => element("pre", { dir: "auto" }, text);
+  if (!parsed.length) {
+    host.append(block(page.samples || "No samples were recorded."));
     return;
   }
-  host.append(element("dl", { class: "samples" }, ...found.flatMap(([step, said]) => [
-    element("dt", {}, `step ${step.toLocaleString("en")}`), element("dd", {}, text(said))])));
+  host.append(element("dl", { class: "samples" }, ...parsed.flatMap(([step, text]) => [
+    element("dt", {}, `step ${step.toLocaleString("en")}`), element("dd", {}, block(text))])));
 }

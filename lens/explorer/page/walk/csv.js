@@ -5,7 +5,7 @@ import { COLUMNS, widthOf } from "./recompute.js";
 const HEADS = { products: "q*k", weighted: "weight*v" };
 
 /** A line for each key, all keys; fields are quoted as in RFC 4180. */
-export function rowCsv(row, tokens) {
+export function toCsv(row, tokens) {
   const columns = COLUMNS.map(({ name }) => ({ name, width: widthOf(row, name) }));
   const heads = columns.flatMap(({ name, width }) => {
     return name in HEADS ? Array.from({ length: width }, (_, c) => `${HEADS[name]}[${c}]`) : [name];

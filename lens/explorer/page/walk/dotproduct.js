@@ -4,7 +4,7 @@ import { write } from "../base/cells.js";
 import { element } from "../base/dom.js";
 import { brief, whole } from "../base/number.js";
 
-export function ledger(host) {
+export function dotProduct(host) {
   const list = element("ol", { class: "ledger", start: 0 });
   host.append(list);
   let lines = [];

@@ -5,19 +5,19 @@ import { paintSigned, shade } from "../base/colour.js";
 import { element } from "../base/dom.js";
 import { visible } from "../base/label.js";
 import { atOnce } from "../base/maps.js";
-import { brief, named, printedTo } from "../base/number.js";
+import { brief, formatNumber, symbol } from "../base/number.js";
 import { keepInView } from "../base/onscreen.js";
 import { shownKeys, shownPrompt, state } from "../base/state.js";
 import { COLUMNS, MASKED, widthOf } from "./recompute.js";
 import { TITLES } from "./steps.js";
-import { STICKING, rowReader } from "./tablecursor.js";
-import { FEW, largest } from "./vector.js";
+import { STICKING, tableCursor } from "./tablecursor.js";
+import { MAX_PRINTED, largest } from "./vector.js";
 
 const CLEAR = { background: "", ink: "" }; // the hatching shows
 const NARROWEST = 140; // pixels that the name of the last step needs
 
 /** Returns show(row, reveals): `row` as from rowOf or mapRow, `reveals({name, step})` whether a column is there yet. */
-export function rowTable(host) {
+export function keyTable(host) {
   const read = element("output", { class: "read", id: "row-read" }, "");
   const part = element("p", { class: "note" });
   const table = element("table");
@@ -28,7 +28,7 @@ export function rowTable(host) {
 
   /** What is shown: the row, the places of a line from left to right, the lines, and the key of the first. */
   const grid = { row: null, places: [], lines: [], first: 0, reveals: null };
-  const tell = rowReader(box, read, grid);
+  const describeRead = tableCursor(box, read, grid);
   let heads = {}; // what is written into the head and the foot, by column
   let feet = {};
   let [built, titled, pinned] = ["", "", ""]; // for which prompt, first key and chosen key these were done last
@@ -38,12 +38,12 @@ export function rowTable(host) {
     const columns = COLUMNS.filter(({ name }) => name !== "mask" || shownPrompt().causal);
     grid.places = columns.flatMap(({ name, step }) => {
       const width = widthOf(row, name);
-      const channels = width > FEW ? [null] : Array.from({ length: width }, (_, channel) => channel);
+      const channels = width > MAX_PRINTED ? [null] : Array.from({ length: width }, (_, channel) => channel);
       return channels.map((channel) => ({ name, step, width, channel })); // channel null: a ribbon of all of them
     });
     heads = Object.fromEntries(columns.map(({ name }) => [name, element("span", {}, "")]));
     feet = { exp: [figureCell()], weight: [figureCell()], weighted: [element("canvas")] };
-    if (row.z.length <= FEW) feet.weighted = Array.from(row.z, figureCell);
+    if (row.z.length <= MAX_PRINTED) feet.weighted = Array.from(row.z, figureCell);
     grid.lines = Array.from({ length: atOnce(row.keys) }, line);
     grid.places.forEach((place, at) => {
       if (place.channel === null) grid.lines[0].cells[at].append(place.canvas = element("canvas", { class: "ribbons" }));
@@ -83,14 +83,14 @@ export function rowTable(host) {
 
   function label({ name, width, channel }) {
     const which = channel === null || width === 1 ? "" : `[${channel}]`;
-    if (name === "products") return [named("q", "i"), which ? "" : " × ", named("k", "j"), which];
-    if (name === "weighted") return ["× ", named("v", "j"), which];
+    if (name === "products") return [symbol("q", "i"), which ? "" : " × ", symbol("k", "j"), which];
+    if (name === "weighted") return ["× ", symbol("v", "j"), which];
     return [heads[name]];
   }
 
   function foot() {
-    const made = ({ name, channel }) => (feet[name] ? [feet[name][channel ?? 0]] : []);
-    const cells = grid.places.map((place) => element("td", kind(place), ...made(place)));
+    const sums = ({ name, channel }) => (feet[name] ? [feet[name][channel ?? 0]] : []);
+    const cells = grid.places.map((place) => element("td", kind(place), ...sums(place)));
     return element("tfoot", {}, element("tr", {}, element("th", { scope: "row" }, "sum over all keys"), ...cells));
   }
 
@@ -112,7 +112,7 @@ export function rowTable(host) {
 
   function fill() {
     const { row, places, lines, first } = grid;
-    const most = largest(row.weight);
+    const max = largest(row.weight);
     lines.forEach(({ tr, cells }, at) => {
       const j = first + at;
       const seen = j < row.seen;
@@ -121,11 +121,11 @@ export function rowTable(host) {
       places.forEach(({ name, width, channel }, place) => {
         if (channel === null) return;
         write(cells[place], text(name, row[name][j * width + channel], seen));
-        if (name === "weight") tint(cells[place], seen ? shade(row.weight[j], most, state.scale) : CLEAR);
+        if (name === "weight") tint(cells[place], seen ? shade(row.weight[j], max, state.scale) : CLEAR);
       });
     });
     for (const { name, width, canvas } of places) if (canvas) ribbons(canvas, name, width);
-    if (row.z.length > FEW) paintSigned(feet.weighted[0], row.z, strongest("weighted"));
+    if (row.z.length > MAX_PRINTED) paintSigned(feet.weighted[0], row.z, strongest("weighted"));
   }
 
   /** What the mask took away is exactly 0. */
@@ -151,10 +151,10 @@ export function rowTable(host) {
     const say = { score: "sum", scaled: `× ${scale === 1 ? "1" : brief(scale)}`, mask: "0 or −∞", exp, weight: "weight" };
     for (const [name, text] of Object.entries(say)) if (heads[name]) write(heads[name], text);
     const sums = [[feet.exp[0], row.total], [feet.weight[0], row.sum]];
-    if (row.z.length <= FEW) row.z.forEach((value, c) => sums.push([feet.weighted[c], value]));
+    if (row.z.length <= MAX_PRINTED) row.z.forEach((value, c) => sums.push([feet.weighted[c], value]));
     for (const [cell, value] of sums) {
       write(cell, brief(value));
-      cell.title = printedTo(value, row.digits);
+      cell.title = formatNumber(value, row.digits);
     }
   }
 
@@ -178,7 +178,7 @@ export function rowTable(host) {
     name();
     fill();
     ends();
-    tell();
+    describeRead();
     settle();
   };
 }

@@ -2,7 +2,7 @@
 
 import { element } from "../base/dom.js";
 
-export function given(host) {
+export function matrixTables(host) {
   return (matrices) => {
     host.hidden = !matrices.length;
     host.replaceChildren(...matrices.map(matrix));

@@ -1,34 +1,34 @@
-// What comes of the weights: this head's answer, the answers of all heads side by side, and what proj makes of them.
+// What the weights give: this head's output, the outputs of all heads side by side, and what proj makes of them.
 
 import { element } from "../base/dom.js";
-import { named } from "../base/number.js";
+import { symbol } from "../base/number.js";
 import { change } from "../base/state.js";
-import { rowOf } from "./recompute.js";
-import { CELL, FEW, largest, vector } from "./vector.js";
+import { computeRow } from "./recompute.js";
+import { CELL, MAX_PRINTED, largest, vector } from "./vector.js";
 
 /** The chosen key's weight * v_j, and z_i: the sum of all keys'. */
-export function summed(host) {
-  const part = vector(element("span", {}, "weight × ", named("v", "j")), "weight times v of the key");
-  const whole = vector(named("z", "i"), "z of the query");
+export function headOutput(host) {
+  const part = vector(element("span", {}, "weight × ", symbol("v", "j")), "weight times v of the key");
+  const whole = vector(symbol("z", "i"), "z of the query");
   host.append(part.node, whole.node);
   return ({ row: { weighted, z }, j }) => {
-    const most = Math.max(largest(weighted), largest(z));
-    part.show(weighted.subarray(j * z.length, (j + 1) * z.length), most);
-    whole.show(z, most);
+    const max = Math.max(largest(weighted), largest(z));
+    part.show(weighted.subarray(j * z.length, (j + 1) * z.length), max);
+    whole.show(z, max);
   };
 }
 
 /** z_i of every head, each computed as this one's; then out_i. */
-export function joined(host) {
-  const answers = vector(element("span", {}, "all ", named("z", "i")), "z of all heads");
-  const out = vector(named("out", "i"), "out of the query");
+export function allOutputs(host) {
+  const answers = vector(element("span", {}, "all ", symbol("z", "i")), "z of all heads");
+  const out = vector(symbol("out", "i"), "out of the query");
   const owners = element("div", { class: "owners" });
   host.append(answers.node, owners, out.node);
   return ({ prompt, full, row, layer, head, i }) => {
     const D = row.z.length;
     const all = new Float64Array(prompt.heads * D);
     for (let other = 0; other < prompt.heads; other++) {
-      all.set(other === head ? row.z : rowOf(full, prompt, layer, other, i).z, other * D);
+      all.set(other === head ? row.z : computeRow(full, prompt, layer, other, i).z, other * D);
     }
     answers.show(all);
     out.show(full.out.at(layer, i));
@@ -36,7 +36,7 @@ export function joined(host) {
       owners.replaceChildren(...Array.from({ length: prompt.heads }, (_, other) => owner(other)));
     }
     owners.hidden = prompt.heads === 1;
-    owners.style.width = all.length > FEW ? "" : `${all.length * CELL}px`;
+    owners.style.width = all.length > MAX_PRINTED ? "" : `${all.length * CELL}px`;
     Array.from(owners.children).forEach((button, other) => button.setAttribute("aria-pressed", other === head));
   };
 }

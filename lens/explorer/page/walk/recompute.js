@@ -2,7 +2,7 @@
 
 import { page } from "../base/data.js";
 
-const LARGEST = 80; // exp(80) is 10 to the 35th: with larger scores the sums would lose their meaning, from 710 on be infinite
+const MAX_SCORE = 80; // exp(80) is 10 to the 35th: with larger scores the sums would lose their meaning, from 710 on be infinite
 
 /**
  * What is computed of a query, in the order in which it is; each array has a number, or `width` of them, for each key:
@@ -10,7 +10,7 @@ const LARGEST = 80; // exp(80) is 10 to the 35th: with larger scores the sums wo
  * weights, `z` (D) that of the weighted values; `shift` was subtracted from the scaled scores before exp, mostly 0.
  * The first `seen` keys are not masked. `full` as from fullOf.
  */
-export function rowOf(full, { scale, causal }, layer, head, query) {
+export function computeRow(full, { scale, causal }, layer, head, query) {
   const [q, k, v] = [full.q.at(layer, head, query), full.k.at(layer, head), full.v.at(layer, head)];
   const K = q.length;
   const keys = k.length / K;
@@ -26,8 +26,8 @@ export function rowOf(full, { scale, causal }, layer, head, query) {
     scaled[j] = score[j] * scale;
     mask[j] = j < seen ? 0 : -Infinity;
   }
-  const most = scaled.subarray(0, seen).reduce((one, other) => Math.max(one, other));
-  const shift = Math.abs(most) > LARGEST ? most : 0;
+  const max = scaled.subarray(0, seen).reduce((one, other) => Math.max(one, other));
+  const shift = Math.abs(max) > MAX_SCORE ? max : 0;
   let [total, sum] = [0, 0];
   for (let j = 0; j < keys; j++) total += exp[j] = Math.exp(scaled[j] + mask[j] - shift);
   for (let j = 0; j < seen; j++) {
@@ -37,8 +37,8 @@ export function rowOf(full, { scale, causal }, layer, head, query) {
   return { q, k, v, keys, seen, products, score, scaled, mask, shift, exp, total, weight, sum, weighted, z, digits: page.digits.full };
 }
 
-/** `row` with the weights of a map alone, to `digits` decimals; all else stays behind and is not to be shown. */
-export function mapRow(row, weights, digits) {
+/** `row` with the weights of a map, to `digits` decimals; all else is out of date and must not be shown. */
+export function rowOfMap(row, weights, digits) {
   const weight = new Float64Array(row.keys);
   weight.set(weights);
   return { ...row, seen: weights.length, weight, sum: weight.reduce((one, other) => one + other), digits };
@@ -62,6 +62,6 @@ export const MASKED = ["exp", "weight", "weighted"];
 export const widthOf = (row, name) => row[name].length / row.keys;
 
 /** The largest difference between the weights computed here and the logged ones (of the keys that are seen). */
-export function apart(row, logged) {
-  return logged.reduce((most, weight, j) => Math.max(most, Math.abs(weight - row.weight[j])), 0);
+export function maxDifference(row, logged) {
+  return logged.reduce((max, weight, j) => Math.max(max, Math.abs(weight - row.weight[j])), 0);
 }

@@ -1,19 +1,19 @@
-// Rotary positions: what q and k were before they were turned by their place, pair of channels by pair.
+// Rotary positions: q and k before they were rotated by their position, pair of channels by pair.
 
 import { element, svg } from "../base/dom.js";
-import { brief, figure, named, whole } from "../base/number.js";
+import { brief, figure, symbol, whole } from "../base/number.js";
 
 const BASE = 10000; // as model/attention.py has it
 
-/** By how much one step of position turns channel c and its partner c + K/2, in radians. */
-export const turn = (c, K) => BASE ** ((-2 * c) / K);
+/** The angle by which one position rotates channel c and its partner c + K/2, in radians. */
+export const anglePerPosition = (c, K) => BASE ** ((-2 * c) / K);
 
-/** A vector (K) as it was before it was turned by its position. */
-export function turnedBack(after, position) {
+/** A vector (K) as it was before it was rotated by its position. */
+export function undoRotation(after, position) {
   const half = after.length / 2;
   const before = new Float64Array(after.length);
   for (let c = 0; c < half; c++) {
-    const angle = position * turn(c, after.length);
+    const angle = position * anglePerPosition(c, after.length);
     const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
     before[c] = after[c] * cos + after[c + half] * sin;
     before[c + half] = after[c + half] * cos - after[c] * sin;
@@ -39,13 +39,13 @@ export function rotation(host) {
     const half = after.length / 2;
     const heads = shown.flatMap(({ letter, index, position }) => [
       element("th", { scope: "col" }, `angle at ${position}`),
-      element("th", { scope: "col" }, named(letter, index), " before"),
-      element("th", { scope: "col" }, named(letter, index), " after"),
+      element("th", { scope: "col" }, symbol(letter, index), " before"),
+      element("th", { scope: "col" }, symbol(letter, index), " after"),
     ]);
     const rows = Array.from({ length: half }, (_, c) => element("tr", {},
       element("th", { scope: "row" }, `${c}, ${c + half}`),
       ...shown.flatMap(({ position, before, after }) => [
-        element("td", {}, figure(position * turn(c, 2 * half))),
+        element("td", {}, figure(position * anglePerPosition(c, 2 * half))),
         ...[before, after].map((values) => element("td", {}, figure(values[c]), ", ", figure(values[c + half]))),
       ])));
     table.replaceChildren(
@@ -58,13 +58,13 @@ export function rotation(host) {
     shown = vectors;
     const K = vectors[0].after.length;
     const c = channel % (K / 2);
-    says.textContent = `rope turns each channel c together with channel c + ${K / 2}, by an angle that grows with the position. `
-      + "q and k were logged after it; what they were before is turned back here.";
+    says.textContent = `rope rotates each channel c together with channel c + ${K / 2}, by an angle that grows with the position. `
+      + "q and k were logged after the rotation; what they were before it is computed back here.";
     const angle = `position × ${BASE} ** (−2 · ${c} / ${K}) = position × `;
-    title.replaceChildren(`Channels ${c} and ${c + K / 2}, by ${angle}`, figure(turn(c, K)), ":");
+    title.replaceChildren(`Channels ${c} and ${c + K / 2}, by ${angle}`, figure(anglePerPosition(c, K)), ":");
     dials.replaceChildren(...vectors.map((one) => element("div", { class: "dial" }, dial(one, c), element("p", { class: "formula" },
-      named(one.letter, one.index), ` at ${one.position}: ${one.position} × `, figure(turn(c, K)), " = ",
-      figure(one.position * turn(c, K)), " rad", element("br"), ...pair(one.before, c), " → ", ...pair(one.after, c)))));
+      symbol(one.letter, one.index), ` at ${one.position}: ${one.position} × `, figure(anglePerPosition(c, K)), " = ",
+      figure(one.position * anglePerPosition(c, K)), " rad", element("br"), ...pair(one.before, c), " → ", ...pair(one.after, c)))));
     if (all.open) list();
   };
 }

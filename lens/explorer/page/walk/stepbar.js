@@ -5,13 +5,13 @@ import { change, shownPrompt, shownStep } from "../base/state.js";
 import { TITLES } from "./steps.js";
 
 /**
- * `arrive(step)` is called when the reader has gone to a step. Returns show(steps, current), `current` undefined for all
+ * `onStep(step)` is called when the reader has gone to a step. Returns show(steps, current), `current` undefined for all
  * at once; `steps` is null where the training step does not carry them: then the bar says which ones do.
  */
-export function walkBar(host, arrive) {
+export function stepBar(host, onStep) {
   let steps = [];
   let place = -1; // of the current step; -1: all at once
-  const go = (walk) => change({ walk }).then(() => arrive(walk));
+  const go = (walk) => change({ walk }).then(() => onStep(walk));
   const all = element("button", { type: "button", class: "all", onclick: () => change({ walk: "all" }) }, "All at once");
   const turn = (spoken, by, ...text) => element("button", { type: "button", "aria-label": spoken, onclick: () => move(by) }, ...text);
   const previous = turn("Previous step", -1, "← ", element("span", {}, "Previous"));
@@ -36,19 +36,19 @@ export function walkBar(host, arrive) {
     move(by);
   });
 
-  function tellMissing() {
+  function offerSteps() {
     const all = shownPrompt().steps;
     const to = (step) => element("button", { type: "button", onclick: () => change({ step }) }, `Go to step ${count(all[step].step)}`);
     missing.replaceChildren(
-      element("p", {}, `Of the attention, step ${count(shownStep().step)} carries the weights alone, to three decimals. `
-        + "The first and the last step carry all that they are computed from."),
+      element("p", {}, `Step ${count(shownStep().step)} carries only the weights of the attention, to three decimals. `
+        + "The first and the last step also carry everything that they are computed from."),
       to(0), to(all.length - 1));
   }
 
   return (now, current) => {
     walking.hidden = now === null;
     missing.hidden = now !== null;
-    if (now === null) return tellMissing();
+    if (now === null) return offerSteps();
     if (now.join() !== steps.join()) {
       steps = now;
       names.replaceChildren(...steps.map((step) => element("button", { type: "button", onclick: () => go(step) }, TITLES[step])));

@@ -1,7 +1,7 @@
 // The steps from x to out: their names, a sentence on each, and its sum with the numbers of the chosen key put in.
 
 import { element } from "../base/dom.js";
-import { figure, named } from "../base/number.js";
+import { figure, symbol } from "../base/number.js";
 import { largest } from "./vector.js";
 
 export const TITLES = {
@@ -21,26 +21,26 @@ export function stepsOf(prompt, full) {
   return Object.keys(TITLES).filter((step) => !absent[step]);
 }
 
-const PE = "Its place was told before the first layer: pe,";
+const PE = "Its position was encoded before the first layer: pe,";
 const PLACES = {
   learned: `${PE} a learned vector for each position, was added to the embedding of the token.`,
   sinusoidal: `${PE} sines and cosines of the position, was added to the embedding of the token.`,
-  rope: "No pe was added to it: rope tells places by turning q and k, in the next step.",
+  rope: "No pe was added to it: rope encodes positions by rotating q and k, in the next step.",
 };
 
 /** One sentence on each step, as nodes; `row` as from rowOf. */
 export const SAYS = {
   x: ({ position, given }) => {
     if (!given.length) return ["What a position brings to this layer’s attention: the stream, after the norm. ", PLACES[position] ?? ""];
-    const told = given.some(({ name }) => name === "pe") ? ": X + pe, so that each token says where it stands" : "";
-    return [`What a position brings to the attention${told}.`];
+    const added = given.some(({ name }) => name === "pe") ? ": X + pe, so that each token says where it stands" : "";
+    return [`What a position brings to the attention${added}.`];
   },
   qkv: ({ given }) => [
     "A position has three vectors in this head: q, what it looks for; k, what it is matched by; v, what it gives. ",
-    given.length ? "" : "One learned projection, qkv, makes them of its x; q and k stand here as they enter the dot product.",
+    given.length ? "" : "One learned projection, qkv, computes them from its x; q and k are shown as they enter the dot product.",
   ],
   score: () => [
-    named("q", "i"), " and ", named("k", "j"),
+    symbol("q", "i"), " and ", symbol("k", "j"),
     " are multiplied channel by channel and added up: the more they point the same way, the larger.",
   ],
   scale: ({ scale }, { q: { length } }) => {
@@ -62,18 +62,18 @@ export const SAYS = {
       ...(shift ? [" Here the largest, ", figure(shift), why] : []),
     ];
   },
-  values: () => ["Each key gives its v times its weight; what comes together is ", named("z", "i"), ", this head’s answer to the query."],
+  values: () => ["Each key adds its v times its weight; the sum is ", symbol("z", "i"), ", this head’s output for the query."],
   proj: ({ heads, given }) => [
-    heads > 1 ? `The answers of all ${heads} heads, one after the other, are mixed by proj into ` : "The answer goes through proj and becomes ",
-    named("out", "i"),
-    given.length ? "." : ", which is added to the stream. It stands here as it was logged: the page does not carry the matrix of proj.",
+    heads > 1 ? `The outputs of all ${heads} heads, one after the other, are mixed by proj into ` : "The output goes through proj and becomes ",
+    symbol("out", "i"),
+    given.length ? "." : ", which is added to the stream. It is shown as it was logged: the page does not carry the matrix of proj.",
   ],
 };
 
 /** The sum of each step for the key j, as nodes. */
 export const SUMS = {
   score: ({ q: { length: K }, score }, j) => [
-    named("q", "i"), " · ", named("k", "j"), K > 1 ? ` = sum of the ${K} products = ` : " = ", result(score[j]),
+    symbol("q", "i"), " · ", symbol("k", "j"), K > 1 ? ` = sum of the ${K} products = ` : " = ", result(score[j]),
   ],
   scale: ({ score, scaled }, j, { scale }) => [figure(score[j]), " × ", scale === 1 ? "1" : figure(scale), " = ", result(scaled[j])],
   mask: ({ scaled, mask, seen }, j) => [figure(scaled[j]), j < seen ? " + 0 = " : " + (−∞) = ", result(scaled[j] + mask[j])],
@@ -88,11 +88,11 @@ export const SUMS = {
   values: ({ v, z, weight, weighted, seen }, j) => {
     const D = z.length;
     const values = v.subarray(j * D, (j + 1) * D);
-    const most = largest(values);
-    const c = values.findIndex((value) => Math.abs(value) === most); // where this key has most to give
+    const max = largest(values);
+    const c = values.findIndex((value) => Math.abs(value) === max); // where this key has most to give
     return [
       `channel ${c}: `, exact(j < seen, weight[j]), " × ", figure(values[c]), " = ", exact(j < seen, weighted[j * D + c]),
-      ", part of ", named("z", "i"), `[${c}] = `, result(z[c]),
+      ", part of ", symbol("z", "i"), `[${c}] = `, result(z[c]),
     ];
   },
 };
@@ -104,7 +104,7 @@ const exact = (seen, value) => (seen ? figure(value) : "0");
 const together = (...children) => element("span", { class: "together" }, ...children);
 
 function result(value) {
-  const made = figure(value);
-  made.classList.add("result");
-  return made;
+  const node = figure(value);
+  node.classList.add("result");
+  return node;
 }

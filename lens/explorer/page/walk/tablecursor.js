@@ -3,7 +3,7 @@
 import { write } from "../base/cells.js";
 import { MOVES, element, partAt } from "../base/dom.js";
 import { visible } from "../base/label.js";
-import { printedTo } from "../base/number.js";
+import { formatNumber } from "../base/number.js";
 import { keepInView } from "../base/onscreen.js";
 import { change, shownKeys, state } from "../base/state.js";
 import { MASKED } from "./recompute.js";
@@ -20,8 +20,8 @@ const SPOKEN = {
 const WAYS = { ...MOVES, Home: [0, -Infinity], End: [0, Infinity] };
 export const STICKING = { top: 50, left: 150 }; // pixels of the head and the first column, as walk.css has them on a wide screen
 
-/** `grid` as rowTable has it, `read` is where a number is said. Returns tell(): says the one that is read, again. */
-export function rowReader(box, read, grid) {
+/** `grid` as keyTable has it; `read` is where a number is described. Returns a function that describes the number being read again. */
+export function tableCursor(box, read, grid) {
   const pick = element("span", { class: "pick" });
   let hovered = null; // {j, name, channel}
   let place = null; // {name, channel} that the arrow keys have gone to
@@ -33,12 +33,12 @@ export function rowReader(box, read, grid) {
   const resting = () => readable().findLast(({ name }) => !["products", "weighted"].includes(name));
   const current = () => hovered ?? { j: state.key, ...(place ?? resting()) };
 
-  function tell() {
+  function describe() {
     const { row, first } = grid;
     const { j, name, channel } = current();
     const at = grid.places.findIndex((one) => one.name === name && (one.channel ?? channel) === channel);
     const { width, channel: own } = grid.places[at];
-    const number = printedTo(row[name][j * width + channel], row.digits);
+    const number = formatNumber(row[name][j * width + channel], row.digits);
     const masked = j >= row.seen && MASKED.includes(name);
     const value = masked ? "0, masked" : name === "mask" && j < row.seen ? "0" : number;
     write(read, `key ${j} \u2068${visible(shownKeys()[j])}\u2069 · ${SPOKEN[name](channel)}: ${value}`);
@@ -63,7 +63,7 @@ export function rowReader(box, read, grid) {
 
   function hover(at) {
     hovered = at;
-    tell();
+    describe();
   }
 
   box.addEventListener("pointermove", (event) => hover(under(event)));
@@ -72,10 +72,10 @@ export function rowReader(box, read, grid) {
     const at = under(event);
     if (at) change({ key: at.j });
   });
-  box.addEventListener("focus", tell);
+  box.addEventListener("focus", describe);
   box.addEventListener("blur", () => {
     place = null;
-    tell();
+    describe();
   });
   box.addEventListener("keydown", (event) => {
     if (!WAYS[event.key]) return;
@@ -86,7 +86,7 @@ export function rowReader(box, read, grid) {
     const now = all.findIndex((one) => one.name === name && one.channel === channel);
     place = all[Math.max(0, Math.min(all.length - 1, now + right))];
     hovered = null;
-    const shown = down ? change({ key: state.key + down }) : Promise.resolve(tell());
+    const shown = down ? change({ key: state.key + down }) : Promise.resolve(describe());
     shown.then(() => keepInView(box, pick, STICKING));
   });
 
@@ -95,6 +95,6 @@ export function rowReader(box, read, grid) {
     const inTable = ({ j }) => j >= grid.first && j < grid.first + grid.lines.length;
     if (place && !there(place)) place = null;
     if (hovered && !(there(hovered) && inTable(hovered))) hovered = null;
-    tell();
+    describe();
   };
 }

@@ -6,16 +6,16 @@ import { page } from "../base/data.js";
 import { element, save } from "../base/dom.js";
 import { visible } from "../base/label.js";
 import { power } from "../base/number.js";
-import { inSight } from "../base/onscreen.js";
+import { whenVisible } from "../base/onscreen.js";
 import { shownFull, shownKeys, shownMaps, shownPrompt, shownStep, state } from "../base/state.js";
-import { rowCsv } from "./csv.js";
-import { ledger } from "./dotproduct.js";
-import { inputs, threeVectors } from "./inputs.js";
-import { rowTable } from "./keytable.js";
-import { given } from "./matrices.js";
-import { joined, summed } from "./outputs.js";
-import { apart, mapRow, rowOf } from "./recompute.js";
-import { walkBar } from "./stepbar.js";
+import { toCsv } from "./csv.js";
+import { dotProduct } from "./dotproduct.js";
+import { inputs, qkvVectors } from "./inputs.js";
+import { keyTable } from "./keytable.js";
+import { matrixTables } from "./matrices.js";
+import { allOutputs, headOutput } from "./outputs.js";
+import { computeRow, maxDifference, rowOfMap } from "./recompute.js";
+import { stepBar } from "./stepbar.js";
 import { SAYS, SUMS, TITLES, stepsOf } from "./steps.js";
 
 const AGREES = 1e-3; // a larger difference would show in the digits that are printed
@@ -33,54 +33,54 @@ export function walk(host) {
   host.classList.add("walk");
   host.append(element("div", { class: "row-title" }, title, signs), steps);
 
-  const showGiven = given(matrices);
-  const showTable = rowTable(table);
+  const drawMatrices = matrixTables(matrices);
+  const showTable = keyTable(table);
   table.append(element("div", { class: "row-foot" }, agreement, button));
-  const showBar = walkBar(host, arrive);
+  const showBar = stepBar(host, scrollTo);
   const drawings = {
     x: inputs(stages.x.body),
-    qkv: threeVectors(stages.qkv.body),
-    score: ledger(stages.score.body),
-    values: summed(stages.values.body),
-    proj: joined(proj.body),
+    qkv: qkvVectors(stages.qkv.body),
+    score: dotProduct(stages.score.body),
+    values: headOutput(stages.values.body),
+    proj: allOutputs(proj.body),
   };
   let row = null; // the last one that was computed,
   let drawn = null; // of this prompt
-  let known = []; // the steps that it has,
+  let available = []; // the steps that it has,
   let now; // and the one that the reader is at, if not at all at once
-  let said = "";
+  let described = "";
 
-  /** Tells what each step does: this depends on the prompt, and of the row on its width and its largest score alone. */
-  function say(prompt) {
+  /** Says what each step does: this depends on the prompt, and on the width of the row and its largest score. */
+  function explain(prompt) {
     const which = [state.prompt, row.q.length, row.shift].join();
-    if (said === which) return;
-    said = which;
-    showGiven(prompt.given);
+    if (described === which) return;
+    described = which;
+    drawMatrices(prompt.given);
     for (const [step, { says }] of Object.entries(stages)) says.replaceChildren(...SAYS[step](prompt, row));
   }
 
-  function name() {
+  function writeTitle() {
     const token = (tokens, at) => chip(visible(tokens[at]));
     const where = `layer ${state.layer}, head ${state.head}, step ${shownStep().step.toLocaleString("en")}`;
     title.replaceChildren("query ", token(shownPrompt().tokens, state.query), ` ${state.query}, key `,
       token(shownKeys(), state.key), ` ${state.key} · ${where}`);
   }
 
-  /** Which steps are there by now; a wanted one that this prompt does not have gives way to the one before it. */
-  function revealed() {
+  /** The steps that are shown by now; in place of one that this prompt does not have, those up to the one before it. */
+  function shownSteps() {
     const order = Object.keys(TITLES);
     const last = state.walk === "all" ? Infinity : order.indexOf(state.walk);
-    const there = known.filter((step) => order.indexOf(step) <= last);
-    return there.length ? there : known.slice(0, 1);
+    const there = available.filter((step) => order.indexOf(step) <= last);
+    return there.length ? there : available.slice(0, 1);
   }
 
   function drawRow(full) {
     const prompt = shownPrompt();
     const { layer, head, query: i, key: j } = state;
-    row = rowOf(full, prompt, layer, head, i);
-    [drawn, known] = [prompt, stepsOf(prompt, full)];
-    say(prompt);
-    const there = revealed();
+    row = computeRow(full, prompt, layer, head, i);
+    [drawn, available] = [prompt, stepsOf(prompt, full)];
+    explain(prompt);
+    const there = shownSteps();
     now = state.walk === "all" ? undefined : there.at(-1);
     for (const [step, { node, sum }] of Object.entries(stages)) {
       node.hidden = !there.includes(step);
@@ -93,26 +93,26 @@ export function walk(host) {
     table.dataset.upto = there.at(-1);
     agreement.hidden = !there.includes("softmax");
     if (!table.hidden) showTable(row, ({ step }) => there.includes(step));
-    agree();
+    compareWeights();
   }
 
-  /** Between the first and the last step: all keep their places, but of the numbers there are the weights alone. */
+  /** Between the first and the last step: all keep their places, but of the numbers only the weights are there. */
   function drawMap() {
     if (table.hidden) return;
     const maps = shownMaps();
     const weights = maps.row(state.layer, state.head, state.query);
-    showTable(mapRow(row, weights, maps.digits), ({ name }) => name === "weight");
+    showTable(rowOfMap(row, weights, maps.digits), ({ name }) => name === "weight");
   }
 
-  function agree() {
-    const most = apart(row, shownMaps().row(state.layer, state.head, state.query));
-    const said = most === 0 ? "agrees with the logged weights in every digit."
-      : most < AGREES ? `agrees with the logged weights to ${power(most, 1)}.`
-      : `does not agree with the logged weights, off by up to ${power(most, 1)}.`;
-    agreement.textContent = `Computed again on this page from q and k, in float64: ${said}`;
+  function compareWeights() {
+    const max = maxDifference(row, shownMaps().row(state.layer, state.head, state.query));
+    const described = max === 0 ? "agrees with the logged weights in every digit."
+      : max < AGREES ? `agrees with the logged weights to ${power(max, 1)}.`
+      : `does not agree with the logged weights, off by up to ${power(max, 1)}.`;
+    agreement.textContent = `Computed again on this page from q and k, in float64: ${described}`;
   }
 
-  function arrive(step) {
+  function scrollTo(step) {
     const { node } = stages[step];
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     node.style.scrollMarginTop = `${document.getElementById("controls").offsetHeight + 12}px`; // clear of the header
@@ -121,22 +121,22 @@ export function walk(host) {
 
   function saveRow() {
     const place = `layer${state.layer}-head${state.head}-query${state.query}-step${shownStep().step}`;
-    const csv = rowCsv(row, shownKeys());
+    const csv = toCsv(row, shownKeys());
     if (window.parent === window) return save(`row-${place}.csv`, "text/csv;charset=utf-8", csv);
     // A frame may refuse to save: the text itself can be copied.
     host.querySelector(".copied")?.remove();
     host.append(element("textarea", { class: "copied", readonly: "", rows: 8, "aria-label": "The row as CSV, to be copied" }, csv));
   }
 
-  const draw = inSight(host, () => {
+  const draw = whenVisible(host, () => {
     const full = shownFull();
-    name();
+    writeTitle();
     signs.children[0].style.background = gradient(page.signed);
     if (full) drawRow(full);
     steps.hidden = drawn !== shownPrompt();
     steps.classList.toggle("between", !full);
     if (!full && !steps.hidden) drawMap();
-    showBar(full ? known : null, now);
+    showBar(full ? available : null, now);
   });
 
   return () => {
