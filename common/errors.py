@@ -1,18 +1,17 @@
-"""One family of errors for what a person can mend, caught once in each script.
-
-This module imports nothing of the project but another leaf, so every part of it may raise these.
-"""
+"""One family of errors for what a person can fix, caught once in each script."""
 
 import errno
 import gc
 import signal
 import sys
+from collections.abc import Callable
+from typing import NoReturn
 
 from common.terminal import printable
 
 
 class Problem(Exception):
-    """Something a person can mend; its text is all that they are shown."""
+    """Something a person can fix; its text is all that they are shown."""
 
     exit_code = 1
 
@@ -27,16 +26,16 @@ class RunError(Problem):
     """The run could not go on: disk full, folder in use, losses not finite. Says what is safe and what to do."""
 
 
-def run_script(main):
+def run_script(main: Callable[[], int | None]) -> NoReturn:
     """Calls `main()` and ends the process: a Problem becomes its message on stderr and its exit code, no traceback.
 
     So does what may happen anywhere: no memory left, a file or stdout that cannot be written. Outside of training
-    Ctrl-C ends with 130 and SIGTERM with 143, once what is half made has been removed. A closed pipe (`| head`) ends
+    Ctrl-C ends with 130 and SIGTERM with 143, once what is half written has been removed. A closed pipe (`| head`) ends
     quietly with 0.
     """
-    stopped = []
+    stopped: list[int] = []
 
-    def stop(number, frame):
+    def stop(number: int, frame: object) -> NoReturn:
         stopped.append(128 + number)
         sys.exit(128 + number)
 
@@ -48,30 +47,32 @@ def run_script(main):
         sys.stdout.flush()
     except Exception as error:
         # what stop raised may have come out of an import as another error
-        code = stopped[0] if stopped else explained(error)
+        code = stopped[0] if stopped else exit_code_of(error)
     gc.freeze()  # all of it goes with the process: collecting what torch has made, piece by piece, takes 0.3 s
     sys.exit(code)
 
 
-def explained(error: Exception) -> int:
-    """Tells a person what went wrong and returns the exit code. Raises what is nobody's fault but the program's."""
+def exit_code_of(error: Exception) -> int:
+    """The exit code for an error that a person can fix, once it is printed. Raises any other: a defect of ours."""
     if isinstance(error, Problem):
-        return told(error, error.exit_code)
+        print_error(str(error))
+        return error.exit_code
     if isinstance(error, BrokenPipeError):
         sys.stdout = None  # what is left in its buffer has nowhere to go
         return 0
     if isinstance(error, OSError):
         if error.filename is None:  # stdout, whose buffer would be written once more at the end
             sys.stdout = None
-        return told(system_error(error))
-    if out_of_memory(error):
-        return told("out of memory")
-    raise error
+        print_error(system_error(error))
+    elif out_of_memory(error):
+        print_error("out of memory")
+    else:
+        raise error
+    return 1
 
 
-def told(text: object, code: int = 1) -> int:
-    print(f"error: {printable(str(text))}", file=sys.stderr)  # it may quote what came from outside
-    return code
+def print_error(text: str) -> None:
+    print(f"error: {printable(text)}", file=sys.stderr)  # it may quote what came from outside
 
 
 def reason(error: Exception) -> str:
@@ -90,6 +91,6 @@ def system_error(error: Exception) -> str:
 def out_of_memory(error: Exception) -> bool:
     """Whether Python, NumPy, or PyTorch on any device, asked for more memory than there is."""
     if isinstance(error, RuntimeError):  # PyTorch's, of which only CUDA's has a class of its own
-        said = ("out of memory", "allocate memory", "bad_alloc", "ALLOC_FAILED")
-        return type(error).__name__ == "OutOfMemoryError" or any(words in str(error) for words in said)
+        phrases = ("out of memory", "allocate memory", "bad_alloc", "ALLOC_FAILED")
+        return type(error).__name__ == "OutOfMemoryError" or any(phrase in str(error) for phrase in phrases)
     return isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM

@@ -1,6 +1,6 @@
-"""Files and folders that are whole or not there: written beside their place, flushed to disk, then renamed into it.
+"""Files and folders that are whole or not there: written under a temporary name, flushed to disk, then renamed.
 
-A folder of results carries manifest.json, which gives the size and SHA-256 of each of its files.
+A folder of results has a manifest.json, which gives the size and SHA-256 of each of its files.
 """
 
 import contextlib
@@ -18,37 +18,37 @@ MANIFEST = "manifest.json"
 
 
 class Damaged(Exception):
-    """A file that is not what was written; the text says in what."""
+    """A file that is not as it was written; the text says what differs."""
 
 
 @contextlib.contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """Gives a path beside `target`; the file or folder written there takes its place at the end, after an error not.
+    """Gives a path next to `target`; the file or folder written there replaces `target` at the end, unless it failed.
 
     Killed at any moment it leaves the old one whole, or the new one, and perhaps a tmp-… (see `remove_leftovers`).
     """
-    beside, replaced = (target.with_name(f"tmp-{kind}{target.name}") for kind in ("", "replaced-"))
+    temporary, previous = (target.with_name(f"tmp-{kind}{target.name}") for kind in ("", "replaced-"))
     try:
-        yield beside
-        flush(beside)
+        yield temporary
+        flush(temporary)
         if target.is_dir():  # no system replaces a folder in one step
-            target.rename(replaced)
-        os.replace(beside, target)
+            target.rename(previous)
+        os.replace(temporary, target)
         flush(target.parent)
     except BaseException as error:
-        if isinstance(error, OSError) and error.filename is None:  # the system names none when a write fails
+        if isinstance(error, OSError) and error.filename is None:  # the system does not name it when a write fails
             error.filename = str(target)
-        remove(beside)
-        if replaced.exists() and not target.exists():
-            replaced.rename(target)
+        remove(temporary)
+        if previous.exists() and not target.exists():
+            previous.rename(target)
         raise
-    remove(replaced)
+    remove(previous)
 
 
 def write_whole(path: Path, text: str) -> None:
     """Writes a text file, all of it or nothing."""
-    with replacing(path) as beside:
-        beside.write_text(text, encoding="utf-8")
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def read_json_lines(path: Path, *, strict: bool = False) -> list[dict]:
@@ -79,7 +79,7 @@ def _parse_line(line: bytes) -> dict | None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes what a process left in `folder` that was killed while it wrote there."""
+    """Removes what a process that was killed while it wrote in `folder` left there."""
     for path in folder.glob("tmp-*"):
         remove(path)
 
@@ -94,9 +94,9 @@ def remove(path: Path) -> None:
 def flush(path: Path) -> None:
     """Makes a file, or a folder with the files in it, survive a power cut (Windows cannot open a folder)."""
     if path.is_dir():
-        for one in path.iterdir():
-            if one.is_file():
-                flush(one)
+        for child in path.iterdir():
+            if child.is_file():
+                flush(child)
         if os.name != "posix":
             return
     descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
@@ -123,12 +123,12 @@ def step_of(name: str) -> int | None:
 
 
 def signed(body: dict) -> str:
-    """The JSON text of `body` with a "sha256" of it."""
+    """The JSON text of `body` with its SHA-256 as "sha256"."""
     return json.dumps(body | {"sha256": signature(body)}, indent=1)
 
 
 def read_signed(path: Path) -> dict:
-    """What was `signed`, without its signature. Raises OSError, and ValueError where it is not what was written."""
+    """The body that was `signed`. Raises OSError, and ValueError where it is not what was written."""
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
     except RecursionError:
@@ -139,23 +139,23 @@ def read_signed(path: Path) -> dict:
 
 
 def signature(body: dict) -> str:
-    """The SHA-256 of what JSON says, however it is laid out."""
+    """The SHA-256 of the content of a JSON text, however it is laid out."""
     return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def seal(folder: Path, said: dict) -> None:
-    """Writes the manifest of `folder`: what is `said`, then size and SHA-256 of each file; and its own."""
+def seal(folder: Path, header: dict) -> None:
+    """Writes the manifest of `folder`: the `header`, the size and SHA-256 of each file, and its own SHA-256."""
     flush(folder)  # the manifest last: where it is, the others are
     files = {
         path.name: {"bytes": path.stat().st_size, "sha256": digest(path)}
         for path in sorted(folder.iterdir())
         if path.name != MANIFEST
     }
-    (folder / MANIFEST).write_text(signed(said | {"files": files}), encoding="utf-8")
+    (folder / MANIFEST).write_text(signed(header | {"files": files}), encoding="utf-8")
 
 
 def read_manifest(folder: Path, format: int) -> dict:
-    """The manifest of `folder`. Raises Damaged where it is none, names a file elsewhere, or is of another format."""
+    """The manifest of `folder`. Raises Damaged if it is not ours, names a file elsewhere or has another format."""
     try:
         manifest = read_signed(folder / MANIFEST)
     except (OSError, ValueError) as error:
@@ -165,8 +165,9 @@ def read_manifest(folder: Path, format: int) -> dict:
         raise Damaged(f"format {version} was written by a newer version, which is needed to read it")
     try:
         fits = (type(version), version, type(manifest["step"])) == (int, format, int)
-        for name, one in manifest["files"].items():
-            fits = fits and Path(name).name == name != ".." and (type(one["bytes"]), type(one["sha256"])) == (int, str)
+        for name, file in manifest["files"].items():
+            types = (type(file["bytes"]), type(file["sha256"]))
+            fits = fits and Path(name).name == name != ".." and types == (int, str)
     except (AttributeError, LookupError, TypeError):
         fits = False
     if not fits:

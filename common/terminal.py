@@ -1,20 +1,21 @@
 """Text on its way to a terminal."""
 
 import contextlib
+import io
 import os
 import sys
 import unicodedata
 
 
 def use_utf8() -> None:
-    """stdin and stdout carry UTF-8 whatever the system is set to; what is not UTF-8 is replaced and ends nothing."""
+    """Sets stdin and stdout to UTF-8 whatever the system is set to; bytes that are not UTF-8 become U+FFFD."""
     for stream in (sys.stdin, sys.stdout):
-        if stream is not None:  # closed by whoever started this
+        if isinstance(stream, io.TextIOWrapper):  # None where it is closed by whoever started this
             stream.reconfigure(encoding="utf-8", errors="replace")
 
 
 def say(text: str) -> None:
-    """Prints above the bar. Where stdout is read no more (`| head`) the run goes on: its files hold what it reports."""
+    """Prints above a progress bar. With stdout closed (`| head`) the run goes on: its files hold what it reports."""
     from tqdm import tqdm
 
     try:
@@ -31,12 +32,12 @@ def warn(text: str) -> None:
 
 
 # What turns the order of all that follows on its line, ours included (Boucher and Anderson 2021, "Trojan Source").
-# The marks that text in Arabic or Hebrew is written with, and the joiners of many scripts, are left alone.
+# The marks that text in Arabic or Hebrew is written with, and the joiners of many scripts, are left as they are.
 TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
 def printable(text: str) -> str:
-    """`text` with its control characters shown (an escape as \\x1b) but for line breaks and tabs.
+    """`text` with its control characters shown (an escape as \\x1b), except line breaks and tabs.
 
     What a model writes is data: a terminal must not obey it.
     """
