@@ -29,8 +29,7 @@ GROUP = 1 << 18
 # Each worker keeps its own copy of the vocabulary: 10 MB for GPT-2's, four times that for the largest published one.
 MAX_WORKERS = 8
 
-
-Piece = tuple[str, bool]
+Piece = tuple[str, bool]  # (piece of text, begins a document)
 
 
 class Tokens:
@@ -57,7 +56,7 @@ class Tokens:
             self.sha256 = manifest["files"]["tokens.bin"]["sha256"]
             self.tokenizer_hash = manifest["tokenizer_hash"]
             if type(self.n_bytes) is not int or self.n_bytes < 0:
-                raise ValueError(f"n_bytes: {self.n_bytes!r} given, a count expected")
+                raise ValueError("n_bytes is not a count")
             if np.any(np.diff(self.document_starts, prepend=0, append=len(self)) < 0):
                 raise ValueError("its documents do not follow one another")
         except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:

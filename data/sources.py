@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # config.py imports torch, which reading a text does not need
     from config import DataConfig
 
 TEXT, TABLES = (".txt", ".md"), (".jsonl", ".csv", ".parquet")
-KNOWN = ", ".join((*TEXT, *TABLES))
+READABLE = ", ".join((*TEXT, *TABLES))
 
 READ_BYTES = 1 << 20
 
@@ -130,7 +130,7 @@ def _find_files(path: Path, report: Report) -> list[Path]:
     if os.path.exists(path):
         if path.suffix.lower() not in (*TEXT, *TABLES):
             raise InputError(
-                f"data.source {path}: cannot read {path.suffix or 'a file without suffix'}; known: {KNOWN}"
+                f"data.source {path}: cannot read {path.suffix or 'a file without suffix'}; readable: {READABLE}"
             )
         return [path]
     if glob.has_magic(str(path)):
@@ -157,7 +157,7 @@ def _walk(folder: Path) -> list[Path]:
 def _readable_files(files: list[Path], source: Path, report: Report) -> list[Path]:
     readable = [path for path in files if path.suffix.lower() in (*TEXT, *TABLES)]
     if not readable:
-        raise InputError(f"data.source {source}: no text among the {len(files)} files there; known: {KNOWN}")
+        raise InputError(f"data.source {source}: no text among the {len(files)} files there; readable: {READABLE}")
     if n_skipped := len(files) - len(readable):
         kinds = sorted({path.suffix or path.name for path in files if path not in readable})
         report(f"data.source {source}: {len(readable)} files are read, {n_skipped} skipped ({', '.join(kinds[:8])})")

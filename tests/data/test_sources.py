@@ -157,7 +157,7 @@ def test_a_source_that_does_not_exist_or_has_no_text_is_named(tmp_path):
     assert "no such file" in refusal("x" * 5000) and "no such file" in refusal("a\0b")
     assert "no text among the 0 files there" in refusal(tmp_path / "empty")
     assert "no text among the 0 files there" in refusal(tmp_path / "*.csv")
-    assert "cannot read .pdf; known: .txt, .md, .jsonl, .csv, .parquet" in refusal(tmp_path / "notes.pdf")
+    assert "cannot read .pdf; readable: .txt, .md, .jsonl, .csv, .parquet" in refusal(tmp_path / "notes.pdf")
 
 
 def test_what_cannot_be_opened_is_named(tmp_path, monkeypatch):
