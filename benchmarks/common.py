@@ -48,9 +48,7 @@ def parser(doc: str, name: str, repeats: int = 3) -> Arguments:
 
 
 def add_nanogpt(arguments: Arguments) -> None:
-    arguments.add_argument(
-        "--nanogpt", type=checkout, metavar="PATH", help="also measure the checkout of nanoGPT there"
-    )
+    arguments.add_argument("--nanogpt", type=checkout, metavar="PATH", help="a checkout of nanoGPT to measure too")
 
 
 def checkout(path: str) -> str:

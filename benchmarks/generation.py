@@ -36,9 +36,8 @@ def main() -> None:
     numbers: dict[str, Any] = {"nargs": "+", "metavar": "N"}
     parser.add_argument("--sizes", nargs="+", choices=("small", "124m"), default=["small", "124m"])
     parser.add_argument("--contexts", **numbers, type=whole_number(2), default=[64, 1024], help="default 64 1024")
-    parser.add_argument(
-        "--batches", **numbers, type=whole_number(1), default=[1, 64], help="sequences at once (default 1 64)"
-    )
+    batches = "sequences at once (default 1 64)"
+    parser.add_argument("--batches", **numbers, type=whole_number(1), default=[1, 64], help=batches)
     dtypes = ("float32", "bfloat16")
     parser.add_argument("--dtypes", nargs="+", choices=dtypes, default=list(dtypes), help="of the weights")
     seconds = "of a contestant's turn, at most (default 8)"

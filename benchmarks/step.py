@@ -41,7 +41,6 @@ SIZES = {"4x128": (4, 4, 128, 64, 12, 96), "6x384": (6, 6, 384, 256, 16, 96), "1
 CHARACTERS = 96  # in the vocabulary of a configuration that takes it from its text
 MUON_STEPS = 8
 PRODUCT_SECONDS = 0.3
-SECONDS = "of a contestant's turn, about (default 4)"
 SHORT = {"float32": "fp32", "bfloat16": "bf16"}
 
 
@@ -69,7 +68,9 @@ def main() -> None:
     parser = common.parser(__doc__, "step", repeats=5)
     common.add_nanogpt(parser)
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=default, help=f"default {' '.join(default)}")
-    parser.add_argument("--seconds", type=number(above=0), metavar="X", default=4.0, help=SECONDS)
+    parser.add_argument(
+        "--seconds", type=number(above=0), metavar="X", default=4.0, help="of a turn, about (default 4)"
+    )
     args = parser.parse_args()
     machine, sizes = common.machine(), {}
     for size in args.sizes:
@@ -107,18 +108,19 @@ def measure(task: Task, args: Namespace) -> dict:
     turns["matrix products"] = products = Worker(build_products, task)
     rounds = common.alternate(turns, args.repeats)
     product_rounds = rounds.pop("matrix products")
-    rates = {kind: median(rate[kind] for rate in product_rounds) for kind in product_rounds[0]}
+    rates = {kind: median(measured[kind] for measured in product_rounds) for kind in product_rounds[0]}
     rows, flops = {}, task.flops()
     for name, worker in workers.items():
         seconds, dtype = median(rounds[name]), "bf16" if "bf16" in name else "fp32"
+        rate = flops / seconds
         rows[name] = {
             "ms": seconds * 1000,
             "rounds_ms": [seconds * 1000 for seconds in rounds[name]],
             "first_seconds": first[name],
             "tokens_per_second": task.tokens / seconds,
-            "flops_per_second": flops / seconds,
-            "share of its shapes": flops / seconds / rates[f"{dtype}, its shapes"],
-            "share of the largest": flops / seconds / rates[f"{dtype}, largest"],
+            "flops_per_second": rate,
+            "share of its shapes": rate / rates[f"{dtype}, its shapes"],
+            "share of the largest": rate / rates[f"{dtype}, largest"],
             "waits": worker("waits") if task.device == "cuda" else None,
             "peak_mb": worker.finish(),
         }

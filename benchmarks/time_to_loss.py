@@ -37,17 +37,14 @@ CLASSIC += "train.beta1 0.9 train.grad_clip 1 train.dtype float32 train.compile 
 
 def main() -> None:
     parser = common.parser(__doc__, "time_to_loss")
-    text_help = "UTF-8 text to learn (default: 1 MB of the embedded stories)"
-    parser.add_argument("--text", type=common.text_file, metavar="FILE", help=text_help)
+    stories = "UTF-8 text to learn (default: 1 MB of the embedded stories)"
+    parser.add_argument("--text", type=common.text_file, metavar="FILE", help=stories)
     common.add_nanogpt(parser)
-    configs = "ours, names or paths (default fast.yaml)"
-    parser.add_argument("--configs", nargs="+", metavar="FILE", default=["fast.yaml"], help=configs)
-    steps = "of the laptop recipe (default %(default)s)"
-    parser.add_argument("--steps", type=whole_number(1), metavar="N", default=2000, help=steps)
+    parser.add_argument("--configs", nargs="+", default=["fast.yaml"], help="ours, names or paths (default fast.yaml)")
+    parser.add_argument("--steps", type=whole_number(1), default=2000, help="of the laptop recipe (default 2000)")
     loss = "validation loss to reach (default: where the last peer ends)"
     parser.add_argument("--loss", type=number(above=0), metavar="X", help=loss)
-    png = "benchmarks/results/time_to_loss.png"
-    parser.add_argument("--png", metavar="FILE", default=png, help="the curves (default %(default)s)")
+    parser.add_argument("--png", default="benchmarks/results/time_to_loss.png", help="the curves (default %(default)s)")
     args = parser.parse_args()
     for config in args.configs:
         find(config)
