@@ -10,8 +10,8 @@ from torch import nn
 
 from lens.effects import ablation, effects
 from lens.record import read
-from model import GPT, GPTConfig
 from tests.helpers.by_hand import TOKENS, induction_model, say
+from tests.helpers.models import small_model
 
 OPTIONS = [
     {},
@@ -29,14 +29,8 @@ LENGTHS = (1, 2, 9)
 
 
 def make_model(**options):
-    """A small model whose every parameter, gains and biases included, is moved away from where it starts."""
-    torch.manual_seed(0)
-    sizes = {"vocab_size": 23, "n_layer": 2, "n_head": 3, "n_embd": 24, "block_size": 9}
-    model = GPT(GPTConfig(**sizes | options))
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.3 * torch.randn_like(parameter))
-    return model.eval()
+    sizes = {"vocab_size": 23, "n_head": 3, "n_embd": 24, "block_size": 9}
+    return small_model(**sizes | options).eval()
 
 
 def cases():

@@ -2,7 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from model.cpu import drop
+from model import cpu
+from model.cpu import drop, fast_linear
 
 
 @pytest.mark.parametrize("p", [0.05, 0.1, 0.5, 0.9])
@@ -45,3 +46,14 @@ def test_a_device_that_draws_in_parallel_uses_pytorch_s_own(monkeypatch):
     drop(torch.empty(3, device="meta"), 0.25)
     drop(torch.ones(3), 0.25)
     assert called == [0.25]
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_large_product_is_the_same_by_onednn(bias, monkeypatch):
+    linear, x = torch.nn.Linear(48, 40, bias=bias), torch.randn(3, 48)
+    for least, mkldnn in ((3 * 48 * 40 + 1, False), (3 * 48 * 40, torch.backends.mkldnn.is_available())):
+        monkeypatch.setattr(cpu, "ONEDNN_FROM", least)
+        with torch.no_grad(), torch.autograd.profiler.profile() as seen:
+            result = fast_linear(linear, 3)(x)
+        assert ("mkldnn::_linear_pointwise" in {event.name for event in seen.function_events}) == mkldnn
+        assert (result - F.linear(x, linear.weight, linear.bias)).abs().max() < 1e-6

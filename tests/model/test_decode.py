@@ -5,12 +5,11 @@ from dataclasses import fields
 
 import pytest
 import torch
-import torch.nn.functional as F
 
-from model import GPT, GPTConfig, cpu
+from model import GPTConfig
 from model.cache import KVCache
-from model.cpu import fast_linear
 from model.decode import Decoder
+from tests.helpers.models import random_ids, small_model
 
 BASE = {"vocab_size": 13, "n_layer": 2, "n_head": 2, "n_embd": 16, "block_size": 8}
 # Each key of the model's configuration, with what differs from the default. A new key has its place here.
@@ -37,20 +36,14 @@ EVERY = [{}, *({key: other} for key, others in OTHERS.items() for other in other
 GPT2 = {"position": "learned", "activation": "gelu", "qk_norm": False, "bias": True, "tie_embeddings": True}
 
 
-def build(dtype=torch.float32, **options):
-    """A small model in eval mode, each parameter moved away from where it starts."""
-    torch.manual_seed(0)
-    model = GPT(GPTConfig(**BASE | options)).to(dtype).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.3 * torch.randn_like(parameter))
-    return model
+def build(**options):
+    return small_model(**BASE | options).eval()
 
 
 @torch.no_grad()
 def logits(model, decoder=None, batch=3):
     """(B, 5, V) after each of five tokens that follow two: by the modules, or by `decoder`."""
-    idx = torch.randint(13, (batch, 7), generator=torch.Generator().manual_seed(1))
+    idx = random_ids(batch, 7, vocab_size=13)
     cache = KVCache(model.config.n_layer, model.config.block_size)
     model(idx[:, :2], cache=cache)
     read = decoder or (lambda ids, cache: model(ids[:, None], cache=cache)[0][:, 0])
@@ -65,7 +58,7 @@ def test_every_key_of_the_configuration_is_tried():
 @pytest.mark.parametrize("options", [*EVERY, GPT2], ids=str)
 def test_the_decoder_gives_the_logits_of_the_modules(options, position):
     for dtype, most in ((torch.float32, 2e-5), (torch.float64, 1e-12)):
-        model = build(dtype, **{"position": position} | options)
+        model = build(dtype=dtype, **{"position": position} | options)
         expected = logits(model)
         assert expected.std() > 0.5
         assert (logits(model, Decoder(model, 3)) - expected).abs().max() < most
@@ -84,19 +77,8 @@ def test_every_parameter_counts_in_the_decoder(options):
 
 
 def test_in_bfloat16_the_decoder_is_as_exact_as_the_modules():
-    exact = logits(build(torch.float64))
-    model = build(torch.float64).bfloat16()
+    exact = logits(build(dtype=torch.float64))
+    model = build(dtype=torch.float64).bfloat16()
     by_modules = (logits(model) - exact).square().mean().sqrt()
     by_decoder = (logits(model, Decoder(model, 3)) - exact).square().mean().sqrt()
     assert 0 < by_decoder < 1.2 * by_modules < 0.1 * exact.std()
-
-
-@pytest.mark.parametrize("bias", [False, True])
-def test_a_large_product_is_the_same_by_onednn(bias, monkeypatch):
-    linear, x = torch.nn.Linear(48, 40, bias=bias), torch.randn(3, 48)
-    for least, mkldnn in ((3 * 48 * 40 + 1, False), (3 * 48 * 40, torch.backends.mkldnn.is_available())):
-        monkeypatch.setattr(cpu, "ONEDNN_FROM", least)
-        with torch.no_grad(), torch.autograd.profiler.profile() as seen:
-            result = fast_linear(linear, 3)(x)
-        assert ("mkldnn::_linear_pointwise" in {event.name for event in seen.function_events}) == mkldnn
-        assert (result - F.linear(x, linear.weight, linear.bias)).abs().max() < 1e-6

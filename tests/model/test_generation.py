@@ -3,40 +3,26 @@
 import itertools
 import math
 from collections import Counter
+from functools import partial
 
 import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from model import GPT, GPTConfig, generate
-from model.cache import KVCache
+from model import GPT, generate
 from model.decode import Decoder
 from model.generation import choose, draw, probabilities
+from tests.helpers.models import POSITIONS, random_ids, small_model
 
 V, BLOCK = 13, 8
 
 
-POSITIONS = {
-    "learned": {"position": "learned"},
-    "sinusoidal": {"position": "sinusoidal"},
-    "rope": {"position": "rope"},
-    "n-grams": {"ngram": 4, "ngram_rows": 50},
-}
-
-
-def build(**options):
-    torch.manual_seed(0)
-    options = {"n_layer": 2, "n_head": 2, "n_embd": 16, "block_size": BLOCK} | options
-    model = GPT(GPTConfig(vocab_size=V, **options))
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.3 * torch.randn_like(parameter))
-    return model
+build = partial(small_model, vocab_size=V, n_embd=16, block_size=BLOCK)
 
 
 def prompt(batch=1, length=3, seed=1):
-    return torch.randint(V, (batch, length), generator=torch.Generator().manual_seed(seed))
+    return random_ids(batch, length, seed=seed, vocab_size=V)
 
 
 def written(model, idx, count, seed=0, **options):
@@ -75,20 +61,6 @@ def test_cached_and_uncached_give_the_same_tokens_far_past_block_size(position, 
     assert not torch.equal(cached, written(model, idx, 10 * BLOCK, **sampling))
 
 
-@pytest.mark.parametrize("position", POSITIONS)
-def test_a_cache_changes_the_logits_by_rounding_alone(position):
-    model, idx, cache = build(**POSITIONS[position]), prompt(batch=2, length=BLOCK), KVCache(2, BLOCK)
-    with torch.no_grad():
-        whole = model(idx)[0]
-        parts = torch.cat([model(part, cache=cache)[0] for part in idx.split((2, 3, 1, 1, 1), dim=1)], dim=1)
-    assert (parts - whole).abs().max() < 1e-5
-    assert whole.std() > 0.5
-    with torch.no_grad():  # control: a cache that has forgotten a token
-        cache = KVCache(2, BLOCK)
-        model(idx[:, 1:4], cache=cache)
-        assert (model(idx[:, 4:5], cache=cache)[0] - whole[:, 4:5]).abs().max() > 0.01
-
-
 @pytest.mark.parametrize("hooked", [False, True])
 def test_a_cache_makes_each_token_one_tokens_work(hooked, monkeypatch):
     model, lengths = build(), entering(monkeypatch)
@@ -100,18 +72,6 @@ def test_a_cache_makes_each_token_one_tokens_work(hooked, monkeypatch):
     lengths.clear()
     list(generate(model, prompt(length=3), 15, use_cache=False))
     assert lengths == [3, 4, 5, 6, 7, 8, 4, 5, 6, 7, 8, 4, 5, 6, 7]
-
-
-@pytest.mark.parametrize("attn_ratio", [0.5, 1.0, 2.0])
-def test_kv_cache_bytes_are_those_a_cache_holds(attn_ratio):
-    for dtype, capacity in ((torch.float32, BLOCK), (torch.float64, 5)):
-        model = build(attn_ratio=attn_ratio).to(dtype)
-        cache = KVCache(2, capacity)
-        with torch.no_grad():
-            model(prompt(batch=3, length=2), cache=cache)
-        held = sum(tensor.nbytes for tensor in (cache.k, cache.v))
-        assert model.kv_cache_bytes(3, capacity) == held
-    assert model.kv_cache_bytes() == model.kv_cache_bytes(1, BLOCK)
 
 
 # Prompts

@@ -11,9 +11,9 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from model import GPT, GPTConfig
 from model.cache import KVCache
 from model.ngrams import NgramEmbedding
+from tests.helpers.models import small_model
 
 T = 8
 POSITIONS = {
@@ -29,12 +29,7 @@ CHUNKS = (3, 4, 1)  # how the cached path reads its tokens: several at once too,
 
 def build(**options):
     """A model whose vocabulary has room for tokens that all differ; head and embedding are two matrices."""
-    torch.manual_seed(0)
-    model = GPT(GPTConfig(vocab_size=2 * T, n_layer=2, n_head=2, n_embd=16, block_size=T, **options))
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.2 * torch.randn_like(parameter))
-    return model
+    return small_model(spread=0.2, vocab_size=2 * T, n_embd=16, block_size=T, **options)
 
 
 def by_cache(model, idx):

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from model.weights import load_into
+from model import GPT, GPTConfig
+from model.weights import SkipInit, load_into
+from tests.helpers.models import SIZES, random_ids
 
 
 class Net(nn.Module):
@@ -38,3 +40,19 @@ def test_weights_that_do_not_fit_are_refused_by_name_and_touch_nothing():
     load_into(net, good)
     assert all(tensor.eq(1).all() for tensor in net.state_dict().values())
     assert net.lm_head.weight is net.wte.weight
+
+
+@pytest.mark.parametrize("activation", ["gelu", "swiglu"])
+@pytest.mark.parametrize("position", ["learned", "sinusoidal", "rope"])
+def test_unfilled_a_model_has_the_same_parts_and_draws_nothing(position, activation):
+    config = GPTConfig(**SIZES, position=position, activation=activation, bias=True)
+    before = torch.get_rng_state()
+    with SkipInit():
+        unfilled = GPT(config)
+    assert torch.equal(torch.get_rng_state(), before)
+    filled = GPT(config)
+    assert not torch.equal(torch.get_rng_state(), before)  # control
+    assert unfilled.parameter_table() == filled.parameter_table()
+    unfilled.load_state_dict(filled.state_dict())
+    idx = random_ids()
+    assert torch.equal(unfilled(idx)[0], filled(idx)[0])  # with the angles of its positions

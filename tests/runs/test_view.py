@@ -21,6 +21,7 @@ from experiment.checkpoint import save_checkpoint
 from lens.record import Prompt, Recorder, read
 from lens.snapshots import ATTENTION, EFFECTS, IDS
 from model import GPT, GPTConfig, generate
+from tests.helpers.models import small_model
 from tests.helpers.fabricated import data_of, lower, unpacked, write_run
 from tests.helpers.scripts import typed
 
@@ -47,13 +48,8 @@ def page_data(path):
 def models():
     """The models of steps 0 and 9, and their tokenizer: not trained, but different."""
     tokenizer = char_tokenizer(set("the quick brown fox, lazy dog."))
-    config = GPTConfig(vocab_size=tokenizer.vocab_size, n_layer=2, n_head=2, n_embd=8, block_size=24)
-    built = {}
-    for step in (0, 9):
-        torch.manual_seed(step)
-        built[step] = GPT(config).eval()
-        for parameter in built[step].parameters():  # large enough for maps that are not flat
-            torch.nn.init.normal_(parameter, std=0.7)
+    sizes = {"vocab_size": tokenizer.vocab_size, "block_size": 24}
+    built = {step: small_model(seed=step, spread=0.7, **sizes).eval() for step in (0, 9)}  # with maps that are not flat
     return built, tokenizer
 
 

@@ -1,6 +1,7 @@
 """Losses against plain loops, and stories scored by a model whose every probability is written down here."""
 
 import math
+from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ from common.errors import InputError
 from config import TrainConfig
 from data.tales.stories import Forced, Story
 from data.tokenizer import char_tokenizer
-from model import GPT, GPTConfig
+from tests.helpers.models import small_model
 from training.evaluate import (
     StoryScore,
     distance_label,
@@ -26,15 +27,7 @@ from training.report import stories_line
 CONFIG = TrainConfig(device="cpu", dtype="float32")
 
 
-def build(block_size=8, vocab_size=11, **options):
-    torch.manual_seed(0)
-    model = GPT(
-        GPTConfig(vocab_size=vocab_size, n_layer=1, n_head=2, n_embd=8, block_size=block_size, dropout=0.2, **options)
-    )
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.3 * torch.randn_like(parameter))
-    return model
+build = partial(small_model, n_layer=1, block_size=8, dropout=0.2)
 
 
 def stream(count, vocab_size=11):
