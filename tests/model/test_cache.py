@@ -1,3 +1,5 @@
+"""The cache against reading everything at once."""
+
 import pytest
 import torch
 
@@ -8,12 +10,9 @@ BLOCK = 8
 
 
 @pytest.mark.parametrize("position", POSITIONS)
-def test_a_cache_changes_the_logits_by_rounding_alone(position):
-    model, idx, cache = (
-        small_model(n_embd=16, block_size=BLOCK, **POSITIONS[position]),
-        random_ids(length=BLOCK),
-        KVCache(2, BLOCK),
-    )
+def test_a_cache_changes_the_logits_only_by_rounding(position):
+    model = small_model(n_embd=16, block_size=BLOCK, **POSITIONS[position])
+    idx, cache = random_ids(length=BLOCK), KVCache(2, BLOCK)
     with torch.no_grad():
         whole = model(idx)[0]
         parts = torch.cat([model(part, cache=cache)[0] for part in idx.split((2, 3, 1, 1, 1), dim=1)], dim=1)
@@ -33,3 +32,14 @@ def test_more_tokens_than_block_size_are_refused_with_a_cache_too():
     model(random_ids(length=4), cache=cache)
     with pytest.raises(ValueError, match="7 tokens given, block_size is 6"):
         model(random_ids(length=3), cache=cache)
+
+
+def test_a_cache_remembers_as_many_ids_as_n_grams_need():
+    idx, cache = random_ids(length=6), KVCache(1, 6)
+    before = []
+    for part in idx.split((1, 2, 1, 2), dim=1):
+        before.append(cache.ids_before(part, 2).tolist())
+        cache.length += part.shape[1]
+    assert before == [idx[:, :0].tolist(), idx[:, :1].tolist(), idx[:, 1:3].tolist(), idx[:, 2:4].tolist()]
+    cache.length = 0  # the context is read again from its start
+    assert cache.ids_before(idx, 2).shape == (2, 0)

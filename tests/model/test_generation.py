@@ -1,5 +1,6 @@
 """Generation: the cache against none, the choice of a token against plain Python, and what is left as it was found."""
 
+import importlib
 import itertools
 import math
 from collections import Counter
@@ -12,12 +13,10 @@ from hypothesis import strategies as st
 
 from model import GPT, generate
 from model.decode import Decoder
-from model.generation import choose, draw, probabilities
+from model.generation import choose, continuation, draw, probabilities
 from tests.helpers.models import POSITIONS, random_ids, small_model
 
 V, BLOCK = 13, 8
-
-
 build = partial(small_model, vocab_size=V, n_embd=16, block_size=BLOCK)
 
 
@@ -165,6 +164,21 @@ def test_probabilities_worked_out_by_hand():
     assert p(top_p=0.01) == [1, 0, 0, 0, 0]
     assert p(top_k=3, top_p=0.6) == [8 / 12, 4 / 12, 0, 0, 0]
     assert p(top_k=3, top_p=0.9) == [8 / 14, 4 / 14, 2 / 14, 0, 0]  # the share is of the three
+
+
+def test_probabilities_of_bfloat16_logits_are_float32_and_exact():
+    logits = 3 * torch.randn(4, 300, generator=torch.Generator().manual_seed(0)).bfloat16()
+    p = probabilities(logits, temperature=0.7, top_k=None, top_p=None)
+    exact = (logits.double() / 0.7).softmax(dim=-1)
+    assert p.dtype == torch.float32 and (p - exact).abs().max() < 1e-6
+    rounded = (logits / 0.7).softmax(dim=-1)  # control: in bfloat16 throughout
+    assert (rounded - exact).abs().max() > 1e-5
+
+
+@pytest.mark.parametrize(("top_p", "kept"), [(1 / 8, 1), (1 / 2, 4), (0.51, 5), (5 / 8, 5), (1.0, 8)])
+def test_top_p_that_is_exactly_a_sum_of_probabilities_keeps_no_token_more(top_p, kept):
+    (p,) = probabilities(torch.zeros(1, 8), temperature=1.0, top_k=None, top_p=top_p).tolist()  # eighths, exactly
+    assert p == [pytest.approx(1 / kept)] * kept + [0] * (8 - kept)
 
 
 def test_of_equal_tokens_at_the_edge_the_smaller_ids_are_kept_in_a_large_vocabulary():
@@ -340,3 +354,27 @@ def test_of_probabilities_that_are_no_numbers_an_id_of_the_vocabulary_is_drawn()
     p = torch.tensor([[math.nan] * 5, [0.2] * 5, [math.inf, 0, 0, 0, 0]])
     ids = draw(p, torch.Generator().manual_seed(0))
     assert ids.shape == (3,) and (ids >= 0).all() and (ids < 5).all()
+
+
+# A whole text
+
+
+def test_a_continuation_is_what_is_generated_up_to_an_end_of_text():
+    model, ids = build(), prompt().tolist()[0]
+    (whole,) = written(model, prompt(), 40).tolist()
+    end = whole[25]
+    stop = whole.index(end)
+
+    def continued(count, end_of_text):
+        return continuation(model, ids, count, end_of_text, generator=torch.Generator().manual_seed(0))
+
+    assert continued(40, None) == whole and continued(40, V) == whole
+    assert continued(40, end) == whole[:stop]
+    assert continued(stop, end) == whole[:stop] and continued(0, end) == []
+    assert continued(40, whole[0]) == []
+
+
+def test_generate_is_a_function_of_the_package_and_generation_its_module():
+    assert importlib.import_module("model.generation").generate is generate
+    with pytest.raises(ModuleNotFoundError, match=r"model\.generate"):
+        importlib.import_module("model.generate")

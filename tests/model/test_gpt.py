@@ -1,4 +1,4 @@
-"""The whole model against Hugging Face's GPT-2, its two paths against each other, its parts against their formulas."""
+"""The parts of the model against their formulas, its loss against plain Python, its initialisation."""
 
 import itertools
 import math
@@ -91,7 +91,7 @@ def test_rope_turns_queries_and_keys_but_not_values():
 
 
 @pytest.mark.parametrize("position", ["learned", "sinusoidal", "rope"])
-def test_the_order_of_earlier_tokens_matters_through_the_position_alone(position):
+def test_the_order_of_earlier_tokens_matters_through_the_position_only(position):
     model = small_model(position=position, n_layer=1)
     idx, swapped = torch.tensor([[1, 2, 3, 4]]), torch.tensor([[2, 1, 3, 4]])
     assert (model(idx)[0][0, -1] - model(swapped)[0][0, -1]).abs().max() > 1e-2
@@ -216,3 +216,14 @@ def test_last_only_gives_the_last_logits_and_computes_no_others():
     last, loss = model(idx, last_only=True)
     assert loss is None and (last - model(idx)[0][:, -1:]).abs().max() < 1e-6
     assert heads == [1, 6]
+
+
+# The helper
+
+
+@pytest.mark.parametrize("norm", ["layernorm", "rmsnorm"])
+def test_in_a_small_model_of_the_tests_no_parameter_is_where_it_starts(norm):
+    options = {"norm": norm, "bias": True, "position": "learned", "activation": "swiglu", "ngram": 2}
+    start, moved = small_model(spread=0.0, **options), small_model(**options)
+    for (name, before), after in zip(start.named_parameters(), moved.parameters(), strict=True):
+        assert (after - before).std() > 0.05 and not (after == before).any(), name

@@ -1,3 +1,5 @@
+"""What GPTConfig refuses."""
+
 import math
 
 import pytest

@@ -44,15 +44,15 @@ def test_weights_that_do_not_fit_are_refused_by_name_and_touch_nothing():
 
 @pytest.mark.parametrize("activation", ["gelu", "swiglu"])
 @pytest.mark.parametrize("position", ["learned", "sinusoidal", "rope"])
-def test_unfilled_a_model_has_the_same_parts_and_draws_nothing(position, activation):
+def test_built_without_its_weights_a_model_has_the_same_parts_and_draws_nothing(position, activation):
     config = GPTConfig(**SIZES, position=position, activation=activation, bias=True)
     before = torch.get_rng_state()
     with SkipInit():
-        unfilled = GPT(config)
+        empty = GPT(config)
     assert torch.equal(torch.get_rng_state(), before)
-    filled = GPT(config)
+    drawn = GPT(config)
     assert not torch.equal(torch.get_rng_state(), before)  # control
-    assert unfilled.parameter_table() == filled.parameter_table()
-    unfilled.load_state_dict(filled.state_dict())
+    assert empty.parameter_table() == drawn.parameter_table()
+    empty.load_state_dict(drawn.state_dict())
     idx = random_ids()
-    assert torch.equal(unfilled(idx)[0], filled(idx)[0])  # with the angles of its positions
+    assert torch.equal(empty(idx)[0], drawn(idx)[0])  # with the angles of its positions
