@@ -21,8 +21,8 @@ from experiment.checkpoint import save_checkpoint
 from lens.record import Prompt, Recorder, read
 from lens.snapshots import ATTENTION, EFFECTS, IDS
 from model import GPT, GPTConfig, generate
-from tests.helpers.models import small_model
 from tests.helpers.fabricated import data_of, lower, unpacked, write_run
+from tests.helpers.models import small_model
 from tests.helpers.scripts import typed
 
 ROOT = Path(view.__file__).parent
