@@ -28,6 +28,7 @@ def test_one_document_is_split_by_position(load, text):
         assert (np.flatnonzero(corpus.train.ids == end) == [0]).all()
         assert (np.flatnonzero(corpus.val.ids == end) == [len(corpus.val) - 1]).all()
         assert corpus.stories is corpus.revision is None
+        assert not corpus.several_documents
 
 
 @pytest.mark.parametrize("sample", ["Trời ơi, con mèo đen. " * 99, "今天天气很好。" * 99, "👩‍👩‍👧\u0301 שלום\r\n" * 99])
@@ -55,7 +56,7 @@ def test_several_documents_are_split_by_document_with_copies_on_one_side(load, t
     train, val = documents(corpus, corpus.train), documents(corpus, corpus.val)
     assert sorted(train + val) == sorted(rows)
     assert not set(train) & set(val)
-    assert len(set(val)) == 4
+    assert len(set(val)) == 4 and corpus.several_documents
     assert train == [row for row in rows if row in set(train)]  # in their order
     # The order of the rows and their copies do not decide what is validation.
     (tmp_path / "other.jsonl").write_text("".join(json.dumps({"text": row}) + "\n" for row in texts[::-1]))
