@@ -34,7 +34,7 @@ def main() -> None:
     parser = common.parser(__doc__, "preparation")
     text_help = "UTF-8 text, taken as it is (default: --megabytes of stories)"
     parser.add_argument("--text", type=common.text_file, metavar="FILE", help=text_help)
-    parser.add_argument("--megabytes", type=whole_number(1), metavar="N", default=200, help="default %(default)s")
+    parser.add_argument("--megabytes", type=whole_number(1), metavar="N", default=200, help="of stories (default 200)")
     args = parser.parse_args()
     machine = common.machine()
     with tempfile.TemporaryDirectory() as name:

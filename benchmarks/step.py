@@ -68,9 +68,8 @@ def main() -> None:
     parser = common.parser(__doc__, "step", repeats=5)
     common.add_nanogpt(parser)
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=default, help=f"default {' '.join(default)}")
-    parser.add_argument(
-        "--seconds", type=number(above=0), metavar="X", default=4.0, help="of a turn, about (default 4)"
-    )
+    seconds = "of a contestant's turn, about (default 4)"
+    parser.add_argument("--seconds", type=number(above=0), metavar="X", default=4.0, help=seconds)
     args = parser.parse_args()
     machine, sizes = common.machine(), {}
     for size in args.sizes:
