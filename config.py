@@ -8,6 +8,7 @@ become on this machine and this text is in training/settle.py; reading and check
 import difflib
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -47,7 +48,7 @@ class DataConfig:
     revision: Annotated[str | None, "Hub: a branch, tag or commit"] = None
     streaming: Annotated[bool, "Hub: read rows as they come, without keeping the data set's files"] = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_limits(self)
         if not self.source:
             raise ValueError("source: empty; expected tales, a file, folder or glob, or hub:OWNER/NAME")
@@ -56,12 +57,12 @@ class DataConfig:
         if self.tokenizer not in ("char", "bpe"):
             import tiktoken
 
-            known = ["char", "bpe", *sorted(tiktoken.list_encoding_names())]
-            if self.tokenizer not in known:
-                hint = options.did_you_mean(self.tokenizer, known)
-                raise ValueError(f"tokenizer: {self.tokenizer!r} is none of {', '.join(known)}{hint}")
+            names = ["char", "bpe", *sorted(tiktoken.list_encoding_names())]
+            if self.tokenizer not in names:
+                hint = options.did_you_mean(self.tokenizer, names)
+                raise ValueError(f"tokenizer: {self.tokenizer!r} given, one of {', '.join(names)} expected{hint}")
         if self.encoding_errors not in ("strict", "replace"):
-            raise ValueError(f"encoding_errors: {self.encoding_errors!r} is neither strict nor replace")
+            raise ValueError(f"encoding_errors: {self.encoding_errors!r} given, strict or replace expected")
 
 
 @dataclass
@@ -75,7 +76,7 @@ class TrainConfig:
     max_epochs: Annotated[
         float, "times through the text, at most: steps is lowered to that; 0: no limit", COUNT_OR_ZERO
     ] = 0.0
-    batch_size: Annotated[int, "sequences an optimizer step", COUNT] = 32
+    batch_size: Annotated[int, "sequences per optimizer step", COUNT] = 32
     micro_batch_size: Annotated[
         int, "sequences at a time, a divisor of batch_size, to save memory; 0: the whole batch", COUNT_OR_ZERO
     ] = 0
@@ -95,7 +96,7 @@ class TrainConfig:
     eval_tokens: Annotated[int, "validation tokens an evaluation reads, at most; 0 reads all", COUNT_OR_ZERO] = 0
     sample_tokens: Annotated[int, "tokens of the sample that an evaluation writes, at most", COUNT_OR_ZERO] = 200
     save_every: Annotated[
-        int, "steps between checkpoints, beside those at evaluations; 0: only those", COUNT_OR_ZERO
+        int, "steps between checkpoints, besides those at evaluations; 0: only those", COUNT_OR_ZERO
     ] = 0
     log_every: Annotated[int, "steps between lines of metrics.jsonl", COUNT] = 10
     seed: Annotated[int, "of the initial weights, the order of batches and dropout", Limits(0, 2**63, below=True)] = (
@@ -108,7 +109,7 @@ class TrainConfig:
         "auto"
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_limits(self)
         if self.micro_batch_size and self.batch_size % self.micro_batch_size:
             raise ValueError(
@@ -133,7 +134,7 @@ class AttentionConfig:
     ] = field(default_factory=list)
     keep_mb: Annotated[int, "megabytes of weights kept with the snapshots, at most, in all", Limits(0)] = 64
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_limits(self)
         if "" in self.prompts:
             raise ValueError("prompts: '' given, texts of at least one character expected")
@@ -149,7 +150,7 @@ class WandbConfig:
     ] = "disabled"
     project: Annotated[str, "wandb's project"] = "glassgpt"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not re.fullmatch(r"[^/\\#?%:]{1,128}", self.project):
             raise ValueError(f"project: {self.project!r} given, 1 to 128 characters except / \\ # ? % : expected")
 
@@ -164,7 +165,7 @@ class Config:
     attention: AttentionConfig = field(default_factory=AttentionConfig)
     wandb: WandbConfig = field(default_factory=WandbConfig)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if 0 < self.train.eval_tokens < self.model.block_size:
             raise ValueError(
                 f"train.eval_tokens: {self.train.eval_tokens} given, 0 (all) or at least one window of "
@@ -172,34 +173,33 @@ class Config:
             )
 
 
-def load_config(path_or_name: str | Path, overrides: list[tuple[str, str]] = ()) -> Config:
-    """The configuration in a YAML file, a path or a name found in configs/, with `overrides` from parse_overrides.
+def load_config(path_or_name: str | Path, overrides: Sequence[tuple[str, str]] = ()) -> Config:
+    """The configuration in a YAML file (a path, or a name in configs/), with `overrides` from parse_overrides.
 
     Raises InputError naming the file and line, or the option, the value and what was expected.
     """
-    path, name = find(str(path_or_name))
-    given = options.from_file(Config, path, name)
-    from_line = options.from_arguments(Config, overrides)
-    if "train.steps" in from_line:
-        if "train.minutes" in from_line:
+    path, name = find_config(str(path_or_name))
+    from_file = options.from_file(Config, path, name)
+    from_arguments = options.from_arguments(Config, overrides)
+    if "train.steps" in from_arguments:
+        if "train.minutes" in from_arguments:
             raise InputError("--train.minutes: --train.steps is given too; one of them expected")
-        given.pop("train.minutes", None)  # which would otherwise set the steps
-    return options.build(Config, given | from_line)
+        from_file.pop("train.minutes", None)  # which would otherwise set the steps
+    return options.build(Config, from_file | from_arguments)
 
 
-def find(path_or_name: str) -> tuple[Path, str]:
-    """The file meant, and how to name it in messages: from here if it lies below the working directory."""
+def find_config(path_or_name: str) -> tuple[Path, str]:
+    """The file meant, and its name in messages: relative to the working directory if it lies below that."""
     path = Path(path_or_name)
     for candidate in (path, FOLDER / path_or_name, FOLDER / f"{path_or_name}.yaml"):
         if os.path.exists(candidate) and not os.path.isdir(candidate):
-            here = Path.cwd()
-            shown = candidate.relative_to(here) if candidate.is_relative_to(here) else candidate
-            return candidate, str(shown)
+            below = candidate.is_relative_to(Path.cwd())
+            return candidate, str(candidate.relative_to(Path.cwd()) if below else candidate)
     if os.path.isdir(path):
         raise InputError(f"--config {path_or_name}: a folder; a YAML file expected")
-    known = sorted(file.stem for file in FOLDER.glob("*.yaml"))
-    close = difflib.get_close_matches(path.stem, known, n=1)
-    hint = f"did you mean {close[0]}.yaml?" if close else f"a path expected, or one of {', '.join(known)}"
+    names = sorted(file.stem for file in FOLDER.glob("*.yaml"))
+    close = difflib.get_close_matches(path.stem, names, n=1)
+    hint = f"did you mean {close[0]}.yaml?" if close else f"a path expected, or one of {', '.join(names)}"
     raise InputError(f"--config {path_or_name}: no such file; {hint}")
 
 

@@ -12,7 +12,7 @@ import shutil
 import sys
 import textwrap
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -98,7 +98,7 @@ def from_yaml(cls: type, text: str, name: str) -> dict[str, Setting]:
     return settings
 
 
-def from_arguments(cls: type, overrides: list[tuple[str, str]]) -> dict[str, Setting]:
+def from_arguments(cls: type, overrides: Sequence[tuple[str, str]]) -> dict[str, Setting]:
     """The settings on the command line, by dotted key: `overrides` are the (key, text) of parse_overrides.
 
     Text is taken as it is where the key holds text, else read as YAML. A key of a list may be repeated, an item each.

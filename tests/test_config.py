@@ -20,7 +20,7 @@ from config import (
     TrainConfig,
     WandbConfig,
     dump_config,
-    find,
+    find_config,
     help_text,
     load_config,
 )
@@ -227,7 +227,7 @@ def test_a_configuration_is_found_by_path_and_by_name_with_and_without_yaml(tmp_
     (tmp_path / "shipped" / "small.yaml").write_text("model: {n_layer: 1}")
     (tmp_path / "small").mkdir()  # a folder in the way hides nothing
     assert [load_config(name).model.n_layer for name in ("small", "small.yaml", "shipped/small.yaml")] == [1, 1, 1]
-    assert find("small")[1] == "shipped/small.yaml"
+    assert find_config("small")[1] == "shipped/small.yaml"
     (tmp_path / "small.yaml").write_text("model: {n_layer: 2}")
     assert load_config("small.yaml").model.n_layer == 2
     for name, message in [
