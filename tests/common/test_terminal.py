@@ -1,0 +1,40 @@
+"""Text on its way to a terminal: what is shown of control characters, and a stdout that has been closed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from common.terminal import printable
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("text", ["שלום\u200f!", "می\u200cخواهم", "👩\u200d🚀", "e\u0301\ttab\n", "中文"])
+def test_what_writing_needs_is_left_as_it_is(text):
+    assert printable(text) == text
+    assert printable(text + "\u202e\x9b") == text + "\\u202e\\x9b"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+def test_what_is_said_after_stdout_was_closed_goes_nowhere_and_ends_nothing():
+    code = (
+        "import sys, time; from common.terminal import say; say('first'); sys.stdin.read(); "
+        "say('second'); say('third'); print('went on', file=sys.stderr)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "first\n"
+    process.stdout.close()
+    process.stdin.close()  # only now is the second said
+    assert process.stderr.read() == "stdout was closed; this goes on without it, Ctrl-C ends it\nwent on\n"
+    assert process.wait() == 0
+    process.stderr.close()
