@@ -3,11 +3,10 @@
 from types import SimpleNamespace
 
 import numpy as np
-import torch
 
 from data.tokenizer import char_tokenizer
 from lens.prompts import make_prompts
-from model import GPT, GPTConfig
+from tests.helpers.models import small_model
 
 TEXT = "The owl slept. The old fox lost a red kite by the mill! Where is it? He ran far. " * 20
 TOKENIZER = char_tokenizer(set(TEXT))
@@ -15,15 +14,9 @@ IDS = TOKENIZER.encode(TEXT)
 
 
 def make_model(seed=0, **options):
-    """A model whose heads do not look everywhere alike: its weights are ten times as large as untrained ones."""
-    torch.manual_seed(seed)
-    sizes = {"n_layer": 2, "n_head": 3, "n_embd": 24, "block_size": 64, "vocab_size": TOKENIZER.vocab_size}
-    model = GPT(GPTConfig(**sizes | options))
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.ndim == 2:
-                parameter.mul_(10)
-    return model
+    """A model of three heads a layer, whose maps are not flat."""
+    sizes = {"n_head": 3, "n_embd": 24, "block_size": 64, "vocab_size": TOKENIZER.vocab_size}
+    return small_model(seed=seed, **sizes | options)
 
 
 def prompts(texts=(), block_size=64, several=False):

@@ -13,7 +13,7 @@ export function windowStart(index, length) {
 }
 
 /** How many weights a head's map has: with a causal mask those of the keys up to the query. */
-export function cellsOf(prompt) {
+function cellsOf(prompt) {
   const { length } = prompt.tokens;
   return prompt.causal ? (length * (length + 1)) / 2 : length * keysOf(prompt).length;
 }

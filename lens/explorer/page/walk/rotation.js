@@ -6,7 +6,7 @@ import { brief, figure, symbol, whole } from "../base/number.js";
 const BASE = 10000; // as model/attention.py has it
 
 /** The angle by which one position rotates channel c and its partner c + K/2, in radians. */
-export const anglePerPosition = (c, K) => BASE ** ((-2 * c) / K);
+const anglePerPosition = (c, K) => BASE ** ((-2 * c) / K);
 
 /** A vector (K) as it was before it was rotated by its position. */
 export function undoRotation(after, position) {
