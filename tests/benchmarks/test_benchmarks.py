@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import common, generation, preparation, recording, startup, step, time_to_loss
-from tests.helpers.scripts import typed
+from tests.helpers.scripts import run_main
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def in_this_process(monkeypatch):
 
 def results(main, tmp_path, *arguments) -> tuple[dict, str]:
     """What a benchmark wrote into its file, and its table."""
-    done = typed(main, "--repeats", 1, "--out", tmp_path / "results.json", *arguments)
+    done = run_main(main, "--repeats", 1, "--out", tmp_path / "results.json", *arguments)
     assert done.code == 0, done.err
     return json.loads((tmp_path / "results.json").read_text()), done.out
 
@@ -257,5 +257,5 @@ def test_the_line_that_recording_reads_is_the_one_that_a_run_ends_with(tales_run
 
 @pytest.mark.parametrize("benchmark", [time_to_loss, step, generation, preparation, startup, recording])
 def test_every_benchmark_refuses_an_option_that_it_does_not_have(benchmark):
-    done = typed(benchmark.main, {"fast": 1})
+    done = run_main(benchmark.main, {"fast": 1})
     assert done.code == 2 and "--fast" in done.err

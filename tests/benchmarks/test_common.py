@@ -10,7 +10,7 @@ import pytest
 from benchmarks import common, time_to_loss
 from common.errors import InputError, RunError
 from tests.benchmarks.contestants import build_counter, build_killed, build_nothing
-from tests.helpers.scripts import typed
+from tests.helpers.scripts import run_main
 
 BENCHMARKS = ("time_to_loss", "step", "generation", "preparation", "startup", "recording")
 
@@ -109,7 +109,7 @@ def test_help_says_how_it_is_run_and_what_is_measured(name, capsys):
     ],
 )
 def test_wrong_input_ends_with_2_and_a_plain_line(option, value, said):
-    done = typed(time_to_loss.main, {"configs": "tiny.yaml"}, {option: value})
+    done = run_main(time_to_loss.main, {"configs": "tiny.yaml"}, {option: value})
     assert (done.code, done.out) == (2, "") and said in done.err
 
 

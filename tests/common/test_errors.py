@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 
 from common.errors import InputError, RunError
 from config import Config, TrainConfig
-from tests.helpers.scripts import typed
+from tests.helpers.scripts import run_main
 from training.report import could_not_go_on
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def test_what_a_person_can_mend_is_one_line_and_an_exit_code(error, code, said):
     def main():
         raise error
 
-    done = typed(main)
+    done = run_main(main)
     assert (done.code, done.out, done.err) == (code, "", said)
 
 
@@ -53,7 +53,7 @@ def test_a_defect_of_ours_is_not_passed_off_as_something_else():
         raise RuntimeError("shapes do not match")
 
     with pytest.raises(RuntimeError, match="shapes"):
-        typed(main)
+        run_main(main)
 
 
 class Imported:
@@ -81,7 +81,7 @@ def test_a_signal_lets_what_is_half_made_be_removed(number, code, wrapped):
 
     before = signal.signal(number, signal.SIG_DFL)  # which it is not where the tests run in the background
     try:
-        done = typed(main)
+        done = run_main(main)
     finally:
         signal.signal(number, before)
     assert (done.code, done.out, done.err) == (code, "", "") and removed == ["half"]

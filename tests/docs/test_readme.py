@@ -11,7 +11,7 @@ import train
 import view
 from common.options import keys_of
 from config import Config, load_config
-from tests.helpers.scripts import run_train, typed
+from tests.helpers.scripts import run_main, run_train
 from tests.helpers.source import FLOOR, ROOT, imports_of, python_files, room_of
 from tests.test_house import CORE
 
@@ -65,7 +65,7 @@ def test_the_gate_runs_the_test_line_of_the_readme():
 def test_the_first_command_of_the_readme_trains_the_default_recipe():
     first = re.search(r"```bash\n(.*?)\n```", README)[1]
     assert "-r requirements.txt" in first and first.endswith("python train.py --config small.yaml")
-    assert "(default small.yaml)" in " ".join(typed(train.main, "--help").out.split())
+    assert "(default small.yaml)" in " ".join(run_main(train.main, "--help").out.split())
 
 
 def test_the_options_that_the_readme_shows_exist():
@@ -75,7 +75,7 @@ def test_the_options_that_the_readme_shows_exist():
     for script, module in (("train.py", train), ("sample.py", sample), ("view.py", view)):
         shown = commands(script)
         assert shown
-        help = typed(module.main, "--help").out
+        help = run_main(module.main, "--help").out
         for option in {option for line in shown for option in re.findall(r"--[a-z][a-z-]*(?![a-z.-])", line)}:
             assert option in help or option == "--help", option
 
@@ -122,6 +122,8 @@ def test_every_recipe_can_be_started(path, small, tmp_path, monkeypatch):
     if config.data.source.startswith("hub:"):
         return
     options |= {"data.stories": 300} if config.data.source == "tales" else {"data.source": small["data.source"]}
+    if config.train.minutes:  # steps are timed, which need not be large ones
+        options |= {"train.batch_size": 2, "train.eval_tokens": 256}
     done = run_train(options, "--dry-run")
     assert (done.code, done.err) == (0, "") and " parameters\n" in done.out
     assert list(tmp_path.iterdir()) == []
@@ -177,7 +179,7 @@ def test_every_name_that_the_architecture_places_in_a_file_is_defined_there():
 def test_help_is_there_and_takes_no_run(script, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for option in ("--help", "-h"):
-        done = typed(script.main, option)
+        done = run_main(script.main, option)
         assert (done.code, done.err) == (0, "") and f"python {script.__name__}.py" in done.out
     assert list(tmp_path.iterdir()) == []
     if script is train:

@@ -1,4 +1,4 @@
-"""Valid files made wrong: their bytes changed blindly, or their structure, with the checksums made right again.
+"""Valid files made wrong: their bytes changed at random, or their structure, with the checksums made right again.
 
 `random` is a random.Random, or what hypothesis gives in its place.
 """
@@ -22,7 +22,7 @@ ODD += [[], [[]], [1, "a"], {}, {"x": {"y": 1}}]
 DTYPES = ["F64", "F32", "F16", "BF16", "I64", "I32", "U8", "BOOL", "C64", "F8_E4M3", "F4", "x"]
 
 
-def blindly(random, data: bytes) -> bytes:
+def mutate_bytes(random, data: bytes) -> bytes:
     """One to four times a byte flipped, a stretch overwritten, inserted, deleted, said twice, or the end cut off."""
     data = bytearray(data)
     for _ in range(random.randint(1, 4)):
@@ -45,7 +45,7 @@ def blindly(random, data: bytes) -> bytes:
     return bytes(data)
 
 
-def in_structure(random, value, odd=()):
+def mutate_structure(random, value, odd=()):
     """A copy of what JSON holds with one or two values replaced, removed, added, moved or nudged."""
     value = copy.deepcopy(value)
     odd = [*ODD, *odd]
@@ -81,26 +81,26 @@ def as_json(value) -> bytes:
     return text.replace(f'"{DEEP}"', "[" * 20_000 + "]" * 20_000).replace(f'"{LONG}"', "7" * 6000).encode()
 
 
-def json_changed(random, data: bytes) -> bytes:
+def mutate_json(random, data: bytes) -> bytes:
     """A JSON file changed in its structure; a .jsonl file, in one of its lines."""
     try:
-        return as_json(in_structure(random, json.loads(data)))
+        return as_json(mutate_structure(random, json.loads(data)))
     except ValueError:
         lines = data.splitlines()
         number = random.randrange(len(lines))
-        lines[number] = as_json(in_structure(random, json.loads(lines[number])))
+        lines[number] = as_json(mutate_structure(random, json.loads(lines[number])))
         return b"\n".join(lines) + b"\n"
 
 
-def header_changed(random, data: bytes) -> bytes:
+def mutate_header(random, data: bytes) -> bytes:
     """A safetensors file whose header says something else; now and then its length too."""
     size = int.from_bytes(data[:8], "little")
-    header = as_json(in_structure(random, json.loads(data[8 : 8 + size]), DTYPES))
-    said = len(header) if random.random() < 0.8 else random.choice((0, 1, len(header) + 1, 2**32, 2**63, 2**64 - 1))
-    return said.to_bytes(8, "little") + header + data[8 + size :]
+    header = as_json(mutate_structure(random, json.loads(data[8 : 8 + size]), DTYPES))
+    length = len(header) if random.random() < 0.8 else random.choice((0, 1, len(header) + 1, 2**32, 2**63, 2**64 - 1))
+    return length.to_bytes(8, "little") + header + data[8 + size :]
 
 
-def tensors_changed(random, data: bytes) -> bytes:
+def mutate_tensors(random, data: bytes) -> bytes:
     """A valid safetensors file that holds other tensors: of other names, shapes, types or values."""
     tensors = load(data)
     name = random.choice(sorted(tensors))  # safetensors gives them in any order
@@ -120,31 +120,31 @@ def tensors_changed(random, data: bytes) -> bytes:
     return save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
 
 
-def changed(random, path: Path) -> None:
+def mutate_file(random, path: Path) -> None:
     """Changes a file in one of the ways that fit its kind."""
     data = path.read_bytes()
-    ways = {".json": [json_changed], ".jsonl": [json_changed], ".safetensors": [header_changed, tensors_changed]}
-    way = random.choice([blindly, *ways.get(path.suffix, []) * 2])
+    ways = {".json": [mutate_json], ".jsonl": [mutate_json], ".safetensors": [mutate_header, mutate_tensors]}
+    way = random.choice([mutate_bytes, *ways.get(path.suffix, []) * 2])
     try:
         path.write_bytes(way(random, data))
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError, SafetensorError):
-        path.write_bytes(blindly(random, data))  # of what was changed before, and has no structure any more
+        path.write_bytes(mutate_bytes(random, data))  # of what was changed before, and has no structure any more
 
 
-def resealed(folder: Path) -> None:
+def reseal(folder: Path) -> None:
     """Makes the manifest of a folder right again for what its files are now, where there is still a manifest."""
     try:
         manifest = json.loads((folder / "manifest.json").read_bytes())
-        for name, one in manifest["files"].items():
+        for name, entry in manifest["files"].items():
             data = (folder / name).read_bytes()
-            one |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            entry |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         (folder / "manifest.json").write_text(json.dumps(manifest))
-        signed(folder / "manifest.json")
+        sign(folder / "manifest.json")
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         pass
 
 
-def signed(path: Path) -> None:
+def sign(path: Path) -> None:
     """Makes the checksum that a tokenizer.json or manifest.json carries of itself right again."""
     try:
         body = json.loads(path.read_bytes())

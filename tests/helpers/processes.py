@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.helpers.scripts import contents, differences, run_train, typed_out
+from tests.helpers.scripts import arguments_of, contents, differences, run_train
 
 ROOT = Path(__file__).parents[2]
-LONGEST = 300  # seconds that a process of a small run may take; one that takes more hangs
-HUNG = f"no end within {LONGEST} s"
+MAX_SECONDS = 300  # seconds that a process of a small run may take; after that it counts as hanging
+HUNG = f"no end within {MAX_SECONDS} s"
 
 
 @dataclass
@@ -60,7 +60,7 @@ def process(*command: str, number: int | None = None, at: Moment | None = None) 
                 struck = True
                 child.send_signal(number)
         try:
-            out, err = child.communicate(timeout=LONGEST)
+            out, err = child.communicate(timeout=MAX_SECONDS)
         except subprocess.TimeoutExpired:
             child.kill()
             out, err = child.communicate()
@@ -94,7 +94,7 @@ class Unbroken:
     def train(self, run: Path, **stop) -> Ended:
         """The same run in a real process: a new one, or one gone on with where a process has left it."""
         begun = (run / "config.yaml").exists()
-        arguments = ["--resume", str(run)] if begun else [*typed_out(self.options), "--run", str(run)]
+        arguments = ["--resume", str(run)] if begun else [*arguments_of(self.options), "--run", str(run)]
         ended = process("train.py", *arguments, **stop)
         if not begun and not ended.struck:  # the machine has become quicker: later moments must come sooner
             self.ended.works = min(self.ended.works, ended.works)
@@ -122,7 +122,7 @@ def train_unbroken(folder: Path, options: dict) -> Unbroken:
     """Trains one in a process of its own, its tokens not yet made."""
     run = folder / "unbroken"
     shutil.rmtree(options["data.cache"], ignore_errors=True)
-    ended = process("train.py", *typed_out(options), "--run", str(run))
+    ended = process("train.py", *arguments_of(options), "--run", str(run))
     assert (ended.code, ended.err) == (0, ""), ended
     return Unbroken(options, contents(run), files(run), ended)
 
@@ -149,7 +149,7 @@ def damage(path: Path, how: str, draw: random.Random):
         path.write_bytes(content)
 
 
-def came_to(run: Path) -> str:
+def progress_of(run: Path) -> str:
     """How far a stopped run had come, in a few words, to count the accidents by."""
     if not (run / "config.yaml").exists():
         return "before its folder"

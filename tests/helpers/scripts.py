@@ -32,20 +32,20 @@ class Done:
 
 
 def run_train(*arguments) -> Done:
-    return typed(train.main, *arguments)
+    return run_main(train.main, *arguments)
 
 
 def run_sample(*arguments, stdin: str = "") -> Done:
-    return typed(sample.main, *arguments, stdin=stdin)
+    return run_main(sample.main, *arguments, stdin=stdin)
 
 
-def typed(main, *arguments, stdin: str = "") -> Done:
+def run_main(main, *arguments, stdin: str = "") -> Done:
     """Calls `main` as its script does. Dicts among the arguments are options by name, the last one winning."""
     options = {}
     for argument in arguments:
         options |= argument if isinstance(argument, dict) else {}
     argv = [main.__module__ + ".py", *(str(argument) for argument in arguments if not isinstance(argument, dict))]
-    argv += typed_out(options)
+    argv += arguments_of(options)
     out, err = io.StringIO(), io.StringIO()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -111,7 +111,7 @@ def small_options(source: Path, cache: Path) -> dict[str, object]:
     }
 
 
-def typed_out(options: dict) -> list[str]:
+def arguments_of(options: dict) -> list[str]:
     """The options as they stand on a command line."""
     return [text for name, value in options.items() for text in (f"--{name}", str(value))]
 
@@ -128,23 +128,23 @@ def train_losses(run: Path) -> dict[int, float]:
 
 def contents(run: Path) -> dict[str, object]:
     """What in a run its configuration determines, but for where tokens are kept: tensors and texts by file name."""
-    found = {"metrics": metrics(run)}
+    result = {"metrics": metrics(run)}
     for path in sorted(run.rglob("*")):
         name = str(path.relative_to(run))
         if path.suffix == ".safetensors":
-            found[name] = {key: tensor.numpy().tobytes() for key, tensor in load_file(path).items()}
+            result[name] = {key: tensor.numpy().tobytes() for key, tensor in load_file(path).items()}
         elif path.name == "config.yaml":
-            found[name] = re.sub("^  cache: .*", "  cache:", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+            result[name] = re.sub("^  cache: .*", "  cache:", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
         elif path.name in ("tokenizer.json", "data.json", "samples.txt", "heads.jsonl", "prompts.json"):
-            found[name] = path.read_text(encoding="utf-8")
+            result[name] = path.read_text(encoding="utf-8")
         elif path.name in ("best", "last"):
-            found[name] = path.read_text()
+            result[name] = path.read_text()
         elif path.name == "state.json":
             state = json.loads(path.read_text(encoding="utf-8"))
             state["progress"] |= dict.fromkeys(("seconds", "recording", "config"))  # the last is in config.yaml
             state["random"] |= dict.fromkeys(("python", "numpy"))  # which no run begins anew, and which none draws from
-            found[name] = state
-    return found
+            result[name] = state
+    return result
 
 
 def whole_checkpoints(run: Path) -> list[int]:
@@ -155,13 +155,13 @@ def whole_checkpoints(run: Path) -> list[int]:
 
 
 def differences(run: Path, unbroken: dict[str, object]) -> list[str]:
-    """What of a finished run is not as in the `contents` of the unbroken one, by the names of the files.
+    """The names of the files of a finished run that differ from the `contents` of the unbroken one.
 
     Beside the best and the last, a run keeps the checkpoint of the step where it happened to stop: that is left out.
     """
     kept = {f"checkpoints/step-{int(unbroken[f'checkpoints/{name}']):06d}" for name in ("best", "last")}
-    found, expected = (
-        {name: value for name, value in one.items() if "step-" not in name or name.startswith(("snap", *kept))}
-        for one in (contents(run), unbroken)
+    result, expected = (
+        {name: value for name, value in files.items() if "step-" not in name or name.startswith(("snap", *kept))}
+        for files in (contents(run), unbroken)
     )
-    return sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+    return sorted(name for name in result.keys() | expected.keys() if result.get(name) != expected.get(name))

@@ -44,7 +44,7 @@ for module in (pickle, _pickle):
 pickle._Unpickler.load = lambda self: note("_Unpickler.load")  # the one in Python
 sys.addaudithook(hook)
 
-def typed(script, *words):
+def run_typed(script, *words):
     import runpy
     sys.argv = [script, *map(str, words)]
     try:
@@ -63,15 +63,15 @@ class Watched:
     exits: list[str]
 
 
-def watched(code: str, *arguments, environment=None, alone=False) -> Watched:
-    """Runs `code` after PREAMBLE in the project's folder; `alone` puts it in a network namespace with nothing in it."""
+def watch(code: str, *arguments, environment=None, isolated=False) -> Watched:
+    """Runs `code` after PREAMBLE in the project's folder; `isolated`: in a network namespace with nothing in it."""
     command = [sys.executable, "-c", PREAMBLE + code + END, *map(str, arguments)]
-    if alone:
+    if isolated:
         command = ["unshare", "-rn", *command]
     environment = {**os.environ, "MPLBACKEND": "agg", **(environment or {})}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     lines = done.stdout.splitlines()
-    found = [line for line in lines if line.startswith("SEEN")]
-    assert len(found) == 1, done.stdout + done.stderr
+    seen_lines = [line for line in lines if line.startswith("SEEN")]
+    assert len(seen_lines) == 1, done.stdout + done.stderr
     exits = [line.removeprefix("EXIT ") for line in lines if line.startswith("EXIT ")]
-    return Watched(done.stdout, done.stderr, [tuple(one) for one in json.loads(found[0][4:])], exits)
+    return Watched(done.stdout, done.stderr, [tuple(what) for what in json.loads(seen_lines[0][4:])], exits)

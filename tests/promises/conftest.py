@@ -69,17 +69,17 @@ def mount(*arguments):
 
 @pytest.fixture
 def read_only(tmp_path):
-    """Makes a folder one that cannot be written into."""
-    made = []
+    """A function after which a folder cannot be written into."""
+    mounts = []
 
     def make(folder: Path):
         if os.geteuid():
             folder.chmod(0o555)
         else:
             mount("--bind", folder, folder)
-            made.append(folder)
+            mounts.append(folder)
             subprocess.run(["mount", "-o", "remount,ro,bind", folder], check=True)
 
     yield make
-    for folder in made:
+    for folder in mounts:
         subprocess.run(["umount", "-l", folder], check=True)

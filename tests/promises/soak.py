@@ -21,7 +21,7 @@ from tests.helpers.processes import Unbroken, damage, files, leftovers, problems
 from tests.helpers.scripts import differences, small_options, train_losses
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)  # half without warning
-MOST_ENDS = 40  # of one run; then it may come to its end
+MAX_ENDS = 40  # of a run; after them it may come to its end
 STEPS = 200
 OPTIONS = {
     "model.dropout": 0.1,
@@ -36,14 +36,14 @@ FELL_BACK, MADE_AGAIN = "; using step", "making the tokens again"
 
 
 class Soak:
-    """What has happened up to now, and the round with accidents at the most steps, for the picture."""
+    """What has happened so far, and for the picture the round with accidents at most steps."""
 
     def __init__(self, out: Path, seed: int):
         self.out, self.seed, self.draw = out, seed, random.Random(seed)
         self.started = time.perf_counter()
         self.rounds, self.processes, self.fell_back, self.made_again = 0, 0, 0, 0
         self.signals, self.damaged, self.wrong = Counter(), Counter(), []
-        self.most = None  # (accidents by step, unbroken losses, broken losses)
+        self.fullest = None  # (accidents by step, unbroken losses, broken losses)
 
     def round(self):
         """Trains both runs and compares them."""
@@ -59,10 +59,10 @@ class Soak:
             wrong = [f"{name} differs" for name in differences(run, whole.contents)]
             wrong += [f"{name} left" for name in leftovers(run)]
             wrong += [f"{name} on one side only" for name in set(files(run)) ^ set(whole.files)]
-        self.wrong += [f"round {self.rounds}: {one}" for one in wrong]
+        self.wrong += [f"round {self.rounds}: {what}" for what in wrong]
         if not wrong:
-            if not self.most or len(dict(accidents)) > len(dict(self.most[0])):
-                self.most = accidents, train_losses(folder / "unbroken"), train_losses(run)
+            if not self.fullest or len(dict(accidents)) > len(dict(self.fullest[0])):
+                self.fullest = accidents, train_losses(folder / "unbroken"), train_losses(run)
             shutil.rmtree(folder)
 
     def train_broken(self, whole: Unbroken, run: Path) -> tuple[list[tuple[int, str]], list[str]]:
@@ -73,7 +73,7 @@ class Soak:
             if not (run / "config.yaml").exists():
                 shutil.rmtree(run, ignore_errors=True)  # a folder with nothing in it, in which nothing can go on
             number = self.draw.choice(SIGNALS)
-            ended = whole.train(run, number=number, at=next(moments) if len(accidents) < MOST_ENDS else None)
+            ended = whole.train(run, number=number, at=next(moments) if len(accidents) < MAX_ENDS else None)
             self.processes += 1
             self.fell_back += ended.err.count(FELL_BACK)
             self.made_again += ended.out.count(MADE_AGAIN)
@@ -125,13 +125,13 @@ class Soak:
         }
 
     def draw_curves(self):
-        """The round with accidents at the most steps: both losses, one upon the other, and their difference."""
+        """The round with accidents at most steps: both losses, one upon the other, and their difference."""
         import matplotlib
 
         matplotlib.use("Agg")
         import matplotlib.pyplot as plt
 
-        accidents, whole, broken = self.most
+        accidents, whole, broken = self.fullest
         figure, (above, below) = plt.subplots(2, 1, sharex=True, height_ratios=(4, 1), figsize=(9, 5.5), layout="tight")
         above.plot(whole.keys(), whole.values(), color="#b8c4d6", linewidth=5, label="never stopped")
         above.plot(broken.keys(), broken.values(), color="#9c1f2e", linewidth=1, label="stopped, damaged, resumed")
@@ -161,7 +161,7 @@ def main():
         soak.round()
         (args.out / "summary.json").write_text(json.dumps(soak.summary(), indent=1), encoding="utf-8")
         print(f"round {soak.rounds}: {soak.processes} processes, {len(soak.wrong)} differences", flush=True)
-    if soak.most:
+    if soak.fullest:
         soak.draw_curves()
     return bool(soak.wrong)
 

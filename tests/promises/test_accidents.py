@@ -20,14 +20,14 @@ from config import Config, dump_config, load_config
 from experiment.checkpoint import save_checkpoint
 from experiment.folder import find_run
 from model import GPT, GPTConfig
-from tests.helpers.processes import came_to, problems, process
+from tests.helpers.processes import problems, process, progress_of
 from tests.helpers.scripts import (
     differences,
     error_line,
     metrics,
+    run_main,
     run_sample,
     run_train,
-    typed,
     whole_checkpoints,
 )
 
@@ -42,15 +42,15 @@ SEED = 20261121
 # ---- signals
 
 
-def struck(whole, folder: Path, number: int, at) -> str | None:
-    """One accident, and all that must be true after it; where it came, None where the process had ended before it."""
+def strike(whole, folder: Path, number: int, at) -> str | None:
+    """Sends a signal and checks what must be true after it; returns how far the run was, None if it had ended."""
     shutil.rmtree(whole.options["data.cache"], ignore_errors=True)  # so that it makes its tokens anew
     folder.mkdir()
     ended = whole.train(folder / "run", number=number, at=at)
     assert problems(ended, number) == [], ended
-    came = came_to(folder / "run")
+    progress = progress_of(folder / "run")
     whole.finish(folder)
-    return came if ended.struck else None
+    return progress if ended.struck else None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
@@ -59,14 +59,14 @@ def test_ended_by_a_signal_at_any_moment_and_gone_on_with_it_is_the_run_that_nev
     whole, tmp_path, record_property, number, count
 ):
     count = count or (30 if number == signal.SIGKILL else 20)
-    came = Counter()
+    moments = Counter()
     for accident, at in enumerate(itertools.islice(whole.moments(SEED + number), 3 * count + 9)):
-        found = struck(whole, tmp_path / str(accident), number, at)
-        came.update([found] if found else [])
-        if came.total() == count:
+        progress = strike(whole, tmp_path / str(accident), number, at)
+        moments.update([progress] if progress else [])
+        if moments.total() == count:
             break
-    record_property("moments", f"{came.total()} (seed {SEED + number}): {dict(came)}")
-    assert came.total() == count
+    record_property("moments", f"{moments.total()} (seed {SEED + number}): {dict(moments)}")
+    assert moments.total() == count
 
 
 AT_THE_FIRST_IMPORT = """
@@ -104,13 +104,13 @@ run_script(module.main)
 """
 
 
-def with_memory(megabytes: int, script: str, *arguments) -> SimpleNamespace:
-    """A script in a process that may take so much more memory than its imports have."""
-    given = []
+def run_with_memory(megabytes: int, script: str, *arguments) -> SimpleNamespace:
+    """Runs a script in a process that may take this much more memory than its imports do."""
+    words = []
     for argument in arguments:
         pairs = argument.items() if isinstance(argument, dict) else ()
-        given += [text for key, value in pairs for text in (f"--{key}", str(value))] or [str(argument)]
-    command = [sys.executable, "-c", LIMITED, script, str(megabytes), *given]
+        words += [text for key, value in pairs for text in (f"--{key}", str(value))] or [str(argument)]
+    command = [sys.executable, "-c", LIMITED, script, str(megabytes), *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     return SimpleNamespace(code=done.returncode, out=done.stdout, err=done.stderr)
 
@@ -122,23 +122,23 @@ def test_out_of_memory_names_a_micro_batch_that_then_fits_and_the_run_goes_on(op
     larger = {"model.n_embd": 128, "model.block_size": 128, "train.batch_size": 64, "attention.snapshots": 0}
     larger |= {"train.steps": 1, "train.eval_every": 1, "train.micro_batch_size": 4, "train.eval_tokens": 128}
     assert run_train(options | larger, {"run": run}).code == 0
-    done = with_memory(300, "train", "--resume", run, "--train.steps", 2, "--train.micro_batch_size", 64)
-    said = error_line(done, 1)
-    assert whole_checkpoints(run) == [1] and f"what {run} has saved is whole" in said
-    found = re.search(r"out of memory on cpu: --train.micro_batch_size (\d+) \(now 64\) is estimated to take", said)
-    assert 4 <= int(found[1]) <= 32, said
-    done = with_memory(300, "train", "--resume", run, "--train.steps", 2, "--train.micro_batch_size", found[1])
-    assert (done.code, done.err) == (0, ""), (said, done.err)
+    done = run_with_memory(300, "train", "--resume", run, "--train.steps", 2, "--train.micro_batch_size", 64)
+    error = error_line(done, 1)
+    assert whole_checkpoints(run) == [1] and f"what {run} has saved is whole" in error
+    advice = re.search(r"out of memory on cpu: --train.micro_batch_size (\d+) \(now 64\) is estimated to take", error)
+    assert 4 <= int(advice[1]) <= 32, error
+    done = run_with_memory(300, "train", "--resume", run, "--train.steps", 2, "--train.micro_batch_size", advice[1])
+    assert (done.code, done.err) == (0, ""), (error, done.err)
     assert whole_checkpoints(run) == [2, 1]
 
 
 @limited
 def test_out_of_memory_while_the_model_is_made_says_that_it_is_too_large(options, tmp_path):
     run = tmp_path / "run"
-    done = with_memory(300, "train", options | {"run": run, "model.n_embd": 4096, "model.n_layer": 4})
-    said = error_line(done, 1)
-    assert re.search(r"weights, gradients and optimizer alone take 1\d\.\d GB of the [23]\d\d MB that were free", said)
-    assert "lower model.n_embd or model.n_layer" in said
+    done = run_with_memory(300, "train", options | {"run": run, "model.n_embd": 4096, "model.n_layer": 4})
+    error = error_line(done, 1)
+    assert re.search(r"weights, gradients and optimizer alone take 1\d\.\d GB of the [23]\d\d MB that were free", error)
+    assert "lower model.n_embd or model.n_layer" in error
     done = run_train("--resume", run, "--dry-run")
     assert done.code == 0  # the folder is that of a run that can be tried again where there is more
 
@@ -154,8 +154,9 @@ def test_sampling_out_of_memory_is_error_line(small_run, tmp_path):
     shape = GPTConfig(vocab_size=vocabulary, n_layer=4, n_embd=512, block_size=16)
     (run / "config.yaml").write_text(dump_config(Config(model=shape)), encoding="utf-8")
     save_checkpoint(run, 1, model=GPT(shape).state_dict(), optimizer={}, state={}, best=True)
-    assert "out of memory" in error_line(with_memory(30, "sample", run, "--tokens", 3, "--seed", 1), 1).splitlines()[-1]
-    done = with_memory(500, "sample", run, "--tokens", 3, "--seed", 1)
+    done = run_with_memory(30, "sample", run, "--tokens", 3, "--seed", 1)
+    assert "out of memory" in error_line(done, 1).splitlines()[-1]
+    done = run_with_memory(500, "sample", run, "--tokens", 3, "--seed", 1)
     assert done.code == 0 and done.err.count("\n") == 1  # the control: the same with more
     assert whole_checkpoints(run) == [1]
 
@@ -191,9 +192,9 @@ def test_a_run_that_cannot_be_written_into_can_be_read(options, stopped, tmp_pat
     assert str(run) in error_line(run_train("--resume", run), 1)
     done = run_sample(run, "--tokens", 20, "--seed", 1)
     assert (done.code, done.out) == (0, kept.out)
-    said = error_line(typed(view.main, run, "--no-open"), 1)
-    assert "attention.html: cannot be written" in said and "--out FILE.html writes elsewhere" in said
-    done = typed(view.main, run, "--no-open", "--out", tmp_path / "page.html")
+    error = error_line(run_main(view.main, run, "--no-open"), 1)
+    assert "attention.html: cannot be written" in error and "--out FILE.html writes elsewhere" in error
+    done = run_main(view.main, run, "--no-open", "--out", tmp_path / "page.html")
     assert done.code == 0 and (tmp_path / "page.html").stat().st_size > 10_000
     assert whole_checkpoints(run) == [6, 4]
 
@@ -237,14 +238,14 @@ def test_the_newest_run_is_found_whatever_the_clock_says(stopped, tmp_path, monk
 # ---- someone who reads
 
 
-def as_process(options, run, shell):
-    given = " ".join(f"--{key} '{value}'" for key, value in (options | {"run": run}).items())
-    command = ["bash", "-c", shell.format(f"{sys.executable} {ROOT / 'train.py'} {given}")]
+def start_in_shell(options, run, shell):
+    words = " ".join(f"--{key} '{value}'" for key, value in (options | {"run": run}).items())
+    command = ["bash", "-c", shell.format(f"{sys.executable} {ROOT / 'train.py'} {words}")]
     return subprocess.Popen(command, cwd=run.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_a_run_goes_on_when_nobody_reads_it_any_more_and_says_so(options, unbroken, tmp_path):
-    started = as_process(options, tmp_path / "run", "{} | head -n 1; echo ${{PIPESTATUS[0]}}")
+    started = start_in_shell(options, tmp_path / "run", "{} | head -n 1; echo ${{PIPESTATUS[0]}}")
     out, err = started.communicate()
     assert out.splitlines() == [f"run      {tmp_path / 'run'}", "0"]
     assert err == "stdout was closed; this goes on without it, Ctrl-C ends it\n"
@@ -253,7 +254,7 @@ def test_a_run_goes_on_when_nobody_reads_it_any_more_and_says_so(options, unbrok
 
 def test_ctrl_c_saves_the_run_also_when_it_has_ended_whoever_read(options, tmp_path):
     run = tmp_path / "run"
-    started = as_process(options | {"train.steps": 100_000, "attention.snapshots": 0}, run, "exec {} 2>&1")
+    started = start_in_shell(options | {"train.steps": 100_000, "attention.snapshots": 0}, run, "exec {} 2>&1")
     assert started.stdout.readline().startswith("run ")
     started.stdout.close()
     while not (run / "metrics.jsonl").exists() or len((run / "metrics.jsonl").read_bytes().splitlines()) < 5:

@@ -13,20 +13,20 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.processes import process
-from tests.helpers.scripts import differences, error_line, run_train, typed_out, whole_checkpoints
+from tests.helpers.scripts import arguments_of, differences, error_line, run_train, whole_checkpoints
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="no signals to send to another process")
 
 SAVED = 8  # the step whose save is broken off: it is the best by then, and an older checkpoint is removed
 
 
-@pytest.mark.parametrize("some", [(3, 17), pytest.param(None, marks=pytest.mark.slow)], ids=["few", "all"])
-def test_killed_at_every_stage_of_writing_a_checkpoint_nothing_is_lost(whole, tmp_path, record_property, some):
+@pytest.mark.parametrize("numbers", [(3, 17), pytest.param(None, marks=pytest.mark.slow)], ids=["few", "all"])
+def test_killed_at_every_stage_of_writing_a_checkpoint_nothing_is_lost(whole, tmp_path, record_property, numbers):
     stages = []
-    for stage in some or itertools.count(1):
+    for stage in numbers or itertools.count(1):
         folder = tmp_path / str(stage)
         folder.mkdir()
-        arguments = [*typed_out(whole.options), "--run", str(folder / "run")]
+        arguments = [*arguments_of(whole.options), "--run", str(folder / "run")]
         ended = process("-m", "tests.helpers.at_stage", str(stage), str(SAVED), *arguments)
         assert ended.err == "" and ended.code in (0, -signal.SIGKILL)
         whole.finish(folder)
@@ -34,7 +34,7 @@ def test_killed_at_every_stage_of_writing_a_checkpoint_nothing_is_lost(whole, tm
             break
         stages.append(ended.out.splitlines()[-1].replace(str(folder), ""))
     record_property("stages", "\n  ".join([str(len(stages)), *stages]))
-    assert len(stages) >= (len(some) if some else 30)
+    assert len(stages) >= (len(numbers) if numbers else 30)
 
 
 # ---- the disk
@@ -51,7 +51,7 @@ def fill(disk: Path):
                 continue
 
 
-# before which call; what is said to be without room; the checkpoints there are then
+# before which call; what the error names; the checkpoints there are then
 MOMENTS = {
     "the configuration": ("train.write_whole", lambda *_: True, "config.yaml", None),
     "the tokens": ("data.corpus.write_tokens", lambda *_, **__: True, "data.cache", []),
@@ -82,8 +82,8 @@ def test_a_disk_that_is_full_ends_the_run_with_a_line_and_with_room_it_goes_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(target, filled)
-        said = error_line(run_train(options), 1)
-    assert full and name in said and re.search("disk is full|No space left|MB free", said), said
+        error = error_line(run_train(options), 1)
+    assert full and name in error and re.search("disk is full|No space left|MB free", error), error
     gc.collect()  # what the process had still open, which in life ends here
     if whole is None:
         assert not run.exists()
@@ -108,9 +108,9 @@ def test_whatever_room_a_disk_has_what_is_on_it_is_whole_and_with_more_the_run_e
         done = run_train(options | {"run": run, "data.cache": disk / "cache"})
         gc.collect()
         if done.code:
-            said = error_line(done, 1)
-            assert re.search("disk is full|No space left|MB free", said), said
-            reached[free] = re.sub(r".*/(tmp-)?|: .*", "", said.removeprefix("error: ").splitlines()[0].split(": ")[0])
+            error = error_line(done, 1)
+            assert re.search("disk is full|No space left|MB free", error), error
+            reached[free] = re.sub(r".*/(tmp-)?|: .*", "", error.removeprefix("error: ").splitlines()[0].split(": ")[0])
         (disk / "filler").unlink()
         if (run / "config.yaml").exists():
             whole_checkpoints(run)

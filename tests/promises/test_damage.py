@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import view
-from tests.helpers.scripts import differences, error_line, metrics, run_sample, run_train, typed
+from tests.helpers.scripts import differences, error_line, metrics, run_main, run_sample, run_train
 
 
 def flip(path):
@@ -97,7 +97,7 @@ def test_what_is_whole_still_gives_a_text_and_a_page_and_else_a_line_names_the_f
         run = damaged_copy(stopped, tmp_path / "here", f"run/{name}", way) / "run"
         done = write(run)
         assert done.out in texts if done.code == 0 else name in NEEDED and Path(name).name in done.err, (name, done)
-        done = ends_in_lines(typed(view.main, run, "--no-open"))
+        done = ends_in_lines(run_main(view.main, run, "--no-open"))
         on_the_page = name in NEEDED or name == "metrics.jsonl" or name.startswith("snapshots/")
         assert done.code == 0 or (on_the_page and Path(name).name in done.err), (name, done)
         assert (run / "attention.html").exists() == (done.code == 0)

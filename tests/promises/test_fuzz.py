@@ -1,9 +1,9 @@
 """Whatever comes from outside, it is used, or refused with exit code 2 in a plain line or two: never a traceback.
 
-Files that a run reads are changed blindly and in their structure (mutations.py), options are drawn at random.
-A damaged file of which an older one is there is told in a warning, and that is used.
+Files that a run reads are changed at random, in their bytes or their structure (mutations.py), options are drawn.
+Of a damaged checkpoint a warning tells, and an older one is used.
 
-The default suite runs about 2,200 cases, the same ones each time. As many as one likes, others each time:
+The default suite runs about 2,200 cases, the same each time. More cases, and others each time:
 
     FUZZ_CASES=100000 python -m pytest -v tests/promises/test_fuzz.py
 
@@ -38,7 +38,7 @@ from lens.record import read_heads
 from model import GPT
 from tests.helpers import mutations
 from tests.helpers.fabricated import write_run
-from tests.helpers.scripts import run_sample, run_train, typed
+from tests.helpers.scripts import run_main, run_sample, run_train
 from training.step import Step
 
 DEFAULT = 2200
@@ -80,21 +80,21 @@ def refusal(action) -> str:
     try:
         action()
     except InputError as error:
-        return plain(str(error))
+        return check_plain(str(error))
     return "used"
 
 
-def ended(done) -> str:
+def outcome_of(done) -> str:
     """What became of a script, called in this process: a traceback is an exception and fails the case."""
     assert done.code in (0, 2), done
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", done.err), "a terminal would obey it"
     problems = [line for line in done.err.splitlines() if not line.startswith(("warning: ", "WARNING "))]
     if done.code == 2:
-        return plain("\n".join(problems).removeprefix("error: "))
+        return check_plain("\n".join(problems).removeprefix("error: "))
     return "used, with a warning" if "warning: " in done.err else "used"
 
 
-def plain(message: str) -> str:
+def check_plain(message: str) -> str:
     assert message.strip() and len(message.splitlines()) <= 2, message
     return "refused"
 
@@ -106,11 +106,11 @@ def a_configuration_file(random, places):
     path = places.folder / "changed.yaml"
     text = random.choice(CONFIGS).read_bytes()
     if random.random() < 0.5:
-        path.write_bytes(mutations.blindly(random, text))
+        path.write_bytes(mutations.mutate_bytes(random, text))
     else:
-        changed = mutations.in_structure(random, yaml.safe_load(text), YAML_WORDS)
+        changed = mutations.mutate_structure(random, yaml.safe_load(text), YAML_WORDS)
         path.write_bytes(mutations.as_json(changed).replace(b'"@', b"").replace(b'@"', b""))
-    return ended(run_train({"config": path}, "--print-config"))
+    return outcome_of(run_train({"config": path}, "--print-config"))
 
 
 # As JSON is YAML, these go in as they are, without their quotes.
@@ -122,8 +122,8 @@ VALUES += ["", " ", "\ud800", "a\0b", "\x1b[2J", "9" * 5000, "é" * 300, "../.."
 
 
 def options_of_train(random, places):
-    words = drawn_words(random, [f"--{key}" for key in KEYS] + ["--config", "--run", "--resume", "--model.n_layre"])
-    return ended(run_train(*words, "--print-config"))
+    words = draw_words(random, [f"--{key}" for key in KEYS] + ["--config", "--run", "--resume", "--model.n_layre"])
+    return outcome_of(run_train(*words, "--print-config"))
 
 
 def a_plan(random, places):
@@ -132,7 +132,7 @@ def a_plan(random, places):
     keys = [key for key in KEYS if key.startswith(sections) and key not in ("train.device", "train.minutes")]
     numbers = ["0", "1", "2", "7", "64", "1000", "1e6", "123456789", "1e12", "1e18", "1e30", "9" * 400, "0.3", "-1"]
     wrong = {random.choice(keys): random.choice(random.choice((numbers, VALUES))) for _ in range(random.randint(1, 3))}
-    return ended(run_train(places.options | wrong, "--dry-run"))
+    return outcome_of(run_train(places.options | wrong, "--dry-run"))
 
 
 OF_SAMPLE = "--prompt --tokens --temperature --top-k --top-p --samples --seed --stop --checkpoint --device --dtype"
@@ -141,14 +141,14 @@ OF_VIEW = "--prompt --tokens --example --out --png --no-open --prompts"
 
 
 def options_of_sample(random, places):
-    return ended(run_sample(*drawn_words(random, OF_SAMPLE.split()), "no such run"))
+    return outcome_of(run_sample(*draw_words(random, OF_SAMPLE.split()), "no such run"))
 
 
 def options_of_view(random, places):
-    return ended(typed(view.main, *drawn_words(random, OF_VIEW.split()), "no such run", "--no-open"))
+    return outcome_of(run_main(view.main, *draw_words(random, OF_VIEW.split()), "no such run", "--no-open"))
 
 
-def drawn_words(random, options):
+def draw_words(random, options):
     words = []
     for _ in range(random.randint(0, 4)):
         option, value = random.choice(options), random.choice(VALUES)
@@ -159,20 +159,20 @@ def drawn_words(random, options):
 def a_run_to_go_on_with(random, places):
     run = places.copy(of=places.finished)
     break_something(random, run)
-    return ended(run_train("--resume", run, {"train.steps": 9, "attention.snapshots": random.choice((0, 2))}))
+    return outcome_of(run_train("--resume", run, {"train.steps": 9, "attention.snapshots": random.choice((0, 2))}))
 
 
 def a_run_to_sample(random, places):
     run = places.copy(of=places.finished)
     break_something(random, run, ["checkpoints", "config.yaml", "tokenizer.json", "data.json"])
     options = {"tokens": 3, "seed": 1, "prompt": random.choice(("", "the")), "checkpoint": random.choice(("best", 8))}
-    return ended(run_sample(run, options))
+    return outcome_of(run_sample(run, options))
 
 
 def a_run_to_view(random, places):
     run = places.copy(of=places.made)
     break_something(random, run)
-    return ended(typed(view.main, run, "--no-open"))
+    return outcome_of(run_main(view.main, run, "--no-open"))
 
 
 def break_something(random, run, among=("",)):
@@ -182,11 +182,11 @@ def break_something(random, run, among=("",)):
     for _ in range(random.choice((1, 1, 2))):
         name = random.choice(names)
         for path in [path for path in files if path.name == name]:  # in each checkpoint, so that none is to go back to
-            mutations.changed(random, path)
+            mutations.mutate_file(random, path)
             if random.random() < 0.8:
-                mutations.resealed(path.parent)
+                mutations.reseal(path.parent)
             if name == "tokenizer.json":
-                mutations.signed(path)
+                mutations.sign(path)
 
 
 def a_checkpoint(random, places):
@@ -208,9 +208,9 @@ def a_checkpoint(random, places):
 def a_tokenizer(random, places):
     path = places.folder / "tokenizer.json"
     shutil.copy(random.choice(places.tokenizers), path)
-    mutations.changed(random, path)
+    mutations.mutate_file(random, path)
     if random.random() < 0.9:
-        mutations.signed(path)
+        mutations.sign(path)
 
     def act():
         tokenizer = Tokenizer.load(path)
@@ -219,7 +219,7 @@ def a_tokenizer(random, places):
             try:
                 ids = tokenizer.begin(text, several_documents=random.random() < 0.5)
             except InputError as error:
-                plain(str(error))  # a character it does not know
+                check_plain(str(error))  # a character it does not know
             else:
                 assert all(0 <= id < size for id in ids)
                 stream = tokenizer.stream()
@@ -232,9 +232,9 @@ def a_tokenizer(random, places):
 
 def token_shards(random, places):
     """A damaged cache is made again; one whose checksums fit is used only where its ids can be those of a text."""
-    beside = places.folder / "whole-cache"
-    if not beside.exists():
-        shutil.copytree(places.cached, beside)
+    whole = places.folder / "whole-cache"
+    if not whole.exists():
+        shutil.copytree(places.cached, whole)
     part = places.cached / random.choice(("train", "val", "."))
     path = random.choice(sorted(path for path in part.iterdir() if path.is_file()))
     if path.suffix == ".bin" and random.random() < 0.7:
@@ -242,32 +242,32 @@ def token_shards(random, places):
         numbers[random.randrange(max(1, len(numbers))) :][:1] = random.choice((0, 1, 5, 60, 2**15, 2**16 - 1))
         numbers.tofile(path)
     else:
-        mutations.changed(random, path)
+        mutations.mutate_file(random, path)
     if path.name == "tokenizer.json":
-        mutations.signed(path)
+        mutations.sign(path)
     if path.suffix == ".bin":
         resign_shard(part)
     try:
         try:
             corpus = load_corpus(DataConfig(**places.data), 8, report=lambda line: None)
         except InputError as error:  # a part that is too short, though its checksum fits
-            return plain(str(error))
+            return check_plain(str(error))
         model_reads(corpus)
         assert corpus.cached or places.cached_ids() == places.tokens
         return "used" if corpus.cached else "made again"
     finally:
         shutil.rmtree(places.cached, ignore_errors=True)
-        shutil.copytree(beside, places.cached)
+        shutil.copytree(whole, places.cached)
 
 
 def resign_shard(folder):
     manifest = json.loads((folder / "manifest.json").read_bytes())
-    for name, one in manifest["files"].items():
+    for name, entry in manifest["files"].items():
         data = (folder / name).read_bytes()
-        one["sha256"] = mutations.hashlib.sha256(data).hexdigest()
-        one["count"] = len(data) // np.dtype(one["dtype"]).itemsize
+        entry["sha256"] = mutations.hashlib.sha256(data).hexdigest()
+        entry["count"] = len(data) // np.dtype(entry["dtype"]).itemsize
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    mutations.signed(folder / "manifest.json")
+    mutations.sign(folder / "manifest.json")
 
 
 def model_reads(corpus):
@@ -285,7 +285,7 @@ def model_reads(corpus):
 def a_text(random, places):
     path = places.folder / f"changed{random.choice(('.txt', '.md'))}"
     valid = "The cat, die Katze, le chat, кот, 猫, 🐈: \r\n\tthey sat.\n".encode() * 3
-    path.write_bytes(random.choice((mutations.blindly(random, valid), random.randbytes(random.randint(0, 300)))))
+    path.write_bytes(random.choice((mutations.mutate_bytes(random, valid), random.randbytes(random.randint(0, 300)))))
     tokenizer = random.choice(("char", "char", "bpe"))
     errors = random.choice(("strict", "replace"))
     config = {"source": str(path), "tokenizer": tokenizer, "vocab_size": 260, "encoding_errors": errors}
@@ -313,7 +313,7 @@ def a_table(random, places):
         import pyarrow.parquet
 
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
-    mutations.changed(random, path)
+    mutations.mutate_file(random, path)
     cache = places.folder / "text-cache"
     shutil.rmtree(cache, ignore_errors=True)
     config = DataConfig(source=str(path), tokenizer="char", cache=str(cache))
@@ -323,7 +323,7 @@ def a_table(random, places):
 def metrics_read_back(random, places):
     path = places.folder / "metrics.jsonl"
     shutil.copy(places.finished / "metrics.jsonl", path)
-    mutations.changed(random, path)
+    mutations.mutate_file(random, path)
 
     def act():
         read_metrics(path)
@@ -335,7 +335,7 @@ def metrics_read_back(random, places):
 
 def scores_read_back(random, places):
     run = places.copy(of=places.made)
-    mutations.changed(random, run / "snapshots/heads.jsonl")
+    mutations.mutate_file(random, run / "snapshots/heads.jsonl")
     return refusal(lambda: read_heads(run))
 
 
@@ -399,7 +399,7 @@ def test_whatever_comes_is_used_or_refused_in_plain_words(kind, places, record_p
 @pytest.mark.parametrize(
     ("kind", "check"),
     [(a_tokenizer, "data.tokenizer.check_vocabulary"), (token_shards, "data.shards.Tokens.check")],
-    ids=lambda one: getattr(one, "__name__", one),
+    ids=lambda value: getattr(value, "__name__", value),
 )
 def test_a_check_that_is_left_out_is_found(kind, check, places, monkeypatch):
     def ends_badly(seed):
@@ -410,6 +410,6 @@ def test_a_check_that_is_left_out_is_found(kind, check, places, monkeypatch):
         return False
 
     with monkeypatch.context() as patch:
-        patch.setattr(check, lambda *given: None)
+        patch.setattr(check, lambda *arguments: None)
         seed = next(filter(ends_badly, range(500)))
     assert not ends_badly(seed)

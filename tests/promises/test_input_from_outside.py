@@ -20,7 +20,7 @@ from data.tokenizer import Tokenizer
 from tests.conftest import HOSTILE
 from tests.helpers.scripts import run_train, small_options
 from tests.helpers.source import ROOT, python_files, room_of
-from tests.helpers.watched import watched
+from tests.helpers.watched import watch
 
 # ---- data never become code: no line of the project unpickles or evaluates
 
@@ -29,7 +29,7 @@ CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "torc
 CALLS |= {"yaml.load", "yaml.load_all", "yaml.full_load", "yaml.unsafe_load", "importlib.import_module"}
 NAMES = {"yaml.Loader", "yaml.FullLoader", "yaml.UnsafeLoader", "yaml.CLoader", "yaml.CUnsafeLoader"}
 # A keyword that must be there, and its value; for all others these two must not.
-DEMANDED = {
+REQUIRED = {
     "torch.load": ("weights_only", True),
     "np.load": ("allow_pickle", False),
     "numpy.load": ("allow_pickle", False),
@@ -41,36 +41,38 @@ ALLOWED = {"benchmarks/peers.py": ["torch.load"]}
 
 def dangers(source: str) -> list[str]:
     """What in Python source could make code of data, by name."""
-    found = []
+    names = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [one.name for one in node.names]
-            found += [name for name in modules if name.split(".")[0] in PICKLING]
+            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            names += [name for name in modules if name.split(".")[0] in PICKLING]
             if isinstance(node, ast.ImportFrom):  # under another name nothing below would see it
-                names = {f"{node.module}.{one.name}" for one in node.names}
-                found += sorted(names & (CALLS | NAMES | DEMANDED.keys()))
+                imported = {f"{node.module}.{alias.name}" for alias in node.names}
+                names += sorted(imported & (CALLS | NAMES | REQUIRED.keys()))
         elif isinstance(node, ast.Attribute) and ast.unparse(node) in NAMES:
-            found.append(ast.unparse(node))
+            names.append(ast.unparse(node))
         elif isinstance(node, ast.Call):
             name = ast.unparse(node.func)
-            given = {one.arg: one.value.value for one in node.keywords if isinstance(one.value, ast.Constant)}
-            constant = node.args and all(isinstance(one, ast.Constant) for one in node.args)
+            keywords = {
+                keyword.arg: keyword.value.value for keyword in node.keywords if isinstance(keyword.value, ast.Constant)
+            }
+            constant = node.args and all(isinstance(argument, ast.Constant) for argument in node.args)
             if name in CALLS and not (name == "importlib.import_module" and constant):
-                found.append(name)
-            if name == "torch.load" or (name in DEMANDED and given.get(DEMANDED[name][0]) != DEMANDED[name][1]):
-                found.append(name)
-            found += [f"{name}({key}={value})" for key, value in FORBIDDEN.items() if given.get(key) is value]
-    return found
+                names.append(name)
+            if name == "torch.load" or (name in REQUIRED and keywords.get(REQUIRED[name][0]) != REQUIRED[name][1]):
+                names.append(name)
+            names += [f"{name}({key}={value})" for key, value in FORBIDDEN.items() if keywords.get(key) is value]
+    return names
 
 
 def test_no_line_of_the_project_makes_code_of_data():
-    found = {
+    dangerous = {
         str(path.relative_to(ROOT)): dangers(path.read_text(encoding="utf-8"))
         for path in python_files(ROOT)
         if room_of(path, ROOT) != "tests"
     }
-    assert len(found) > 40
-    assert {name: names for name, names in found.items() if names} == ALLOWED
+    assert len(dangerous) > 40
+    assert {name: names for name, names in dangerous.items() if names} == ALLOWED
 
 
 @pytest.mark.parametrize(
@@ -126,12 +128,12 @@ run, text, cache, *tables = sys.argv[1:]
 options = ["--config", "tiny.yaml", "--data.cache", cache, "--model.block_size", 16, "--model.n_embd", 16]
 options += ["--train.batch_size", 4, "--train.eval_every", 2, "--train.eval_tokens", 64, "--attention.snapshots", 2]
 options += ["--train.compile", "false", "--data.vocab_size", 280]
-typed("train.py", *options, "--data.source", text, "--train.steps", 2, "--run", run)
-typed("train.py", "--resume", run, "--train.steps", 4)
-typed("sample.py", run, "--tokens", 5, "--prompt", "The")
-typed("view.py", run, "--prompt", "The", "--no-open")
+run_typed("train.py", *options, "--data.source", text, "--train.steps", 2, "--run", run)
+run_typed("train.py", "--resume", run, "--train.steps", 4)
+run_typed("sample.py", run, "--tokens", 5, "--prompt", "The")
+run_typed("view.py", run, "--prompt", "The", "--no-open")
 for number, table in enumerate(tables):
-    typed("train.py", *options, "--data.source", table, "--train.steps", 1, "--run", f"{run}-{number}")
+    run_typed("train.py", *options, "--data.source", table, "--train.steps", 1, "--run", f"{run}-{number}")
 """
 
 
@@ -145,7 +147,7 @@ def test_a_run_and_all_that_it_reads_back_unpickles_nothing(tmp_path):
 
     datasets.Dataset.from_list(rows).save_to_disk(tmp_path / "saved")
     names = ("run", "text.txt", "cache", "rows.jsonl", "rows.csv", "rows.parquet", "saved")
-    done = watched(RUN, *(tmp_path / name for name in names))
+    done = watch(RUN, *(tmp_path / name for name in names))
     assert done.exits == ["train.py 0", "train.py 0", "sample.py 0", "view.py 0"] + ["train.py 0"] * 4, done.err
     assert done.seen == []
     assert (tmp_path / "run/checkpoints/step-000004").exists() and (tmp_path / "run-3/attention.html").exists()
@@ -163,14 +165,14 @@ def test_a_run_and_all_that_it_reads_back_unpickles_nothing(tmp_path):
     ],
 )
 def test_the_hook_sees_an_unpickling_though_it_is_swallowed(code, what):
-    done = watched(f"try:\n    {code}\nexcept Exception: pass")
+    done = watch(f"try:\n    {code}\nexcept Exception: pass")
     assert what in done.seen
 
 
 def test_the_hook_sees_what_a_pickle_names():
     keep = "keep = type('Kept', (_pickle.Unpickler.__base__,), {})\nimport io\n"
     call = "try:\n    keep(io.BytesIO(pickle.dumps(print))).load()\nexcept Exception: pass"
-    assert watched(keep + call).seen == [("pickle.find_class", "builtins", "print")]
+    assert watch(keep + call).seen == [("pickle.find_class", "builtins", "print")]
 
 
 # ---- text that is written to be obeyed (the page: tests/explorer)
@@ -268,19 +270,19 @@ RUNS = """
 folder, text = sys.argv[1:]
 options = ["--train.steps", 2, "--train.batch_size", 4, "--train.eval_tokens", 512, "--data.cache", folder + "/cache"]
 options += ["--model.n_embd", 16, "--train.compile", "false", "--attention.snapshots", 2]
-typed("train.py", *options, "--data.stories", 600, "--run", folder + "/default")
+run_typed("train.py", *options, "--data.stories", 600, "--run", folder + "/default")
 of_text = [*options, "--config", "text.yaml", "--data.source", text, "--model.block_size", 16, "--data.vocab_size", 280]
-typed("train.py", *of_text, "--run", folder + "/text")
+run_typed("train.py", *of_text, "--run", folder + "/text")
 for run in ("default", "text"):
-    typed("sample.py", f"{folder}/{run}", "--tokens", 5)
-    typed("view.py", f"{folder}/{run}", "--prompt", "The", "--no-open")
+    run_typed("sample.py", f"{folder}/{run}", "--tokens", 5)
+    run_typed("view.py", f"{folder}/{run}", "--prompt", "The", "--no-open")
 service = True
-typed("train.py", *of_text, "--run", folder + "/wandb", "--wandb.mode", "offline")
+run_typed("train.py", *of_text, "--run", folder + "/wandb", "--wandb.mode", "offline")
 """
 
 
-def alone() -> bool:
-    """Whether this system lets one have a network namespace."""
+def can_isolate() -> bool:
+    """Whether this system gives a process a network namespace of its own."""
     return (
         bool(shutil.which("unshare"))
         and subprocess.run(["unshare", "-rn", "true"], capture_output=True).returncode == 0
@@ -292,7 +294,7 @@ def test_without_a_network_everything_goes_on_and_no_secret_is_written(tmp_path)
     text.write_text("The cat sat on the mat, and it was warm there.\n" * 40)
     out = tmp_path / "out"
     out.mkdir()
-    done = watched(RUNS, out, text, environment=SECRETS, alone=alone())
+    done = watch(RUNS, out, text, environment=SECRETS, isolated=can_isolate())
     assert done.exits == ["train.py 0"] * 2 + ["sample.py 0", "view.py 0"] * 2 + ["train.py 0"], done.err
     assert done.seen == []
     assert list((out / "wandb/wandb").glob("offline-run-*/*.wandb"))
@@ -320,10 +322,10 @@ def test_without_a_network_everything_goes_on_and_no_secret_is_written(tmp_path)
     ],
 )
 def test_the_guard_sees_whoever_talks_to_a_network(code, seen):
-    assert watched(f"import socket\ntry:\n    {code}\nexcept Exception: pass").seen == [seen]
+    assert watch(f"import socket\ntry:\n    {code}\nexcept Exception: pass").seen == [seen]
 
 
-@pytest.mark.skipif(not alone(), reason="no network namespaces here")
+@pytest.mark.skipif(not can_isolate(), reason="no network namespaces here")
 def test_an_empty_network_namespace_has_no_network():
     code = "import socket; socket.socket().connect(('192.0.2.1', 80))"
     done = subprocess.run(["unshare", "-rn", sys.executable, "-c", code], capture_output=True, text=True)
@@ -355,5 +357,5 @@ print("REPORTS", error_reporting_enabled())
 tracker.finish()
 """
     for set_before in ({}, {"WANDB_ERROR_REPORTING": "true"}):
-        done = watched(code, tmp_path, environment=set_before)
+        done = watch(code, tmp_path, environment=set_before)
         assert "REPORTS False" in done.out and done.seen == [], done.err

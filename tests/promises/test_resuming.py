@@ -12,7 +12,7 @@ import pytest
 
 from data.batches import Batches
 from experiment.checkpoint import save_checkpoint
-from tests.helpers.scripts import contents, differences, interrupt, metrics, run_train, stop_at, typed_out
+from tests.helpers.scripts import arguments_of, contents, differences, interrupt, metrics, run_train, stop_at
 
 ROOT = Path(__file__).parents[2]
 STEPS, LONG = 10, 30
@@ -33,12 +33,12 @@ def options(small):
 @pytest.fixture(scope="module")
 def unbroken(options, tmp_path_factory):
     """What a run of each variant that was never interrupted leaves."""
-    found = {}
+    result = {}
     for name, variant in options.items():
         run = tmp_path_factory.mktemp("unbroken") / name
         assert run_train(variant, {"run": run}).code == 0
-        found[name] = contents(run)
-    return found
+        result[name] = contents(run)
+    return result
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ def test_interrupted_and_resumed_a_run_is_the_one_that_never_stopped(
     done = interrupt(options[variant], run, step, number)
     assert done.code == 128 + number
     words = f"stopped after step {step}, saved. Go on with: python train.py "
-    said = done.out.splitlines()[-1]
-    assert said == f"{words}--resume {run}"
+    message = done.out.splitlines()[-1]
+    assert message == f"{words}--resume {run}"
     assert metrics(run)[-1]["step"] == step
-    done = run_train(*said.removeprefix(words).split())
+    done = run_train(*message.removeprefix(words).split())
     assert done.code == 0 and f"resuming {run} after step {step} of {STEPS}" in done.out
     assert differences(run, unbroken[variant]) == []
     seconds = [json.loads(line)["seconds"] for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -77,9 +77,9 @@ def test_a_run_may_be_stopped_again_and_again(options, unbroken, tmp_path, monke
             stop_at(patch, step, signal.SIGTERM)
             assert run_train("--resume", run).code == 143
     assert run_train("--resume", run).code == 0
-    found = contents(run)
+    result = contents(run)
     for name in ("metrics", "samples.txt", "snapshots/heads.jsonl", f"checkpoints/step-{STEPS:06d}/model.safetensors"):
-        assert found[name] == unbroken["muon"][name], name
+        assert result[name] == unbroken["muon"][name], name
 
 
 # ---- from every step
@@ -93,7 +93,7 @@ class Saved:
     contents: dict
     batches: list  # of each step, as nested lists
 
-    def resumed(self, step: int, run: Path, patch) -> tuple[dict, list]:
+    def resume(self, step: int, run: Path, patch) -> tuple[dict, list]:
         """The copy of `step`, gone on with in the folder `run`: its contents at the end, and the batches it read."""
         shutil.copytree(self.copies / str(step), run)
         batches = watch_batches(patch)
@@ -102,8 +102,8 @@ class Saved:
         return contents(run), batches
 
 
-def saved(small, folder: Path, optimizer: str, compiled: bool = False) -> Saved:
-    """Trains one, evaluated and recorded at its ends only; dropout makes its losses depend on the random state."""
+def train_and_copy(small, folder: Path, optimizer: str, compiled: bool = False) -> Saved:
+    """Trains a run, evaluated and recorded only at its start and end, its losses dependent on the random state."""
     options = {
         "model.dropout": 0.1,
         "train.optimizer": optimizer,
@@ -120,14 +120,14 @@ def saved(small, folder: Path, optimizer: str, compiled: bool = False) -> Saved:
         shutil.copytree(run, folder / str(step))
 
     with pytest.MonkeyPatch.context() as patch:
-        quick(patch)
+        skip_fsync(patch)
         patch.setattr("train.save_checkpoint", save)
         batches = watch_batches(patch)
         assert run_train(small | options, {"run": folder / "run"}).code == 0
     return Saved(folder, contents(folder / "run"), batches)
 
 
-def quick(patch):
+def skip_fsync(patch):
     """No waiting for the disk: nothing here cuts the power."""
     patch.setattr(os, "fsync", lambda descriptor: None)
 
@@ -146,7 +146,7 @@ def watch_batches(patch) -> list:
 
 @pytest.fixture(scope="module")
 def saved_runs(small, tmp_path_factory):
-    return {name: saved(small, tmp_path_factory.mktemp(name), name) for name in ("adamw", "muon")}
+    return {name: train_and_copy(small, tmp_path_factory.mktemp(name), name) for name in ("adamw", "muon")}
 
 
 @pytest.mark.parametrize(
@@ -159,22 +159,22 @@ def saved_runs(small, tmp_path_factory):
 def test_from_every_step_it_goes_on_with_the_same_batches_losses_weights_and_optimizer(
     saved_runs, tmp_path, monkeypatch, optimizer, step
 ):
-    quick(monkeypatch)
-    found, batches = saved_runs[optimizer].resumed(step, tmp_path / "run", monkeypatch)
+    skip_fsync(monkeypatch)
+    result, batches = saved_runs[optimizer].resume(step, tmp_path / "run", monkeypatch)
     assert batches == saved_runs[optimizer].batches[step:]
-    assert [line["step"] for line in found["metrics"]] == list(range(LONG + 1))
-    assert found == saved_runs[optimizer].contents
+    assert [line["step"] for line in result["metrics"]] == list(range(LONG + 1))
+    assert result == saved_runs[optimizer].contents
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("c++"), reason="needs a C++ compiler")
 def test_compiled_it_goes_on_as_exactly(small, tmp_path, monkeypatch):
-    unbroken = saved(small, tmp_path, "muon", compiled=True)
-    plain = saved(small, tmp_path / "plain", "muon")
+    unbroken = train_and_copy(small, tmp_path, "muon", compiled=True)
+    plain = train_and_copy(small, tmp_path / "plain", "muon")
     assert unbroken.contents["metrics"] != plain.contents["metrics"]  # it was compiled: another order of sums
-    quick(monkeypatch)
-    found, batches = unbroken.resumed(13, tmp_path / "resumed", monkeypatch)
-    assert batches == unbroken.batches[13:] and found == unbroken.contents
+    skip_fsync(monkeypatch)
+    result, batches = unbroken.resume(13, tmp_path / "resumed", monkeypatch)
+    assert batches == unbroken.batches[13:] and result == unbroken.contents
 
 
 def nothing(*_):
@@ -195,20 +195,20 @@ def nothing(*_):
 )
 def test_the_comparison_sees_whatever_a_resumed_run_forgets(saved_runs, tmp_path, monkeypatch, optimizer, left_out):
     name, patches = left_out
-    quick(monkeypatch)
+    skip_fsync(monkeypatch)
     for place, function in patches.items():
         monkeypatch.setattr(place, function)
     if name == "place in the text":
         fetch = Batches.windows
         monkeypatch.setattr(Batches, "windows", lambda self, start, count: fetch(self, start - 5 * count, count))
     unbroken = saved_runs[optimizer]
-    found, batches = unbroken.resumed(11, tmp_path / "run", monkeypatch)
+    result, batches = unbroken.resume(11, tmp_path / "run", monkeypatch)
     last = f"checkpoints/step-{LONG:06d}/"
     for file in ("model.safetensors", "optimizer.safetensors"):
-        assert (found[last + file] == unbroken.contents[last + file]) == (name == "nothing")
-    assert (found == unbroken.contents) == (name == "nothing")
+        assert (result[last + file] == unbroken.contents[last + file]) == (name == "nothing")
+    assert (result == unbroken.contents) == (name == "nothing")
     assert (batches == unbroken.batches[11:]) == (name != "place in the text")
-    same = [line == expected for line, expected in zip(found["metrics"], unbroken.contents["metrics"], strict=True)]
+    same = [line == expected for line, expected in zip(result["metrics"], unbroken.contents["metrics"], strict=True)]
     assert all(same[:12])  # up to the step it went on from
     assert all(same[12:]) == (name == "nothing")
 
@@ -236,7 +236,7 @@ def test_killed_without_warning_and_resumed_a_run_is_the_one_that_never_stopped(
     runs = {step: tmp_path / f"killed-at-{step}" for step in (3, 7)}  # the first checkpoint is that of step 4
     killed = []
     for step, run in runs.items():
-        command = [sys.executable, "-c", KILLED, str(step), *typed_out(options["muon"]), "--run", str(run)]
+        command = [sys.executable, "-c", KILLED, str(step), *arguments_of(options["muon"]), "--run", str(run)]
         killed.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL))
     assert [process.wait() for process in killed] == [-signal.SIGKILL] * 2
     assert [metrics(run)[-1]["step"] for run in runs.values()] == [2, 6]

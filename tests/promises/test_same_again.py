@@ -1,4 +1,4 @@
-"""One configuration, one machine, as many threads: the same numbers to the bit, in any process, folder and company."""
+"""The same configuration, machine and threads give the same numbers to the bit, whatever else is done beside them."""
 
 import os
 import random
@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import train
-from tests.helpers.scripts import contents, metrics, run_train, train_losses, typed_out
+from tests.helpers.scripts import arguments_of, contents, metrics, run_train, train_losses
 
 ROOT = Path(__file__).parents[2]
 # large enough for a product to be shared between threads
@@ -30,12 +30,13 @@ run_script(train.main)
 """
 
 
-def started(folder, threads, options):
-    """A run in a process of its own that works in `folder`, where it also keeps its tokens."""
+def train_in(folder, threads, options):
+    """Trains in a process of its own that works in `folder`, where it also keeps its tokens."""
     folder.mkdir(parents=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
     environment |= {"OMP_NUM_THREADS": str(threads), "HOME": str(folder), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", CODE, str(threads), *typed_out(options | {"data.cache": "cache"}), "--run", "run"]
+    arguments = arguments_of(options | {"data.cache": "cache", "run": "run"})
+    command = [sys.executable, "-c", CODE, str(threads), *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     return folder / "run"
@@ -46,16 +47,16 @@ def started(folder, threads, options):
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_nothing_beside_the_configuration_and_the_threads_changes_a_bit(small, tmp_path, threads, dtype):
     options = small | WIDE | {"train.dtype": dtype}
-    first = started(tmp_path / "first", threads, options)
+    first = train_in(tmp_path / "first", threads, options)
     assert len(train_losses(first)) == 12
     for name, company in COMPANY.items():
-        run = started(tmp_path / name / "in another folder", threads, options | company)
+        run = train_in(tmp_path / name / "in another folder", threads, options | company)
         assert train_losses(run) == train_losses(first)
         if name == "again":
             assert metrics(run) == metrics(first)
-            found, expected = contents(run), contents(first)
-            assert [key for key in expected if found[key] != expected[key]] == []
-    other = started(tmp_path / "other", threads, options | {"train.seed": 2})  # the control
+            result, expected = contents(run), contents(first)
+            assert [key for key in expected if result[key] != expected[key]] == []
+    other = train_in(tmp_path / "other", threads, options | {"train.seed": 2})  # the control
     assert not set(train_losses(other).values()) & set(train_losses(first).values())
 
 
@@ -85,7 +86,7 @@ def test_watching_a_run_changes_no_loss_by_a_bit(small, tmp_path, monkeypatch):
         assert run_train(small | {"model.dropout": 0.1} | watching, {"run": run}).code == 0
         losses[name] = train_losses(run)
     assert len(losses["nothing"]) == 8
-    assert all(one == losses["nothing"] for one in losses.values())
+    assert all(values == losses["nothing"] for values in losses.values())
 
     write = train.write_sample
     monkeypatch.setattr(train, "write_sample", lambda *args: (torch.rand(1), write(*args))[1])

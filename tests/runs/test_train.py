@@ -79,7 +79,7 @@ def test_lines_of_steps_and_of_evaluations_need_not_fall_together(small, tmp_pat
 def test_every_group_of_parameters_follows_the_schedule_to_the_last_step(tales_run):
     run, _ = tales_run
     config = load_config(run / "config.yaml").train
-    groups = [group for one in load_checkpoint(run, "last").state["optimizers"] for group in one["groups"]]
+    groups = [group for optimizer in load_checkpoint(run, "last").state["optimizers"] for group in optimizer["groups"]]
     assert [group["peak_lr"] for group in groups] == [config.learning_rate] * 2 + [config.muon_learning_rate]
     share = metrics(run)[-1]["learning_rate"] / config.learning_rate
     assert [group["lr"] / group["peak_lr"] for group in groups] == pytest.approx([share] * 3)
@@ -217,14 +217,14 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(micro):
     windows = np.random.default_rng(0).integers(0, 11, (6, 8))
     config = load_config("tiny.yaml").train
     config.device, config.batch_size, config.micro_batch_size = "cpu", 6, micro
-    loss, found = gradient(model, windows, config)
+    loss, result = gradient(model, windows, config)
 
     ids = torch.from_numpy(windows)
     logits, _ = model(ids[:, :-1])
     expected = -logits.float().log_softmax(-1).gather(-1, ids[:, 1:, None]).double().mean()
     assert loss == pytest.approx(expected.item(), rel=1e-6)
     expected = torch.cat([g.flatten() for g in torch.autograd.grad(expected, list(model.parameters()))])
-    assert (found - expected).norm() < 1e-6 * expected.norm()
+    assert (result - expected).norm() < 1e-6 * expected.norm()
 
     if micro not in (0, 6):  # the control: as if each part were a batch of its own
         config.batch_size = micro

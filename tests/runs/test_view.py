@@ -23,7 +23,7 @@ from lens.snapshots import ATTENTION, EFFECTS, IDS
 from model import GPT, GPTConfig, generate
 from tests.helpers.fabricated import data_of, lower, unpacked, write_run
 from tests.helpers.models import small_model
-from tests.helpers.scripts import typed
+from tests.helpers.scripts import run_main
 
 ROOT = Path(view.__file__).parent
 
@@ -31,7 +31,7 @@ ROOT = Path(view.__file__).parent
 def run_view(folder, *arguments):
     """view.py as if it were typed in `folder`."""
     with contextlib.chdir(folder):
-        return typed(view.main, *arguments)
+        return run_main(view.main, *arguments)
 
 
 def a_process(folder, *arguments):
