@@ -13,8 +13,8 @@ class Limits:
     above: bool = False
     below: bool = False
 
-    def violated_by(self, value: float) -> str:
-        """What was expected of `value` in words, such as "at least 1"; "" where it is within the limits."""
+    def violated_limit(self, value: float) -> str:
+        """The limit that `value` is beyond, in words, such as "at least 1"; "" where it is within both."""
         if not (value > self.low if self.above else value >= self.low):
             return f"{'above' if self.above else 'at least'} {self.low:,}"
         if self.high is not None and not (value < self.high if self.below else value <= self.high):
@@ -23,14 +23,14 @@ class Limits:
 
     def __str__(self) -> str:
         """In words, without an upper limit that only keeps sizes countable: "at least 0 and below 1"."""
-        high = "" if self.high is None or self.high >= 10**6 else self.violated_by(self.high + 1)
-        return self.violated_by(self.low - 1) + (f" and {high}" if high else "")
+        high = "" if self.high is None or self.high >= 10**6 else self.violated_limit(self.high + 1)
+        return self.violated_limit(self.low - 1) + (f" and {high}" if high else "")
 
 
 def check_limits(config: object) -> None:
-    """Raises ValueError, naming the key, for a field of a dataclass that is outside of its Limits; None is inside."""
+    """Raises ValueError, naming the key, for a field of a dataclass that is outside its Limits; None is within all."""
     for key, hint in get_type_hints(type(config), include_extras=True).items():
         value = getattr(config, key)
         for limits in getattr(hint, "__metadata__", ()):
-            if isinstance(limits, Limits) and value is not None and (expected := limits.violated_by(value)):
+            if isinstance(limits, Limits) and value is not None and (expected := limits.violated_limit(value)):
                 raise ValueError(f"{key}: {value} given, {expected} expected")

@@ -49,8 +49,8 @@ def test_attend_is_what_two_loops_compute(shapes, scale, causal):
     q, k, v = (tensor.detach() for tensor in draw(SHAPES[shapes]))
     expected = torch.tensor(
         [
-            two_loops(*(tensor.tolist() for tensor in one), causal, scale)
-            for one in zip(*(x.reshape(-1, *x.shape[-2:]) for x in (q, k, v)), strict=True)
+            two_loops(*(tensor.tolist() for tensor in head), causal, scale)
+            for head in zip(*(x.reshape(-1, *x.shape[-2:]) for x in (q, k, v)), strict=True)
         ],
         dtype=torch.float64,
     ).view(*q.shape[:-1], v.shape[-1])
@@ -132,7 +132,7 @@ def test_rotation_is_a_complex_turn_by_the_position():
     assert (other_pairs - expected).abs().max() > 1  # control: neighbouring channels paired is another rotation
 
 
-def test_dot_product_after_rotation_depends_on_the_distance_alone():
+def test_dot_product_after_rotation_depends_only_on_the_distance():
     q, k = (tensor.detach() for tensor in draw([(1, 1, 1, 8), (1, 1, 1, 8)]))
     angles = rotary_angles(600, 8)
     scores = rotate(q.expand(1, 1, 600, 8), angles) @ rotate(k.expand(1, 1, 600, 8), angles).transpose(-2, -1)
@@ -230,7 +230,7 @@ def test_scale_off_leaves_the_scores_as_they_are():
     assert (attention(record["x"]) - explicit).abs().max() > 1e-3  # control
 
 
-def test_dropout_acts_in_training_alone_on_weights_and_answer():
+def test_dropout_acts_on_weights_and_answer_and_only_in_training():
     torch.manual_seed(0)
     attention = MultiHeadAttention(32, 4, dropout=0.5)
     x = torch.randn(8, 16, 32)
@@ -279,7 +279,7 @@ def test_training_in_bfloat16_on_a_cpu_goes_by_plain_products_and_agrees_with_th
     direction = draw([expected.shape])[0].detach()
     trained.backward(direction.to(trained.dtype))
     expected.backward(direction)
-    for found, wanted in zip(leaves, exact, strict=True):
-        assert (found.grad - wanted.grad).norm() < 0.02 * wanted.grad.norm()
+    for ours, theirs in zip(leaves, exact, strict=True):
+        assert (ours.grad - theirs.grad).norm() < 0.02 * theirs.grad.norm()
     unmasked = attend(*leaves, causal=False)  # the control
     assert (unmasked - expected).abs().max() > 0.5

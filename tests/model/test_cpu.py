@@ -53,8 +53,8 @@ def test_a_device_that_draws_in_parallel_uses_pytorch_s_own(monkeypatch):
 @pytest.mark.parametrize("bias", [False, True])
 def test_a_large_product_is_the_same_by_onednn(bias, monkeypatch):
     linear, x = torch.nn.Linear(48, 40, bias=bias), torch.randn(3, 48)
-    for least, mkldnn in ((3 * 48 * 40 + 1, False), (3 * 48 * 40, torch.backends.mkldnn.is_available())):
-        monkeypatch.setattr(cpu, "ONEDNN_FROM", least)
+    for threshold, mkldnn in ((3 * 48 * 40 + 1, False), (3 * 48 * 40, torch.backends.mkldnn.is_available())):
+        monkeypatch.setattr(cpu, "ONEDNN_FROM", threshold)
         with torch.no_grad(), torch.autograd.profiler.profile() as seen:
             result = fast_linear(linear, 3)(x)
         assert ("mkldnn::_linear_pointwise" in {event.name for event in seen.function_events}) == mkldnn

@@ -57,11 +57,11 @@ def test_every_key_of_the_configuration_is_tried():
 @pytest.mark.parametrize("position", ["learned", "sinusoidal", "rope"])
 @pytest.mark.parametrize("options", [*EVERY, GPT2], ids=str)
 def test_the_decoder_gives_the_logits_of_the_modules(options, position):
-    for dtype, most in ((torch.float32, 2e-5), (torch.float64, 1e-12)):
+    for dtype, tolerance in ((torch.float32, 2e-5), (torch.float64, 1e-12)):
         model = build(dtype=dtype, **{"position": position} | options)
         expected = logits(model)
         assert expected.std() > 0.5
-        assert (logits(model, Decoder(model, 3)) - expected).abs().max() < most
+        assert (logits(model, Decoder(model, 3)) - expected).abs().max() < tolerance
 
 
 @pytest.mark.parametrize("options", [*EVERY, GPT2], ids=str)

@@ -34,7 +34,9 @@ def entering(monkeypatch):
     """A list that grows by the number of tokens each time that a model reads some, by its modules or without them."""
     lengths, forward, decode = [], GPT.forward, Decoder.__call__
     monkeypatch.setattr(GPT, "forward", lambda gpt, idx, **kw: lengths.append(idx.shape[1]) or forward(gpt, idx, **kw))
-    monkeypatch.setattr(Decoder, "__call__", lambda one, ids, cache: lengths.append(1) or decode(one, ids, cache))
+    monkeypatch.setattr(
+        Decoder, "__call__", lambda decoder, ids, cache: lengths.append(1) or decode(decoder, ids, cache)
+    )
     return lengths
 
 
@@ -160,7 +162,7 @@ def test_probabilities_worked_out_by_hand():
     assert p(temperature=0.5) == [64 / 86, 16 / 86, 4 / 86, 1 / 86, 1 / 86]  # each squared
     assert p(top_k=2) == [8 / 12, 4 / 12, 0, 0, 0]
     assert p(top_k=4) == [8 / 15, 4 / 15, 2 / 15, 1 / 15, 0]  # of a tie, the smaller id
-    assert p(top_p=0.6) == [8 / 12, 4 / 12, 0, 0, 0]  # the first alone is half: the second is needed
+    assert p(top_p=0.6) == [8 / 12, 4 / 12, 0, 0, 0]  # the first is only half: the second is needed
     assert p(top_p=0.01) == [1, 0, 0, 0, 0]
     assert p(top_k=3, top_p=0.6) == [8 / 12, 4 / 12, 0, 0, 0]
     assert p(top_k=3, top_p=0.9) == [8 / 14, 4 / 14, 2 / 14, 0, 0]  # the share is of the three
@@ -205,7 +207,7 @@ def test_tokens_are_drawn_as_often_as_their_probability_says(options):
     assert chi_square([sorted(p, reverse=True)[id] for id in range(7)]) > 1000  # control: exchanged shares
 
 
-@pytest.mark.parametrize("number", [0.0, 1 - 2**-24], ids=["the least", "the greatest"])
+@pytest.mark.parametrize("number", [0.0, 1 - 2**-24], ids=["the smallest", "the largest"])
 def test_no_random_number_draws_what_has_no_probability(number, monkeypatch):
     monkeypatch.setattr(torch, "rand", lambda *shape, **_: torch.full(shape, number))
     p = torch.linspace(1, 9, 50)[:, None] ** torch.arange(3001).sin()

@@ -33,7 +33,7 @@ def test_layernorm_is_its_formula(bias):
     assert (norm.bias is not None) == bias
 
 
-FORMULAS = {  # of what `fc` and, for swiglu alone, `gate` give
+FORMULAS = {  # of what `fc` and, only for swiglu, `gate` give
     "gelu": lambda x, gate: 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
     "relu2": lambda x, gate: torch.where(x > 0, x * x, 0.0),
     "swiglu": lambda x, gate: gate / (1 + torch.exp(-gate)) * x,
@@ -145,8 +145,8 @@ def test_tying_embeddings_makes_reading_and_predicting_one_matrix(tied):
     assert (model.lm_head.weight is model.wte.weight) == tied
     assert sum(name in ("wte.weight", "lm_head.weight") for name, _ in model.named_parameters()) == 2 - tied
     model(torch.tensor([[1, 2]]), torch.tensor([[2, 3]]))[1].backward()
-    read_but_for_the_head = model.wte.weight.grad[[0, 4, 5]]  # tokens that were not read
-    assert bool(read_but_for_the_head.any()) == tied
+    gradient_of_unread_tokens = model.wte.weight.grad[[0, 4, 5]]  # tokens that were not read
+    assert bool(gradient_of_unread_tokens.any()) == tied
 
 
 @pytest.mark.parametrize("bias", [True, False], ids=["bias", "no bias"])

@@ -1,4 +1,4 @@
-"""Limits: what is within them, and in which words they are told."""
+"""Limits: which numbers are within them, and the words for them."""
 
 import math
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ from model.limits import Limits, check_limits
     ],
     ids=str,
 )
-def test_limits_say_what_they_expect_and_of_what(limits, inside, outside, words):
-    assert [limits.violated_by(value) for value in inside] == [""] * len(inside)
-    assert {value: limits.violated_by(value) for value in outside} == outside
+def test_a_number_beyond_a_limit_is_told_that_limit(limits, inside, outside, words):
+    assert [limits.violated_limit(value) for value in inside] == [""] * len(inside)
+    assert {value: limits.violated_limit(value) for value in outside} == outside
     assert str(limits) == words
 
 

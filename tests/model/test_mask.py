@@ -81,7 +81,7 @@ def leaks_by_change(logits_of, model):
 def leaks_by_gradient(logits_of, model):
     """The pairs (i, j > i) with a gradient of the logits at i with respect to the embedding of token j.
 
-    All tokens differ, so the row of the embedding matrix that belongs to a token feels that position alone.
+    All tokens differ, so the row of the embedding matrix that belongs to a token feels only that position.
     """
     idx = torch.arange(T)[None]
     leaks = set()

@@ -5,12 +5,12 @@ import torch
 from tests.helpers.models import random_ids, small_model
 
 
-def test_an_n_gram_is_the_sum_of_a_row_for_each_length_that_python_finds_too():
+def test_an_n_gram_is_the_sum_of_a_row_for_each_length_that_plain_python_computes():
     model, idx = small_model(ngram=3, ngram_rows=7), random_ids(2, 5)
     table, prime = model.ngrams.table.weight, 2**31 - 1
     assert table.shape == (2 * 7, 8)
-    found = model.ngrams(idx, torch.full((2, 2), -1))
-    for ids, vectors in zip(idx.tolist(), found, strict=True):
+    result = model.ngrams(idx, torch.full((2, 2), -1))
+    for ids, vectors in zip(idx.tolist(), result, strict=True):
         for i, vector in enumerate(vectors):
             last, before, first = (ids[j] + 1 if j >= 0 else 0 for j in (i, i - 1, i - 2))
             pair = (last * 1_000_003 + before) % prime
@@ -18,7 +18,7 @@ def test_an_n_gram_is_the_sum_of_a_row_for_each_length_that_python_finds_too():
             assert torch.allclose(vector, table[pair % 7] + table[7 + triple % 7])
     # the control: other tokens before these give the first two positions other rows, and no later one
     other = model.ngrams(idx, torch.tensor([[3, 4], [3, 4]]))
-    assert [torch.equal(other[:, i], found[:, i]) for i in range(5)] == [False, False, True, True, True]
+    assert [torch.equal(other[:, i], result[:, i]) for i in range(5)] == [False, False, True, True, True]
 
 
 def test_the_first_token_is_not_taken_for_one_after_token_0():
