@@ -82,9 +82,9 @@ class Writer:
             show(f"---\n{prompt}{text.shown}\n")
 
     def check_memory(self) -> None:
-        """Raises InputError where the cache of keys and values of so many samples surely does not fit."""
+        """Raises InputError where the cache of keys and values of this many samples surely does not fit."""
         samples, free = self.args.samples, free_memory(self.device.type)
-        # beside the cache the logits, the probabilities and their sums
+        # besides the cache, the logits, the probabilities and their sums
         bytes_each = self.model.kv_cache_bytes() + 16 * self.model.config.vocab_size
         if free is not None and samples * bytes_each > free:
             raise InputError(

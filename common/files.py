@@ -171,7 +171,7 @@ def read_manifest(folder: Path, format: int) -> dict:
     except (AttributeError, LookupError, TypeError):
         fits = False
     if not fits:
-        raise Damaged(f"{MANIFEST} is not one of ours")
+        raise Damaged(f"{MANIFEST} is not a manifest of glassgpt")
     return manifest
 
 

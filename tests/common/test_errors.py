@@ -1,4 +1,4 @@
-"""How a script ends: its exit code, and one line for what a person can mend."""
+"""How a script ends: its exit code, and one line for what a person can fix."""
 
 import errno
 import os
@@ -40,7 +40,7 @@ FULL = OSError(errno.ENOSPC, "No space left on device", "runs/a/samples.txt")
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
-def test_what_a_person_can_mend_is_one_line_and_an_exit_code(error, code, said):
+def test_what_a_person_can_fix_is_one_line_and_an_exit_code(error, code, said):
     def main():
         raise error
 

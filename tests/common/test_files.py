@@ -35,8 +35,8 @@ def test_a_file_is_replaced_by_a_whole_one_or_stays(tmp_path):
     write_whole(path, "one")
     write_whole(path, "zwei ß")
     assert (path.read_text(encoding="utf-8"), names(tmp_path)) == ("zwei ß", ["a.txt"])
-    with pytest.raises(KeyboardInterrupt), replacing(path) as beside:
-        beside.write_text("hal")
+    with pytest.raises(KeyboardInterrupt), replacing(path) as temporary:
+        temporary.write_text("hal")
         assert path.read_text(encoding="utf-8") == "zwei ß"
         raise KeyboardInterrupt
     assert (path.read_text(encoding="utf-8"), names(tmp_path)) == ("zwei ß", ["a.txt"])
@@ -44,17 +44,17 @@ def test_a_file_is_replaced_by_a_whole_one_or_stays(tmp_path):
 
 def test_a_folder_is_replaced_by_a_whole_one_or_stays(tmp_path, monkeypatch):
     for content in ("one", "two"):
-        with replacing(tmp_path / "f") as beside:
-            beside.mkdir()
-            (beside / content).write_text(content)
+        with replacing(tmp_path / "f") as temporary:
+            temporary.mkdir()
+            (temporary / content).write_text(content)
     assert names(tmp_path) == ["f", "f/two"]
 
     def refuses(*_):
         raise OSError("no")
 
     monkeypatch.setattr(os, "replace", refuses)
-    with pytest.raises(OSError, match="no"), replacing(tmp_path / "f") as beside:
-        beside.mkdir()
+    with pytest.raises(OSError, match="no"), replacing(tmp_path / "f") as temporary:
+        temporary.mkdir()
     assert names(tmp_path) == ["f", "f/two"]
 
 
@@ -71,10 +71,10 @@ def test_what_is_written_is_flushed_before_it_takes_its_place_and_the_folder_aft
     monkeypatch.setattr(os, "open", remember)
     monkeypatch.setattr(os, "fsync", lambda descriptor: (done.append(opened[descriptor]), fsync(descriptor))[1])
     monkeypatch.setattr(os, "replace", lambda *paths: (done.append("replaced"), replace(*paths))[1])
-    with replacing(tmp_path / "f") as beside:
-        beside.mkdir()
-        (beside / "a").write_text("a")
-        seal(beside, {"format": 1, "step": 3})
+    with replacing(tmp_path / "f") as temporary:
+        temporary.mkdir()
+        (temporary / "a").write_text("a")
+        seal(temporary, {"format": 1, "step": 3})
     assert done[:2] == ["a", "tmp-f"]  # before the manifest is written
     assert set(done[2:5]) == {"a", "manifest.json", "tmp-f"}
     assert done[5:] == ["replaced", tmp_path.name]
@@ -124,7 +124,7 @@ def test_a_file_elsewhere_is_refused_whatever_its_content(tmp_path):
     for name in ("../a", str(tmp_path / "a"), "b/../../a", "b/a", "..", "."):
         moved = manifest | {"files": {name: manifest["files"]["a"]}}
         (folder / "manifest.json").write_text(signed(moved))
-        with pytest.raises(Damaged, match="not one of ours"):
+        with pytest.raises(Damaged, match="not a manifest of glassgpt"):
             read_manifest(folder, 1)
 
 
@@ -147,7 +147,7 @@ def test_a_manifest_of_another_shape_is_none(tmp_path, change):
     folder = sealed(tmp_path / "f", a=b"abc")
     manifest = read_manifest(folder, 1)
     (folder / "manifest.json").write_text(signed(manifest | change))
-    with pytest.raises(Damaged, match=r"manifest\.json is not one of ours"):
+    with pytest.raises(Damaged, match=r"manifest\.json is not a manifest of glassgpt"):
         read_manifest(folder, 1)
     (folder / "manifest.json").write_text(signed(manifest | {"format": 2}))
     with pytest.raises(Damaged, match="format 2 was written by a newer version"):

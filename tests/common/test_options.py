@@ -90,7 +90,7 @@ def test_a_word_or_a_truth_value_may_be_meant():
         built("left: {}", "--left.ways", "x")
 
 
-def test_the_difference_of_two_configurations_is_told_by_key_with_both_values():
+def test_the_difference_of_two_configurations_is_given_by_key_with_both_values():
     old = Both()
     new = dataclasses.replace(old, right=Left(size=5))
     assert changed_keys(asdict(old), asdict(new)) == {"right.size": (1, 5)}

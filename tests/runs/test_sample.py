@@ -31,7 +31,7 @@ def mixed_run(small, tmp_path_factory):
 
 
 def expected(run, prompt, n, *, samples=1, seed=1, start=(), checkpoint="best", dtype=torch.float32, **options):
-    """The ids that follow the prompt, by the model alone: a list of `n` for each sample."""
+    """The ids that follow the prompt, by the model itself: a list of `n` for each sample."""
     model, tokenizer, _, _ = load_trained(run, checkpoint, "cpu")
     model.to(dtype)
     idx = torch.tensor([[*start, *tokenizer.encode(prompt)]] * samples)
@@ -58,12 +58,12 @@ def test_stdout_is_the_prompt_and_its_continuation_and_nothing_else(small_run, t
         assert done.err == f"{run}, step {step}, seed 7\n"
 
 
-def test_the_same_seed_writes_the_same_text_and_another_another(small_run):
+def test_the_same_seed_writes_the_same_text_and_another_seed_another(small_run):
     first, again, other = (run_sample(small_run, {"seed": seed, "tokens": 50}).out for seed in (3, 3, 4))
     assert first == again != other
 
 
-def test_the_seed_that_was_drawn_is_told_and_repeats_the_text(small_run):
+def test_the_seed_that_was_drawn_is_printed_and_repeats_the_text(small_run):
     drawn = run_sample(small_run, {"tokens": 50})
     seed = drawn.err.split()[-1]
     assert run_sample(small_run, {"tokens": 50, "seed": seed}) == drawn
@@ -94,14 +94,14 @@ def test_from_nothing_a_text_begins_as_the_training_texts_did(small_run, tales_r
 
 
 @pytest.mark.parametrize("length", [1, 15, 16, 17, 200])
-def test_a_prompt_of_any_length_is_gone_on_from(small_run, length):
+def test_a_prompt_of_any_length_is_continued(small_run, length):
     prompt = ("the red kite of the small grey owl " * 6)[:length]
     done = run_sample(small_run, {"prompt": prompt, "tokens": 40, "seed": 2}, "--ignore-end")
     ((ids,), tokenizer) = expected(small_run, prompt, 40, seed=2, use_cache=False)
     assert done.out == prompt + tokenizer.decode(ids) + "\n"
 
 
-def test_tokens_are_at_most_so_many(mixed_run):
+def test_no_more_tokens_are_written_than_asked_for(mixed_run):
     ((ids,), tokenizer) = expected(mixed_run, "a", 40)
     for n in (1, 2, 40):
         done = run_sample(mixed_run, {"prompt": "a", "tokens": n, "seed": 1}, "--ignore-end")
@@ -381,7 +381,7 @@ def test_a_wrong_option_ends_with_2_and_a_line_that_names_it(small_run, monkeypa
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a shell")
-def test_a_closed_pipe_ends_it_quietly_and_bytes_that_are_no_text_are_no_accident(mixed_run):
+def test_a_closed_pipe_ends_it_quietly_and_bytes_that_are_not_text_are_replaced(mixed_run):
     script = f"{sys.executable} sample.py {mixed_run}"
     commands = [
         f"{script} --tokens 100000 --ignore-end --prompt 'Ngày xưa có' | head -c 10; echo; echo ${{PIPESTATUS[0]}}",
