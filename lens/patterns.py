@@ -1,4 +1,4 @@
-"""Metrics of attention maps, from their weights alone.
+"""Metrics of attention maps, computed only from their weights.
 
 They measure where a head looks, not what it is for: a high score says that the pattern is there, on this prompt.
 """

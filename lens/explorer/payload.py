@@ -177,7 +177,7 @@ def _labels(run: Path, readings: list[Reading]) -> dict[int, str]:
 def _model(run: Path, config: str) -> tuple[GPTConfig, list[tuple[str, int]]]:
     """The model section of a run's config.yaml, and the model's parts with their numbers of parameters.
 
-    No parts where the vocabulary is not known. Raises InputError where it describes no model.
+    No parts where the vocabulary is unknown. Raises InputError where it describes no model.
     """
     try:
         model = GPTConfig(**yaml.safe_load(config)["model"])

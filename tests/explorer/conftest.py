@@ -33,7 +33,7 @@ def browser():
 def explore(browser, tmp_path):
     """explore(run, hash="", **context): opens a page, of a run's folder or its HTML.
 
-    At the end: no error, and no request but for the file.
+    At the end: no error, and no request except for the file.
     """
     contexts, troubles, requests, files = [], [], [], set()
 

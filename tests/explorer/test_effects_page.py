@@ -131,10 +131,10 @@ def test_every_cell_of_the_logit_lens_is_the_files(explore, usual):
         names = ["the embedding", "layer 0", "layer 1"]
         rows = [[name, *(seen(run, id) for id in row)] for name, row in zip(names, ids, strict=True)]
         assert texts(page, ".lens tbody tr") == rows
-        said = lens_readings(run, prompt, step, tokens)
-        assert page.evaluate(POINT_AT_ALL, [".lens td", "#lens-reading"]) == said
+        readings = lens_readings(run, prompt, step, tokens)
+        assert page.evaluate(POINT_AT_ALL, [".lens td", "#lens-reading"]) == readings
         page.dispatch_event(".lens", "pointerleave")
-        assert page.inner_text("#lens-reading") == said[2 * len(tokens) + query]  # the model's own prediction
+        assert page.inner_text("#lens-reading") == readings[2 * len(tokens) + query]  # the model's own prediction
 
 
 def test_a_cell_of_the_lens_has_the_colour_of_its_probability_and_a_part_that_of_its_sign(explore, usual):
@@ -163,12 +163,12 @@ def far(found, values, stops, least, most):
 def test_the_keyboard_reads_the_lens_layer_by_layer_and_chooses_positions(explore, usual):
     run, _ = usual
     page = opened(explore, run, "#step=200&query=12")
-    said = lens_readings(run, 0, 200, STORY[:24])
+    readings = lens_readings(run, 0, 200, STORY[:24])
     page.focus("#lens .scrolled")
     moves = [("ArrowUp", 1, 12), ("ArrowLeft", 1, 11), ("ArrowUp", 0, 11), ("ArrowUp", 0, 11), ("ArrowDown", 1, 11)]
     for key, row, at in moves:
         page.keyboard.press(key)
-        assert page.inner_text("#lens-reading") == said[24 * row + at]
+        assert page.inner_text("#lens-reading") == readings[24 * row + at]
         assert chosen(page) == at
 
 
@@ -188,13 +188,13 @@ def test_every_part_and_the_sum_of_all_are_the_files(explore, usual):
         names, numbers = (page.locator(f".terms {kind}").all_inner_texts() for kind in ("dt", "dd"))
         account = dict(zip(names, numbers, strict=True))
         whole = account.pop(f"logit of {target} − logit of {against}")
-        beside = [file["attribution.embedding"][query], file["attribution.bias"][query]]
-        carried = np.round(np.array([*parts.ravel(), *beside], dtype=float), 3)
+        others = [file["attribution.embedding"][query], file["attribution.bias"][query]]
+        carried = np.round(np.array([*parts.ravel(), *others], dtype=float), 3)
         heads, mlps = carried[:8].reshape(2, 4)[:, :3].sum(), carried[:8].reshape(2, 4)[:, 3].sum()
         shares = {"embedding": carried[8], "all heads": heads, "all MLPs": mlps, "biases": carried[9]}
         assert account == {name: printed(value) for name, value in shares.items()}
         assert whole == printed(carried.sum())
-        assert abs(float(whole.replace("−", "-")) - parts.sum() - sum(beside)) < 0.0005 * (len(carried) + 1)
+        assert abs(float(whole.replace("−", "-")) - parts.sum() - sum(others)) < 0.0005 * (len(carried) + 1)
         if query == LAST:
             end = f"what makes its likeliest next token {target} more likely than the second, {against}?"
             assert not page.is_visible(ABLATION)
@@ -211,13 +211,13 @@ def test_pointing_at_a_part_in_either_matrix_reads_both_numbers(explore, usual):
     page = opened(explore, run, "#step=200&layer=1&head=1")
     for query in (3, LAST):
         go(page, 200, query)
-        said = part_readings(effects(run, 0, 200), query)
-        assert page.inner_text("#parts .reading") == said[5]  # the chosen head, where the pointer is nowhere
+        readings = part_readings(effects(run, 0, 200), query)
+        assert page.inner_text("#parts .reading") == readings[5]  # the chosen head, where the pointer is nowhere
         for matrix in (ATTRIBUTION, ABLATION) if query < LAST else (ATTRIBUTION,):
-            assert page.evaluate(POINT_AT_ALL, [f"{matrix} td", "#parts .reading"]) == said
+            assert page.evaluate(POINT_AT_ALL, [f"{matrix} td", "#parts .reading"]) == readings
             assert page.locator(f"{matrix} .lit-cell").count() == 1
         page.dispatch_event(ATTRIBUTION, "pointerleave")
-        assert page.inner_text("#parts .reading") == said[5]
+        assert page.inner_text("#parts .reading") == readings[5]
         assert page.locator(".lit-cell").count() == 0
 
 
@@ -248,8 +248,8 @@ def test_a_head_can_be_chosen_where_its_effect_is_seen(explore, usual):
 def test_twelve_by_twelve_heads_are_read_by_pointing(explore, tmp_path):
     write_run(tmp_path / "run", 12, 12, steps=(0, 3), prompts={"all": [f" t{number}" for number in range(16)]})
     page = opened(explore, tmp_path / "run", "#query=4&step=3")
-    said = part_readings(effects(tmp_path / "run", 0, 3), 4)
-    assert page.evaluate(POINT_AT_ALL, [f"{ATTRIBUTION} td", "#parts .reading"]) == said
+    readings = part_readings(effects(tmp_path / "run", 0, 3), 4)
+    assert page.evaluate(POINT_AT_ALL, [f"{ATTRIBUTION} td", "#parts .reading"]) == readings
     assert page.locator(".lens tbody tr").count() == 13
 
 
@@ -328,7 +328,7 @@ def test_of_a_long_prompt_the_positions_around_the_query_are_shown(explore, tmp_
     tokens = [f" t{number}" for number in range(150)]
     write_run(tmp_path / "run", 1, 1, steps=STEPS[:1], prompts={"long": tokens})
     rows = predictions(tmp_path / "run", 0, 0, tokens)
-    said = lens_readings(tmp_path / "run", 0, 0, tokens)
+    readings = lens_readings(tmp_path / "run", 0, 0, tokens)
     page = opened(explore, tmp_path / "run")
     for query, first in [(0, 0), (70, 32), (149, 86)]:
         go(page, 0, query)
@@ -339,7 +339,7 @@ def test_of_a_long_prompt_the_positions_around_the_query_are_shown(explore, tmp_
             assert page.locator(f"#{host} .note", has_text=positions).count() == 1
         page.mouse.move(0, 0)
         page.hover(".lens tbody tr:nth-child(2) td:nth-child(40)")
-        assert page.inner_text("#lens-reading") == said[150 + first + 38]
+        assert page.inner_text("#lens-reading") == readings[150 + first + 38]
     page.focus("#predictions tr[tabindex='0']")
     page.keyboard.press("Home")
     assert texts(page, ROWS) == rows[:64]

@@ -143,7 +143,7 @@ def test_three_heads_do_three_jobs_and_each_is_measured_as_its_own():
     assert weights[0][range(1, 6), range(5)].min() > 0.98  # one back
     assert weights[1][:, 0].min() > 0.98  # the first token
     assert weights[2][range(3, 6), range(3)].min() > 0.98  # the same word before
-    assert np.abs(weights[2][:3] - np.tri(3, 6) / np.arange(1, 4)[:, None]).max() < 1e-6  # never said: all alike
+    assert np.abs(weights[2][:3] - np.tri(3, 6) / np.arange(1, 4)[:, None]).max() < 1e-6  # not seen before: all alike
     for head in range(3):
         assert np.abs(numbers["x"] @ given[f"W_Q, head {head}"] - numbers["q"][head]).max() < 1e-6
     own = ("previous_token", "first_token", "duplicate_token")

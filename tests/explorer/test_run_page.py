@@ -135,7 +135,7 @@ SAMPLES = [
 
 def test_each_sample_stands_beside_its_step_in_the_order_of_training(explore, tmp_path):
     write_run(tmp_path / "run", steps=(0,))
-    text = "".join(f"{step.replace(',', '')}\n{said}\n\n" for step, said in SAMPLES)
+    text = "".join(f"{step.replace(',', '')}\n{text}\n\n" for step, text in SAMPLES)
     (tmp_path / "run/samples.txt").write_text(text, encoding="utf-8")
     page = explore(tmp_path / "run")
     read = zip(*(page.locator(f"#samples {kind}").all_text_contents() for kind in ("dt", "pre")), strict=True)

@@ -18,11 +18,11 @@ from tests.helpers.walked_row import (
     READ_RIBBON,
     READ_TABLE,
     arrays_of,
+    as_text,
     carried,
     formula,
     made_up,
     row_of,
-    said,
     table,
     texts_of,
     vector,
@@ -39,7 +39,7 @@ def test_every_printed_number_of_a_row_is_numpys_from_q_k_v(explore, rows_run, s
     assert table(page) != texts_of(row_of(arrays, (head + 1) % 3, query))  # the control: another head's
     assert page.evaluate(READ_CELLS) == texts_of(row, digits=6)
     sums = [row["exp"].sum(), 1, *row["z"]]
-    assert page.evaluate(READ_FOOT) == [[said(value), said(value, 6)] for value in sums]
+    assert page.evaluate(READ_FOOT) == [[as_text(value), as_text(value, 6)] for value in sums]
     tokens = [token.replace(" ", "␣") for token in STORY[9:15]]
     assert [line[0] for line in page.evaluate(READ_TABLE)] == [f"{j}{token}" for j, token in enumerate(tokens)]
     # to six decimals carried, so no further than that from the file's own
@@ -53,15 +53,15 @@ def test_every_number_of_a_ribbon_is_read_under_the_pointer(explore, rows_run):
     cells = [(j, c) for j in (0, 7, 20, 21, 23) for c in (0, 11, 24)]
     tokens = [token.replace(" ", "␣") for token in STORY[:24]]
     expected = [
-        f"key {j} \u2068{tokens[j]}\u2069 · q × k, channel {c}: {said(row['products'][j, c], 6)}" for j, c in cells
+        f"key {j} \u2068{tokens[j]}\u2069 · q × k, channel {c}: {as_text(row['products'][j, c], 6)}" for j, c in cells
     ]
     assert page.evaluate(READ_RIBBON, [0, cells]) == expected
     page.locator(".row-box").scroll_into_view_if_needed()
     box = page.locator(".ribbons").bounding_box()
     page.mouse.move(box["x"] + box["width"] * 24.5 / 25, box["y"] + 3.5 * 25)  # a real pointer
-    assert page.inner_text("#row-read").endswith(f"channel 24: {said(row['products'][3, 24], 6)}")
+    assert page.inner_text("#row-read").endswith(f"channel 24: {as_text(row['products'][3, 24], 6)}")
     page.mouse.move(5, 5)
-    assert page.inner_text("#row-read") == f"key 3 \u2068{tokens[3]}\u2069 · weight: {said(row['weight'][3], 6)}"
+    assert page.inner_text("#row-read") == f"key 3 \u2068{tokens[3]}\u2069 · weight: {as_text(row['weight'][3], 6)}"
 
 
 def test_x_q_k_v_and_out_are_the_files_by_keyboard(explore, rows_run):
@@ -76,10 +76,10 @@ def test_x_q_k_v_and_out_are_the_files_by_keyboard(explore, rows_run):
         "out of the query": arrays["out"][7],
     }
     for name, values in expected.items():
-        assert vector(page, name) == [said(value, 6) for value in values.astype(float).tolist()], name
+        assert vector(page, name) == [as_text(value, 6) for value in values.astype(float).tolist()], name
     page.locator("[aria-label='q of the query']").focus()
     page.keyboard.press("Home")
-    assert page.inner_text("[aria-label='q of the query'] + .read") == f"0: {said(float(arrays['q'][2, 7, 0]), 6)}"
+    assert page.inner_text("[aria-label='q of the query'] + .read") == f"0: {as_text(float(arrays['q'][2, 7, 0]), 6)}"
 
 
 def test_the_chosen_keys_sum_is_written_out_channel_by_channel(explore, rows_run):
@@ -90,32 +90,33 @@ def test_the_chosen_keys_sum_is_written_out_channel_by_channel(explore, rows_run
     written = page.eval_on_selector_all(".ledger li", "all => all.map((one) => [one.textContent, one.title])")
     template = "{} × {} = {}".format
     assert written == [
-        [f"{c}" + template(*map(said, line)), template(*(said(x, 6) for x in line))] for c, line in enumerate(lines)
+        [f"{c}" + template(*map(as_text, line)), template(*(as_text(x, 6) for x in line))]
+        for c, line in enumerate(lines)
     ]
 
 
 def test_each_step_puts_the_real_numbers_into_its_formula(explore, rows_run):
     page = walk(explore, rows_run, "#prompt=1&step=200&layer=0&head=1&query=5&key=2")
     row = row_of(arrays_of(rows_run, 1, 200), 1, 5)
-    score, scaled, exp, weight = (said(row[name][2]) for name in ("score", "scaled", "exp", "weight"))
-    total, v = said(row["exp"].sum()), carried(arrays_of(rows_run, 1, 200)["v"])[1, 2]
+    score, scaled, exp, weight = (as_text(row[name][2]) for name in ("score", "scaled", "exp", "weight"))
+    total, v = as_text(row["exp"].sum()), carried(arrays_of(rows_run, 1, 200)["v"])[1, 2]
     c = np.abs(v).argmax()
     assert formula(page, "score") == f"qi · kj = sum of the 10 products = {score}"
     assert formula(page, "scale") == f"{score} × 0.316 = {scaled}"
     assert formula(page, "mask") == f"{scaled} + 0 = {scaled}"
     assert formula(page, "softmax") == f"exp({scaled}) = {exp}, and {exp} ÷ {total} = {weight}"
-    part, whole = said(row["weighted"][2, c]), said(row["z"][c])
-    assert formula(page, "values") == f"channel {c}: {weight} × {said(v[c])} = {part}, part of zi[{c}] = {whole}"
+    part, whole = as_text(row["weighted"][2, c]), as_text(row["z"][c])
+    assert formula(page, "values") == f"channel {c}: {weight} × {as_text(v[c])} = {part}, part of zi[{c}] = {whole}"
     titles = page.eval_on_selector_all("#step-scale .formula .number", "all => all.map((one) => one.title)")
-    assert titles == [said(value, 6) for value in (row["score"][2], 10**-0.5, row["scaled"][2])]
+    assert titles == [as_text(value, 6) for value in (row["score"][2], 10**-0.5, row["scaled"][2])]
     assert "key_dim ** −0.5, here 10 ** −0.5 = 0.316" in page.inner_text("#step-scale .says")
 
 
 def test_a_future_key_has_a_score_that_the_mask_takes_away(explore, rows_run):
     page = walk(explore, rows_run, "#prompt=1&step=200&layer=0&head=1&query=5&key=7")
     row = row_of(arrays_of(rows_run, 1, 200), 1, 5)
-    assert formula(page, "mask") == f"{said(row['scaled'][7])} + (−∞) = −∞"
-    assert formula(page, "softmax") == f"exp(−∞) = 0, and 0 ÷ {said(row['exp'].sum())} = 0"
+    assert formula(page, "mask") == f"{as_text(row['scaled'][7])} + (−∞) = −∞"
+    assert formula(page, "softmax") == f"exp(−∞) = 0, and 0 ÷ {as_text(row['exp'].sum())} = 0"
     backgrounds = page.eval_on_selector_all(
         ".row-box tbody .of-weight", "all => all.map((one) => getComputedStyle(one).backgroundImage)"
     )
@@ -126,11 +127,11 @@ def test_the_answers_of_all_heads_stand_side_by_side(explore, rows_run):
     page = walk(explore, rows_run, "#prompt=1&step=200&layer=1&head=2&query=7")
     arrays = arrays_of(rows_run, 1, 200, 1)
     z = np.concatenate([row_of(arrays, head, 7)["z"] for head in range(3)])
-    assert vector(page, "z of all heads") == [said(value, 6) for value in z]
-    assert vector(page, "z of the query") == [said(value, 6) for value in z[6:]]
+    assert vector(page, "z of all heads") == [as_text(value, 6) for value in z]
+    assert vector(page, "z of the query") == [as_text(value, 6) for value in z[6:]]
     assert page.inner_text(".owners [aria-pressed=true]") == "head 2"
     page.click(".owners button >> nth=0")
-    assert vector(page, "z of the query") == [said(value, 6) for value in z[:3]]
+    assert vector(page, "z of the query") == [as_text(value, 6) for value in z[:3]]
 
 
 def agreement(page):
@@ -177,7 +178,7 @@ def test_rows_of_any_shape_are_worked_out(explore, shape):
     page = walk(explore, render(payload([one])), f"#query={last}&head={shape.get('heads', 1) - 1}&key=0")
     row = row_of(arrays, shape.get("heads", 1) - 1, last, scale, causal)
     assert table(page) == texts_of(row, causal=causal)
-    assert vector(page, "z of the query") == [said(value, 6) for value in row["z"]]
+    assert vector(page, "z of the query") == [as_text(value, 6) for value in row["z"]]
     assert "agrees with the logged weights" in page.inner_text("#agreement")
     # without x and out their steps are not there; nor, unmasked, is the mask
     shown = page.eval_on_selector_all(".stage:not([hidden]) h3", "all => all.map((one) => one.textContent)")
@@ -191,11 +192,13 @@ def test_scores_too_large_for_exp_are_lowered_first_and_the_page_says_so(explore
     page = walk(explore, render(payload([one])), "#query=1&key=2")
     row = row_of(arrays, 0, 1, causal=False)
     scaled, most = row["scaled"], row["scaled"].max()
-    assert most > 80 and f"the largest, {said(most)}, is subtracted" in page.inner_text("#step-softmax .says")
+    assert most > 80 and f"the largest, {as_text(most)}, is subtracted" in page.inner_text("#step-softmax .says")
     weights = np.exp(scaled - most) / np.exp(scaled - most).sum()
-    assert page.locator(".row-box tbody .of-weight").all_inner_texts() == [said(weight) for weight in weights]
-    assert page.locator(".row-box tbody .of-exp").all_inner_texts() == [said(value) for value in np.exp(scaled - most)]
-    assert formula(page, "softmax").startswith(f"exp({said(scaled[2])} − {said(most)}) = ")
+    assert page.locator(".row-box tbody .of-weight").all_inner_texts() == [as_text(weight) for weight in weights]
+    assert page.locator(".row-box tbody .of-exp").all_inner_texts() == [
+        as_text(value) for value in np.exp(scaled - most)
+    ]
+    assert formula(page, "softmax").startswith(f"exp({as_text(scaled[2])} − {as_text(most)}) = ")
 
 
 def test_rope_is_turned_back_and_its_angles_are_written(explore, tmp_path):
@@ -213,15 +216,15 @@ def test_rope_is_turned_back_and_its_angles_are_written(explore, tmp_path):
     page.locator("[aria-label='q of the query']").focus()
     page.keyboard.press("ArrowRight")
     angle = 10000 ** (-2 * 1 / 12)
-    written = f"Channels 1 and 7, by position × 10000 ** (−2 · 1 / 12) = position × {said(angle)}:"
+    written = f"Channels 1 and 7, by position × 10000 ** (−2 · 1 / 12) = position × {as_text(angle)}:"
     assert page.inner_text(".turned > .formula") == written
-    assert f"qi at 9: 9 × {said(angle)} = {said(9 * angle)} rad" in page.inner_text(".dial >> nth=0")
+    assert f"qi at 9: 9 × {as_text(angle)} = {as_text(9 * angle)} rad" in page.inner_text(".dial >> nth=0")
     page.click("text=All pairs")
     page.locator(".pairs td").first.wait_for()
     cells = page.locator(".pairs tbody tr >> nth=1").locator("td").all_inner_texts()
     q, k = carried(arrays["q"])[1, 9], carried(arrays["k"])[1, 4]
-    assert [cells[0], cells[2]] == [said(9 * angle), f"{said(q[1])}, {said(q[7])}"]
-    assert [cells[3], cells[5]] == [said(4 * angle), f"{said(k[1])}, {said(k[7])}"]
+    assert [cells[0], cells[2]] == [as_text(9 * angle), f"{as_text(q[1])}, {as_text(q[7])}"]
+    assert [cells[3], cells[5]] == [as_text(4 * angle), f"{as_text(k[1])}, {as_text(k[7])}"]
 
 
 def test_the_page_says_how_a_position_was_told_and_shows_what_an_example_starts_from(explore, rows_run):

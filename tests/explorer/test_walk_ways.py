@@ -13,10 +13,10 @@ from tests.helpers.walked_row import (
     NAMES,
     READ_FOOT,
     arrays_of,
+    as_text,
     formula,
     made_up,
     row_of,
-    said,
     table,
     texts_of,
     walk,
@@ -36,7 +36,7 @@ def test_between_the_first_and_the_last_step_there_are_the_weights_alone(explore
     assert page.locator(".missing").is_visible() and page.locator(".row-box").is_visible()
     weights = arrays_of(rows_run, 1, 10)["weights"][1, 5]
     seen = page.locator(".row-box tbody td:visible").all_inner_texts()
-    assert seen == [said(weight) if j <= 5 else "0" for j, weight in enumerate(weights.astype(float).tolist())]
+    assert seen == [as_text(weight) if j <= 5 else "0" for j, weight in enumerate(weights.astype(float).tolist())]
     for gone in ("#step-score .formula", ".vector", ".ledger", ".save", "#agreement", "tfoot"):
         assert not page.locator(f"#walk {gone} >> nth=0").is_visible()
     page.click("text=Go to step 0")
@@ -83,18 +83,21 @@ def test_a_click_or_a_key_in_the_table_chooses_a_key_and_reads_its_numbers(explo
     row = row_of(arrays_of(rows_run, 1, 200), 1, 5)
     page.click(".row-box tbody tr:nth-child(4) .of-score.number")
     assert page.inner_text(".row-box .chosen th").startswith("3")
-    assert formula(page, "scale").startswith(said(row["score"][3]))
+    assert formula(page, "scale").startswith(as_text(row["score"][3]))
     box = page.locator(".ribbons").bounding_box()
     page.mouse.click(box["x"] + 30, box["y"] + 1.5 * 25)
     assert page.inner_text(".row-box .chosen th").startswith("1")
     page.mouse.move(5, 5)
     page.focus(".row-box")
     for keys, expected in [
-        (["ArrowDown"], f"key 2 \u2068␣fox\u2069 · weight: {said(row['weight'][2], 6)}"),
-        (["ArrowLeft"], f"key 2 \u2068␣fox\u2069 · exp: {said(row['exp'][2], 6)}"),
-        (["Home"], f"key 2 \u2068␣fox\u2069 · q × k, channel 0: {said(row['products'][2, 0], 6)}"),
-        (["ArrowRight", "ArrowUp"], f"key 1 \u2068␣a\u2069 · q × k, channel 1: {said(row['products'][1, 1], 6)}"),
-        (["End"], f"key 1 \u2068␣a\u2069 · weight × v, channel 2: {said(row['weighted'][1, 2], 6)}"),
+        (["ArrowDown"], f"key 2 \u2068␣fox\u2069 · weight: {as_text(row['weight'][2], 6)}"),
+        (["ArrowLeft"], f"key 2 \u2068␣fox\u2069 · exp: {as_text(row['exp'][2], 6)}"),
+        (["Home"], f"key 2 \u2068␣fox\u2069 · q × k, channel 0: {as_text(row['products'][2, 0], 6)}"),
+        (
+            ["ArrowRight", "ArrowUp"],
+            f"key 1 \u2068␣a\u2069 · q × k, channel 1: {as_text(row['products'][1, 1], 6)}",
+        ),
+        (["End"], f"key 1 \u2068␣a\u2069 · weight × v, channel 2: {as_text(row['weighted'][1, 2], 6)}"),
         (["ArrowDown"] * 6, "key 7 \u2068␣wished\u2069 · weight × v, channel 2: 0, masked"),
     ]:
         for name in keys:
@@ -108,7 +111,9 @@ def test_of_a_long_prompt_64_keys_are_shown_and_the_sums_are_over_all(explore):
     row = row_of(arrays, 0, 120)
     assert page.locator(".row-table > .note").inner_text().startswith("Keys 68 to 131 of 150")
     assert table(page) == texts_of(row)[68:132]
-    assert [text for text, _ in page.evaluate(READ_FOOT)] == [said(value) for value in (row["exp"].sum(), 1, *row["z"])]
+    assert [text for text, _ in page.evaluate(READ_FOOT)] == [
+        as_text(value) for value in (row["exp"].sum(), 1, *row["z"])
+    ]
     page.click(".row-box tbody tr:nth-child(50) .of-score")  # within the window it stays where it is
     assert page.inner_text(".row-box .chosen th").startswith("117") and table(page) == texts_of(row)[68:132]
     page.evaluate("location.hash = 'query=120&key=3'")

@@ -1,30 +1,30 @@
 """A model of two layers whose weights are written by hand, so that it must do induction: nothing is trained.
 
-What said itself before is found by two heads (Elhage et al. 2021): the first copies each token to the place after it,
-the second looks for the place that got the token which is read now, and takes the token from there.
+Two heads find what followed the earlier occurrence of a token (Elhage et al. 2021): the first copies each token to the
+position after it, the second looks for the position that got the token being read, and takes the token from there.
 """
 
 import torch
 
 from model import GPT, GPTConfig
 
-TOKENS = 10  # that can be said, and an end of text
+TOKENS = 10  # of the vocabulary, and an end of text
 END = TOKENS
 
 
-def say(sayings=2, seed=0):
+def repeated_sequence(times=2, seed=0):
     """An end of text and then a random sequence of all tokens, the same one each time."""
     sequence = torch.randperm(TOKENS, generator=torch.Generator().manual_seed(seed)).tolist()
-    return [END, *sequence * sayings]
+    return [END, *sequence * times]
 
 
-def induction_model(sayings=2, back=1):
-    """A GPT with two heads a layer, the second of which does nothing, as do the MLPs; made for `say(sayings)`.
+def induction_model(times=2, back=1):
+    """A GPT with two heads a layer, the second of which does nothing, as do the MLPs, for `repeated_sequence(times)`.
 
     The stream has a channel for each token read, for each token before, for each token foretold and for each position.
     The head of layer 0 looks `back` tokens back: with more than 1 the induction head finds the wrong places.
     """
-    V, T = TOKENS + 1, 1 + sayings * TOKENS
+    V, T = TOKENS + 1, 1 + times * TOKENS
     channels = 3 * V + T + (V + T) % 2  # two heads divide them
     options = {"norm": "rmsnorm", "position": "learned", "qk_norm": False}
     model = GPT(GPTConfig(vocab_size=V, n_layer=2, n_head=2, n_embd=channels, block_size=T, **options))

@@ -60,7 +60,7 @@ def walk(explore, run, hash="", **options):
     return page
 
 
-def said(value, digits=3):
+def as_text(value, digits=3):
     """A number as the page prints it."""
     if value == -np.inf:
         return "−∞"
@@ -108,7 +108,7 @@ def texts_of(row, digits=3, causal=True):
             elif row[name].ndim == 1 or row[name].shape[1] <= FEW:
                 masked = j >= row["seen"] and name in ("exp", "weight", "weighted")
                 zero = "0" if digits == 3 else "0, masked"
-                line += [zero if masked else said(value, digits) for value in np.atleast_1d(row[name][j])]
+                line += [zero if masked else as_text(value, digits) for value in np.atleast_1d(row[name][j])]
         lines.append(line)
     return lines
 

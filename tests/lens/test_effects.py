@@ -10,7 +10,7 @@ from torch import nn
 
 from lens.effects import ablation, effects
 from lens.record import read
-from tests.helpers.by_hand import TOKENS, induction_model, say
+from tests.helpers.by_hand import TOKENS, induction_model, repeated_sequence
 from tests.helpers.models import small_model
 
 OPTIONS = [
@@ -235,7 +235,7 @@ def test_a_part_that_adds_nothing_has_an_effect_of_exactly_zero_and_the_others_d
 
 
 def test_of_a_hand_made_model_the_working_heads_are_found_and_the_idle_ones_are_not():
-    ids = say()
+    ids = repeated_sequence()
     tensors = read(induction_model(), ids)
     second = slice(1 + TOKENS, 2 * TOKENS)
     assert tensors["top.ids"][second, 0].tolist() == ids[2 + TOKENS :]

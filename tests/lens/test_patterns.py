@@ -12,9 +12,9 @@ from lens.patterns import (
     previous_token,
 )
 from lens.record import trace
-from tests.helpers.by_hand import END, TOKENS, induction_model, say
+from tests.helpers.by_hand import END, TOKENS, induction_model, repeated_sequence
 
-T, PERIOD, OFFSET = 9, 4, 1  # an end-of-text, then a sequence of four said twice
+T, PERIOD, OFFSET = 9, 4, 1  # an end-of-text, then a sequence of four, repeated
 
 
 def looking_back(distance_of_row):
@@ -26,7 +26,7 @@ def looking_back(distance_of_row):
 
 
 def in_second_saying(i, distance):
-    """Rows of the second saying look `distance` back, the others at themselves."""
+    """Rows of the repetition look `distance` back, the others at themselves."""
     return distance if i >= OFFSET + PERIOD else 0
 
 
@@ -35,7 +35,7 @@ harmonic = sum(1 / (i + 1) for i in range(1, T)) / (T - 1)  # mean over i >= 1 o
 harmonic_first = sum(1 / (i + 1) for i in range(OFFSET + 1, OFFSET + PERIOD)) / (PERIOD - 1)
 harmonic_repeat = sum(1 / (i + 1) for i in range(OFFSET + PERIOD, T)) / PERIOD
 
-# name: (map, entropy, previous token in the first saying, first token, duplicate token, induction, mean distance)
+# name: (map, entropy, previous token in the first occurrence, first token, duplicate token, induction, mean distance)
 PATTERNS = {
     "identity": (looking_back(lambda i: 0), 0, 0, 0, 0, 0, 0),
     "previous": (looking_back(lambda i: min(i, 1)), 0, 1, 1 / 8, 0, 0, 8 / 9),
@@ -156,7 +156,7 @@ def layers_of(model, ids):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_model_made_by_hand_for_induction_scores_as_its_weights_demand(seed):
-    ids = say(seed=seed)
+    ids = repeated_sequence(seed=seed)
     model = induction_model()
     earlier, later = (head_metrics(weights, TOKENS, 1) for weights in layers_of(model, ids))
     # head 0 of each layer does the work, head 1 looks everywhere alike
@@ -173,12 +173,12 @@ def test_a_model_made_by_hand_for_induction_scores_as_its_weights_demand(seed):
 
 
 def test_said_three_times_both_earlier_followers_get_half_of_the_weight():
-    _, later = layers_of(induction_model(sayings=3), say(sayings=3))
+    _, later = layers_of(induction_model(times=3), repeated_sequence(times=3))
     assert later[0, 25, 16] == later[0, 25, 6] == 0.5
 
 
 def test_without_the_head_that_looks_one_token_back_there_is_no_induction():
-    ids = say()
+    ids = repeated_sequence()
     silent = induction_model()
     with torch.no_grad():
         silent.blocks[0].attn.proj.weight.zero_()

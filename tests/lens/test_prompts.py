@@ -48,26 +48,26 @@ def songs_of(text):
 @pytest.fixture(scope="module")
 def sung():
     """Stories and a tokenizer with a token for each word of them, or nearly."""
-    told = list(stories(1500))
-    return train_bpe([story.text for story in told], 1400), told[:200]
+    tales = list(stories(1500))
+    return train_bpe([story.text for story in tales], 1400), tales[:200]
 
 
 def test_of_tales_the_story_is_read_that_sings_most_of_its_song_again(sung):
-    tokenizer, told = sung
-    song, sentence = make_prompts([], corpus_of(tokenizer, stories=told), 176)
+    tokenizer, tales = sung
+    song, sentence = make_prompts([], corpus_of(tokenizer, stories=tales), 176)
     assert (song.name, sentence.name, sentence.period) == ("a story and its song", "a short sentence", 0)
     assert 64 < len(song.ids) <= 72 and song.ids[0] == tokenizer.end_of_text
     assert song.tokens == [tokenizer.label(id) for id in song.ids]
     shown = tokenizer.decode(song.ids)
-    (story,) = (story.text for story in told if story.text.startswith(shown))
+    (story,) = (story.text for story in tales if story.text.startswith(shown))
     (whole, _), (again, _), *_ = songs_of(story)
     assert whole.endswith(again) and shown.endswith(f": {again} tralala")
     first, second = (song.offset + late for late in (0, song.period))
     for start in (first, second):
         assert "".join(song.tokens[start : start + song.length + 1]) == f" {again} tralala"
-    assert second + song.length + 1 == len(song.ids)  # the last row of the second saying has a token to predict
+    assert second + song.length + 1 == len(song.ids)  # the last row of the second singing has a token to predict
     lengths = []
-    for other in told:
+    for other in tales:
         (_, (again, start), *_) = songs_of(other.text)
         if 1 + len(tokenizer.encode(other.text[: start + len(f"{again} tralala")])) <= 72:
             lengths.append(len(tokenizer.encode(f" {again}")))
@@ -75,23 +75,23 @@ def test_of_tales_the_story_is_read_that_sings_most_of_its_song_again(sung):
 
 
 def test_every_song_that_is_long_enough_is_found_whatever_the_tokenizer(sung):
-    tokenizer, told = sung
-    for story in told[:60]:
+    tokenizer, tales = sung
+    for story in tales[:60]:
         _, (again, _), *_ = songs_of(story.text)
         for one in (tokenizer, char_tokenizer(set(story.text))):
             prompt = song_prompt(story, one)
             assert (prompt is None) == (len(again.split()) < 4)
             if prompt:
-                said = [
+                sung_words = [
                     prompt.ids[start : start + prompt.length]
                     for start in (prompt.offset, len(prompt.ids) - prompt.length - 1)
                 ]
-                assert one.decode(said[0]).strip() == one.decode(said[1]).strip() == again
+                assert one.decode(sung_words[0]).strip() == one.decode(sung_words[1]).strip() == again
 
 
 def test_songs_too_long_to_show_leave_the_prompts_of_other_text(sung):
-    tokenizer, told = sung
-    corpus = corpus_of(tokenizer, stories=told)
+    tokenizer, tales = sung
+    corpus = corpus_of(tokenizer, stories=tales)
     assert all(len(make_prompts([], corpus, block_size)[0].ids) <= block_size for block_size in (68, 70))
     usual = make_prompts([], corpus_of(tokenizer), 64)
     assert make_prompts([], corpus, 64) == usual and len(usual) == 3
@@ -100,8 +100,8 @@ def test_songs_too_long_to_show_leave_the_prompts_of_other_text(sung):
 
 
 def test_a_song_is_scored_where_it_is_sung(tmp_path, sung):
-    tokenizer, told = sung
-    given = make_prompts([], corpus_of(tokenizer, stories=told), 176)
+    tokenizer, tales = sung
+    given = make_prompts([], corpus_of(tokenizer, stories=tales), 176)
     recorder = Recorder(tmp_path, given, 0, 1)
     maps = recorder.maps(recorder.record(make_model(vocab_size=tokenizer.vocab_size, block_size=80), 0), 0)
     song = json.loads((tmp_path / "snapshots/prompts.json").read_text(encoding="utf-8"))[0]

@@ -37,7 +37,7 @@ export function map(host, onHover) {
     axis.replaceChildren(...tokens.map((token) => element("span", {}, element("bdi", {}, visible(token)))));
   }
 
-  /** Sizes cells to the room beside the labels, whose size follows a first guess at the cells'. */
+  /** Fits the cells into the space next to the labels, whose size follows a first guess at the cells'. */
   function layout() {
     const { rows, columns } = part;
     const largest = Math.max(rows, columns) > FEW_CELLS.max ? MAX_CELL : FEW_CELLS.size;
@@ -109,7 +109,7 @@ export function map(host, onHover) {
   });
   let width = 0;
   new ResizeObserver(() => {
-    if (part === null || width === host.clientWidth) return; // nothing drawn yet, or its own height alone
+    if (part === null || width === host.clientWidth) return; // nothing drawn yet, or only its own height
     width = host.clientWidth;
     layout();
     inscribe();

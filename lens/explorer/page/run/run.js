@@ -1,4 +1,4 @@
-// What is known of the run: its name, its losses, what it wrote, its configuration and its parameters.
+// About the run: its name, its losses, what it wrote, its configuration and its parameters.
 
 import { page } from "../base/data.js";
 import { element } from "../base/dom.js";
