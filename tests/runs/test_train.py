@@ -20,7 +20,7 @@ from data.corpus import load_corpus
 from data.tales.stories import read_story
 from experiment.checkpoint import load_checkpoint
 from experiment.folder import load_trained
-from model import GPT, GPTConfig
+from model import GPT
 from tests.helpers.scripts import metrics, run_train
 from training.evaluate import StoryScore
 from training.step import accumulate_gradients
@@ -199,40 +199,6 @@ def test_wandb_is_given_losses_pictures_tables_and_the_page_and_changes_no_loss(
 
 def read_json(path):
     return json.loads(path.read_text())
-
-
-# ---- the gradient
-
-
-def gradient(model, windows, config):
-    model.zero_grad()
-    loss = accumulate_gradients(model, windows, config)
-    return loss, torch.cat([p.grad.flatten() for p in model.parameters()])
-
-
-@pytest.mark.parametrize("micro", [0, 1, 2, 3, 6])
-def test_micro_batches_give_the_gradient_of_the_whole_batch(micro):
-    torch.manual_seed(0)
-    model = GPT(GPTConfig(vocab_size=11, n_layer=2, n_head=2, n_embd=8, block_size=7)).double()
-    windows = np.random.default_rng(0).integers(0, 11, (6, 8))
-    config = load_config("tiny.yaml").train
-    config.device, config.batch_size, config.micro_batch_size = "cpu", 6, micro
-    loss, result = gradient(model, windows, config)
-
-    ids = torch.from_numpy(windows)
-    logits, _ = model(ids[:, :-1])
-    expected = -logits.float().log_softmax(-1).gather(-1, ids[:, 1:, None]).double().mean()
-    assert loss == pytest.approx(expected.item(), rel=1e-6)
-    expected = torch.cat([g.flatten() for g in torch.autograd.grad(expected, list(model.parameters()))])
-    assert (result - expected).norm() < 1e-6 * expected.norm()
-
-    if micro not in (0, 6):  # the control: as if each part were a batch of its own
-        config.batch_size = micro
-        model.zero_grad()
-        for start in range(0, 6, micro):
-            accumulate_gradients(model, windows[start : start + micro], config)
-        unweighted = torch.cat([p.grad.flatten() for p in model.parameters()])
-        assert (unweighted - expected).norm() > 0.9 * expected.norm()
 
 
 # ---- what is not finite
