@@ -1,3 +1,5 @@
+"""train.py as typed: what a run leaves and shows, what it skips, and what ends it."""
+
 import errno
 import json
 import math
@@ -21,7 +23,7 @@ from data.tales.stories import read_story
 from experiment.checkpoint import load_checkpoint
 from experiment.folder import load_trained
 from model import GPT
-from tests.helpers.scripts import metrics, run_train
+from tests.helpers.scripts import arguments_of, metrics, run_train
 from training.evaluate import StoryScore
 from training.step import accumulate_gradients
 
@@ -46,6 +48,13 @@ def test_a_run_leaves_everything_that_is_promised_and_nothing_else(tales_run):
         *(f"{folder}/{name}.safetensors" for folder in snapshots for name in ("model", "attention")),
         *(f"{folder}/manifest.json" for folder in snapshots),
     }
+
+
+def test_no_file_of_a_run_is_pickled(small_run):
+    for path in small_run.rglob("*"):
+        if path.is_file():
+            assert path.read_bytes()[:2] not in (b"PK", b"\x80\x02", b"\x80\x04"), path
+            assert load_file(path) if path.suffix == ".safetensors" else path.read_text(encoding="utf-8") is not None
 
 
 def test_metrics_have_a_line_every_log_every_steps_and_at_each_evaluation(tales_run, small_run):
@@ -98,6 +107,13 @@ def test_the_best_checkpoint_is_that_of_the_lowest_validation_loss_also_after_a_
         best.append((run / "checkpoints/best").read_text().strip())
     assert best == ["1", "1", "3", "3", "3"]
     assert sorted(path.name for path in run.glob("checkpoints/step-*")) == ["step-000003", "step-000005", "step-000006"]
+
+
+def test_a_validation_loss_that_is_no_number_is_never_the_best(small, tmp_path, monkeypatch):
+    run, losses = tmp_path / "run", iter([3.0, math.nan, 2.9])
+    monkeypatch.setattr(train, "evaluate", lambda *_: ({"val_loss": next(losses), "val_bits_per_byte": 1.0}, None))
+    assert run_train(small, {"run": run}).code == 0
+    assert (run / "checkpoints/best").read_text() == "8\n"
 
 
 def test_the_losses_are_what_their_names_say(tales_run, small_run):
@@ -176,8 +192,7 @@ def test_a_run_may_record_no_attention(small, tmp_path):
 
 def test_wandb_is_given_losses_pictures_tables_and_the_page_and_changes_no_loss(small, small_run, tmp_path):
     run = tmp_path / "run"
-    arguments = [text for key, value in small.items() for text in (f"--{key}", str(value))]
-    command = [sys.executable, ROOT / "train.py", *arguments, "--run", run, "--wandb.mode", "offline"]
+    command = [sys.executable, ROOT / "train.py", *arguments_of(small), "--run", run, "--wandb.mode", "offline"]
     plain = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
     environment = plain | {"HOME": str(tmp_path / "home")}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
@@ -357,13 +372,6 @@ def test_a_run_that_has_saved_something_is_kept_whatever_goes_wrong_after(small,
     assert gone.code == 2 and not (tmp_path / "gone").exists()  # the control: nothing was saved in this one
 
 
-def test_a_validation_loss_that_is_no_number_is_never_the_best(small, tmp_path, monkeypatch):
-    run, losses = tmp_path / "run", iter([3.0, math.nan, 2.9])
-    monkeypatch.setattr(train, "evaluate", lambda *_: ({"val_loss": next(losses), "val_bits_per_byte": 1.0}, None))
-    assert run_train(small, {"run": run}).code == 0
-    assert (run / "checkpoints/best").read_text() == "8\n"
-
-
 def test_out_of_memory_says_what_to_lower(small, tmp_path, monkeypatch):
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
@@ -373,10 +381,3 @@ def test_out_of_memory_says_what_to_lower(small, tmp_path, monkeypatch):
     assert done.code == 1 and done.err.count("\n") == 1
     assert "out of memory on cpu: --train.micro_batch_size 1 (now 2) is estimated to take " in done.err
     assert "the gradient stays that of the whole batch; what " in done.err
-
-
-def test_no_file_of_a_run_is_pickled(small_run):
-    for path in small_run.rglob("*"):
-        if path.is_file():
-            assert path.read_bytes()[:2] not in (b"PK", b"\x80\x02", b"\x80\x04"), path
-            assert load_file(path) if path.suffix == ".safetensors" else path.read_text(encoding="utf-8") is not None
