@@ -15,7 +15,7 @@ from common.arguments import Arguments, nonempty_text, number, whole_number
 from common.errors import InputError, run_script
 from common.machine import ONE_THREAD_BELOW, format_bytes, free_memory
 from common.terminal import printable, use_utf8
-from experiment.folder import find_run, load_trained, read_data_summary
+from experiment.folder import find_run, load_trained
 
 if TYPE_CHECKING:  # at run time torch, which takes a second to import, is not needed for --help and wrong options
     from data.tokenizer import Tokenizer
@@ -25,8 +25,7 @@ if TYPE_CHECKING:  # at run time torch, which takes a second to import, is not n
 def main() -> None:
     args = parse_arguments()
     run = find_run(args.run)
-    model, tokenizer, _, step = load_trained(run, args.checkpoint, args.device)
-    several_documents = read_data_summary(run)["documents"] > 1
+    model, tokenizer, _, step, several_documents = load_trained(run, args.checkpoint, args.device)
     seed = random.randrange(2**32) if args.seed is None else args.seed
     print(f"{run}, step {step}, seed {seed}", file=sys.stderr, flush=True)
     writer = Writer(model, tokenizer, several_documents, args, seed)

@@ -9,7 +9,7 @@ from pathlib import Path
 from common.arguments import Arguments, nonempty_text, whole_number
 from common.errors import InputError, RunError, reason, run_script
 from common.terminal import use_utf8
-from experiment.folder import find_run, load_trained, read_data_summary
+from experiment.folder import find_run, load_trained
 
 DESCRIPTION = """\
 Open a run's attention explorer: one HTML file that needs no network. stdout is the path of what was written.
@@ -60,8 +60,7 @@ def main() -> None:
     elif not args.prompt:
         readings = readings_of(run)
     else:
-        model, tokenizer, _, step = load_trained(run, device="cpu")
-        several_documents = read_data_summary(run)["documents"] > 1
+        model, tokenizer, _, step, several_documents = load_trained(run, device="cpu")
         trained = {"model": model, "tokenizer": tokenizer, "trained_step": step, "several_documents": several_documents}
         readings = readings_of(run, read_own_prompts(run, args.prompt, args.tokens, **trained))
     if args.out or not args.png:

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from training.muon import Muon
 
 from benchmarks import common, peers
 from benchmarks.common import Worker, median
@@ -32,8 +33,7 @@ from common.arguments import number
 from config import FOLDER, Config, TrainConfig, load_config
 from data.batches import Batches
 from model import GPT, GPTConfig
-from training.device import make_deterministic, pick_dtype
-from training.muon import Muon
+from training.settle import choose_dtype, settle_hardware
 from training.step import Step
 
 # n_layer, n_head, n_embd, block_size; sequences a step; vocabulary
@@ -159,7 +159,7 @@ def build(
         train: dict[str, Any] = {"optimizer": "adamw", "learning_rate": 1e-3, "batch_size": task.batch}
         train |= {"device": task.device, "dtype": dtype, "compile": compiled, "deterministic": owner != "ours"}
         config = TrainConfig(**train)
-        make_deterministic(config)
+        settle_hardware(config)
         step, _ = our_step(classic_model(task), data, config)
     else:
         step = peer_step(task, owner, dtype, compiled, nanogpt, data)
@@ -326,7 +326,7 @@ def configured_step(config_name: str, device: str) -> tuple[Callable[[], None], 
     config = load_config(config_name)
     t: Any = config.train
     m = config.model
-    t.device, t.dtype, t.compile = device, pick_dtype(t.dtype, device), False
+    t.device, t.dtype, t.compile = device, choose_dtype(t.dtype, device), False
     m.vocab_size = m.vocab_size or (CHARACTERS if config.data.tokenizer == "char" else config.data.vocab_size)
     data = np.random.default_rng(0).integers(0, m.vocab_size, 1_000_000).astype(np.uint16)
     step, optimizers = our_step(GPT(m), data, t)

@@ -45,9 +45,15 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    run: Path, step: int, *, model: dict[str, Tensor], optimizer: dict[str, Tensor], state: dict, best: bool
-):
-    """Writes `checkpoints/step-NNNNNN` of the run, all of it or nothing, and makes it `last` and, with `best`, `best`.
+    run: Path,
+    step: int,
+    *,
+    model: dict[str, Tensor],
+    optimizer: dict[str, Tensor],
+    state: dict,
+    best_step: int | None = None,
+) -> None:
+    """Writes `checkpoints/step-NNNNNN` of the run, all of it or nothing, makes it `last`, and `best` that of best_step.
 
     Tensors may be on any device and may share memory (tied weights are stored once); `state` is anything JSON can hold.
     Keeps the best, the last and the newest whole one before it, so that there is something to go back to; older ones
@@ -67,17 +73,16 @@ def save_checkpoint(
             save_file(model, beside / "model.safetensors")
             save_file(optimizer, beside / "optimizer.safetensors")
             (beside / "state.json").write_text(text, encoding="utf-8")
-            seal(beside, {"format": FORMAT, "step": step, "best": best})
+            seal(beside, {"format": FORMAT, "step": step})
         verify_files(target)
-        earlier = [one for one in steps_in(folder) if one < step]
-        best_step = step if best else max((one for one in earlier if was_best(folder / step_name(one))), default=None)
-        if best_step is not None:
+        if best_step in steps_in(folder):
             write_whole(folder / "best", f"{best_step}\n")
         write_whole(folder / "last", f"{step}\n")
-        spare = next((one for one in earlier if is_whole(folder / step_name(one))), None)
-        for one in set(steps_in(folder)) - {step, best_step, spare}:
+        earlier = [other for other in steps_in(folder) if other < step]
+        spare = next((other for other in earlier if is_whole(folder / step_name(other))), None)
+        for other in set(steps_in(folder)) - {step, best_step, spare}:
             # renamed first, so that one half removed is never taken for a checkpoint
-            (folder / step_name(one)).rename(folder / f"tmp-old-{step_name(one)}")
+            (folder / step_name(other)).rename(folder / f"tmp-old-{step_name(other)}")
         remove_leftovers(folder)
     except (OSError, SafetensorError, Damaged) as error:
         whole = ", ".join(map(str, reversed(steps_in(folder)))) or "none yet"
@@ -195,10 +200,3 @@ def pointed_at(path: Path) -> int | None:
     except (OSError, UnicodeDecodeError):
         return None
     return int(text) if re.fullmatch(r"[0-9]+", text) else None
-
-
-def was_best(folder: Path) -> bool:
-    try:
-        return read_manifest(folder, FORMAT).get("best") is True
-    except Damaged:
-        return False

@@ -1,51 +1,97 @@
-"""A run's folder: where a new one goes, which one is meant, and what a trained one holds."""
+"""A run's folder: where a new one goes, which one is meant, one process in it at a time, the trained model in it."""
 
+import contextlib
+import errno
 import json
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from common.errors import InputError
+from common.errors import InputError, RunError
+
+if TYPE_CHECKING:  # torch takes a second: neither --help nor a wrong option waits for it
+    from config import Config
+    from data.tokenizer import Tokenizer
+    from model import GPT
 
 RUNS = Path("runs")
 
 
-def new_run_folder(wanted: Path) -> Path:
-    """Makes and returns the folder `wanted`, or, where something is in the way, NAME-2, NAME-3, …
+def make_run_folder(path: Path) -> Path:
+    """Makes and returns the folder `path`, or, where something is in the way, NAME-2, NAME-3, …
 
     Raises InputError where no folder can be made.
     """
-    if wanted.name in ("", ".."):
-        raise InputError(f"--run {wanted}: the name of a new folder expected")
-    if str(wanted) != str(wanted).encode(errors="replace").decode():  # safetensors opens no other
-        raise InputError(f"--run {str(wanted)!r}: a name in UTF-8 expected")
-    folder, number = wanted, 1
+    if path.name in ("", ".."):
+        raise InputError(f"--run {path}: the name of a new folder expected")
+    if str(path) != str(path).encode(errors="replace").decode():  # safetensors opens no other
+        raise InputError(f"--run {str(path)!r}: a name in UTF-8 expected")
+    folder, number = path, 1
     while True:
         try:
             folder.mkdir(parents=True)
             return folder
         except FileExistsError:
             if not folder.exists():  # a parent is a file
-                raise InputError(f"--run {wanted}: not a place for a folder") from None
+                raise InputError(f"--run {path}: not a place for a folder") from None
             number += 1
-            folder = wanted.with_name(f"{wanted.name}-{number}")
+            folder = path.with_name(f"{path.name}-{number}")
         except OSError as error:
-            raise InputError(f"--run {wanted}: {error.strerror}") from None
+            raise InputError(f"--run {path}: {error.strerror}") from None
 
 
-def find_run(given: str | None) -> Path:
-    """The run that is meant: `given`, a path or a name in runs/, or else the newest. Raises InputError for none."""
-    if given is None:
+def find_run(name: str | None) -> Path:
+    """The folder of a run: `name` is a path or a name in runs/, None the newest one. Raises InputError for none."""
+    if name is None:
         runs = [path.parent for path in RUNS.glob("*/config.yaml")]
         if not runs:
             raise InputError(f"no run in {RUNS}/ yet: train one with `python train.py --config small.yaml`")
         # a run that ended before it had read its text can neither write nor be looked at
         return max(runs, key=lambda run: ((run / "data.json").exists(), run.stat().st_mtime, run.name))
-    for path in (Path(given), RUNS / given):
+    for path in (Path(name), RUNS / name):
         if os.path.isfile(path / "config.yaml"):  # where Path raises: a name that is too long
             return path
-    there = sorted(path.parent.name for path in RUNS.glob("*/config.yaml"))
-    listed = f"; in {RUNS}/ there are: {', '.join(there)}" if there else ""
-    raise InputError(f"{given}: no run there (a folder with a config.yaml expected){listed}")
+    existing = sorted(path.parent.name for path in RUNS.glob("*/config.yaml"))
+    hint = f"; in {RUNS}/ there are: {', '.join(existing)}" if existing else ""
+    raise InputError(f"{name}: no run there (a folder with a config.yaml expected){hint}")
+
+
+@contextlib.contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Holds the run's lock. Raises RunError where another process has it, or the folder cannot be written.
+
+    The system lets go of it when this process ends, however it ends, and its child processes never have it. The file
+    stays. On a file system without locks there is only a warning.
+    """
+    try:
+        descriptor = os.open(run / ".lock", os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        raise RunError(f"{run}: cannot be written: {error.strerror}") from None
+    try:
+        lock_file(descriptor)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+            os.close(descriptor)
+            raise RunError(f"{run}: another process is training in it; wait for it, or end it") from None
+        print(f"warning: {run}: cannot be locked ({error.strerror}); start no second process on it", file=sys.stderr)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def lock_file(descriptor: int) -> None:
+    """Raises OSError where another process has locked the file."""
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not flock, which a fork would keep
 
 
 def read_data_summary(run: Path) -> dict:
@@ -54,16 +100,25 @@ def read_data_summary(run: Path) -> dict:
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
         if type(summary["documents"]) is not int:
-            raise ValueError("its number of documents is none")
+            raise ValueError("its number of documents is not a whole number")
         return summary
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
 
 
-def load_trained(run: Path, which: str | int = "best", device: str | None = None):
-    """The model of a run's checkpoint `which` (best, last or a step), in eval mode, and its tokenizer.
+class Trained(NamedTuple):
+    """A run's model after `step` steps, in eval mode, and what is needed to use it."""
 
-    `device` None takes the one that the machine has. Returns (model, tokenizer, config, step).
+    model: "GPT"
+    tokenizer: "Tokenizer"
+    config: "Config"
+    step: int
+    several_documents: bool  # whether it was trained on several documents, each after an end of text
+
+
+def load_trained(run: Path, which: str | int = "best", device: str | None = None) -> Trained:
+    """The model of a run's checkpoint `which` (best, last or a step); `device` None takes the one that the machine has.
+
     Raises InputError or RunError for a run without a usable checkpoint, and for a device that is not there.
     """
     from config import load_config
@@ -71,13 +126,13 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
     from experiment.checkpoint import load_checkpoint, restore_weights
     from model import GPT
     from model.weights import SkipInit
-    from training.device import pick_device
+    from training.settle import choose_device
 
     config = load_config(run / "config.yaml")
     checkpoint = load_checkpoint(run, which, optimizer=False)
     tokenizer = Tokenizer.load(run / "tokenizer.json")
     try:
-        device = pick_device(device or "auto")
+        device = choose_device(device or "auto")
     except ValueError as error:
         raise InputError(f"--{error}") from None
     if tokenizer.vocab_size != config.model.vocab_size:
@@ -86,4 +141,5 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
     with SkipInit():
         model = GPT(config.model)
     restore_weights(model, checkpoint)
-    return model.to(device).eval(), tokenizer, config, checkpoint.step
+    several_documents = read_data_summary(run)["documents"] > 1
+    return Trained(model.to(device).eval(), tokenizer, config, checkpoint.step, several_documents)

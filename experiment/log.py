@@ -1,170 +1,116 @@
-"""What a run reports: metrics.jsonl always, Weights & Biases (wandb) when asked.
+"""What a run reports as it goes: the progress bar, the screen, metrics.jsonl, samples.txt and, when asked, wandb."""
 
-wandb is imported only then, is told nothing but what is logged here, and may fail at any time without harm to the run.
-"""
-
-import contextlib
-import html
 import json
 import math
-import os
-import secrets
 import sys
-from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
+from torch import Tensor
+from tqdm import tqdm
 
 from common.errors import InputError, RunError
-from common.files import replacing
-from config import WandbConfig
+from common.files import replacing, write_whole
+from common.terminal import printable, say
+from config import Config
+from experiment.wandb_log import WandbLog
+from lens.record import Recorder
+from training.progress import Progress
+from training.report import evaluation_text
+from training.stories import StoryScore
 
 
-class Tracker:
-    """Writes metrics.jsonl in the folder `run` and, unless `wandb_config.mode` is disabled, logs to wandb.
+class Log:
+    """Reports on the run in `folder`.
 
-    `config` (the configuration, a dataclass) is shown by wandb beside the run. `resume_step` None begins metrics.jsonl
-    anew; a step keeps its lines up to that one, so that a resumed run neither repeats nor skips any. wandb's own record
-    cannot be cut: there the steps between are drawn twice, one upon the other. Without wandb, `wandb` is None.
-    Raises RunError when metrics.jsonl cannot be written.
+    metrics.jsonl begins anew, or keeps its lines up to the step that `progress` has reached, so that a resumed run
+    neither repeats nor skips any. Raises RunError when it cannot be written.
     """
 
-    def __init__(self, run: Path, wandb_config: WandbConfig, config: object, resume_step: int | None = None):
-        self.path = run / "metrics.jsonl"
-        self.wandb = None
+    def __init__(self, folder: Path, config: Config, progress: Progress):
+        self.samples_path, self.metrics_path = folder / "samples.txt", folder / "metrics.jsonl"
         try:
-            if resume_step is not None:
-                keep_until(self.path, resume_step)
-            self.file = self.path.open("w" if resume_step is None else "a", encoding="utf-8", newline="\n")
+            if progress.step >= 0:
+                keep_until(self.metrics_path, progress.step)
+            mode = "w" if progress.step < 0 else "a"
+            self.metrics_file = self.metrics_path.open(mode, encoding="utf-8", newline="\n")
         except OSError as error:
-            raise RunError(f"{self.path}: cannot be written: {error.strerror}") from None
-        if wandb_config.mode != "disabled":
-            self.safely(lambda: self.start_wandb(run, wandb_config, config))
+            raise RunError(f"{self.metrics_path}: cannot be written: {error.strerror}") from None
+        self.wandb = WandbLog(folder, config)
+        # disable=None: no bar where stderr is no terminal
+        self.bar = tqdm(
+            total=config.train.steps, initial=max(0, progress.step), unit="step", disable=None, dynamic_ncols=True
+        )
 
-    def log(self, metrics: dict[str, object]):
-        """Adds a line: `metrics` holds "step" and numbers, texts or None.
+    def __enter__(self) -> "Log":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.close()  # before what is said of an error
+
+    def advance(self) -> None:
+        """A step was taken."""
+        self.bar.update()
+
+    def evaluation(
+        self, step: int, metrics: dict[str, float], score: StoryScore | None, samples: dict[str, str]
+    ) -> None:
+        """Shows an evaluation and its sample. `samples`, those of all evaluations by their step, go to samples.txt."""
+        sample = samples[str(step)]
+        say(evaluation_text(step, metrics, score, printable(sample)))
+        self.wandb.text("sample", sample, step)
+        write_whole(self.samples_path, "".join(f"step {step}\n{text}\n\n" for step, text in samples.items()))
+
+    def attention(self, step: int, recorder: Recorder, tensors: dict[str, Tensor]) -> None:
+        """Shows in wandb what the recorder has just recorded."""
+        self.wandb.attention(recorder, tensors, step)
+
+    def metrics(self, line: dict[str, object]) -> None:
+        """Adds a line to metrics.jsonl: "step" and numbers, texts or None.
 
         JSON has no NaN and no infinity: such a value is written as null and named in "non_finite", for example
         {"step": 7, "train_loss": null, "non_finite": {"train_loss": "nan"}}.
         """
-        line = {name: value.item() if hasattr(value, "item") else value for name, value in metrics.items()}
-        self.send(line)
-        odd = {
+        if "train_loss" in line:
+            skipped = f", {line['skipped_steps']} steps skipped" if line["skipped_steps"] else ""
+            self.bar.set_postfix_str(
+                f"loss {line['train_loss']:.3f}, {line['tokens_per_second']:,.0f} tokens/s{skipped}"
+            )
+        self.wandb.log(line)
+        non_finite = {
             name: str(value) for name, value in line.items() if isinstance(value, float) and not math.isfinite(value)
         }
-        if odd:
-            line = line | dict.fromkeys(odd) | {"non_finite": odd}
+        if non_finite:
+            line = line | dict.fromkeys(non_finite) | {"non_finite": non_finite}
         try:
-            self.file.write(json.dumps(line, allow_nan=False) + "\n")
-            self.file.flush()
+            self.metrics_file.write(json.dumps(line, allow_nan=False) + "\n")
+            self.metrics_file.flush()
         except OSError as error:
             raise RunError(
-                f"{self.path}: cannot be written: {error.strerror}; the checkpoints so far are whole"
+                f"{self.metrics_path}: cannot be written: {error.strerror}; the checkpoints so far are whole"
             ) from None
 
-    def image(self, name: str, pixels: np.ndarray, step: int):
-        """Shows `pixels`, uint8 (height, width, 3), in wandb."""
-        self.send({"step": step}, {name: lambda wandb: wandb.Image(pixels)})
-
-    def text(self, name: str, text: str, step: int):
-        """Shows a text, such as a sample, in wandb, its line breaks kept."""
-        page = f"<pre style='white-space: pre-wrap'>{html.escape(text)}</pre>"
-        self.send({"step": step}, {name: lambda wandb: wandb.Html(page, inject=False)})
-
-    def table(self, name: str, columns: list[str], rows: list[list], step: int):
-        """Shows a table in wandb, `rows` of numbers and texts."""
-        self.send({"step": step}, {name: lambda wandb: wandb.Table(columns=columns, data=rows)})
-
-    def html(self, name: str, path: Path):
-        """Shows the self-contained page at `path` in wandb."""
-        self.send({}, {name: lambda wandb: wandb.Html(path.read_text(encoding="utf-8"), inject=False)})
-
-    def finish(self):
-        """Closes metrics.jsonl and ends wandb's run, waiting a minute at most for what it still has to send."""
-        self.file.close()
-        if self.wandb:
-            self.safely(lambda: self.wandb.finish())
-        if self.wandb:
-            self.leave_wandb()
-
-    # ---- wandb, which may fail
-
-    def start_wandb(self, run: Path, wandb_config: WandbConfig, config: object):
-        folder = run / "wandb"
-        folder.mkdir(exist_ok=True)
-        identity = folder / "id.txt"  # a resumed run goes on under the same name
-        if not identity.exists():
-            identity.write_text(secrets.token_hex(4), encoding="utf-8")
-        os.environ["WANDB_ERROR_REPORTING"] = "false"
-        for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):  # what it stages, out of the home folder
-            os.environ.setdefault(name, str(folder.resolve()))
-        import wandb
-
-        self.wandb = wandb.init(
-            project=wandb_config.project,
-            mode=wandb_config.mode,
-            dir=run,
-            name=run.name,
-            id=identity.read_text(encoding="utf-8").strip(),
-            resume="allow",
-            config=asdict(config),
-            # No console, code, git, packages, machine or host: only what is logged. No waiting without a network.
-            settings=wandb.Settings(
-                silent=True,
-                console="off",
-                save_code=False,
-                disable_code=True,
-                disable_git=True,
-                disable_job_creation=True,
-                host="",
-                x_disable_machine_info=True,
-                x_disable_meta=True,
-                x_disable_stats=True,
-                x_save_requirements=False,
-                init_timeout=10,
-                login_timeout=15,
-                finish_timeout=60,
-                finish_timeout_raises=True,
-            ),
-        )
-        self.wandb.define_metric("*", step_metric="step")
-
-    def send(self, values: dict, made: dict[str, Callable] | None = None):
-        """Logs `values` and what the functions in `made` make of the module wandb."""
-        if self.wandb:
-            module = sys.modules["wandb"]
-            self.safely(lambda: self.wandb.log(values | {name: make(module) for name, make in (made or {}).items()}))
-
-    def safely(self, act: Callable[[], None]):
-        try:
-            act()
-        except Exception as error:  # whatever it is, the run matters more
-            why = " ".join(str(error).split()) or type(error).__name__
-            print(f"warning: wandb failed ({why}); the run goes on without it", file=sys.stderr)
-            self.leave_wandb()
-
-    def leave_wandb(self):
-        """Ends wandb's own process now: left to the end of ours it prints a traceback if it has died."""
-        self.wandb = None
-        if sys.modules.get("wandb"):
-            with contextlib.suppress(Exception, SystemExit):
-                sys.modules["wandb"].teardown()
+    def finish(self, page: Path | None = None) -> None:
+        """Closes what is open; shows the explorer's page in wandb and waits at most a minute for it."""
+        self.bar.close()
+        if page:
+            self.wandb.page("attention", page)
+        self.metrics_file.close()
+        self.wandb.finish()
 
 
 # ---- metrics.jsonl
 
 
 def read_metrics(path: Path) -> list[dict]:
-    """The lines of a metrics.jsonl, in order, but for one that was cut short. Raises InputError if it can't be read."""
+    """The lines of a metrics.jsonl, in order, except one that was cut short. Raises InputError if it can't be read."""
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    return [line for line in map(parsed, lines) if line is not None]
+    return [line for line in map(parse_line, lines) if line is not None]
 
 
-def parsed(line: bytes) -> dict | None:
+def parse_line(line: bytes) -> dict | None:
     try:
         values = json.loads(line)
     except (ValueError, RecursionError):
@@ -172,13 +118,13 @@ def parsed(line: bytes) -> dict | None:
     return values if isinstance(values, dict) and type(values.get("step")) is int else None
 
 
-def keep_until(path: Path, step: int):
-    """Leaves the lines of a metrics.jsonl up to `step`, as they are; tells of damaged ones, but for a torn last one."""
+def keep_until(path: Path, step: int) -> None:
+    """Leaves the lines of a metrics.jsonl up to `step`, as they are; names damaged ones, except a torn last one."""
     lines = path.read_bytes().split(b"\n") if path.exists() else []
-    known = [parsed(line) for line in lines]
-    damaged = [str(number) for number, values in enumerate(known[:-1], 1) if values is None]
+    parsed = [parse_line(line) for line in lines]
+    damaged = [str(number) for number, values in enumerate(parsed[:-1], 1) if values is None]
     if damaged:
         print(f"warning: {path}: line {', '.join(damaged[:5])} cannot be read and is left out", file=sys.stderr)
-    kept = [line for line, values in zip(lines, known, strict=True) if values and values["step"] <= step]
+    kept = [line for line, values in zip(lines, parsed, strict=True) if values and values["step"] <= step]
     with replacing(path) as beside:
         beside.write_bytes(b"".join(line + b"\n" for line in kept))

@@ -1,136 +1,233 @@
-"""How a run begins: from what was typed to its folder, its configuration and, when it goes on, its checkpoint."""
+"""How a run begins: from the command line to an opened run and, when it goes on, its checkpoint."""
 
+import argparse
+import contextlib
+import json
 import os
+import shutil
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from common.arguments import Arguments
-from common.errors import InputError
-from common.files import remove_leftovers
+from common.errors import InputError, RunError
+from common.files import remove_leftovers, write_whole
+from common.machine import free_memory
 from common.options import changed_keys, parse_overrides
-from config import Config, load_config
-from experiment.checkpoint import Checkpoint, load_checkpoint, steps_in
-from experiment.folder import find_run, read_data_summary
-from training.device import make_deterministic, pick_device, pick_dtype
+from common.terminal import say, warn
+from config import Config, dump_config, help_text, load_config
+from data.corpus import Corpus
+from data.tokenizer import Tokenizer
+from experiment.checkpoint import Checkpoint, load_checkpoint, restore_weights, save_checkpoint, steps_in
+from experiment.folder import RUNS, find_run, locked, make_run_folder, read_data_summary
+from experiment.state import restore_training, training_state
+from lens.explorer.page import build_page
+from lens.record import read_heads
+from training.progress import Progress
+from training.report import could_not_go_on
+from training.settle import settle_hardware
+from training.step import Step
 
-USAGE = """\
+EXAMPLES = """\
 Train a GPT from scratch, on the computer you have.
 
   python train.py --config small.yaml              embedded stories, a few minutes
   python train.py --config text.yaml --data.source my.txt
-  python train.py --resume runs/small              go on where a run was stopped
+  python train.py --resume runs/small              go on where a run was stopped"""
 
-  --config FILE      a path, or a name found in configs/ (default small.yaml)
-  --run FOLDER       where the run goes (default runs/ and the configuration's name)
-  --resume RUN       continue a stopped run
-  --dry-run          print the plan (parameters, FLOPs, tokens, memory) and train nothing
-  --print-config     print the resolved configuration and train nothing
+# What a resumed run may change: how long it goes on, how often it looks at its model and where its text lies
+# (Run.check_text sees whether it is the same), never what a step computes. A micro-batch changes how that is rounded,
+# and lets a run go on that has run out of memory.
+CHANGEABLE = {"steps", "eval_every", "eval_tokens", "sample_tokens", "save_every", "log_every", "max_bad_steps"}
+CHANGEABLE = {f"train.{key}" for key in (*CHANGEABLE, "micro_batch_size")}
+CHANGEABLE |= {"attention.snapshots", "attention.keep_mb", "data.source", "data.cache", "wandb.mode", "wandb.project"}
 
-Every key of the configuration is an option: --section.key value, or --section.key=value."""
-
-
-# What a resumed run may change: how long it goes on, how often it looks up and where its text lies (check_text sees
-# whether it is the same), never what a step computes. A micro-batch changes how that is rounded, and lets a run go on
-# that has run out of memory.
-CHANGEABLE = {
-    "steps",
-    "eval_every",
-    "eval_tokens",
-    "sample_tokens",
-    "save_every",
-    "log_every",
-    "max_bad_steps",
-    "micro_batch_size",
-}
-CHANGEABLE = {f"train.{key}" for key in CHANGEABLE} | {"attention.snapshots", "attention.keep_mb"}
-CHANGEABLE |= {"data.source", "data.cache", "wandb.mode", "wandb.project"}
+PAGE = "attention.html"
 
 
-def parse_arguments():
-    """The options of this script, and the configuration's, still as (key, text)."""
-    parser = Arguments(add_help=False)
-    parser.add_argument("--config", default="small.yaml")
-    parser.add_argument("--run")
-    parser.add_argument("--resume")
-    for flag in ("--dry-run", "--print-config", "--help"):
-        parser.add_argument(flag, action="store_true")
-    parser.add_argument("-h", dest="help", action="store_true")
+def read_command_line() -> tuple[argparse.Namespace, Config]:
+    """The options of train.py, --resume as the folder of its run, and the configuration, settled for this machine.
+
+    --help and --print-config end the process here. Raises InputError for whatever cannot be used.
+    """
+    parser = Arguments(
+        description=EXAMPLES,
+        epilog=f"Every key of the configuration is an option too, --section.key value:\n\n{help_text()}",
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        default="small.yaml",
+        help="a path, or a name found in configs/ (default small.yaml)",
+    )
+    parser.add_argument(
+        "--run", metavar="FOLDER", help="where the run goes (default runs/ and the configuration's name)"
+    )
+    parser.add_argument("--resume", metavar="RUN", help="continue a stopped run")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the plan (parameters, FLOPs, tokens, memory) and train nothing",
+    )
+    parser.add_argument(
+        "--print-config", action="store_true", help="print the resolved configuration and train nothing"
+    )
     args, rest = parser.parse_known_args()
+    overrides = parse_overrides(rest)
     if args.resume and args.run:
         raise InputError(f"--run {args.run}: not with --resume, which goes on in {args.resume}")
-    return args, parse_overrides(rest)
-
-
-def open_run(given: str, overrides) -> tuple[Path, Config]:
-    """--resume: the run's folder and its configuration with what may be changed."""
-    try:
-        run = find_run(given)
-    except InputError as error:
-        raise InputError(f"--resume {error}") from None
-    config = load_config(run / "config.yaml", overrides)
-    for key, (then, now) in changed_for_good(asdict(load_config(run / "config.yaml")), config):
-        raise InputError(
-            f"--{key} {now}: {run} was trained with {then}, and resuming cannot change it; "
-            f"what can be changed: {', '.join(sorted(CHANGEABLE))}"
-        )
-    resolve(config)
-    return run, config
-
-
-def last_checkpoint(run: Path, config: Config) -> Checkpoint | None:
-    """--resume: what the run, once it is locked, goes on from; None begins it again. Half-written files are removed.
-
-    Raises InputError where config.yaml is no longer what the checkpoint was trained with.
-    """
-    for folder in (run, run / "checkpoints", run / "snapshots"):
-        remove_leftovers(folder)
-    if not steps_in(run / "checkpoints"):
-        print(f"--resume {run}: no checkpoint was written yet, so it starts again from step 0")
-        return None
-    checkpoint = load_checkpoint(run, "last")
-    try:
-        changed = changed_for_good(checkpoint.state["progress"]["config"], config)
-    except (LookupError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{run}: the checkpoint of step {checkpoint.step} does not say what it was made with"
-        ) from error
-    for key, (then, now) in changed:
-        raise InputError(f"{run / 'config.yaml'}: {key} is {now}, the run was trained with {then}: put that back")
-    return checkpoint
-
-
-def changed_for_good(then: dict, now: Config) -> list[tuple[str, tuple[object, object]]]:
-    """The keys that differ and that a resumed run may not change, each with its values."""
-    return [one for one in changed_keys(then, asdict(now)).items() if one[0] not in CHANGEABLE]
-
-
-def check_text(run: Path, corpus, source: str) -> None:
-    """Raises InputError where `corpus` is not what the run was trained on until now."""
-    if read_data_summary(run) != corpus.summary():
-        raise InputError(
-            f"--resume {run}: data.source {source} is not the text that the run began with, or not the same any more; "
-            "put that back, name where it is with --data.source, or start a new run"
-        )
-
-
-def resolve(config) -> None:
-    """Replaces what depends on this machine by what it is here, and says what in the configuration needs a word."""
-    t, m = config.train, config.model
-    try:
-        t.device = pick_device(t.device)
-    except ValueError as error:
-        raise InputError(f"train.{error}") from None
-    make_deterministic(t)
-    t.dtype = pick_dtype(t.dtype, t.device)
+    if args.resume:
+        args.resume, config = find_resumed(args.resume, overrides)
+    else:
+        config = load_config(args.config, overrides)
+    settle_hardware(config.train)
     if config.data.source != "tales" and not config.data.source.startswith("hub:"):
         # so that the run goes on from any folder
         config.data.source = os.path.abspath(os.path.expanduser(config.data.source))
-    if not m.causal:
+    if not config.model.causal:
         warn("model.causal is false: every token sees the future. The loss will look wonderful, the text not.")
-    if not m.scale:
+    if not config.model.scale:
         warn("model.scale is false: scores are not divided by sqrt(key_dim). Softmax saturates, learning slows.")
+    if args.print_config:
+        print(dump_config(config), end="", flush=True)
+        sys.exit(0)
+    return args, config
 
 
-def warn(text: str) -> None:
-    print(f"WARNING  {text}", file=sys.stderr, flush=True)
+class Run:
+    """A run in `folder` (None: a dry run of a new one) that goes on from `checkpoint` (None: from the start)."""
+
+    def __init__(self, folder: Path | None, checkpoint: Checkpoint | None):
+        self.folder = folder
+        self.checkpoint = checkpoint
+        self.tokenizer = Tokenizer.load(folder / "tokenizer.json") if folder and checkpoint else None
+
+    def is_finished(self, steps: int) -> bool:
+        """Whether there is nothing left to train, which it says. Writes the page if the run was killed before that."""
+        if self.checkpoint is None or self.checkpoint.step < steps:
+            return False
+        say(f"--resume {self.folder}: finished, {self.checkpoint.step} of {steps} steps are done")
+        if not (self.folder / PAGE).exists() and (page := self.write_page()):
+            say(f"{page} is written")
+        return True
+
+    def check_text(self, corpus: Corpus, source: str) -> None:
+        """Raises InputError where a run that goes on would do so with another text."""
+        if self.checkpoint and read_data_summary(self.folder) != corpus.summary():
+            raise InputError(
+                f"--resume {self.folder}: data.source {source} is not the text that the run began with, or not the "
+                "same any more; put that back, name where it is with --data.source, or start a new run"
+            )
+
+    def describe(self, config: Config, corpus: Corpus) -> None:
+        """Writes what the run is made of: config.yaml, tokenizer.json, data.json."""
+        config.data.revision = corpus.revision
+        write_whole(self.folder / "config.yaml", dump_config(config))
+        corpus.tokenizer.save(self.folder / "tokenizer.json")
+        write_whole(self.folder / "data.json", json.dumps(corpus.summary(), indent=1))
+
+    def restore(self, take_step: Step, steps: int) -> Progress:
+        """Puts back what the checkpoint holds, which is then dropped; without one it is the progress of a new run."""
+        if self.checkpoint is None:
+            return Progress()
+        restore_weights(take_step.model, self.checkpoint)
+        progress, self.checkpoint = restore_training(take_step, self.checkpoint), None
+        say(f"resuming {self.folder} after step {progress.step} of {steps}")
+        return progress
+
+    def save(self, take_step: Step, progress: Progress, config: Config) -> None:
+        """Writes a checkpoint. Raises RunError where that fails."""
+        optimizer, state = training_state(take_step, progress, config)
+        best_step = progress.best["step"] if progress.best else None
+        save_checkpoint(
+            self.folder,
+            progress.step,
+            model=take_step.model.state_dict(),
+            optimizer=optimizer,
+            state=state,
+            best_step=best_step,
+        )
+
+    def write_page(self) -> Path | None:
+        """Writes the explorer's page and returns its path; None for a run that has recorded nothing."""
+        if not read_heads(self.folder):
+            return None
+        write_whole(self.folder / PAGE, build_page(self.folder))
+        return self.folder / PAGE
+
+
+@contextlib.contextmanager
+def open_run(args: argparse.Namespace, config: Config) -> Iterator[Run]:
+    """The run that the options ask for, its folder made or found, and locked for this process.
+
+    A new folder in which nothing could be begun is removed again. Raises RunError for what the machine did not have.
+    """
+    folder = args.resume or (None if args.dry_run else make_run(args, config))
+    free_bytes = free_memory(config.train.device)
+    with locked(folder) if folder else contextlib.nullcontext():
+        try:
+            yield Run(folder, last_checkpoint(folder, config) if args.resume else None)
+        except InputError:
+            if folder and not args.resume and not (folder / "checkpoints").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        except Exception as error:
+            if why := could_not_go_on(error, folder, config, free_bytes):
+                raise RunError(why) from error
+            raise
+
+
+def make_run(args: argparse.Namespace, config: Config) -> Path:
+    """The folder of a new run, with its config.yaml."""
+    path = Path(args.run) if args.run else RUNS / Path(args.config).stem
+    folder = make_run_folder(path)
+    say(f"run      {folder}" + (f" ({path} is there already and stays as it is)" if folder != path else ""))
+    try:
+        write_whole(folder / "config.yaml", dump_config(config))
+    except OSError:  # a folder without one is no run
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
+
+
+def find_resumed(name: str, overrides: list[tuple[str, str]]) -> tuple[Path, Config]:
+    """--resume: the run's folder and its configuration, with the overrides that may be made."""
+    try:
+        folder = find_run(name)
+    except InputError as error:
+        raise InputError(f"--resume {error}") from None
+    config = load_config(folder / "config.yaml", overrides)
+    for key, (then, now) in fixed_changes(asdict(load_config(folder / "config.yaml")), config).items():
+        raise InputError(
+            f"--{key} {now}: {folder} was trained with {then}, and resuming cannot change it; "
+            f"what can be changed: {', '.join(sorted(CHANGEABLE))}"
+        )
+    return folder, config
+
+
+def last_checkpoint(folder: Path, config: Config) -> Checkpoint | None:
+    """What a locked run goes on from; None begins it again. Half-written files are removed.
+
+    Raises InputError where config.yaml is no longer what the checkpoint was trained with.
+    """
+    for place in (folder, folder / "checkpoints", folder / "snapshots"):
+        remove_leftovers(place)
+    if not steps_in(folder / "checkpoints"):
+        print(f"--resume {folder}: no checkpoint was written yet, so it starts again from step 0")
+        return None
+    checkpoint = load_checkpoint(folder, "last")
+    try:
+        changes = fixed_changes(checkpoint.state["progress"]["config"], config)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{folder}: the checkpoint of step {checkpoint.step} does not say what it was made with"
+        ) from error
+    for key, (then, now) in changes.items():
+        raise InputError(f"{folder / 'config.yaml'}: {key} is {now}, the run was trained with {then}: put that back")
+    return checkpoint
+
+
+def fixed_changes(then: dict, now: Config) -> dict[str, tuple[object, object]]:
+    """The keys that differ and that a resumed run may not change, each with its two values."""
+    return {key: values for key, values in changed_keys(then, asdict(now)).items() if key not in CHANGEABLE}

@@ -1,137 +1,110 @@
-"""What a resumed run needs beside its weights, as tensors and plain data: optimizers and random generators, exactly."""
+"""What a resumed run needs beside its weights, exactly: optimizers, by parameter name, random generators, progress."""
 
 import base64
-import json
-import math
-import random
+from dataclasses import asdict
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from common.errors import InputError
+from config import Config
 from experiment.checkpoint import Checkpoint
+from model import GPT
 from model.weights import check_tensor
+from training.progress import Progress
+from training.step import Step
 
-# What an optimizer keeps of each parameter once it has moved it, and which settings of a group the schedule changes.
-FIELDS = {"AdamW": {"step", "exp_avg", "exp_avg_sq"}, "Muon": {"momentum_buffer"}}
-SCHEDULED = {"lr", "momentum"}
-EVALUATED = ("val_loss", "val_bits_per_byte")
-
-
-def training_state(optimizers: list[torch.optim.Optimizer], progress: dict) -> dict:
-    """The arguments `optimizer` and `state` of save_checkpoint: optimizers, random generators and the run's own
-    `progress` (anything JSON can hold)."""
-    tensors, described = flatten_optimizers(optimizers)
-    return {
-        "optimizer": tensors,
-        "state": {"progress": progress, "optimizers": described, "random": random_state()},
-    }
+# What each optimizer keeps of a parameter once it has moved it.
+FIELDS = {"AdamW": ("step", "exp_avg", "exp_avg_sq"), "Muon": ("momentum_buffer",)}
 
 
-def restore_training(optimizers: list[torch.optim.Optimizer], checkpoint: Checkpoint) -> dict:
-    """Puts back what training_state took and returns the `progress`.
+def training_state(take_step: Step, progress: Progress, config: Config) -> tuple[dict[str, Tensor], dict]:
+    """What save_checkpoint takes as `optimizer` and `state`.
 
-    The optimizers are those of the same model, made anew. Raises InputError where the checkpoint is of others.
+    The tensors are called "blocks.0.mlp.fc.weight.momentum_buffer" and so on. A learning rate is not among them: it
+    follows from the step and the configuration.
     """
+    names = parameter_names(take_step.model)
+    tensors = {
+        f"{names[parameter]}.{field}": value
+        for optimizer in take_step.optimizers
+        for parameter, fields in optimizer.state.items()
+        for field, value in fields.items()
+    }
+    how_far = asdict(progress) | {"skipped": take_step.skip_counts(), "config": asdict(config)}
+    return tensors, {"progress": how_far, "random": random_state()}
+
+
+def restore_training(take_step: Step, checkpoint: Checkpoint) -> Progress:
+    """Puts back what training_state took of the same model; returns how far the run has come.
+
+    Raises InputError where the checkpoint is not that of such a run.
+    """
+    state = checkpoint.state
     try:
-        state = checkpoint.state
-        restore_optimizers(optimizers, checkpoint.optimizer, state["optimizers"])
+        tensors = checkpoint.optimizer
+        if "optimizers" in state:
+            tensors = named(tensors, take_step)
+        restore_optimizers(take_step, tensors)
         restore_random_state(state["random"])
-        return state["progress"]
+        progress = Progress.from_state(state["progress"], checkpoint.step)
+        take_step.restore_skip_counts(progress.skipped)
+        return progress
     except (ValueError, LookupError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
-        raise InputError(
-            f"checkpoint of step {checkpoint.step}: does not fit this run's optimizers and generators ({error})"
-        ) from error
+        raise InputError(f"checkpoint of step {checkpoint.step}: does not fit this run ({error})") from error
 
 
-def check_progress(progress: dict, step: int) -> dict:
-    """The `progress` that train.py keeps, as it is. Raises InputError where it is not that of a run after `step`."""
-    try:
-        evaluations = [progress["first"], *([progress["best"]] if progress["best"] is not None else [])]
-        numbers = [progress["seconds"], progress["recording"], *progress["skipped"]]
-        fits = progress["step"] == step and len(progress["skipped"]) == 3
-        fits = fits and all(0 <= finite(number) < 1e12 for number in numbers)
-        fits = fits and all(isinstance(one[key], int | float) for one in evaluations for key in EVALUATED)
-        for when, text in progress["samples"].items():
-            fits = fits and int(when) <= step and text.encode() is not None  # which half a surrogate pair ends
-    except (ValueError, LookupError, TypeError, AttributeError):
-        fits = False
-    if not fits:
-        raise InputError(f"checkpoint of step {step}: state.json does not say how far a run had come")
-    return progress
+def parameter_names(model: GPT) -> dict[Tensor, str]:
+    """The name of each parameter; a tied one has the first of its names."""
+    return {parameter: name for name, parameter in model.named_parameters()}
 
 
-def finite(number) -> float:
-    if type(number) not in (int, float) or not math.isfinite(number):
-        raise ValueError(f"a finite number expected, {str(number)[:40]!r} found")
-    return number
+def named(tensors: dict[str, Tensor], take_step: Step) -> dict[str, Tensor]:
+    """The optimizer state of a checkpoint from before it was kept by name: "1.4.exp_avg" was that of optimizer 1's
+    parameter 4."""
+    names = parameter_names(take_step.model)
+    order = [
+        [names[parameter] for group in optimizer.param_groups for parameter in group["params"]]
+        for optimizer in take_step.optimizers
+    ]
+    keys = {key: key.split(".", 2) for key in tensors}
+    return {f"{order[int(a)][int(b)]}.{field}": tensors[key] for key, (a, b, field) in keys.items()}
 
 
-def flatten_optimizers(optimizers: list[torch.optim.Optimizer]) -> tuple[dict[str, Tensor], list]:
-    """(tensors by name, the rest as JSON can hold it): "1.4.exp_avg" is optimizer 1's state of its parameter 4."""
-    tensors, described = {}, []
-    for number, optimizer in enumerate(optimizers):
-        state = optimizer.state_dict()
-        scalars = {}
-        for index, values in state["state"].items():
-            for field, value in values.items():
-                (tensors if isinstance(value, Tensor) else scalars)[f"{number}.{index}.{field}"] = value
-        described.append({"scalars": scalars, "groups": state["param_groups"]})
-    return tensors, described
-
-
-def restore_optimizers(optimizers: list[torch.optim.Optimizer], tensors: dict[str, Tensor], described: list):
-    """Puts back what flatten_optimizers took. Raises ValueError or InputError where groups, names or shapes differ."""
-    states = [{} for _ in optimizers]
-    for key, value in [*tensors.items(), *(pair for one in described for pair in one["scalars"].items())]:
-        number, index, field = key.split(".", 2)
-        states[int(number)].setdefault(int(index), {})[field] = value
-    for number, (optimizer, saved) in enumerate(zip(optimizers, described, strict=True)):
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        wanted = dict.fromkeys(range(len(parameters)), FIELDS[type(optimizer).__name__])
-        if {index: fields.keys() for index, fields in states[number].items()} != wanted:
-            raise ValueError(f"optimizer {number} has other parameters, or keeps something else of them")
-        for index, fields in states[number].items():
-            for field, value in fields.items():
-                name = f"optimizer.safetensors: {number}.{index}.{field}"
-                try:
-                    check_tensor(name, value, torch.zeros(()) if field == "step" else parameters[index])
-                except ValueError as error:
-                    raise InputError(str(error)) from None
-                if not value.isfinite().all():
-                    raise ValueError(f"{name}: finite numbers expected")
-        groups = optimizer.state_dict()["param_groups"]
-        for group, then in zip(groups, saved["groups"], strict=True):
-            for key in SCHEDULED & group.keys():
-                group[key] = finite(then[key])
-        if json.loads(json.dumps(groups)) != saved["groups"]:
-            raise ValueError(f"optimizer {number} has groups with other settings")
-        optimizer.load_state_dict({"state": states[number], "param_groups": groups})
+def restore_optimizers(take_step: Step, tensors: dict[str, Tensor]) -> None:
+    """Gives each optimizer its state. Raises ValueError for a tensor that is missing, odd or of no parameter."""
+    names, unused = parameter_names(take_step.model), set(tensors)
+    for optimizer in take_step.optimizers:
+        for parameter in [parameter for group in optimizer.param_groups for parameter in group["params"]]:
+            state = {}
+            for field in FIELDS[type(optimizer).__name__]:
+                name = f"{names[parameter]}.{field}"
+                if name not in tensors:
+                    raise ValueError(f"optimizer.safetensors: {name}: missing")
+                check_tensor(
+                    f"optimizer.safetensors: {name}", tensors[name], torch.zeros(()) if field == "step" else parameter
+                )
+                if not tensors[name].isfinite().all():
+                    raise ValueError(f"optimizer.safetensors: {name}: finite numbers expected")
+                state[field] = tensors[name].to(parameter.device)
+                unused.remove(name)
+            optimizer.state[parameter] = state
+    if unused:
+        raise ValueError(f"optimizer.safetensors: {min(unused)}: this run's optimizers keep no such tensor")
 
 
 def random_state() -> dict:
-    """The states of Python's, NumPy's and torch's generators (CPU and the devices in use), as JSON can hold them."""
-    python = random.getstate()
-    numpy = np.random.get_state()
-    state = {
-        "python": [python[0], list(python[1]), python[2]],
-        "numpy": [numpy[0], numpy[1].tolist(), *numpy[2:]],
-        "torch": to_text(torch.get_rng_state()),
-    }
+    """The states of torch's generators, of the CPU and of the devices in use, as JSON can hold them."""
+    state: dict = {"torch": to_text(torch.get_rng_state())}
     if torch.cuda.is_available():
-        state["cuda"] = [to_text(one) for one in torch.cuda.get_rng_state_all()]
+        state["cuda"] = [to_text(generator) for generator in torch.cuda.get_rng_state_all()]
     if torch.backends.mps.is_available():
         state["mps"] = to_text(torch.mps.get_rng_state())
     return state
 
 
-def restore_random_state(state: dict):
+def restore_random_state(state: dict) -> None:
     """Puts the generators back to what random_state() returned. States of devices that are not here are left out."""
-    version, words, gauss = state["python"]
-    random.setstate((version, tuple(words), gauss))
-    name, words, *rest = state["numpy"]
-    np.random.set_state((name, np.array(words, dtype=np.uint32), *rest))
     torch.set_rng_state(to_bytes(state["torch"]))
     if torch.cuda.is_available():
         for index, text in enumerate(state.get("cuda", [])[: torch.cuda.device_count()]):

@@ -1,4 +1,4 @@
-"""Memory: what training takes, and what to lower where the machine has not enough left."""
+"""Memory: what training takes, and what to lower where that is more than the machine has."""
 
 from collections import Counter
 from dataclasses import replace
@@ -6,9 +6,9 @@ from dataclasses import replace
 import torch
 
 from common.machine import format_bytes
-from config import TrainConfig
+from config import Config, TrainConfig
 from model import GPT
-from training.evaluate import rows_at_once
+from training.device import sequences_to_evaluate
 
 
 def memory_estimate(model: GPT, config: TrainConfig) -> dict[str, int]:
@@ -30,10 +30,10 @@ def memory_estimate(model: GPT, config: TrainConfig) -> dict[str, int]:
         shape.dropout or shape.key_dim != shape.n_embd // shape.n_head or (width == 2 and T <= 512)
     ):
         block += (3 if shape.dropout else 1) * width * shape.n_head * T
-    rows = config.micro_batch_size or config.batch_size
+    rows = config.sequences_at_once
     # one block more, which backward is at; the logits' logarithms and gradients
     training = rows * T * ((shape.n_layer + 1) * block + 14 * shape.vocab_size)
-    evaluation = rows_at_once(T, config) * T * (40 * shape.n_embd + 10 * shape.vocab_size)
+    evaluation = sequences_to_evaluate(T, config) * T * (40 * shape.n_embd + 10 * shape.vocab_size)
     return {
         "weights and gradients": (8 if width == 4 else 10) * weights,  # autocast keeps a copy
         "optimizer": 8 * weights - 4 * sum(muon.values()) + 28 * max(muon.values(), default=0),
@@ -41,30 +41,36 @@ def memory_estimate(model: GPT, config: TrainConfig) -> dict[str, int]:
     }
 
 
-def what_to_lower(config, room: int | None) -> str:
-    """The advice where memory ran out in a run of `config` (a Config); `room`: what was free before its model was made.
+def what_to_lower(config: Config, free_bytes: int | None) -> str:
+    """The advice where memory ran out in a run; free_bytes: what was free before its model was made.
 
-    Lowering train.micro_batch_size is free of charge, so it comes first: the largest one that is estimated to fit.
+    Lowering train.micro_batch_size costs nothing, so it comes first: the largest one that is estimated to fit.
     """
     t, m = config.train, config.model
-    now = t.micro_batch_size or t.batch_size
-    if room is None or not m.vocab_size:
+    now = t.sequences_at_once
+    if free_bytes is None or not m.vocab_size:
         return f"lower train.micro_batch_size (now {now}), model.block_size or model.n_embd"
     with torch.device("meta"):
         model = GPT(m)
-    held, optimizer, a_row = memory_estimate(model, replace(t, micro_batch_size=1)).values()
-    held += optimizer
-    rows = min(now - 1, (room // 2 - held) // a_row)  # half is kept free: memory is lost between the pieces
-    while rows > 0 and t.batch_size % rows:
-        rows -= 1
-    free = f"{format_bytes(room)} that were free"
-    if rows > 0:
+    weights, optimizer, per_sequence = memory_estimate(model, replace(t, micro_batch_size=1)).values()
+    fixed = weights + optimizer
+    free = f"{format_bytes(free_bytes)} that were free"
+    # half is kept free: memory is lost between the pieces
+    sequences = min(now - 1, (free_bytes // 2 - fixed) // per_sequence)
+    while sequences > 0 and t.batch_size % sequences:
+        sequences -= 1
+    if sequences > 0:
+        needed = format_bytes(fixed + sequences * per_sequence)
         return (
-            f"--train.micro_batch_size {rows} (now {now}) is estimated to take {format_bytes(held + rows * a_row)} of "
-            f"the {free}, and learns the same: the gradient stays that of the whole batch"
+            f"--train.micro_batch_size {sequences} (now {now}) is estimated to take {needed} of the {free}, and learns "
+            "the same: the gradient stays that of the whole batch"
         )
-    if held > room:
-        why = f"weights, gradients and optimizer alone take {format_bytes(held)} of the {free}"
-        return f"{why}: lower model.n_embd or model.n_layer"
-    why = f"one sequence at a time is estimated to take {format_bytes(held + a_row)} of the {free}"
-    return f"{why}: lower model.block_size, model.n_embd or model.n_layer"
+    if fixed > free_bytes:
+        return (
+            f"weights, gradients and optimizer alone take {format_bytes(fixed)} of the {free}: lower model.n_embd or "
+            "model.n_layer"
+        )
+    return (
+        f"one sequence at a time is estimated to take {format_bytes(fixed + per_sequence)} of the {free}: lower "
+        "model.block_size, model.n_embd or model.n_layer"
+    )

@@ -3,11 +3,11 @@ import hashlib
 import itertools
 import json
 import os
-import random
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,11 +16,14 @@ from torch import nn
 
 from common.errors import InputError, RunError
 from common.files import signed
+from config import Config
 from experiment import checkpoint as checkpoints
 from experiment.checkpoint import load_checkpoint, restore_weights, save_checkpoint, steps_in
 from experiment.state import random_state, restore_random_state, restore_training, training_state
+from training.progress import SKIP_COUNTS, Progress
 
 ROOT = Path(__file__).parents[2]
+EVALUATION = {"val_loss": 4.5, "val_bits_per_byte": 2.5}
 
 
 class Net(nn.Module):
@@ -52,11 +55,10 @@ def made(kind="adamw"):
 
 
 def steps(net, optimizers, first, last):
-    """The losses of steps first..last: data by NumPy's and Python's generators, dropout by torch's."""
+    """The losses of steps first..last: the data by the number of the step, dropout by torch's generator."""
     losses = []
     for step in range(first, last + 1):
-        ids = torch.from_numpy(np.random.randint(0, 11, (4, 6)))
-        ids[0, 0] = random.randrange(11)
+        ids = torch.from_numpy(np.random.default_rng(step).integers(0, 11, (4, 6)))
         loss = nn.functional.cross_entropy(net(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten())
         loss.backward()
         for optimizer in optimizers:
@@ -68,15 +70,19 @@ def steps(net, optimizers, first, last):
     return losses
 
 
-def seed(number):
-    random.seed(number)
-    np.random.seed(number)
-    torch.manual_seed(number)
+def taking_steps(net, optimizers):
+    """As much of a Step as its state needs."""
+    counts = dict.fromkeys(SKIP_COUNTS, 0.0)
+    return SimpleNamespace(
+        model=net, optimizers=optimizers, skip_counts=lambda: counts, restore_skip_counts=lambda counts: None
+    )
 
 
-def save(run, step, net=None, best=False, optimizers=(), progress=None):
-    model = (net or Net()).state_dict()
-    save_checkpoint(run, step, model=model, best=best, **training_state(list(optimizers), progress or {"step": step}))
+def save(run, step, net=None, best_step=None, optimizers=()):
+    net = net or Net()
+    progress = Progress(step, first=EVALUATION, best={"step": step, **EVALUATION}, samples={"0": "a text"})
+    optimizer, state = training_state(taking_steps(net, list(optimizers)), progress, Config())
+    save_checkpoint(run, step, model=net.state_dict(), optimizer=optimizer, state=state, best_step=best_step)
 
 
 def folder(run, step):
@@ -89,22 +95,22 @@ def kept(run):
 
 @pytest.mark.parametrize("kind", ["adamw", "muon"])
 def test_a_run_goes_on_bit_for_bit_from_its_checkpoint(tmp_path, kind):
-    seed(1)
+    torch.manual_seed(1)
     net, optimizers = made(kind)
     steps(net, optimizers, 1, 5)
-    random.gauss(0, 1), np.random.randn()  # leave half a pair of normal numbers in both generators
-    save(tmp_path, 5, net, True, optimizers, {"best_loss": 0.1 + 0.2, "first": {"1": None}})
-    expected = steps(net, optimizers, 6, 12), random.gauss(0, 1), np.random.randn(), random.getstate()
+    save(tmp_path, 5, net, 5, optimizers)
+    expected = steps(net, optimizers, 6, 12), torch.rand(3).tolist()
 
     def resumed(spoil=lambda found: None):
-        seed(2)
+        torch.manual_seed(2)
         again, its_optimizers = made(kind)
         steps(again, its_optimizers, 1, 2)
         found = load_checkpoint(tmp_path)
         spoil(found)
         restore_weights(again, found)
-        assert restore_training(its_optimizers, found) == {"best_loss": 0.1 + 0.2, "first": {"1": None}}
-        results = steps(again, its_optimizers, 6, 12), random.gauss(0, 1), np.random.randn(), random.getstate()
+        progress = restore_training(taking_steps(again, its_optimizers), found)
+        assert (progress.step, progress.first, progress.samples) == (5, EVALUATION, {"0": "a text"})
+        results = steps(again, its_optimizers, 6, 12), torch.rand(3).tolist()
         same = all(
             torch.equal(a, b) for a, b in zip(net.state_dict().values(), again.state_dict().values(), strict=True)
         )
@@ -123,23 +129,21 @@ def test_a_run_goes_on_bit_for_bit_from_its_checkpoint(tmp_path, kind):
             if name.endswith(".step"):
                 tensor.fill_(1)
 
-    spoils = [forget_moments, forget_steps]
-    spoils += [
-        lambda found, part=part: found.state["random"].update({part: random_state()[part]})
-        for part in ("python", "numpy", "torch")
-    ]
-    for spoil in spoils:
+    def forget_random_state(found):
+        found.state["random"].update(random_state())
+
+    for spoil in (forget_moments, forget_steps, forget_random_state):
         assert resumed(spoil)[0] != expected
 
 
-def test_the_generators_are_put_back_exactly():
-    seed(3)
+def test_the_generator_is_put_back_exactly():
+    torch.manual_seed(3)
     torch.randn(3)
     state = json.loads(json.dumps(random_state()))
-    first = [random.random(), np.random.rand(), torch.rand(3).tolist(), torch.randn(20).tolist()]
-    assert [random.random(), np.random.rand(), torch.rand(3).tolist(), torch.randn(20).tolist()] != first
+    first = torch.rand(3).tolist() + torch.randn(20).tolist()
+    assert torch.rand(3).tolist() + torch.randn(20).tolist() != first
     restore_random_state(state)
-    assert [random.random(), np.random.rand(), torch.rand(3).tolist(), torch.randn(20).tolist()] == first
+    assert torch.rand(3).tolist() + torch.randn(20).tolist() == first
 
 
 def test_tensors_come_back_as_they_were_whatever_their_layout_and_tied_ones_once(tmp_path):
@@ -154,7 +158,7 @@ def test_tensors_come_back_as_they_were_whatever_their_layout_and_tied_ones_once
         "half": torch.randn(3).bfloat16(),
         "whole": torch.tensor([2**60]),
     }
-    save_checkpoint(tmp_path, 1, model=model, optimizer={}, state={}, best=False)
+    save_checkpoint(tmp_path, 1, model=model, optimizer={}, state={})
     found = load_checkpoint(tmp_path).model
     assert sorted(found) == sorted(set(model) - {"tied.again"})
     for name, tensor in found.items():
@@ -164,7 +168,7 @@ def test_tensors_come_back_as_they_were_whatever_their_layout_and_tied_ones_once
 
 
 def test_a_checkpoint_is_described_by_its_manifest_and_named_by_text_files(tmp_path):
-    save(tmp_path, 500, best=True)
+    save(tmp_path, 500, best_step=500)
     manifest = json.loads((folder(tmp_path, 500) / "manifest.json").read_text())
     assert (manifest["format"], manifest["step"]) == (1, 500)
     names = {"model.safetensors", "optimizer.safetensors", "state.json"}
@@ -177,15 +181,15 @@ def test_a_checkpoint_is_described_by_its_manifest_and_named_by_text_files(tmp_p
 
 def test_the_best_the_last_and_the_one_before_it_are_kept_and_found(tmp_path):
     nets = {}
-    for step, best in [(10, False), (20, True), (30, False), (40, False), (50, False)]:
+    for step, best_step in [(10, None), (20, 20), (30, 20), (40, 20), (50, 20)]:
         nets[step] = Net()
-        save(tmp_path, step, nets[step], best)
+        save(tmp_path, step, nets[step], best_step)
     assert kept(tmp_path) == [20, 40, 50]
     for which, step in [("best", 20), ("last", 50), (40, 40), ("40", 40)]:
         found = load_checkpoint(tmp_path, which)
         assert found.step == step
         assert torch.equal(found.model["fc.weight"], nets[step].fc.weight)
-    save(tmp_path, 50, nets[20], best=True)  # once more: replaces it
+    save(tmp_path, 50, nets[20], best_step=50)  # once more: replaces it
     assert kept(tmp_path) == [40, 50]
     assert torch.equal(load_checkpoint(tmp_path, "best").model["fc.weight"], nets[20].fc.weight)
 
@@ -218,8 +222,8 @@ def damage(path, how):
 @pytest.mark.parametrize("how", ["flip", "cut", "lengthen", "empty", "remove"])
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json", "manifest.json"])
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, capsys, name, how):
-    save(tmp_path, 10, best=True)
-    save(tmp_path, 20, best=True)
+    save(tmp_path, 10, best_step=10)
+    save(tmp_path, 20, best_step=20)
     assert load_checkpoint(tmp_path).step == 20
     assert capsys.readouterr().err == ""
     damage(folder(tmp_path, 20) / name, how)
@@ -344,24 +348,24 @@ def in_a_process_killed_at(moment, act):
 def test_killed_at_any_moment_of_writing_nothing_committed_is_lost(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # a kill loses nothing that was written, only time
 
-    def write(run, step, best):
+    def write(run, step, best_step):
         model = {"w": torch.full((3,), 1.0 * step)}
-        save_checkpoint(run, step, model=model, optimizer={}, state={}, best=best)
+        save_checkpoint(run, step, model=model, optimizer={}, state={}, best_step=best_step)
 
     found, code = set(), 9
     for moment in itertools.count(1):
         run = tmp_path / str(moment)
         run.mkdir()
-        write(run, 10, best=True)
-        write(run, 20, best=False)
-        code = in_a_process_killed_at(moment, lambda run=run: write(run, 30, best=True))
+        write(run, 10, best_step=10)
+        write(run, 20, best_step=10)
+        code = in_a_process_killed_at(moment, lambda run=run: write(run, 30, best_step=30))
         assert code in (0, 9)
         last, best = load_checkpoint(run, "last"), load_checkpoint(run, "best")
         assert last.model["w"].tolist() == [last.step] * 3 and best.model["w"].tolist() == [best.step] * 3
         found.add((last.step, best.step))
         # the next to be saved cleans up and mends
-        write(run, 40, best=False)
-        best_step = 30 if last.step == 30 else 10
+        best_step = 30 if last.step == 30 else 10  # as the progress in the last one says
+        write(run, 40, best_step)
         assert kept(run) == sorted({best_step, last.step, 40})
         assert load_checkpoint(run, "best").step == best_step
         assert not list((run / "checkpoints").glob("tmp-*"))
@@ -407,8 +411,8 @@ def test_a_checkpoint_that_does_not_fit_on_the_disk_is_not_begun(tmp_path, monke
 
 @pytest.mark.parametrize("name", checkpoints.FILES)
 def test_older_checkpoints_go_only_after_the_new_one_was_read_back_whole(tmp_path, monkeypatch, name):
-    save(tmp_path, 10, best=True)
-    save(tmp_path, 20)
+    save(tmp_path, 10, best_step=10)
+    save(tmp_path, 20, best_step=10)
     verify = checkpoints.verify
 
     def lost_on_the_way(target, manifest, file):  # the disk says that it wrote, and did not
@@ -419,7 +423,7 @@ def test_older_checkpoints_go_only_after_the_new_one_was_read_back_whole(tmp_pat
     with monkeypatch.context() as patched:
         patched.setattr(checkpoints, "verify", lost_on_the_way)
         with pytest.raises(RunError, match=f"step-000030: could not be written: {name} has changed since it was"):
-            save(tmp_path, 30, best=True)
+            save(tmp_path, 30, best_step=30)
     assert {10, 20} < set(kept(tmp_path))
     assert (load_checkpoint(tmp_path).step, load_checkpoint(tmp_path, "best").step) == (20, 10)
 
@@ -436,10 +440,10 @@ from experiment.checkpoint import save_checkpoint
 from common.errors import RunError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 run = Path({str(tmp_path)!r})
-save_checkpoint(run, 1, model={{"w": torch.zeros(10)}}, optimizer={{}}, state={{}}, best=True)
+save_checkpoint(run, 1, model={{"w": torch.zeros(10)}}, optimizer={{}}, state={{}}, best_step=1)
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 try:
-    save_checkpoint(run, 2, model={{"w": torch.zeros(10_000)}}, optimizer={{}}, state={{}}, best=True)
+    save_checkpoint(run, 2, model={{"w": torch.zeros(10_000)}}, optimizer={{}}, state={{}}, best_step=2)
 except RunError as error:
     print(error)
 """
@@ -459,18 +463,48 @@ def test_weights_that_do_not_fit_are_refused_by_the_name_of_file_and_tensor(tmp_
 
 
 def test_an_optimizer_that_does_not_fit_is_refused(tmp_path):
-    seed(1)
+    torch.manual_seed(1)
     net, optimizers = made("muon")
     steps(net, optimizers, 1, 1)
     save(tmp_path, 1, net, optimizers=optimizers)
-    with pytest.raises(InputError, match="step 1: does not fit"):
-        restore_training(made("adamw")[1], load_checkpoint(tmp_path))
+    with pytest.raises(
+        InputError, match=r"step 1: does not fit this run \(optimizer.safetensors: fc.weight.step: missing"
+    ):
+        restore_training(taking_steps(*made("adamw")), load_checkpoint(tmp_path))
     found = load_checkpoint(tmp_path)
-    found.optimizer["0.0.exp_avg"] = torch.zeros(3, 3)
-    with pytest.raises(InputError, match=r"0.0.exp_avg: float32 \[3, 3\] given, float32 \[11, 8\] expected"):
-        restore_training(made("muon")[1], found)
-    for name in ("x", "7.0.exp_avg", "0.99.exp_avg", "0.x.exp_avg"):
+    found.optimizer["wte.weight.exp_avg"] = torch.zeros(3, 3)
+    with pytest.raises(InputError, match=r"wte.weight.exp_avg: float32 \[3, 3\] given, float32 \[11, 8\] expected"):
+        restore_training(taking_steps(*made("muon")), found)
+    for name in ("x", "wpe.weight.exp_avg", "lm_head.weight.exp_avg", "fc.weight.exp_avg", "0.0.exp_avg"):
         found = load_checkpoint(tmp_path)
         found.optimizer[name] = torch.zeros(3)
-        with pytest.raises(InputError, match="does not fit"):
-            restore_training(made("muon")[1], found)
+        with pytest.raises(InputError, match=f"{name}: this run's optimizers keep no such tensor"):
+            restore_training(taking_steps(*made("muon")), found)
+
+
+def test_optimizer_state_from_before_it_had_names_is_read(tmp_path):
+    """It was called by the number of the optimizer and of the parameter within: 0.2.exp_avg."""
+    torch.manual_seed(1)
+    net, optimizers = made("muon")
+    steps(net, optimizers, 1, 3)
+    save(tmp_path, 3, net, optimizers=optimizers)
+    found, old = load_checkpoint(tmp_path), load_checkpoint(tmp_path)
+    old.optimizer = {
+        f"{number}.{index}.{field}": value
+        for number, optimizer in enumerate(optimizers)
+        for index, fields in optimizer.state_dict()["state"].items()
+        for field, value in fields.items()
+    }
+    assert {name.count(".") for name in old.optimizer} == {2} and old.optimizer.keys() != found.optimizer.keys()
+    old.state["optimizers"] = [{}, {}]
+    old.state["progress"]["skipped"] = [0.0, 1.0, 2.0]
+    read = []
+    for checkpoint in (found, old):
+        again, its_optimizers = made("muon")
+        restore_weights(again, checkpoint)
+        restore_training(taking_steps(again, its_optimizers), checkpoint)
+        read.append((steps(again, its_optimizers, 4, 6), [p.tolist() for p in again.parameters()]))
+    assert read[0] == read[1]
+    old.optimizer["7.0.exp_avg"] = old.optimizer.pop("1.0.momentum_buffer")
+    with pytest.raises(InputError, match="step 3: does not fit"):
+        restore_training(taking_steps(*made("muon")), old)

@@ -8,7 +8,7 @@ import torch
 
 from common.errors import InputError
 from data.tokenizer import char_tokenizer
-from experiment.folder import find_run, load_trained, new_run_folder, read_data_summary
+from experiment.folder import find_run, load_trained, make_run_folder, read_data_summary
 
 
 def run_at(path, age=0):
@@ -20,19 +20,19 @@ def run_at(path, age=0):
 
 def test_a_new_folder_is_the_one_that_was_wanted_or_the_next_number(tmp_path):
     wanted = tmp_path / "deep" / "one"
-    assert [new_run_folder(wanted).name for _ in range(3)] == ["one", "one-2", "one-3"]
+    assert [make_run_folder(wanted).name for _ in range(3)] == ["one", "one-2", "one-3"]
     (tmp_path / "deep/two").write_text("a file in the way")
-    assert new_run_folder(tmp_path / "deep/two").name == "two-2"
+    assert make_run_folder(tmp_path / "deep/two").name == "two-2"
     assert (tmp_path / "deep/two").read_text() == "a file in the way"
     shutil.rmtree(tmp_path / "deep/one-2")
-    assert new_run_folder(wanted).name == "one-2"
+    assert make_run_folder(wanted).name == "one-2"
 
 
 def test_a_place_where_no_folder_can_be_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     for place in (tmp_path / "file/run", tmp_path / ("n" * 300), Path("."), Path(".."), Path("/"), Path("runs/\udcff")):
         with pytest.raises(InputError, match=r"^--run .*: "):
-            new_run_folder(place)
+            make_run_folder(place)
 
 
 def test_a_run_is_found_by_its_path_by_its_name_or_as_the_newest(tmp_path, monkeypatch):
@@ -87,11 +87,11 @@ def test_the_summary_of_the_data_tells_what_was_read(tales_run, small_run, small
 
 
 def test_a_trained_model_is_whole_and_ready_to_use(small_run):
-    model, tokenizer, config, step = load_trained(small_run, "last", "cpu")
-    assert step == 8 and not any(module.training for module in model.modules())
+    model, tokenizer, config, step, several_documents = load_trained(small_run, "last", "cpu")
+    assert step == 8 and several_documents is False and not any(module.training for module in model.modules())
     assert model.config.vocab_size == tokenizer.vocab_size == config.model.vocab_size
-    earlier, _, _, step = load_trained(small_run, 4)
-    assert step == 4 and not torch.equal(earlier.wte.weight, model.wte.weight)
+    earlier = load_trained(small_run, 4)
+    assert earlier.step == 4 and not torch.equal(earlier.model.wte.weight, model.wte.weight)
 
 
 def test_a_device_that_is_not_there_is_named(small_run, monkeypatch):

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from common.errors import RunError
-from experiment.lock import locked
+from experiment.folder import locked
 from tests.helpers.scripts import run_train
 
 ROOT = Path(__file__).parents[2]
 HOLDING = """
 import os, sys, time
 from pathlib import Path
-from experiment.lock import locked
+from experiment.folder import locked
 with locked(Path(sys.argv[1])):
     if sys.argv[2] == "fork" and os.fork() == 0:
         os.close(1)

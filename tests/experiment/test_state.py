@@ -7,8 +7,12 @@ import pytest
 import torch
 
 from common.errors import InputError
+from config import Config, TrainConfig
 from experiment.checkpoint import Checkpoint
-from experiment.state import check_progress, restore_training, training_state
+from experiment.state import restore_training, training_state
+from model import GPT, GPTConfig
+from training.progress import Progress
+from training.step import Step
 
 EVALUATION = {"val_loss": 4.5, "val_bits_per_byte": float("nan")}
 PROGRESS = {
@@ -18,13 +22,18 @@ PROGRESS = {
     "first": EVALUATION,
     "recording": 0.0,
     "samples": {"0": "a text", "7": ""},
-    "skipped": [0.0, 0.0, 1.0],
+    "skipped": {"in_a_row": 0.0, "longest_row": 0.0, "total": 1.0},
 }
 
 
-def test_the_progress_of_a_run_is_given_back_as_it_is():
-    assert check_progress(PROGRESS, 7) is PROGRESS
-    assert check_progress(PROGRESS | {"best": None}, 7)["best"] is None
+def test_the_progress_of_a_run_is_read_back_as_it_is():
+    progress = Progress.from_state(PROGRESS, 7)
+    assert (progress.step, progress.seconds, progress.recording) == (7, 1.5, 0.0)
+    assert (progress.first, progress.best, progress.samples) == (EVALUATION, PROGRESS["best"], PROGRESS["samples"])
+    assert progress.skipped == {"in_a_row": 0.0, "longest_row": 0.0, "total": 1.0}
+    assert Progress.from_state(PROGRESS | {"best": None}, 7).best is None
+    unnamed = PROGRESS | {"skipped": [0.0, 0.0, 1.0]}  # as runs had them before these counts had names
+    assert Progress.from_state(unnamed, 7) == progress
 
 
 @pytest.mark.parametrize(
@@ -48,46 +57,48 @@ def test_the_progress_of_a_run_is_given_back_as_it_is():
         {"samples": {"7": "\ud800"}},
         {"skipped": [0.0]},
         {"skipped": [0.0, 0.0, 1e308]},
+        {"skipped": {"in_a_row": 0.0, "total": 1.0}},
+        {"skipped": {"in_a_row": 0.0, "longest_row": -1.0, "total": 1.0}},
         {"skipped": 3},
     ],
 )
 def test_progress_that_no_run_has_is_refused(change):
-    with pytest.raises(InputError, match=r"step 7: state\.json does not say how far a run had come"):
-        check_progress(PROGRESS | change, 7)
+    with pytest.raises(ValueError, match=r"state\.json does not say how far a run had come"):
+        Progress.from_state(PROGRESS | change, 7)
     for key in PROGRESS:
-        with pytest.raises(InputError):
-            check_progress({name: value for name, value in PROGRESS.items() if name != key}, 7)
+        with pytest.raises(ValueError, match="how far a run had come"):
+            Progress.from_state({name: value for name, value in PROGRESS.items() if name != key}, 7)
 
 
-def made():
-    weight = torch.nn.Parameter(torch.ones(3, 2))
-    optimizer = torch.optim.AdamW([weight], lr=0.1)
-    weight.grad = torch.ones(3, 2)
-    optimizer.step()
-    return optimizer
+def take_a_step():
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(vocab_size=7, n_layer=1, n_head=2, n_embd=8, block_size=4))
+    step = Step(model, TrainConfig(batch_size=2, device="cpu", dtype="float32"))
+    step(1, torch.arange(10).view(2, 5).numpy() % 7)
+    return step
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda tensors, state: tensors.pop("0.0.exp_avg"),
-        lambda tensors, state: tensors["0.0.exp_avg"].fill_(float("nan")),
-        lambda tensors, state: tensors.update({"0.0.step": torch.ones(2)}),
-        lambda tensors, state: tensors.update({"0.1.exp_avg": torch.ones(3, 2)}),
-        lambda tensors, state: tensors.update({"0.0.other": torch.ones(3, 2)}),
-        lambda tensors, state: state["optimizers"][0]["groups"][0].update(lr="0.1"),
-        lambda tensors, state: state["optimizers"][0]["groups"][0].update(lr=float("nan")),
-        lambda tensors, state: state["optimizers"][0]["groups"][0].update(weight_decay=5),
-        lambda tensors, state: state["optimizers"][0]["groups"].clear(),
-        lambda tensors, state: state["random"]["python"][1].__setitem__(0, -1),
-        lambda tensors, state: state["random"]["numpy"][1].__setitem__(0, -1),
+        lambda tensors, state: tensors.pop("wte.weight.exp_avg"),
+        lambda tensors, state: tensors["wte.weight.exp_avg"].fill_(float("nan")),
+        lambda tensors, state: tensors.update({"wte.weight.step": torch.ones(2)}),
+        lambda tensors, state: tensors.update({"x.exp_avg": torch.ones(3, 2)}),
+        lambda tensors, state: tensors.update({"wte.weight.other": torch.ones(3, 2)}),
+        lambda tensors, state: tensors["blocks.0.mlp.fc.weight.momentum_buffer"].unsqueeze_(0),
+        lambda tensors, state: tensors.update({"blocks.0.mlp.fc.weight.exp_avg": torch.ones(32, 8)}),
         lambda tensors, state: state["random"].update(torch="x"),
+        lambda tensors, state: state.pop("random"),
+        lambda tensors, state: state["progress"].update(step=2),
     ],
 )
 def test_optimizers_and_generators_that_no_run_has_are_refused(damage):
-    saved = training_state([made()], {})
-    saved["state"] = json.loads(json.dumps(saved["state"]))
-    restore_training([made()], Checkpoint(1, {}, copy.deepcopy(saved["optimizer"]), saved["state"]))
-    damage(saved["optimizer"], saved["state"])
-    with pytest.raises(InputError):
-        restore_training([made()], Checkpoint(1, {}, saved["optimizer"], saved["state"]))
+    progress = Progress(1, first=EVALUATION)
+    tensors, state = training_state(take_a_step(), progress, Config())
+    state = json.loads(json.dumps(state))
+    assert restore_training(take_a_step(), Checkpoint(1, {}, copy.deepcopy(tensors), state)).first["val_loss"] == 4.5
+    tensors = copy.deepcopy(tensors)
+    damage(tensors, state)
+    with pytest.raises(InputError, match="checkpoint of step 1: does not fit this run"):
+        restore_training(take_a_step(), Checkpoint(1, {}, tensors, state))

@@ -13,6 +13,7 @@ import safetensors.torch
 
 import train
 from common.errors import run_script
+from experiment import start
 
 CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
 
@@ -41,7 +42,7 @@ def main():
     last, where, *arguments = sys.argv[1:]
     sys.argv = ["train.py", *arguments]
     stages = Stages(int(last), where == "run")
-    flush, write, save = os.fsync, safetensors.torch.serialize_file, train.save_checkpoint
+    flush, write, save = os.fsync, safetensors.torch.serialize_file, start.save_checkpoint
 
     def fsync(descriptor):
         stages.next("fsync")
@@ -57,7 +58,7 @@ def main():
         save(run, step, **everything)
         stages.counting = where == "run"
 
-    os.fsync, safetensors.torch.serialize_file, train.save_checkpoint = fsync, serialize_file, save_checkpoint
+    os.fsync, safetensors.torch.serialize_file, start.save_checkpoint = fsync, serialize_file, save_checkpoint
     sys.addaudithook(stages.heard)
     return train.main()
 

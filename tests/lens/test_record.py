@@ -43,7 +43,7 @@ def test_a_run_records_at_its_snapshots_under_the_promised_names(tales_run):
         "a random sequence, twice",
         "a short sentence",
     ]
-    _, tokenizer, _, _ = load_trained(run, device="cpu")
+    _, tokenizer, _, _, _ = load_trained(run, device="cpu")
     for one in described:
         assert one["tokens"] == [tokenizer.label(id) for id in one["ids"]] and 1 < len(one["ids"]) <= 64
     for step in (0, 3, 7, 20):
@@ -81,7 +81,7 @@ def test_the_short_sentence_is_read_as_it_stands_in_the_text(tales_run, small_ru
 def test_what_is_recorded_is_that_of_the_model_kept_beside_it(tales_run):
     run, _ = tales_run
     described = json.loads((run / "snapshots/prompts.json").read_text(encoding="utf-8"))
-    model, _, config, _ = load_trained(run, device="cpu")
+    model, _, config, _, _ = load_trained(run, device="cpu")
     seen = []
     for folder in sorted((run / "snapshots").glob("step-*")):
         load_into(model, load_file(folder / "model.safetensors"))

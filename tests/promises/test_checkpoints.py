@@ -53,13 +53,13 @@ def fill(disk: Path):
 
 # before which call; what the error names; the checkpoints there are then
 MOMENTS = {
-    "the configuration": ("train.write_whole", lambda *_: True, "config.yaml", None),
+    "the configuration": ("experiment.start.write_whole", lambda *_: True, "config.yaml", None),
     "the tokens": ("data.corpus.write_tokens", lambda *_, **__: True, "data.cache", []),
     "a snapshot": ("train.Recorder.record", lambda _, model, step: step > 4, "", [4]),
-    "metrics": ("train.Tracker.log", lambda *_: True, "metrics.jsonl", []),
+    "metrics": ("train.Log.metrics", lambda *_: True, "metrics.jsonl", []),
     "a sample": ("train.write_sample", lambda model, corpus, t, step: step == 4, "samples.txt", []),
-    "a checkpoint": ("train.save_checkpoint", lambda run, step, **_: step == 8, "step-000008", [4]),
-    "the page": ("train.build_page", lambda run: True, "attention.html", [8, 4]),
+    "a checkpoint": ("experiment.start.save_checkpoint", lambda run, step, **_: step == 8, "step-000008", [4]),
+    "the page": ("experiment.start.build_page", lambda run: True, "attention.html", [8, 4]),
 }
 QUICK = ("the configuration", "the tokens", "a checkpoint")
 

@@ -200,7 +200,7 @@ def a_checkpoint(random, places):
         checkpoint = load_checkpoint(run)
         model = GPT(places.config.model)
         restore_weights(model, checkpoint)
-        restore_training(Step(model, places.config.train).optimizers, checkpoint)
+        restore_training(Step(model, places.config.train), checkpoint)
 
     return refusal(act)
 

@@ -346,15 +346,12 @@ def test_wandb_reports_no_errors_of_its_own(tmp_path):
     code = """
 from pathlib import Path
 service = True
-from dataclasses import dataclass
-from experiment.log import Tracker
-from config import WandbConfig
-@dataclass
-class Nothing: pass
-tracker = Tracker(Path(sys.argv[1]), WandbConfig(mode="offline"), Nothing())
+from config import Config, WandbConfig
+from experiment.wandb_log import WandbLog
+log = WandbLog(Path(sys.argv[1]), Config(wandb=WandbConfig(mode="offline")))
 from wandb.env import error_reporting_enabled
 print("REPORTS", error_reporting_enabled())
-tracker.finish()
+log.finish()
 """
     for set_before in ({}, {"WANDB_ERROR_REPORTING": "true"}):
         done = watch(code, tmp_path, environment=set_before)

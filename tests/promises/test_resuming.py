@@ -121,7 +121,7 @@ def train_and_copy(small, folder: Path, optimizer: str, compiled: bool = False) 
 
     with pytest.MonkeyPatch.context() as patch:
         skip_fsync(patch)
-        patch.setattr("train.save_checkpoint", save)
+        patch.setattr("experiment.start.save_checkpoint", save)
         batches = watch_batches(patch)
         assert run_train(small | options, {"run": folder / "run"}).code == 0
     return Saved(folder, contents(folder / "run"), batches)
@@ -188,7 +188,7 @@ def nothing(*_):
         "nothing": {},
         "random state": {"experiment.state.restore_random_state": nothing},
         "optimizers": {"experiment.state.restore_optimizers": nothing},
-        "weights": {"train.restore_weights": nothing},
+        "weights": {"experiment.start.restore_weights": nothing},
         "place in the text": {},
     }.items(),
     ids=lambda pair: pair[0],

@@ -32,7 +32,7 @@ def mixed_run(small, tmp_path_factory):
 
 def expected(run, prompt, n, *, samples=1, seed=1, start=(), checkpoint="best", dtype=torch.float32, **options):
     """The ids that follow the prompt, by the model itself: a list of `n` for each sample."""
-    model, tokenizer, _, _ = load_trained(run, checkpoint, "cpu")
+    model, tokenizer, _, _, _ = load_trained(run, checkpoint, "cpu")
     model.to(dtype)
     idx = torch.tensor([[*start, *tokenizer.encode(prompt)]] * samples)
     generator = torch.Generator().manual_seed(seed)
@@ -86,7 +86,7 @@ def test_a_prompt_may_come_from_stdin(small_run):
 
 def test_from_nothing_a_text_begins_as_the_training_texts_did(small_run, tales_run, mixed_run):
     for run, start in ((small_run, "\n"), (mixed_run, "\n"), (tales_run[0], None)):
-        _, tokenizer, _, _ = load_trained(run, device="cpu")
+        _, tokenizer, _, _, _ = load_trained(run, device="cpu")
         start = tokenizer.encode(start) if start else [tokenizer.end_of_text]
         ((ids,), _) = expected(run, "", 20, start=start)
         done = run_sample(run, {"tokens": 20, "seed": 1})
@@ -109,7 +109,7 @@ def test_no_more_tokens_are_written_than_asked_for(mixed_run):
 
 
 def test_temperature_0_takes_the_likeliest_token_whatever_the_seed(small_run):
-    model, tokenizer, _, _ = load_trained(small_run, device="cpu")
+    model, tokenizer, _, _, _ = load_trained(small_run, device="cpu")
     ids = tokenizer.encode("the ")
     for _ in range(10):
         logits, _ = model(torch.tensor([ids]))
@@ -157,7 +157,7 @@ def written_by(monkeypatch, *rows):
 
 
 def test_an_end_of_text_ends_it_unless_it_is_ignored(small_run, monkeypatch):
-    _, tokenizer, _, _ = load_trained(small_run, device="cpu")
+    _, tokenizer, _, _, _ = load_trained(small_run, device="cpu")
     end = tokenizer.end_of_text
     ids = [*tokenizer.encode("one"), end, *tokenizer.encode("two")]
     written_by(monkeypatch, ids)
@@ -181,7 +181,7 @@ def test_an_end_of_text_ends_it_unless_it_is_ignored(small_run, monkeypatch):
     ],
 )
 def test_a_stop_text_ends_it_and_is_never_shown(small_run, monkeypatch, stops, text):
-    _, tokenizer, _, _ = load_trained(small_run, device="cpu")
+    _, tokenizer, _, _, _ = load_trained(small_run, device="cpu")
     written_by(monkeypatch, tokenizer.encode("He saw. The cat sat"))
     shown = []
     monkeypatch.setattr(sample, "show", shown.append)
@@ -231,7 +231,7 @@ def test_what_is_streamed_joins_to_the_decoding_of_all_ids(mixed_run, monkeypatc
 
 
 def test_a_character_of_several_tokens_is_shown_when_it_is_whole(mixed_run, monkeypatch):
-    _, tokenizer, _, _ = load_trained(mixed_run, device="cpu")
+    _, tokenizer, _, _, _ = load_trained(mixed_run, device="cpu")
     text = "🌙ừ只🦊"
     ids = [id for byte in text.encode() for id in range(270) if tokenizer.tokens[id] == bytes([byte])]
     assert len(ids) == 14
@@ -263,7 +263,7 @@ def test_a_terminal_is_shown_control_characters_and_does_not_obey_them(mixed_run
     ):
         monkeypatch.setattr(sys, "stdout", out)
         monkeypatch.setattr(sys, "argv", ["sample.py", str(mixed_run), "--prompt", "a\x1b]0;x\x07"])
-        _, tokenizer, _, _ = load_trained(mixed_run, device="cpu")
+        _, tokenizer, _, _, _ = load_trained(mixed_run, device="cpu")
         written_by(monkeypatch, tokenizer.encode("\x9b2J\n\tb"))
         sample.main()
         assert out.getvalue() == expected_text

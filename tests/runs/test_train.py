@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 import train
+from common.errors import InputError
+from common.files import write_whole
 from config import load_config
 from data.batches import Batches
 from data.corpus import load_corpus
@@ -24,8 +26,8 @@ from experiment.checkpoint import load_checkpoint
 from experiment.folder import load_trained
 from model import GPT
 from tests.helpers.scripts import arguments_of, metrics, run_train
-from training.evaluate import StoryScore
 from training.step import accumulate_gradients
+from training.stories import StoryScore
 
 ROOT = Path(__file__).parents[2]
 OF_A_STEP = ["step", "tokens", "seconds", "train_loss", "learning_rate", "grad_norm", "tokens_per_second"]
@@ -85,14 +87,22 @@ def test_lines_of_steps_and_of_evaluations_need_not_fall_together(small, tmp_pat
     ]
 
 
-def test_every_group_of_parameters_follows_the_schedule_to_the_last_step(tales_run):
-    run, _ = tales_run
+def test_every_group_of_parameters_follows_the_schedule_to_the_last_step(small, tmp_path, monkeypatch):
+    class Kept(train.Step):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            kept.append(self)
+
+    run, kept = tmp_path / "run", []
+    monkeypatch.setattr(train, "Step", Kept)
+    assert run_train(small, {"run": run}).code == 0
     config = load_config(run / "config.yaml").train
-    groups = [group for optimizer in load_checkpoint(run, "last").state["optimizers"] for group in optimizer["groups"]]
+    groups = [group for optimizer in kept[0].optimizers for group in optimizer.param_groups]
     assert [group["peak_lr"] for group in groups] == [config.learning_rate] * 2 + [config.muon_learning_rate]
     share = metrics(run)[-1]["learning_rate"] / config.learning_rate
+    assert 0 < share < 0.5
     assert [group["lr"] / group["peak_lr"] for group in groups] == pytest.approx([share] * 3)
-    assert groups[-1]["momentum"] == pytest.approx(0.85 + 0.1 * 19 / 300)
+    assert groups[-1]["momentum"] == pytest.approx(0.85 + 0.1 * 7 / 300)
 
 
 def test_the_best_checkpoint_is_that_of_the_lowest_validation_loss_also_after_a_resume(small, tmp_path, monkeypatch):
@@ -129,7 +139,7 @@ def test_the_losses_are_what_their_names_say(tales_run, small_run):
         if lines[1]["step"] == 1:
             assert lines[1]["train_loss"] == pytest.approx(untrained(ids[:, :-1], ids[:, 1:])[1].item(), rel=1e-6)
 
-        model, tokenizer, _, step = load_trained(run, "last", "cpu")
+        model, tokenizer, _, step, _ = load_trained(run, "last", "cpu")
         assert step == lines[-1]["step"]
         ids = corpus.val.ids[: config.train.eval_tokens + 1].astype(np.int64)
         losses = []
@@ -341,7 +351,7 @@ def test_a_context_too_short_for_a_story_is_named(tales, tmp_path):
 
 @pytest.mark.parametrize("name", ["samples.txt", "heads.jsonl", "attention.html"])
 def test_a_full_disk_says_what_is_safe_and_the_run_can_go_on(small, small_run, tmp_path, monkeypatch, name):
-    run, write = tmp_path / "run", train.write_whole
+    run, write = tmp_path / "run", write_whole
 
     def full(path, text):
         if path.name == name and (path.name == "attention.html" or (run / "checkpoints").exists()):
@@ -349,8 +359,8 @@ def test_a_full_disk_says_what_is_safe_and_the_run_can_go_on(small, small_run, t
         write(path, text)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "write_whole", full)
-        patch.setattr("lens.record.write_whole", full)
+        for module in ("experiment.start", "experiment.log", "lens.record"):
+            patch.setattr(f"{module}.write_whole", full)
         done = run_train(small, {"run": run})
     assert done.code == 1 and done.err.count("\n") == 1
     assert f"{name}: the disk is full. What {run} has saved is whole" in done.err
@@ -362,10 +372,10 @@ def test_a_full_disk_says_what_is_safe_and_the_run_can_go_on(small, small_run, t
 
 def test_a_run_that_has_saved_something_is_kept_whatever_goes_wrong_after(small, tmp_path, monkeypatch):
     def damaged(run):
-        raise train.InputError("snapshots: damaged")
+        raise InputError("snapshots: damaged")
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "build_page", damaged)
+        patch.setattr("experiment.start.build_page", damaged)
         done = run_train(small, {"run": tmp_path / "kept"})
     assert done.code == 2 and (tmp_path / "kept/checkpoints/last").exists()
     gone = run_train(small, {"run": tmp_path / "gone", "data.source": tmp_path / "no.txt"})

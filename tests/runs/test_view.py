@@ -73,7 +73,7 @@ def make_run(run, tokenizer, built, text):
     recorder = Recorder(run, [Prompt("fixed", tokenizer.encode(text), list(text))], keep_mb=8, last_step=last)
     for step in built:
         recorder.record(built[step], step)
-    save_checkpoint(run, last, model=model.state_dict(), optimizer={}, state={"step": last}, best=True)
+    save_checkpoint(run, last, model=model.state_dict(), optimizer={}, state={"step": last}, best_step=last)
     return run
 
 
@@ -138,7 +138,9 @@ def test_a_prompt_of_ones_own_has_every_number_and_effect_of_a_recorded_one(fold
 def test_the_trained_model_is_read_too_where_its_weights_are_of_no_snapshot(folder, tmp_path):
     shutil.copytree(folder / "runs", tmp_path / "runs")
     built, tokenizer = models()
-    save_checkpoint(tmp_path / "runs/whole", 5, model=built[9].state_dict(), optimizer={}, state={"step": 5}, best=True)
+    save_checkpoint(
+        tmp_path / "runs/whole", 5, model=built[9].state_dict(), optimizer={}, state={"step": 5}, best_step=5
+    )
     (tmp_path / "runs/whole/snapshots/step-000009/model.safetensors").unlink()
     assert run_view(tmp_path, "--prompt", "the fox").code == 0
     steps = page_data(tmp_path / "runs/whole/attention.html")["prompts"][0]["steps"]

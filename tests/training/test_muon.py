@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from training.muon import Muon, orthogonalised
+from training.optimizer import Muon, orthogonalize
 
 SHAPES = [(8, 8), (24, 8), (8, 8), (8, 32), (24, 8)]
 
@@ -37,12 +37,12 @@ def test_it_moves_every_matrix_as_torchs_does():
 @pytest.mark.parametrize("shape", [(3, 16, 16), (2, 16, 64), (2, 64, 16)])
 def test_singular_values_come_near_one_and_directions_stay(shape):
     x = torch.randn(*shape, generator=torch.Generator().manual_seed(1))
-    found = orthogonalised(x).float()
+    found = orthogonalize(x).float()
     u, before, v = torch.linalg.svd(x, full_matrices=False)
     assert before.max() > 4  # the control
     assert ((u.mT @ found @ v.mT).diagonal(dim1=1, dim2=2) - 0.95).abs().max() < 0.35
     assert torch.linalg.svdvals(found).max() < 1.3
-    assert (orthogonalised(torch.zeros(1, 4, 4)) == 0).all()
+    assert (orthogonalize(torch.zeros(1, 4, 4)) == 0).all()
 
 
 def test_a_step_that_is_refused_leaves_weights_and_momentum_as_they_are():
@@ -66,5 +66,5 @@ def test_a_step_that_is_refused_leaves_weights_and_momentum_as_they_are():
 
 
 def test_what_is_no_matrix_is_refused():
-    with pytest.raises(ValueError, match="matrices alone"):
+    with pytest.raises(ValueError, match="only matrices"):
         Muon([torch.nn.Parameter(torch.ones(3))], lr=0.1)

@@ -5,8 +5,7 @@ import torch
 
 from config import TrainConfig
 from model import GPT, GPTConfig
-from training.muon import Muon
-from training.optimizer import make_optimizers
+from training.optimizer import Muon, make_optimizers
 
 
 def build(**options):

@@ -26,14 +26,14 @@ def test_it_tells_the_loss_and_the_norm_of_the_gradient_before_the_clip():
     gradients = torch.autograd.grad(loss, list(model.parameters()))
     norm = math.sqrt(sum(g.double().square().sum().item() for g in gradients))
     take_step(1, windows)
-    told = take_step.read()
-    assert told["loss"] == pytest.approx(loss.item(), rel=1e-6) and told["grad_norm"] == pytest.approx(norm, rel=1e-5)
-    assert norm > 0.02 and told["bad_steps"] == told["skipped_steps"] == 0
+    last = take_step.read()
+    assert last.loss == pytest.approx(loss.item(), rel=1e-6) and last.grad_norm == pytest.approx(norm, rel=1e-5)
+    assert norm > 0.02 and last.bad_steps == last.skipped_steps == 0
 
 
 def test_skipped_steps_are_counted_in_a_row_and_in_all(monkeypatch):
     model, take_step, windows = made()
-    told = []
+    last = []
     for step, bad in enumerate([0, 1, 1, 0, 1, 0], 1):
         if bad:
             weight = model.lm_head.weight
@@ -44,9 +44,9 @@ def test_skipped_steps_are_counted_in_a_row_and_in_all(monkeypatch):
             handle.remove()
         same = [torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True)]
         assert all(same) if bad else not any(same)
-        told.append((take_step.read()["bad_steps"], take_step.read()["skipped_steps"]))
-    assert told == [(0, 0), (1, 1), (2, 2), (2, 2), (2, 3), (2, 3)]
-    assert take_step.skipped.tolist() == [0, 2, 3]
+        last.append((take_step.read().bad_steps, take_step.read().skipped_steps))
+    assert last == [(0, 0), (1, 1), (2, 2), (2, 2), (2, 3), (2, 3)]
+    assert take_step.skip_counts() == {"in_a_row": 0, "longest_row": 2, "total": 3}
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -1,0 +1,91 @@
+"""What a run computes on is settled by arithmetic and by what is there, never by timing."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from config import Config, DataConfig, TrainConfig
+from data.corpus import load_corpus
+from model import GPT, GPTConfig
+from training.settle import MIN_FLOPS_TO_COMPILE, gains_from_compiling, settle_hardware, settle_run
+from training.step import Step
+
+
+@pytest.mark.parametrize(
+    ("device", "flops", "width", "compiled"),
+    [
+        ("cpu", 0.9 * MIN_FLOPS_TO_COMPILE, 128, False),
+        ("cpu", 1.1 * MIN_FLOPS_TO_COMPILE, 128, True),
+        ("cpu", 1.1 * MIN_FLOPS_TO_COMPILE, 256, False),
+        ("cuda", 9e15, 128, False),
+        ("cuda", 2e16, 4096, True),
+        ("mps", 1e20, 128, False),
+    ],
+)
+def test_auto_compiles_where_the_run_is_long_enough_to_gain(device, flops, width, compiled, monkeypatch, capsys):
+    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/c++")
+    assert gains_from_compiling(device, flops, width) is compiled
+    assert capsys.readouterr().out == ""
+
+
+def test_without_a_compiler_it_says_so_in_one_line_where_it_matters(monkeypatch, capsys):
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert gains_from_compiling("cpu", 2 * MIN_FLOPS_TO_COMPILE, 128) is False
+    said = capsys.readouterr().out
+    assert "no C++ compiler" in said and said.count("\n") == 1
+    assert gains_from_compiling("cpu", MIN_FLOPS_TO_COMPILE / 2, 128) is False and capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("compile", [True, False])
+def test_compile_is_what_was_asked_for_unless_it_is_auto(compile, tmp_path):
+    corpus, model = small_corpus(tmp_path), GPT(GPTConfig(vocab_size=9, n_layer=1, n_embd=16, block_size=8))
+    config = Config(model=model.config, train=TrainConfig(compile=compile))
+    settle_run(config, model, corpus)
+    assert config.train.compile is compile
+    auto = Config(model=model.config, train=TrainConfig())
+    settle_run(auto, model, corpus)
+    assert auto.train.compile is False  # far too short to gain
+
+
+def small_corpus(tmp_path):
+    (tmp_path / "text.txt").write_text("words and more words " * 40)
+    config = DataConfig(source=str(tmp_path / "text.txt"), tokenizer="char", cache=str(tmp_path / "cache"))
+    return load_corpus(config, block_size=8)
+
+
+@pytest.fixture
+def restored(monkeypatch):
+    """Puts torch back to where it was, and the variable, which no library has read yet."""
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    yield
+    torch.use_deterministic_algorithms(False)
+    os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
+
+
+@pytest.mark.parametrize(
+    ("device", "wanted", "reached"), [("cuda", True, True), ("cuda", False, False), ("cpu", True, False)]
+)
+def test_deterministic_reaches_torch_only_on_cuda(restored, device, wanted, reached, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    settle_hardware(TrainConfig(device=device, dtype="float32", deterministic=wanted))
+    assert torch.are_deterministic_algorithms_enabled() is reached
+    assert os.environ.get("CUBLAS_WORKSPACE_CONFIG") == (":4096:8" if reached else None)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_deterministic_steps_on_a_gpu_give_the_same_bits_each_time(restored, dtype):
+    config = TrainConfig(device="cuda", deterministic=True, dtype=dtype, batch_size=16, steps=10)
+    settle_hardware(config)
+    windows = np.random.default_rng(0).integers(0, 500, (16, 257))
+    found = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        model = GPT(GPTConfig(vocab_size=500, n_embd=256, dropout=0.1, ngram=3)).to("cuda")
+        take_step = Step(model, config)
+        for step in range(1, 6):
+            take_step(step, windows)
+        found.append([p.cpu() for p in model.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))

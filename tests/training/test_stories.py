@@ -1,0 +1,118 @@
+"""Stories scored by a model whose every probability is written down here."""
+
+import math
+from itertools import pairwise
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from common.errors import InputError
+from config import TrainConfig
+from data.tales.stories import Forced, Story
+from data.tokenizer import char_tokenizer
+from tests.helpers.known_model import FOLLOWS, KnownModel
+from training.stories import StoryScore, distance_label, stories_line, story_score
+
+CONFIG = TrainConfig(device="cpu", dtype="float32")
+
+
+def nats(text):
+    whole = f"${text}$"
+    return -sum(math.log(FOLLOWS[first][second]) for first, second in pairwise(whole))
+
+
+def test_stories_are_scored_whole_from_their_first_token_to_their_end():
+    tokenizer = char_tokenizer({"a", "b"})
+    stories = [Story("ab", 1.0, (Forced("name", 0, 1, 5),)), Story("aabab", 2.5, ()), Story("b", 0.7, ())]
+    model = KnownModel(tokenizer).train()
+    score = story_score(model, stories, tokenizer, CONFIG)
+    assert score.loss == pytest.approx((nats("ab") + nats("aabab") + nats("b")) / 3, abs=1e-6)
+    assert nats("ab") == pytest.approx(-math.log(0.5 * 0.7 * 0.5))
+    assert score.floor == pytest.approx(4.2 / 3)
+    assert score.above_floor == pytest.approx(score.loss / 1.4 - 1)
+    excess = [nats("ab") - 1.0, nats("aabab") - 2.5, nats("b") - 0.7]
+    assert score.excess_error == pytest.approx(np.std(excess) / math.sqrt(3))
+    assert all(row[0] == tokenizer.end_of_text for row in model.read) and model.training
+    assert (score.loss, score.floor) != (nats("ab"), 1.0)  # control
+
+
+def test_the_score_does_not_depend_on_how_many_stories_are_read_at_once(monkeypatch):
+    tokenizer = char_tokenizer({"a", "b"})
+    stories = [Story("ab" * n + "b", n / 2, (Forced("thing", 2 * n, 2 * n + 1, n),)) for n in range(1, 6)]
+    together = story_score(KnownModel(tokenizer), stories, tokenizer, CONFIG)
+    monkeypatch.setattr("training.device.EVALUATION_TOKENS", 1)
+    alone = story_score(KnownModel(tokenizer), stories, tokenizer, CONFIG)
+    assert alone.loss == pytest.approx(together.loss) and alone.forced == together.forced
+
+
+def test_forced_words_are_right_when_each_of_their_tokens_is_the_first_guess():
+    tokenizer = char_tokenizer({"a", "b"})
+    # first guesses: a after the end of text, b after a, the end of text after b
+    story = Story(
+        "abba",
+        1.0,
+        (
+            Forced("name", 0, 1, 3),  # a after $: right
+            Forced("name", 0, 2, 9),  # ab: both right
+            Forced("name", 1, 3, 9),  # bb: its second is wrong
+            Forced("place", 3, 4, 10),  # a after b: wrong
+            Forced("place", 1, 2, 31),  # b after a: right
+        ),
+    )
+    score = story_score(KnownModel(tokenizer), [story, story], tokenizer, CONFIG)
+    assert score.forced == {("name", "0-9"): (4, 6), ("place", "10-29"): (0, 2), ("place", "30-59"): (2, 2)}
+    assert score.forced_right == pytest.approx(6 / 10)
+
+
+def test_a_forced_word_within_a_larger_token_is_judged_by_that_token():
+    class Pairs:
+        """A tokenizer of "ab" and single letters: "ab" is token 0, a 1, b 2, the end of text 3."""
+
+        end_of_text = 3
+        byte_lengths = np.array([2, 1, 1, 0])
+
+        def encode(self, text):
+            return [
+                {"ab": 0, "a": 1, "b": 2}[part] for part in text.replace("ab", " ab ").replace("b a", "b a").split()
+            ]
+
+    class Constant(torch.nn.Module):
+        """Always guesses token 0."""
+
+        config = SimpleNamespace(block_size=10)
+
+        def forward(self, idx, targets=None):
+            return torch.eye(4)[0].expand(*idx.shape, 4), None
+
+    story = Story("abaab", 1.0, tuple(Forced("thing", at, at + 1, 70) for at in range(5)))  # tokens ab, a, ab
+    assert Pairs().encode(story.text) == [0, 1, 0]
+    score = story_score(Constant(), [story], Pairs(), CONFIG)
+    assert score.forced == {("thing", "60+"): (4, 5)}  # all but the lonely a
+
+
+def test_a_story_longer_than_the_context_is_not_scored():
+    tokenizer = char_tokenizer({"a", "b"})
+    fits, long = Story("ab" * 5 + "a", 3.0, (Forced("name", 0, 1, 1),)), Story("ab" * 6, 9.0, ())
+    score = story_score(KnownModel(tokenizer, block_size=12), [long, fits], tokenizer, CONFIG)
+    assert score.floor == 3.0 and score.loss == pytest.approx(nats(fits.text), abs=1e-5)
+    assert (score.scored, score.stories) == (1, 2) and "(1 of 2, those that fit block_size)" in stories_line(score)
+    both = story_score(KnownModel(tokenizer, block_size=13), [long, fits], tokenizer, CONFIG)
+    assert both.scored == 2 and "those that fit" not in stories_line(both)
+    with pytest.raises(InputError, match="block_size: 11 given, at least 12 expected for a whole story"):
+        story_score(KnownModel(tokenizer, block_size=11), [long, fits], tokenizer, CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("loss", "error", "below"),
+    [(70.0, 0.1, False), (68.0, 0.1, False), (67.6, 0.1, False), (67.5, 0.1, True), (67.5, 1.0, False)],
+)
+def test_a_loss_is_below_the_floor_when_chance_does_not_explain_it(loss, error, below):
+    score = StoryScore(loss=loss, floor=68.0, excess_error=error, forced_right=1.0, forced={}, scored=9, stories=9)
+    assert score.below_floor == below
+
+
+def test_distances_are_counted_in_four_ranges():
+    words = (0, 1, 9, 10, 29, 30, 59, 60, 500)
+    assert [distance_label(n) for n in words] == ["0-9"] * 3 + ["10-29"] * 2 + ["30-59"] * 2 + ["60+"] * 2

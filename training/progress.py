@@ -1,0 +1,102 @@
+"""How far a run has come, how long it took, and whether it was asked to stop."""
+
+import contextlib
+import math
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass, field, fields
+from types import FrameType
+
+# Of steps that were skipped since they had no finite gradient: the current row of them, the longest row, all.
+SKIP_COUNTS = ("in_a_row", "longest_row", "total")
+
+
+@dataclass
+class Progress:
+    """How far a run has come: what a checkpoint keeps beside weights, optimizer and random state."""
+
+    step: int = -1  # steps taken when the model was last looked at; 0: the untrained model was, -1: it was not
+    seconds: float = 0.0  # of the run, over all its processes
+    recording: float = 0.0  # seconds of those that recording attention took
+    first: dict[str, float] = field(default_factory=dict)  # the metrics of the untrained model
+    best: dict[str, float] | None = None  # "step" and metrics of the evaluation with the lowest validation loss
+    samples: dict[str, str] = field(default_factory=dict)  # the sample of each evaluation, by its step
+    skipped: dict[str, float] = field(default_factory=dict)  # steps, by SKIP_COUNTS
+
+    def add_evaluation(self, step: int, metrics: dict[str, float], sample: str) -> None:
+        self.samples[str(step)] = sample
+        if step == 0:
+            self.first = metrics
+        elif metrics["val_loss"] < (self.best["val_loss"] if self.best else math.inf):
+            self.best = {"step": step, **metrics}
+
+    @classmethod
+    def from_state(cls, state: dict, step: int) -> "Progress":
+        """What JSON made of a Progress. Raises ValueError where it is not that of a run after `step` steps."""
+        try:
+            progress = cls(**{key.name: state[key.name] for key in fields(cls)})
+            if isinstance(progress.skipped, list):  # in runs from before these counts had names
+                progress.skipped = dict(zip(SKIP_COUNTS, progress.skipped, strict=True))
+            progress._check(step)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise ValueError("state.json does not say how far a run had come") from error
+        return progress
+
+    def _check(self, step: int) -> None:
+        numbers = [self.seconds, self.recording, *(self.skipped[name] for name in SKIP_COUNTS)]
+        fits = self.step == step and all(type(number) in (int, float) and 0 <= number < 1e12 for number in numbers)
+        for metrics in (self.first, self.first if self.best is None else self.best):
+            fits = fits and all(isinstance(metrics[key], int | float) for key in ("val_loss", "val_bits_per_byte"))
+        for when, text in self.samples.items():
+            text.encode()  # which half a surrogate pair ends
+            fits = fits and int(when) <= step
+        if not fits:
+            raise ValueError(f"the progress of step {step} expected")
+
+
+class Clock:
+    """The seconds of a run over all its processes, and how fast it trains while nothing else is done."""
+
+    def __init__(self, progress: Progress, tokens_per_step: int):
+        self._tokens_per_step = tokens_per_step
+        self._started = time.perf_counter() - progress.seconds
+        self._paused = 0.0
+        # what tokens_per_second is measured from
+        self._step, self._since = max(0, progress.step), time.perf_counter()
+
+    def seconds(self) -> float:
+        """Of the run until now."""
+        return time.perf_counter() - self._started
+
+    def pause(self, step: int) -> dict[str, float]:
+        """What comes until `resume` is not training. Returns how far training has come: step, tokens, seconds."""
+        self._paused = time.perf_counter()
+        return {"step": step, "tokens": step * self._tokens_per_step, "seconds": self._paused - self._started}
+
+    def tokens_per_second(self, step: int) -> float:
+        """Of training up to the pause, since it was asked for last."""
+        speed = (step - self._step) * self._tokens_per_step / (self._paused - self._since)
+        self._step, self._since = step, self._paused
+        return speed
+
+    def resume(self) -> None:
+        self._since += time.perf_counter() - self._paused
+
+
+class StopSignal:
+    """Ctrl-C and SIGTERM: the first is noted, and the loop ends after its step; a second one stops at once."""
+
+    def __init__(self):
+        self.signal: int | None = None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.note)
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            sys.exit(128 + number)
+        self.signal = number
+        # not print: the signal may have come in the middle of one
+        with contextlib.suppress(OSError):  # `2>&1 | tee log`: Ctrl-C has ended that one too
+            os.write(2, b"\nstopping after this step; Ctrl-C again stops at once, without saving\n")

@@ -1,0 +1,126 @@
+"""What `auto`, 0, `minutes` and `max_epochs` become on this machine and this text. The run keeps what they became."""
+
+import copy
+import os
+import shutil
+import time
+
+import numpy as np
+import torch
+
+from common.errors import InputError
+from common.terminal import say
+from config import Config, TrainConfig
+from data.batches import Batches
+from data.corpus import Corpus
+from model import GPT
+from training.evaluate import evaluate
+from training.step import Step
+
+# Where a run on a CPU gains more than the half minute that compiling takes: in narrow models, which spend it between
+# the matrix products (4 x 128: 71 ms become 53; 6 x 256: 620 become 655), from 2,000 steps of 16 x 176 tokens on.
+MIN_FLOPS_TO_COMPILE, MAX_WIDTH_TO_COMPILE = 5e13, 192
+# About a minute at a quarter of an A100's bf16 rate.
+MIN_FLOPS_TO_COMPILE_CUDA = 1e16
+
+
+def settle_hardware(t: TrainConfig) -> None:
+    """`device` and `dtype`; with `deterministic` the choice of CUDA's kernels. To be called before any computation.
+
+    Raises InputError for a device that is not there.
+    """
+    try:
+        t.device = choose_device(t.device)
+    except ValueError as error:
+        raise InputError(f"train.{error}") from None
+    t.dtype = choose_dtype(t.dtype, t.device)
+    if t.deterministic and t.device == "cuda":  # elsewhere the same bits come out anyway
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        # of a kernel without a deterministic twin torch warns: those of sampling, for one, on which no loss depends
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def build_model(config: Config, corpus: Corpus, device: str) -> GPT:
+    """The untrained model, its weights drawn from train.seed; a `vocab_size` of 0 becomes the tokenizer's.
+
+    Raises InputError where the configuration has another vocab_size than the tokenizer.
+    """
+    size = corpus.tokenizer.vocab_size
+    if config.model.vocab_size not in (0, size):
+        raise InputError(f"model.vocab_size: {config.model.vocab_size} given, the tokenizer has {size} tokens")
+    config.model.vocab_size = size
+    torch.manual_seed(config.train.seed)
+    with torch.device("meta" if device == "meta" else "cpu"):  # drawn on the CPU, they are the same for every device
+        return GPT(config.model).to(device)
+
+
+def settle_run(config: Config, model: GPT, corpus: Corpus) -> None:
+    """`minutes` and `max_epochs` become `steps`, a longer warm-up is cut to them, and `compile` is decided."""
+    t, block_size = config.train, config.model.block_size
+    batches = Batches(corpus.train, block_size, t.seed)
+    if t.minutes is not None:
+        seconds = seconds_per_step(model, corpus, batches, t)
+        t.steps, t.minutes = max(1, int(t.minutes * 60 / seconds)), None
+        say(f"train.minutes becomes {t.steps} steps: one takes {seconds * 1000:.0f} ms here, evaluations included")
+    if t.max_epochs:
+        limit = max(1, round(t.max_epochs * batches.windows_per_epoch / t.batch_size))
+        if limit < t.steps:
+            say(f"train.steps {t.steps} becomes {limit}: {t.max_epochs:g} times through this text (train.max_epochs)")
+        t.steps, t.max_epochs = min(t.steps, limit), 0.0
+    if t.warmup_steps > t.steps:
+        say(f"train.warmup_steps: {t.warmup_steps} is longer than the run and is cut to its {t.steps} steps")
+    if t.compile == "auto":
+        flops = model.flops_per_token() * t.steps * t.batch_size * block_size
+        t.compile = gains_from_compiling(t.device, flops, config.model.n_embd)
+
+
+def choose_device(device: str) -> str:
+    """`auto` becomes cuda, mps or cpu, the first that is there. Raises ValueError for one that is not."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    usable = [name for name, there in available.items() if there]
+    if device == "auto":
+        return usable[0]
+    if device not in usable:
+        expected = " or ".join(usable)
+        raise ValueError(f"device: {device} given, but this machine or this PyTorch has none; {expected} expected")
+    return device
+
+
+def choose_dtype(dtype: str, device: str) -> str:
+    """`auto` becomes bfloat16 where the hardware multiplies it natively, else float32."""
+    if dtype != "auto":
+        return dtype
+    if device == "cuda":
+        native = torch.cuda.get_device_capability() >= (8, 0)
+    else:
+        native = device == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return "bfloat16" if native else "float32"
+
+
+def gains_from_compiling(device: str, flops: float, width: int) -> bool:
+    """Whether a run of `flops`, of a model `width` channels wide, gains more than compiling takes.
+
+    Without a C++ compiler a CPU cannot compile: where it would gain, that is said.
+    """
+    if device != "cpu":
+        return device == "cuda" and flops > MIN_FLOPS_TO_COMPILE_CUDA
+    gains = flops > MIN_FLOPS_TO_COMPILE and width <= MAX_WIDTH_TO_COMPILE
+    if gains and shutil.which("c++") is None:
+        say("train.compile: a run this long would gain from compiling, but there is no C++ compiler (c++) here")
+        return False
+    return gains
+
+
+def seconds_per_step(model: GPT, corpus: Corpus, batches: Batches, t: TrainConfig) -> float:
+    """What a step takes here, its share of an evaluation included, timed on a copy that is then dropped."""
+    trial = copy.deepcopy(model)
+    take_step = Step(trial, t)
+    times = []
+    for step in range(1, 9):  # the first two warm up
+        started = time.perf_counter()
+        take_step(step, batches.windows((step - 1) * t.batch_size, t.batch_size))
+        take_step.read()
+        times.append(time.perf_counter() - started)
+    started = time.perf_counter()
+    evaluate(trial, corpus, t, step=8)
+    return float(np.median(times[2:])) + (time.perf_counter() - started) / t.eval_every
