@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from training.muon import Muon
 
 from benchmarks import common, peers
 from benchmarks.common import Worker, median
@@ -33,6 +32,7 @@ from common.arguments import number
 from config import FOLDER, Config, TrainConfig, load_config
 from data.batches import Batches
 from model import GPT, GPTConfig
+from training.optimizer import Muon
 from training.settle import choose_dtype, settle_hardware
 from training.step import Step
 
