@@ -15,7 +15,6 @@ import numpy as np
 
 from common.errors import InputError
 from common.files import digest, read_signed, signed
-from data.batches import Batches  # noqa: F401  for train.py, until it imports it from there
 from data.tokenizer import Tokenizer
 
 FORMAT = 1

@@ -154,8 +154,6 @@ def test_what_an_import_may_be_is_not_found(tmp_path):
     assert wrong_imports(tmp_path) == [] and circle(tmp_path) == []
 
 
-# For the lead: remove the mark when data/hub.py and data/sources.py no longer import each other.
-@pytest.mark.xfail(strict=False, reason="data/hub.py and data/sources.py import each other")
 def test_no_files_import_each_other_in_a_circle():
     assert circle(ROOT) == []
 
