@@ -92,7 +92,7 @@ def rate(batch: int, texts: list[list[float]]) -> float:
 
 
 def by_position(rounds: list[list[list[float]]]) -> list[float]:
-    """Milliseconds a position in PARTS equal parts of the text: medians within a part, over all texts of all rounds."""
+    """Milliseconds per position in PARTS equal parts of the text: medians within a part over all texts and rounds."""
     texts = list(itertools.chain(*rounds))
     longest = max(map(len, texts))
     edges = [1 + (longest - 1) * part // PARTS for part in range(PARTS + 1)]  # the first reads the prompt

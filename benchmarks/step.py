@@ -96,7 +96,7 @@ def contestants(nanogpt: str | None, device: str) -> dict[str, tuple[str, str, b
 
 
 def measure(task: Task, args: Namespace) -> dict:
-    """All contestants: milliseconds a step, rates, memory; and FLOP/s of plain matrix products."""
+    """All contestants: milliseconds per step, rates, memory; and FLOP/s of plain matrix products."""
     workers, first = {}, {}
     turns: dict[str, Callable[[], Any]] = {}
     for name, contestant in contestants(args.nanogpt, task.device).items():

@@ -9,7 +9,7 @@ Contestants take turns, each a process of its own, all on the same characters, t
                      nothing.
   NAME, ours         each of --configs by our train.py: reading the text, evaluations, attention recordings, checkpoints
                      and the page are included, and so is compiling where the configuration compiles.
-The loss is in nats a character over the whole validation part in consecutive windows of block_size, each character
+The loss is in nats per character over the whole validation part in consecutive windows of block_size, each character
 predicted once. Ours also predicts the end of the text, one token more. The points of nanoGPT's curve are its own
 estimates from 20 batches; its final loss is measured as for the others."""
 
@@ -179,7 +179,7 @@ def draw(results: dict, path: Path) -> None:
     axes.set_ylim(lowest - 0.1, highest + 1)
     axes.set_xlim(left=0)
     axes.set_xlabel("seconds since the process began")
-    axes.set_ylabel("validation loss, nats a character")
+    axes.set_ylabel("validation loss, nats per character")
     axes.grid(color="#eeeeee", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(length=0)

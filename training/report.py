@@ -16,7 +16,7 @@ from training.progress import Progress
 from training.step import LastStep
 from training.stories import StoryScore, forced_table, stories_line
 
-# What text looks like at so many bits a byte of English prose; the README shows an example of each.
+# What text looks like at so many bits per byte of English prose; the README shows an example of each.
 TEXT_BY_BITS = [
     (1.3, "fluent sentences that keep to their subject"),
     (1.8, "mostly grammatical sentences that wander"),
@@ -28,7 +28,7 @@ TEXT_BY_BITS = [
 
 
 def describe_text(bits_per_byte: float) -> str:
-    """What text looks like that is predicted at so many bits a byte."""
+    """What text looks like that is predicted at so many bits per byte."""
     return next(words for limit, words in TEXT_BY_BITS if bits_per_byte < limit)
 
 
@@ -43,7 +43,7 @@ def plan(model: GPT, config: Config, corpus: Corpus) -> str:
     lines = [
         f"model    {total:,} parameters",
         *(f"           {part:<20}{count:>12,}  {count / total:6.1%}" for part, count in table),
-        f"compute  {flops:,} FLOPs a token, {flops * tokens:.2g} in all",
+        f"compute  {flops:,} FLOPs per token, {flops * tokens:.2g} in all",
         f"data     {len(corpus.train):,} tokens to train on, {len(corpus.val):,} to validate on",
         f"run      {t.steps:,} steps of {t.batch_size} x {block_size} tokens: "
         f"{tokens:,}, {tokens / len(corpus.train):.1f} times through the text",
@@ -78,7 +78,7 @@ def verdict(first: dict, best: dict, last: dict, score: StoryScore | None, skipp
     """The answer to "is this good?", from the metrics of the untrained model, of the best and of the last one."""
     bits = best["val_bits_per_byte"]
     lines = [
-        f"Reached {best['val_loss']:.4f} nats a token on the validation text, {bits:.3f} bits a byte; "
+        f"Reached {best['val_loss']:.4f} nats per token on the validation text, {bits:.3f} bits per byte; "
         f"untrained it was {first['val_loss']:.4f} and {first['val_bits_per_byte']:.3f}."
     ]
     if skipped_steps:
@@ -94,7 +94,7 @@ def verdict(first: dict, best: dict, last: dict, score: StoryScore | None, skipp
             f"then it has learned its text by heart: the loss on the validation text rose to {last['val_loss']:.4f}."
         )
     if score is None:
-        lines.append(f"Text at {bits:.2f} bits a byte: {describe_text(bits)}. (The README has a table with examples.)")
+        lines.append(f"Text at {bits:.2f} bits per byte: {describe_text(bits)}. (The README has a table of examples.)")
     else:
         lines += [f"Measured on {stories_line(score)}.", forced_table(score)]
         if score.below_floor:
@@ -108,7 +108,7 @@ def verdict(first: dict, best: dict, last: dict, score: StoryScore | None, skipp
 
 def evaluation_text(step: int, metrics: dict, score: StoryScore | None, sample: str) -> str:
     """What the screen shows of an evaluation."""
-    line = f"step {step:>6}  val loss {metrics['val_loss']:.4f}, {metrics['val_bits_per_byte']:.3f} bits a byte"
+    line = f"step {step:>6}  val loss {metrics['val_loss']:.4f}, {metrics['val_bits_per_byte']:.3f} bits per byte"
     if score:
         line += f"\n             {stories_line(score)}"
     return f"{line}\n  | " + (sample[:400].strip() or "(nothing)").replace("\n", "\n  | ")

@@ -112,7 +112,7 @@ def stories_line(score: StoryScore) -> str:
     part = "" if score.scored == score.stories else f" ({score.scored} of {score.stories}, those that fit block_size)"
     return (
         f"whole stories{part} {score.loss:.2f} nats, floor {score.floor:.2f}: {score.above_floor:.1%} above it "
-        f"({score.loss - score.floor:.2f} nats a story) · forced words guessed {score.forced_right:.1%}"
+        f"({score.loss - score.floor:.2f} nats per story) · forced words guessed {score.forced_right:.1%}"
     )
 
 

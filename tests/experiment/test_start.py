@@ -33,7 +33,7 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(small, tmp_path, monkeypat
     assert f"model    {parameters:,} parameters\n" in done.out
     for part, count in model.parameter_table():
         assert f"           {part:<20}{count:>12,}" in done.out
-    assert f"compute  {model.flops_per_token():,} FLOPs a token" in done.out
+    assert f"compute  {model.flops_per_token():,} FLOPs per token" in done.out
     assert f"data     {len(corpus.train):,} tokens to train on, {len(corpus.val):,} to validate on\n" in done.out
     assert "run      8 steps of 6 x 16 tokens: 768" in done.out
     assert "memory   about" in done.out and "on       cpu, float32, not compiled" in done.out

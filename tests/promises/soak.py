@@ -140,7 +140,7 @@ class Soak:
             steps = [step for step, what in accidents if what.endswith(name)]
             height = [top + (top - low) * (0.2 - 0.04 * row)] * len(steps)
             above.plot(steps, height, style, color="#444444", markersize=5, label=f"{name}: {len(steps)}")
-        above.set_ylabel("training loss, nats a token")
+        above.set_ylabel("training loss, nats per token")
         above.legend(frameon=False, fontsize=8)
         apart = [broken[step] - loss for step, loss in whole.items()]
         below.plot(whole.keys(), apart, color="#9c1f2e", linewidth=1)

@@ -182,7 +182,7 @@ def test_samples_of_every_evaluation_are_kept_and_shown(tales_run):
 def test_the_end_says_what_was_reached_and_what_to_type_next(tales_run):
     run, shown = tales_run
     last = metrics(run)[-1]
-    assert f"Reached {last['val_loss']:.4f} nats a token" in shown and "above it" in shown
+    assert f"Reached {last['val_loss']:.4f} nats per token" in shown and "above it" in shown
     assert "There is more to learn" in shown and "recording attention took" in shown
     assert shown.splitlines()[-2:] == [
         f"  python sample.py {run}",
