@@ -32,8 +32,9 @@ from common.arguments import number
 from config import FOLDER, Config, TrainConfig, load_config
 from data.batches import Batches
 from model import GPT, GPTConfig
+from training.device import choose_dtype
 from training.optimizer import Muon
-from training.settle import choose_dtype, settle_hardware
+from training.settle import settle_hardware
 from training.step import Step
 
 # n_layer, n_head, n_embd, block_size; sequences a step; vocabulary

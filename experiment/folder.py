@@ -126,7 +126,7 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
     from experiment.checkpoint import load_checkpoint, restore_weights
     from model import GPT
     from model.weights import SkipInit
-    from training.settle import choose_device
+    from training.device import choose_device
 
     config = load_config(run / "config.yaml")
     checkpoint = load_checkpoint(run, which, optimizer=False)

@@ -1,4 +1,4 @@
-"""What every forward pass needs to know of the hardware: its precision, and how many sequences fit at once."""
+"""The hardware: which device and precision a run uses, and how many sequences fit at once."""
 
 import torch
 
@@ -17,3 +17,26 @@ def sequences_to_evaluate(block_size: int, config: TrainConfig) -> int:
     """Sequences of one forward pass in evaluation: no more than training has where that is told to save memory."""
     sequences = max(1, EVALUATION_TOKENS // block_size)
     return min(sequences, config.micro_batch_size or sequences)
+
+
+def choose_device(device: str) -> str:
+    """`auto` becomes cuda, mps or cpu, the first that is there. Raises ValueError for one that is not."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    usable = [name for name, there in available.items() if there]
+    if device == "auto":
+        return usable[0]
+    if device not in usable:
+        expected = " or ".join(usable)
+        raise ValueError(f"device: {device} given, but this machine or this PyTorch has none; {expected} expected")
+    return device
+
+
+def choose_dtype(dtype: str, device: str) -> str:
+    """`auto` becomes bfloat16 where the hardware multiplies it natively, else float32."""
+    if dtype != "auto":
+        return dtype
+    if device == "cuda":
+        native = torch.cuda.get_device_capability() >= (8, 0)
+    else:
+        native = device == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return "bfloat16" if native else "float32"

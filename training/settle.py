@@ -14,6 +14,7 @@ from config import Config, TrainConfig
 from data.batches import Batches
 from data.corpus import Corpus
 from model import GPT
+from training.device import choose_device, choose_dtype
 from training.evaluate import evaluate
 from training.step import Step
 
@@ -72,29 +73,6 @@ def settle_run(config: Config, model: GPT, corpus: Corpus) -> None:
     if t.compile == "auto":
         flops = model.flops_per_token() * t.steps * t.batch_size * block_size
         t.compile = gains_from_compiling(t.device, flops, config.model.n_embd)
-
-
-def choose_device(device: str) -> str:
-    """`auto` becomes cuda, mps or cpu, the first that is there. Raises ValueError for one that is not."""
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    usable = [name for name, there in available.items() if there]
-    if device == "auto":
-        return usable[0]
-    if device not in usable:
-        expected = " or ".join(usable)
-        raise ValueError(f"device: {device} given, but this machine or this PyTorch has none; {expected} expected")
-    return device
-
-
-def choose_dtype(dtype: str, device: str) -> str:
-    """`auto` becomes bfloat16 where the hardware multiplies it natively, else float32."""
-    if dtype != "auto":
-        return dtype
-    if device == "cuda":
-        native = torch.cuda.get_device_capability() >= (8, 0)
-    else:
-        native = device == "cpu" and torch.cpu._is_avx512_bf16_supported()
-    return "bfloat16" if native else "float32"
 
 
 def gains_from_compiling(device: str, flops: float, width: int) -> bool:
