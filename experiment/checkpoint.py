@@ -92,7 +92,7 @@ def save_checkpoint(
         ) from None
 
 
-def verify_files(folder: Path):
+def verify_files(folder: Path) -> None:
     """Raises Damaged where one of a checkpoint's files is not what was written."""
     manifest = read_manifest(folder, FORMAT)
     for name in FILES:
@@ -107,7 +107,7 @@ def is_whole(folder: Path) -> bool:
     return True
 
 
-def check_room(folder: Path, needed: int):
+def check_room(folder: Path, needed: int) -> None:
     """Raises OSError where the disk has less than `needed` bytes free, and a little for what is written beside them."""
     free = shutil.disk_usage(folder).free
     if free < needed + ROOM_BESIDE:
@@ -147,16 +147,16 @@ def load_checkpoint(run: Path, which: str | int = "last", *, optimizer: bool = T
             kept = ", ".join(map(str, reversed(steps)))
             raise InputError(f"{run}: no checkpoint {which!r}; best, last or a step that was kept expected: {kept}")
         steps = [int(which)]
-    damages = []
+    damages: list[str] = []
     for step in steps:
         try:
-            found = read_checkpoint(folder / step_name(step), step, optimizer)
-        except Damaged as damage:
-            damages.append(f"{folder / step_name(step)}: damaged: {damage}")
+            checkpoint = read_checkpoint(folder / step_name(step), step, optimizer)
+        except Damaged as error:
+            damages.append(f"{folder / step_name(step)}: damaged: {error}")
             continue
         for damage in damages:
             print(printable(f"warning: {damage}; using step {step} instead"), file=sys.stderr)
-        return found
+        return checkpoint
     raise InputError("\n".join(damages[:2]) + "; no other checkpoint to use")
 
 
@@ -164,15 +164,11 @@ def read_checkpoint(folder: Path, step: int, optimizer: bool) -> Checkpoint:
     manifest = read_manifest(folder, FORMAT)
     if manifest["step"] != step:
         raise Damaged(f"manifest.json is that of step {manifest['step']}")
-    model, state = (verify(folder, manifest, name) for name in ("model.safetensors", "state.json"))
-    optimizer = verify(folder, manifest, "optimizer.safetensors") if optimizer else None
+    paths = [verify(folder, manifest, name) for name in FILES if optimizer or name != "optimizer.safetensors"]
     try:
-        return Checkpoint(
-            step,
-            load_file(model),
-            load_file(optimizer) if optimizer else {},
-            json.loads(state.read_text(encoding="utf-8")),
-        )
+        tensors = [load_file(path) for path in paths[:-1]]
+        state = json.loads(paths[-1].read_text(encoding="utf-8"))
+        return Checkpoint(step, tensors[0], tensors[1] if optimizer else {}, state)
     except (OSError, ValueError, RecursionError, SafetensorError) as error:
         raise Damaged(" ".join(str(error).split())) from None
 

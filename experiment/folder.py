@@ -84,7 +84,7 @@ def locked(run: Path) -> Iterator[None]:
 
 def lock_file(descriptor: int) -> None:
     """Raises OSError where another process has locked the file."""
-    if os.name == "nt":
+    if sys.platform == "win32":
         import msvcrt
 
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)

@@ -2,14 +2,13 @@
 
 import json
 import math
-import sys
 from pathlib import Path
 
 from torch import Tensor
 from tqdm import tqdm
 
-from common.errors import InputError, RunError
-from common.files import replacing, write_whole
+from common.errors import RunError
+from common.files import read_json_lines, replacing, write_whole
 from common.terminal import printable, say
 from config import Config
 from experiment.wandb_log import WandbLog
@@ -26,7 +25,7 @@ class Log:
     neither repeats nor skips any. Raises RunError when it cannot be written.
     """
 
-    def __init__(self, folder: Path, config: Config, progress: Progress):
+    def __init__(self, folder: Path, config: Config, progress: Progress) -> None:
         self.samples_path, self.metrics_path = folder / "samples.txt", folder / "metrics.jsonl"
         try:
             if progress.step >= 0:
@@ -51,9 +50,7 @@ class Log:
         """A step was taken."""
         self.bar.update()
 
-    def evaluation(
-        self, step: int, metrics: dict[str, float], score: StoryScore | None, samples: dict[str, str]
-    ) -> None:
+    def evaluation(self, step: int, metrics: dict, score: StoryScore | None, samples: dict[str, str]) -> None:
         """Shows an evaluation and its sample. `samples`, those of all evaluations by their step, go to samples.txt."""
         sample = samples[str(step)]
         say(evaluation_text(step, metrics, score, printable(sample)))
@@ -98,33 +95,8 @@ class Log:
         self.wandb.finish()
 
 
-# ---- metrics.jsonl
-
-
-def read_metrics(path: Path) -> list[dict]:
-    """The lines of a metrics.jsonl, in order, except one that was cut short. Raises InputError if it can't be read."""
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    return [line for line in map(parse_line, lines) if line is not None]
-
-
-def parse_line(line: bytes) -> dict | None:
-    try:
-        values = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return values if isinstance(values, dict) and type(values.get("step")) is int else None
-
-
 def keep_until(path: Path, step: int) -> None:
-    """Leaves the lines of a metrics.jsonl up to `step`, as they are; names damaged ones, except a torn last one."""
-    lines = path.read_bytes().split(b"\n") if path.exists() else []
-    parsed = [parse_line(line) for line in lines]
-    damaged = [str(number) for number, values in enumerate(parsed[:-1], 1) if values is None]
-    if damaged:
-        print(f"warning: {path}: line {', '.join(damaged[:5])} cannot be read and is left out", file=sys.stderr)
-    kept = [line for line, values in zip(lines, parsed, strict=True) if values and values["step"] <= step]
-    with replacing(path) as beside:
-        beside.write_bytes(b"".join(line + b"\n" for line in kept))
+    """Leaves the lines of a metrics.jsonl up to `step`."""
+    kept = [line for line in read_json_lines(path) if line["step"] <= step] if path.exists() else []
+    with replacing(path) as temporary:
+        temporary.write_bytes("".join(json.dumps(line) + "\n" for line in kept).encode())

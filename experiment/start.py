@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
 from common.arguments import Arguments
 from common.errors import InputError, RunError
@@ -98,8 +99,8 @@ def read_command_line() -> tuple[argparse.Namespace, Config]:
 class Run:
     """A run in `folder` (None: a dry run of a new one) that goes on from `checkpoint` (None: from the start)."""
 
-    def __init__(self, folder: Path | None, checkpoint: Checkpoint | None):
-        self.folder = folder
+    def __init__(self, folder: Path | None, checkpoint: Checkpoint | None) -> None:
+        self.folder = cast(Path, folder)  # a dry run ends before it is used
         self.checkpoint = checkpoint
         self.tokenizer = Tokenizer.load(folder / "tokenizer.json") if folder and checkpoint else None
 
@@ -138,15 +139,11 @@ class Run:
 
     def save(self, take_step: Step, progress: Progress, config: Config) -> None:
         """Writes a checkpoint. Raises RunError where that fails."""
+        weights = take_step.model.state_dict()
         optimizer, state = training_state(take_step, progress, config)
-        best_step = progress.best["step"] if progress.best else None
+        best_step = int(progress.best["step"]) if progress.best else None
         save_checkpoint(
-            self.folder,
-            progress.step,
-            model=take_step.model.state_dict(),
-            optimizer=optimizer,
-            state=state,
-            best_step=best_step,
+            self.folder, progress.step, model=weights, optimizer=optimizer, state=state, best_step=best_step
         )
 
     def write_page(self) -> Path | None:
@@ -167,7 +164,7 @@ def open_run(args: argparse.Namespace, config: Config) -> Iterator[Run]:
     free_bytes = free_memory(config.train.device)
     with locked(folder) if folder else contextlib.nullcontext():
         try:
-            yield Run(folder, last_checkpoint(folder, config) if args.resume else None)
+            yield Run(folder, last_checkpoint(args.resume, config) if args.resume else None)
         except InputError:
             if folder and not args.resume and not (folder / "checkpoints").exists():
                 shutil.rmtree(folder, ignore_errors=True)

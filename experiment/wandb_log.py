@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,8 +23,8 @@ class WandbLog:
     wandb's own record cannot be cut: where a run is resumed from an earlier step, the steps between are drawn twice.
     """
 
-    def __init__(self, folder: Path, config: Config):
-        self.run = None
+    def __init__(self, folder: Path, config: Config) -> None:
+        self.run: Any = None
         if config.wandb.mode != "disabled":
             self._safely(lambda: self._start(folder, config))
 

@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from experiment.log import read_metrics
+from common.files import read_json_lines
 from tests.helpers.processes import Unbroken, damage, files, leftovers, problems, train_unbroken
 from tests.helpers.scripts import differences, small_options, train_losses
 
@@ -89,7 +89,7 @@ class Soak:
     def step(self, run: Path) -> int:
         """The last step that a stopped run has written down."""
         path = run / "metrics.jsonl"
-        return max((line["step"] for line in read_metrics(path)), default=0) if path.exists() else 0
+        return max((line["step"] for line in read_json_lines(path)), default=0) if path.exists() else 0
 
     def damage_one(self, run: Path, cache: Path, accidents: list):
         """Damages one file that a run can do without: it has an older checkpoint, or makes the file again."""

@@ -153,7 +153,7 @@ def test_sampling_out_of_memory_is_error_line(small_run, tmp_path):
     vocabulary = load_config(small_run / "config.yaml").model.vocab_size
     shape = GPTConfig(vocab_size=vocabulary, n_layer=4, n_embd=512, block_size=16)
     (run / "config.yaml").write_text(dump_config(Config(model=shape)), encoding="utf-8")
-    save_checkpoint(run, 1, model=GPT(shape).state_dict(), optimizer={}, state={}, best=True)
+    save_checkpoint(run, 1, model=GPT(shape).state_dict(), optimizer={}, state={}, best_step=1)
     done = run_with_memory(30, "sample", run, "--tokens", 3, "--seed", 1)
     assert "out of memory" in error_line(done, 1).splitlines()[-1]
     done = run_with_memory(500, "sample", run, "--tokens", 3, "--seed", 1)

@@ -27,13 +27,14 @@ from hypothesis import strategies as st
 
 import view
 from common.errors import InputError
+from common.files import read_json_lines
 from common.options import keys_of
 from config import Config, DataConfig, load_config
 from data.batches import Batches
 from data.corpus import load_corpus
 from data.shards import Tokens
 from data.tokenizer import Tokenizer, train_bpe
-from experiment.log import keep_until, read_metrics
+from experiment.log import keep_until
 from lens.record import read_heads
 from model import GPT
 from tests.helpers import mutations
@@ -326,9 +327,9 @@ def metrics_read_back(random, places):
     mutations.mutate_file(random, path)
 
     def act():
-        read_metrics(path)
+        read_json_lines(path)
         keep_until(path, 5)
-        assert all(line["step"] <= 5 for line in read_metrics(path))
+        assert all(line["step"] <= 5 for line in read_json_lines(path))
 
     return refusal(act)
 
