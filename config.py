@@ -21,7 +21,8 @@ from model.limits import Limits, check_limits
 FOLDER = Path(__file__).resolve().parent / "configs"
 
 MAX_COUNT = 10**12  # of anything that is counted: more than a life of training, and no float overflows
-COUNT, COUNT_OR_ZERO = Limits(1, MAX_COUNT), Limits(0, MAX_COUNT)
+FROM_1, FROM_0, POSITIVE = Limits(1, MAX_COUNT), Limits(0, MAX_COUNT), Limits(0, MAX_COUNT, above=True)
+FROM_0_TO_1, BELOW_1, INSIDE_0_1 = Limits(0, 1), Limits(0, 1, below=True), Limits(0, 1, above=True, below=True)
 
 
 @dataclass
@@ -32,18 +33,14 @@ class DataConfig:
         str, "tales (the embedded stories), a file, folder or glob (.txt .md .jsonl .csv .parquet), or hub:OWNER/NAME"
     ] = "tales"
     tokenizer: Annotated[str, "char, bpe (trained on your text), or a tiktoken name such as gpt2"] = "bpe"
-    vocab_size: Annotated[
-        int, "tokens of a trained bpe, the 256 bytes and the end of text included: 257 or more", COUNT_OR_ZERO
-    ] = 1024
-    val_fraction: Annotated[
-        float, "share of the text kept for validation: of its end, or of its documents", Limits(0, 1, True, True)
-    ] = 0.1
+    vocab_size: Annotated[int, "tokens of a trained bpe, at least the 256 bytes and the end of text", FROM_0] = 1024
+    val_fraction: Annotated[float, "share of the text, its end or documents, for validation", INSIDE_0_1] = 0.1
     text_column: Annotated[str, "the column that holds the text, in .jsonl, .csv, .parquet and on the Hub"] = "text"
     cache: Annotated[str, "folder of the token caches"] = ".cache"
     encoding_errors: Annotated[
         Literal["strict", "replace"], "bytes of a text file that are not UTF-8: an error, or replaced by U+FFFD"
     ] = "strict"
-    stories: Annotated[int, "tales: how many stories to train on", COUNT] = 20_000
+    stories: Annotated[int, "tales: how many stories to train on", FROM_1] = 20_000
     split: Annotated[str, "Hub and saved data sets: which split to read"] = "train"
     revision: Annotated[str | None, "Hub: a branch, tag or commit"] = None
     streaming: Annotated[bool, "Hub: read rows as they come, without keeping the data set's files"] = False
@@ -69,45 +66,33 @@ class DataConfig:
 class TrainConfig:
     """How long, how fast, on what, and how often the run looks at its model."""
 
-    steps: Annotated[int, "optimizer steps", COUNT] = 1000
-    minutes: Annotated[
-        float | None, "train this long instead: the first steps are timed, then steps is set", Limits(0, above=True)
-    ] = None
-    max_epochs: Annotated[
-        float, "times through the text, at most: steps is lowered to that; 0: no limit", COUNT_OR_ZERO
-    ] = 0.0
-    batch_size: Annotated[int, "sequences per optimizer step", COUNT] = 32
-    micro_batch_size: Annotated[
-        int, "sequences at a time, a divisor of batch_size, to save memory; 0: the whole batch", COUNT_OR_ZERO
-    ] = 0
+    steps: Annotated[int, "optimizer steps", FROM_1] = 1000
+    minutes: Annotated[float | None, "train this long: the first steps are timed, then steps is set", POSITIVE] = None
+    max_epochs: Annotated[float, "times through the text, at most: steps is lowered to that; 0: no limit", FROM_0] = 0.0
+    batch_size: Annotated[int, "sequences per optimizer step", FROM_1] = 32
+    micro_batch_size: Annotated[int, "sequences at a time, to save memory: a divisor of batch_size; 0: all", FROM_0] = 0
     optimizer: Annotated[Literal["adamw", "muon"], "muon: the blocks' matrices by Muon, the rest by AdamW"] = "muon"
     learning_rate: Annotated[float, "AdamW's peak", Limits(0, 10, above=True)] = 3e-3
     muon_learning_rate: Annotated[float, "Muon's peak (only with muon)", Limits(0, 10, above=True)] = 0.02
-    warmup_steps: Annotated[int, "steps of linear rise to the peak", COUNT_OR_ZERO] = 50
+    warmup_steps: Annotated[int, "steps of linear rise to the peak", FROM_0] = 50
     schedule: Annotated[Literal["cosine", "linear"], "shape of the decay"] = "linear"
-    decay_share: Annotated[float, "share of the run, at its end, in which the rate decays", Limits(0, 1)] = 1.0
-    final_share: Annotated[float, "the rate at the end, as a share of the peak", Limits(0, 1)] = 0.0
-    beta1: Annotated[float, "AdamW's decay of the mean gradient", Limits(0, 1, below=True)] = 0.9
-    beta2: Annotated[float, "AdamW's decay of the mean squared gradient", Limits(0, 1, below=True)] = 0.99
-    weight_decay: Annotated[float, "decoupled decay of matrices and embeddings", COUNT_OR_ZERO] = 0.1
-    grad_clip: Annotated[float, "largest norm of the gradient; 0 does not clip", COUNT_OR_ZERO] = 1.0
-    max_bad_steps: Annotated[int, "steps in a row without a finite gradient before the run stops", COUNT] = 5
-    eval_every: Annotated[int, "steps between evaluations", COUNT] = 250
-    eval_tokens: Annotated[int, "validation tokens an evaluation reads, at most; 0 reads all", COUNT_OR_ZERO] = 0
-    sample_tokens: Annotated[int, "tokens of the sample that an evaluation writes, at most", COUNT_OR_ZERO] = 200
-    save_every: Annotated[
-        int, "steps between checkpoints, besides those at evaluations; 0: only those", COUNT_OR_ZERO
-    ] = 0
-    log_every: Annotated[int, "steps between lines of metrics.jsonl", COUNT] = 10
-    seed: Annotated[int, "of the initial weights, the order of batches and dropout", Limits(0, 2**63, below=True)] = (
-        1337
-    )
+    decay_share: Annotated[float, "share of the run, at its end, in which the rate decays", FROM_0_TO_1] = 1.0
+    final_share: Annotated[float, "the rate at the end, as a share of the peak", FROM_0_TO_1] = 0.0
+    beta1: Annotated[float, "AdamW's decay of the mean gradient", BELOW_1] = 0.9
+    beta2: Annotated[float, "AdamW's decay of the mean squared gradient", BELOW_1] = 0.99
+    weight_decay: Annotated[float, "decoupled decay of matrices and embeddings", FROM_0] = 0.1
+    grad_clip: Annotated[float, "largest norm of the gradient; 0 does not clip", FROM_0] = 1.0
+    max_bad_steps: Annotated[int, "steps in a row without a finite gradient before the run stops", FROM_1] = 5
+    eval_every: Annotated[int, "steps between evaluations", FROM_1] = 250
+    eval_tokens: Annotated[int, "validation tokens an evaluation reads, at most; 0 reads all", FROM_0] = 0
+    sample_tokens: Annotated[int, "tokens of the sample that an evaluation writes, at most", FROM_0] = 200
+    save_every: Annotated[int, "steps between checkpoints, besides those at evaluations; 0: only those", FROM_0] = 0
+    log_every: Annotated[int, "steps between lines of metrics.jsonl", FROM_1] = 10
+    seed: Annotated[int, "of initial weights, order of batches and dropout", Limits(0, 2**63, below=True)] = 1337
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], "auto: cuda, else mps, else cpu"] = "auto"
     dtype: Annotated[Literal["auto", "float32", "bfloat16"], "of matrix products; weights stay float32"] = "auto"
     deterministic: Annotated[bool, "the same losses to the bit on CUDA too, slower; a CPU gives them anyway"] = False
-    compile: Annotated[Literal["auto", True, False], "torch.compile; auto: where the run is long enough to gain"] = (
-        "auto"
-    )
+    compile: Annotated[Literal["auto", True, False], "torch.compile; auto: if the run is long enough to gain"] = "auto"
 
     def __post_init__(self) -> None:
         check_limits(self)
@@ -201,11 +186,6 @@ def find_config(path_or_name: str) -> tuple[Path, str]:
     close = difflib.get_close_matches(path.stem, names, n=1)
     hint = f"did you mean {close[0]}.yaml?" if close else f"a path expected, or one of {', '.join(names)}"
     raise InputError(f"--config {path_or_name}: no such file; {hint}")
-
-
-def help_text(width: int | None = None) -> str:
-    """Every key with its meaning, type and default, wrapped to the terminal."""
-    return options.help_text(Config, width)
 
 
 def dump_config(config: Config) -> str:

@@ -7,6 +7,7 @@ python sample.py --interactive                   type a beginning, read on; Ctrl
 """
 
 import argparse
+import codecs
 import random
 import sys
 from typing import TYPE_CHECKING
@@ -15,20 +16,19 @@ from common.arguments import Arguments, nonempty_text, number, whole_number
 from common.errors import InputError, run_script
 from common.machine import ONE_THREAD_BELOW, format_bytes, free_memory
 from common.terminal import printable, use_utf8
-from experiment.folder import find_run, load_trained
+from experiment.folder import Trained, find_run, load_trained
 
-if TYPE_CHECKING:  # at run time torch, which takes a second to import, is not needed for --help and wrong options
+if TYPE_CHECKING:
     from data.tokenizer import Tokenizer
-    from model import GPT
 
 
 def main() -> None:
     args = parse_arguments()
     run = find_run(args.run)
-    model, tokenizer, _, step, several_documents = load_trained(run, args.checkpoint, args.device)
+    trained = load_trained(run, args.checkpoint, args.device)
     seed = random.randrange(2**32) if args.seed is None else args.seed
-    print(f"{run}, step {step}, seed {seed}", file=sys.stderr, flush=True)
-    writer = Writer(model, tokenizer, several_documents, args, seed)
+    print(f"{run}, step {trained.step}, seed {seed}", file=sys.stderr, flush=True)
+    writer = Writer(trained, args, seed)
     prompt = sys.stdin.read().removesuffix("\n") if args.prompt == "-" else args.prompt
     if prompt or not args.interactive:
         writer.write(prompt)
@@ -46,16 +46,14 @@ def main() -> None:
 class Writer:
     """Writes continuations to stdout as they are drawn."""
 
-    def __init__(
-        self, model: "GPT", tokenizer: "Tokenizer", several_documents: bool, args: argparse.Namespace, seed: int
-    ) -> None:
+    def __init__(self, trained: Trained, args: argparse.Namespace, seed: int) -> None:
         import torch
 
-        if sum(parameter.numel() for parameter in model.parameters()) < ONE_THREAD_BELOW:
+        if sum(parameter.numel() for parameter in trained.model.parameters()) < ONE_THREAD_BELOW:
             torch.set_num_threads(1)
-        self.model, self.tokenizer, self.args = model.to(getattr(torch, args.dtype)), tokenizer, args
-        self.several_documents = several_documents
-        self.device = next(model.parameters()).device
+        self.model, self.tokenizer, self.args = trained.model.to(getattr(torch, args.dtype)), trained.tokenizer, args
+        self.several_documents = trained.several_documents
+        self.device = next(self.model.parameters()).device
         self.generator = torch.Generator(self.device).manual_seed(seed)
 
     def write(self, prompt: str) -> None:
@@ -96,7 +94,8 @@ class Text:
     """One continuation, from ids to the text that may be shown: only whole characters, and nothing of a stop text."""
 
     def __init__(self, tokenizer: "Tokenizer", stops: list[str], ignore_end: bool) -> None:
-        self.decoder = tokenizer.stream()
+        self.tokens = tokenizer.tokens
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")  # never cuts a character
         self.end_of_text = None if ignore_end else tokenizer.end_of_text
         self.stops = stops
         self.held = ""  # what may be the beginning of a stop text
@@ -108,9 +107,9 @@ class Text:
         if self.ended:
             return ""
         if id is None or id == self.end_of_text:
-            text, self.ended = self.held + self.decoder.flush(), True
+            text, self.ended = self.held + self.decoder.decode(b"", final=True), True
         else:
-            text = self.held + self.decoder.feed(id)
+            text = self.held + self.decoder.decode(self.tokens[id])
         if ends := [text.find(stop) for stop in self.stops if stop in text]:
             shown, self.ended = min(ends), True
         else:

@@ -40,8 +40,7 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
     # -- the text as tokens, the model, and what `auto` and `minutes` become here
     corpus = load_corpus(config.data, block_size=m.block_size, report=say, tokenizer=run.tokenizer)
     run.check_text(corpus, config.data.source)
-    # for a plan shapes are enough, so that a model too large for this machine can be planned
-    model = build_model(config, corpus, "meta" if dry_run and t.minutes is None else t.device)
+    model = build_model(config, corpus, dry_run)
     settle_run(config, model, corpus)
     say(plan(model, config, corpus))
     if dry_run:
@@ -105,7 +104,6 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
 
         page = run.write_page()
         log.finish(page)
-    progress.seconds = clock.seconds()
     say(closing(run.folder, progress, metrics, score, last.skipped_steps, page))
     return 0
 

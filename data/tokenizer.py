@@ -4,7 +4,6 @@ All three are one class: a list of byte strings, one per token, and a way to cut
 end of text, which no text can spell (some of tiktoken's encodings have further ids after it).
 """
 
-import codecs
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -75,10 +74,6 @@ class Tokenizer:
         """The token as the explorer shows it."""
         return END_OF_TEXT if id == self.end_of_text else self.tokens[id].decode("utf-8", "replace")
 
-    def stream(self) -> "IncrementalDecoder":
-        """A decoder for ids that come one at a time."""
-        return IncrementalDecoder(self.tokens)
-
     def save(self, path: str | Path) -> None:
         """Writes the whole vocabulary as plain JSON with its hash, all of it or nothing."""
         write_whole(Path(path), signed(self._body()))
@@ -144,22 +139,6 @@ class Tokenizer:
                 raise InputError(f"tokenizer {self.name}: its pattern cannot cut text ({error})") from None
 
         return encode
-
-
-class IncrementalDecoder:
-    """Decodes ids as they come and never cuts a character: the parts joined equal the decoding of all ids."""
-
-    def __init__(self, tokens: list[bytes]):
-        self._tokens = tokens
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def feed(self, id: int) -> str:
-        """The text that this token completes."""
-        return self._decoder.decode(self._tokens[id])
-
-    def flush(self) -> str:
-        """What is left at the end: U+FFFD for a character that was never completed."""
-        return self._decoder.decode(b"", final=True)
 
 
 def char_tokenizer(characters: Iterable[str]) -> Tokenizer:

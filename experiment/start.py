@@ -15,9 +15,9 @@ from common.arguments import Arguments
 from common.errors import InputError, RunError
 from common.files import remove_leftovers, write_whole
 from common.machine import free_memory
-from common.options import changed_keys, parse_overrides
+from common.options import changed_keys, help_text, parse_overrides
 from common.terminal import say, warn
-from config import Config, dump_config, help_text, load_config
+from config import Config, dump_config, load_config
 from data.corpus import Corpus
 from data.tokenizer import Tokenizer
 from experiment.checkpoint import Checkpoint, load_checkpoint, restore_weights, save_checkpoint, steps_in
@@ -54,7 +54,7 @@ def read_command_line() -> tuple[argparse.Namespace, Config]:
     """
     parser = Arguments(
         description=EXAMPLES,
-        epilog=f"Every key of the configuration is an option too, --section.key value:\n\n{help_text()}",
+        epilog=f"Every key of the configuration is an option too, --section.key value:\n\n{help_text(Config)}",
     )
     parser.add_argument(
         "--config",

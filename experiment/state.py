@@ -11,7 +11,7 @@ from config import Config
 from experiment.checkpoint import Checkpoint
 from model import GPT
 from model.weights import check_tensor
-from training.progress import Progress
+from training.progress import SKIP_COUNTS, Progress
 from training.step import Step
 
 # What each optimizer keeps of a parameter once it has moved it.
@@ -31,7 +31,8 @@ def training_state(take_step: Step, progress: Progress, config: Config) -> tuple
         for parameter, fields in optimizer.state.items()
         for field, value in fields.items()
     }
-    how_far = asdict(progress) | {"skipped": take_step.skip_counts(), "config": asdict(config)}
+    progress.skipped = {name: getattr(take_step, name).item() for name in SKIP_COUNTS}
+    how_far = asdict(progress) | {"config": asdict(config)}
     return tensors, {"progress": how_far, "random": random_state()}
 
 
@@ -48,7 +49,8 @@ def restore_training(take_step: Step, checkpoint: Checkpoint) -> Progress:
         restore_optimizers(take_step, tensors)
         restore_random_state(state["random"])
         progress = Progress.from_state(state["progress"], checkpoint.step)
-        take_step.restore_skip_counts(progress.skipped)
+        for name in SKIP_COUNTS:
+            setattr(take_step, name, take_step.loss.new_tensor(progress.skipped[name]))
         return progress
     except (ValueError, LookupError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
         raise InputError(f"checkpoint of step {checkpoint.step}: does not fit this run ({error})") from error

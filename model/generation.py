@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from model.cache import KVCache
 from model.decode import Decoder, is_plain
@@ -48,7 +48,7 @@ def probabilities(logits: Tensor, *, temperature: float, top_k: int | None, top_
     return p
 
 
-def draw(p: Tensor, generator: torch.Generator | None) -> Tensor:
+def draw(p: Tensor, generator: Generator | None) -> Tensor:
     """Draws ids (B,) from probabilities p (B, V): in each row the first id up to which they sum to a random number.
 
     (torch.multinomial draws V random numbers a row, which takes a millisecond at 50,000 tokens.)
@@ -61,12 +61,7 @@ def draw(p: Tensor, generator: torch.Generator | None) -> Tensor:
 
 
 def choose(
-    logits: Tensor,
-    *,
-    temperature: float,
-    top_k: int | None,
-    top_p: float | None,
-    generator: torch.Generator | None,
+    logits: Tensor, *, temperature: float, top_k: int | None, top_p: float | None, generator: Generator | None
 ) -> Tensor:
     """The next token of each row: logits (B, V) -> ids (B,). Temperature 0 takes the likeliest."""
     if temperature < 1e-8:  # dividing by less overflows float32, and would choose the likeliest all the same
@@ -82,7 +77,7 @@ def generate(
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
-    generator: torch.Generator | None = None,
+    generator: Generator | None = None,
     use_cache: bool = True,
 ) -> Iterator[Tensor]:
     """Yields the ids (B,) that follow idx (B, T >= 1), step by step.

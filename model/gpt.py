@@ -28,9 +28,9 @@ class GPTConfig:
     n_head: Annotated[int, "attention heads in a block", Limits(1, 10**6)] = 4
     n_embd: Annotated[int, "channels of the residual stream, a multiple of n_head", Limits(1, 10**7)] = 128
     block_size: Annotated[int, "tokens of context, at most", Limits(1, 10**7)] = 256
-    attn_ratio: Annotated[
-        float, "width of a head's queries and keys, as a share of its values' width", Limits(0, 16, above=True)
-    ] = 1.0
+    attn_ratio: Annotated[float, "width of queries and keys, as a share of the values'", Limits(0, 16, above=True)] = (
+        1.0
+    )
     position: Annotated[Literal["learned", "sinusoidal", "rope"], "how a token knows its place"] = "rope"
     norm: Annotated[Literal["layernorm", "rmsnorm"], "what scales the stream before attention and MLP"] = "layernorm"
     activation: Annotated[Literal["gelu", "relu2", "swiglu"], "the MLP's nonlinearity"] = "relu2"
@@ -219,15 +219,8 @@ class GPT(nn.Module):
 
     def parameter_table(self) -> list[tuple[str, int]]:
         """The parts of the model that have parameters, and how many; a tied parameter is counted once."""
-        parts = {
-            "token embedding": "wte.",
-            "n-gram embedding": "ngrams.",
-            "position embedding": "wpe.",
-            "attention": ".attn.",
-            "mlp": ".mlp.",
-            "norms": "ln_",
-            "head": "lm_head.",
-        }
+        parts = {"token embedding": "wte.", "n-gram embedding": "ngrams.", "position embedding": "wpe."}
+        parts |= {"attention": ".attn.", "mlp": ".mlp.", "norms": "ln_", "head": "lm_head."}
         sizes = {name: parameter.numel() for name, parameter in self.named_parameters()}  # a tied one has one name
         table = [(part, sum(n for name, n in sizes.items() if key in name)) for part, key in parts.items()]
         return [(part, count) for part, count in table if count]
@@ -247,5 +240,4 @@ class GPT(nn.Module):
         """Bytes of the keys and values of `batch` sequences of `tokens` (by default block_size) in a KVCache."""
         config = self.config
         widths = config.n_head * config.key_dim + config.n_embd
-        tokens = config.block_size if tokens is None else tokens
-        return batch * tokens * config.n_layer * widths * self.wte.weight.element_size()
+        return batch * (tokens or config.block_size) * config.n_layer * widths * self.wte.weight.element_size()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from common import options
 from common.errors import InputError
-from common.options import changed_keys, keys_of, parse_overrides
+from common.options import changed_keys, help_text, keys_of, parse_overrides
 from config import (
     FOLDER,
     AttentionConfig,
@@ -19,7 +19,6 @@ from config import (
     WandbConfig,
     dump_config,
     find_config,
-    help_text,
     load_config,
 )
 from model import GPTConfig
@@ -338,7 +337,7 @@ def test_any_command_line_is_a_configuration_or_an_input_error(arguments):
 
 def test_help_names_every_key_with_meaning_type_and_default_and_fits_the_terminal():
     for width in (60, 100, 200):
-        text = help_text(width)
+        text = help_text(Config, width)
         assert max(map(len, text.splitlines())) <= width
     words = " ".join(text.split())
     for key in keys_of(Config).values():

@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass, field, fields
 from types import FrameType
 
-# Of steps that were skipped since they had no finite gradient: the current row of them, the longest row, all.
-SKIP_COUNTS = ("in_a_row", "longest_row", "total")
+# What a Step counts of steps that it skipped: those in a row until now, the longest row of them, all.
+SKIP_COUNTS = ("skipped_in_a_row", "longest_skip", "skipped")
 
 
 @dataclass

@@ -41,9 +41,10 @@ def settle_hardware(t: TrainConfig) -> None:
         torch.use_deterministic_algorithms(True, warn_only=True)
 
 
-def build_model(config: Config, corpus: Corpus, device: str) -> GPT:
+def build_model(config: Config, corpus: Corpus, dry_run: bool) -> GPT:
     """The untrained model, its weights drawn from train.seed; a `vocab_size` of 0 becomes the tokenizer's.
 
+    That of a dry run has shapes only, so that one too large for this machine can be planned.
     Raises InputError where the configuration has another vocab_size than the tokenizer.
     """
     size = corpus.tokenizer.vocab_size
@@ -51,8 +52,10 @@ def build_model(config: Config, corpus: Corpus, device: str) -> GPT:
         raise InputError(f"model.vocab_size: {config.model.vocab_size} given, the tokenizer has {size} tokens")
     config.model.vocab_size = size
     torch.manual_seed(config.train.seed)
-    with torch.device("meta" if device == "meta" else "cpu"):  # drawn on the CPU, they are the same for every device
-        return GPT(config.model).to(device)
+    if dry_run and config.train.minutes is None:  # which would be timed
+        with torch.device("meta"):
+            return GPT(config.model)
+    return GPT(config.model).to(config.train.device)  # drawn on the CPU, weights are the same for every device
 
 
 def settle_run(config: Config, model: GPT, corpus: Corpus) -> None:

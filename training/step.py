@@ -12,7 +12,6 @@ from config import TrainConfig
 from model import GPT
 from training.device import autocast
 from training.optimizer import Muon, make_optimizers
-from training.progress import SKIP_COUNTS
 from training.schedule import learning_rate_factor, muon_momentum
 
 
@@ -50,7 +49,7 @@ class Step:
         self.optimizers = make_optimizers(model, config)
         self.loss = self.grad_norm = torch.zeros((), device=config.device)
         # skipped steps: in a row up to now, the longest row of them, all; exact in float32 up to 2 ** 24
-        self.skipped_in_a_row = self.longest_row = self.skipped = torch.zeros((), device=config.device)
+        self.skipped_in_a_row = self.longest_skip = self.skipped = torch.zeros((), device=config.device)
 
     def __call__(self, step: int, windows: np.ndarray) -> None:
         """Step number `step` (1 is the first) on windows, int64 (batch, block_size + 1)."""
@@ -59,7 +58,7 @@ class Step:
         self.grad_norm = torch.nn.utils.clip_grad_norm_(self.parameters, t.grad_clip or math.inf)
         found_inf = (~(self.loss + self.grad_norm).isfinite()).float()
         self.skipped_in_a_row = (self.skipped_in_a_row + 1) * found_inf
-        self.longest_row = torch.maximum(self.longest_row, self.skipped_in_a_row)
+        self.longest_skip = torch.maximum(self.longest_skip, self.skipped_in_a_row)
         self.skipped = self.skipped + found_inf
         factor = learning_rate_factor(step - 1, t)
         for optimizer in self.optimizers:
@@ -74,20 +73,10 @@ class Step:
     def read(self) -> "LastStep":
         """What is known of the last step. Waits for the device, once."""
         loss, grad_norm, bad_steps, skipped_steps = torch.stack(
-            (self.loss, self.grad_norm, self.longest_row, self.skipped)
+            (self.loss, self.grad_norm, self.longest_skip, self.skipped)
         ).tolist()
         learning_rate = self.optimizers[0].param_groups[0]["lr"]
         return LastStep(loss, learning_rate, grad_norm, int(bad_steps), int(skipped_steps))
-
-    def skip_counts(self) -> dict[str, float]:
-        """The counts of skipped steps by SKIP_COUNTS, for a checkpoint."""
-        counts = (self.skipped_in_a_row, self.longest_row, self.skipped)
-        return {name: count.item() for name, count in zip(SKIP_COUNTS, counts, strict=True)}
-
-    def restore_skip_counts(self, counts: dict[str, float]) -> None:
-        self.skipped_in_a_row, self.longest_row, self.skipped = (
-            torch.tensor(float(counts[name]), device=self.config.device) for name in SKIP_COUNTS
-        )
 
 
 def accumulate_gradients(forward: Callable, windows: np.ndarray, t: TrainConfig) -> Tensor:

@@ -67,22 +67,6 @@ def test_any_text_survives_encoding(bpe, text):
     assert bpe.decode(bpe.encode(text)) == text
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.integers(0, 399), max_size=40))
-def test_decoding_one_by_one_equals_decoding_at_once(bpe, ids):
-    stream = bpe.stream()
-    parts = [stream.feed(i) for i in ids]
-    assert "".join(parts) + stream.flush() == bpe.decode(ids)
-
-
-def test_a_character_of_many_bytes_is_never_cut(bpe):
-    stream = bpe.stream()
-    ids = [bpe.encode("a")[0], *(bpe.tokens.index(bytes([b])) for b in "🦊".encode())]
-    assert [stream.feed(i) for i in ids] == ["a", "", "", "", "🦊"]
-    stream.feed(ids[1])
-    assert stream.flush() == "\ufffd"
-
-
 def test_a_frequent_word_with_its_space_is_one_token():
     bpe = train_bpe(["the fox met the hen and the fox sang"] * 50, 400)
     assert [bpe.tokens[i] for i in bpe.encode(" the fox")] == [b" the", b" fox"]

@@ -72,10 +72,8 @@ def steps(net, optimizers, first, last):
 
 def taking_steps(net, optimizers):
     """As much of a Step as its state needs."""
-    counts = dict.fromkeys(SKIP_COUNTS, 0.0)
-    return SimpleNamespace(
-        model=net, optimizers=optimizers, skip_counts=lambda: counts, restore_skip_counts=lambda counts: None
-    )
+    zero = torch.zeros(())
+    return SimpleNamespace(model=net, optimizers=optimizers, loss=zero, **dict.fromkeys(SKIP_COUNTS, zero))
 
 
 def save(run, step, net=None, best_step=None, optimizers=()):

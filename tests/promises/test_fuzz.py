@@ -37,6 +37,7 @@ from data.tokenizer import Tokenizer, train_bpe
 from experiment.log import keep_until
 from lens.record import read_heads
 from model import GPT
+from sample import Text
 from tests.helpers import mutations
 from tests.helpers.fabricated import write_run
 from tests.helpers.scripts import run_main, run_sample, run_train
@@ -223,8 +224,8 @@ def a_tokenizer(random, places):
                 check_plain(str(error))  # a character it does not know
             else:
                 assert all(0 <= id < size for id in ids)
-                stream = tokenizer.stream()
-                assert "".join(map(stream.feed, ids)) + stream.flush() == tokenizer.decode(ids)
+                text = Text(tokenizer, [], ignore_end=True)
+                assert "".join(map(text.feed, [*ids, None])) == tokenizer.decode(ids)
         assert 0 <= tokenizer.end_of_text < size and len(tokenizer.byte_lengths) == size
         assert all(isinstance(tokenizer.label(id), str) for id in range(size))
 

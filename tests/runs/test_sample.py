@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import model as models
 import sample
@@ -398,3 +400,27 @@ def test_a_closed_pipe_ends_it_quietly_and_bytes_that_are_not_text_are_replaced(
     assert out.split(b"\n") == ["Ngày xưa có".encode()[:10], b"0", b""]
     assert other_out.startswith("a\ufffd".encode()) and other_out.endswith(b"\n0\n")
     assert err.count(b"\n") == other_err.count(b"\n") == 1  # the run, its step and the seed
+
+
+# ---- whole characters
+
+
+@pytest.fixture(scope="module")
+def bpe():
+    return train_bpe(["the fox met the hen, and the fox sang. Trời ơi 中文 " * 50], 400)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(0, 380), max_size=40))
+def test_the_parts_that_are_shown_joined_are_the_text_of_all_ids(bpe, ids):
+    ids = [id % bpe.vocab_size for id in ids]
+    text = sample.Text(bpe, [], ignore_end=True)
+    assert "".join(map(text.feed, [*ids, None])) == bpe.decode(ids) == text.shown
+
+
+def test_a_character_of_many_bytes_is_never_cut(bpe):
+    text = sample.Text(bpe, [], ignore_end=True)
+    ids = [bpe.encode("a")[0], *(bpe.tokens.index(bytes([b])) for b in "🦊".encode())]
+    assert [text.feed(i) for i in ids] == ["a", "", "", "", "🦊"]
+    text.feed(ids[1])
+    assert text.feed(None) == "\ufffd"

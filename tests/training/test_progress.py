@@ -12,7 +12,7 @@ PROGRESS = {
     "first": EVALUATION,
     "recording": 0.0,
     "samples": {"0": "a text", "7": ""},
-    "skipped": {"in_a_row": 0.0, "longest_row": 0.0, "total": 1.0},
+    "skipped": {"skipped_in_a_row": 0.0, "longest_skip": 0.0, "skipped": 1.0},
 }
 
 
@@ -20,7 +20,7 @@ def test_the_progress_of_a_run_is_read_back_as_it_is():
     progress = Progress.from_state(PROGRESS, 7)
     assert (progress.step, progress.seconds, progress.recording) == (7, 1.5, 0.0)
     assert (progress.first, progress.best, progress.samples) == (EVALUATION, PROGRESS["best"], PROGRESS["samples"])
-    assert progress.skipped == {"in_a_row": 0.0, "longest_row": 0.0, "total": 1.0}
+    assert progress.skipped == {"skipped_in_a_row": 0.0, "longest_skip": 0.0, "skipped": 1.0}
     assert Progress.from_state(PROGRESS | {"best": None}, 7).best is None
     unnamed = PROGRESS | {"skipped": [0.0, 0.0, 1.0]}  # as runs had them before these counts had names
     assert Progress.from_state(unnamed, 7) == progress
@@ -47,8 +47,8 @@ def test_the_progress_of_a_run_is_read_back_as_it_is():
         {"samples": {"7": "\ud800"}},
         {"skipped": [0.0]},
         {"skipped": [0.0, 0.0, 1e308]},
-        {"skipped": {"in_a_row": 0.0, "total": 1.0}},
-        {"skipped": {"in_a_row": 0.0, "longest_row": -1.0, "total": 1.0}},
+        {"skipped": {"skipped_in_a_row": 0.0, "skipped": 1.0}},
+        {"skipped": {"skipped_in_a_row": 0.0, "longest_skip": -1.0, "skipped": 1.0}},
         {"skipped": 3},
     ],
 )
