@@ -60,11 +60,9 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
     recorder = Recorder(run.folder, prompts, config.attention.keep_mb, t.steps, progress.step)
     recorder.seconds = progress.recording
     snapshots = snapshot_steps(config.attention.snapshots, t.steps)
-
     with Log(run.folder, config, progress) as log:
-        # a new run begins with step 0, a look at the untrained model
         for step in range(progress.step + 1, t.steps + 1):
-            if step > 0:
+            if step > 0:  # step 0, with which a new run begins, is a look at the untrained model
                 take_step(step, batches.windows((step - 1) * t.batch_size, t.batch_size))  # (batch, block_size + 1)
                 log.advance()
 
