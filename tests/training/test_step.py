@@ -12,7 +12,7 @@ from training.progress import SKIP_COUNTS
 from training.step import Step, accumulate_gradients
 
 
-def made(device="cpu", **options):
+def small_step(device="cpu", **options):
     torch.manual_seed(0)
     model = GPT(GPTConfig(vocab_size=11, n_layer=2, n_head=2, n_embd=8, block_size=7, ngram=2, ngram_rows=5)).to(device)
     shape = {"batch_size": 4, "device": device, "dtype": "float32", "compile": False, "steps": 10}
@@ -21,7 +21,7 @@ def made(device="cpu", **options):
 
 
 def test_it_tells_the_loss_and_the_norm_of_the_gradient_before_the_clip():
-    model, take_step, windows = made(grad_clip=0.01)
+    model, take_step, windows = small_step(grad_clip=0.01)
     ids = torch.from_numpy(windows)
     _, loss = model(ids[:, :-1], ids[:, 1:])
     gradients = torch.autograd.grad(loss, list(model.parameters()))
@@ -32,13 +32,33 @@ def test_it_tells_the_loss_and_the_norm_of_the_gradient_before_the_clip():
     assert norm > 0.02 and last.bad_steps == last.skipped_steps == 0
 
 
+def test_the_optimizers_see_a_gradient_of_the_norm_that_it_is_clipped_to():
+    _, take_step, windows = small_step(grad_clip=0.01)
+    gradients = []
+    for optimizer in take_step.optimizers:
+        optimizer.register_step_pre_hook(
+            lambda optimizer, *_: gradients.extend(p.grad for group in optimizer.param_groups for p in group["params"])
+        )
+    take_step(1, windows)
+    assert len(gradients) == len(take_step.parameters)
+    assert torch.nn.utils.get_total_norm(gradients).item() == pytest.approx(0.01, rel=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_products_are_computed_in_the_dtype_of_the_configuration(dtype):
+    model, take_step, windows = small_step(dtype=dtype)
+    dtypes = []
+    model.blocks[0].mlp.fc.register_forward_hook(lambda module, inputs, out: dtypes.append(out.dtype))
+    take_step(1, windows)
+    assert dtypes == [getattr(torch, dtype)]
+
+
 def test_skipped_steps_are_counted_in_a_row_and_in_all(monkeypatch):
-    model, take_step, windows = made()
+    model, take_step, windows = small_step()
     last = []
     for step, bad in enumerate([0, 1, 1, 0, 1, 0], 1):
         if bad:
-            weight = model.lm_head.weight
-            handle = weight.register_hook(lambda g: g * math.inf)
+            handle = model.lm_head.weight.register_hook(lambda g: g * math.inf)
         before = [p.detach().clone() for p in model.parameters()]
         take_step(step, windows)
         if bad:
@@ -53,7 +73,7 @@ def test_skipped_steps_are_counted_in_a_row_and_in_all(monkeypatch):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_nothing_in_a_step_waits_for_the_gpu(optimizer):
-    _, take_step, windows = made("cuda", optimizer=optimizer, dtype="bfloat16")
+    _, take_step, windows = small_step("cuda", optimizer=optimizer, dtype="bfloat16")
     take_step(1, windows)  # what is made once may wait
     torch.cuda.set_sync_debug_mode("error")
     try:
@@ -68,12 +88,6 @@ def test_nothing_in_a_step_waits_for_the_gpu(optimizer):
 # ---- the gradient
 
 
-def gradient(model, windows, config):
-    model.zero_grad()
-    loss = accumulate_gradients(model, windows, config)
-    return loss, torch.cat([p.grad.flatten() for p in model.parameters()])
-
-
 @pytest.mark.parametrize("micro", [0, 1, 2, 3, 6])
 def test_micro_batches_give_the_gradient_of_the_whole_batch(micro):
     torch.manual_seed(0)
@@ -81,7 +95,11 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(micro):
     windows = np.random.default_rng(0).integers(0, 11, (6, 8))
     config = load_config("tiny.yaml").train
     config.device, config.batch_size, config.micro_batch_size = "cpu", 6, micro
-    loss, result = gradient(model, windows, config)
+
+    def flat_gradient():
+        return torch.cat([p.grad.flatten() for p in model.parameters()])
+
+    loss, result = accumulate_gradients(model, windows, config), flat_gradient()
 
     ids = torch.from_numpy(windows)
     logits, _ = model(ids[:, :-1])
@@ -95,5 +113,4 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(micro):
         model.zero_grad()
         for start in range(0, 6, micro):
             accumulate_gradients(model, windows[start : start + micro], config)
-        unweighted = torch.cat([p.grad.flatten() for p in model.parameters()])
-        assert (unweighted - expected).norm() > 0.9 * expected.norm()
+        assert (flat_gradient() - expected).norm() > 0.9 * expected.norm()
