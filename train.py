@@ -49,7 +49,7 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
 
     # -- what moves the model, and how far that has come
     torch.manual_seed(t.seed)
-    take_step = Step(model, t, compiled=t.compile)
+    take_step = Step(model, t, compiled=t.compile is True)
     gc.enable()  # that was the last import: torch's optimizers bring their own
     batches = Batches(corpus.train, m.block_size, t.seed)
     progress = run.restore(take_step, t.steps)
@@ -70,7 +70,7 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
             evaluating = step % t.eval_every == 0 or step == t.steps
             logging = evaluating or step % t.log_every == 0
             recording = step in snapshots
-            stopping = step > 0 and stop.signal is not None
+            stopping = step > 0 and stop.exit_code > 0
             saving = stopping or (step > 0 and (evaluating or (t.save_every > 0 and step % t.save_every == 0)))
             if not (logging or recording or saving):
                 continue
@@ -98,7 +98,7 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
             if stopping and step < t.steps:
                 log.finish()
                 say(f"stopped after step {step}, saved. Go on with: python train.py --resume {run.folder}")
-                return 128 + stop.signal
+                return stop.exit_code
 
         page = run.write_page()
         log.finish(page)

@@ -61,8 +61,8 @@ class Log:
         """Shows in wandb what the recorder has just recorded."""
         self.wandb.attention(recorder, tensors, step)
 
-    def metrics(self, line: dict[str, object]) -> None:
-        """Adds a line to metrics.jsonl: "step" and numbers, texts or None.
+    def metrics(self, line: dict[str, float]) -> None:
+        """Adds a line to metrics.jsonl: "step" and numbers.
 
         JSON has no NaN and no infinity: such a value is written as null and named in "non_finite", for example
         {"step": 7, "train_loss": null, "non_finite": {"train_loss": "nan"}}.

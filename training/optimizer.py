@@ -27,7 +27,7 @@ def make_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.O
         betas=(config.beta1, config.beta2),
         fused=True,
     )
-    optimizers = [adamw]
+    optimizers: list[torch.optim.Optimizer] = [adamw]
     if by_muon:
         optimizers.append(Muon(matrices, lr=config.muon_learning_rate, weight_decay=config.weight_decay))
     moved = [id(p) for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
@@ -59,14 +59,14 @@ class Muon(torch.optim.Optimizer):
             raise ValueError("Muon moves only matrices")
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """One update of every matrix that has a gradient; returns what `closure` does, which computes the loss anew."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            by_shape = {}
+            by_shape: dict[torch.Size, list[Tensor]] = {}
             for p in group["params"]:
                 if p.grad is not None:
                     by_shape.setdefault(p.shape, []).append(p)
@@ -80,7 +80,7 @@ class Muon(torch.optim.Optimizer):
                 self.state[p]["momentum_buffer"] = torch.zeros_like(p)
         buffers = [self.state[p]["momentum_buffer"] for p in matrices]
         means = torch.stack(buffers)  # (matrices, rows, columns)
-        gradients = torch.stack([p.grad for p in matrices])
+        gradients = torch.stack([p.grad for p in matrices if p.grad is not None])
         if self.found_inf is not None:  # the mean stays, and the update is nothing
             gradients = torch.where(self.found_inf > 0, means, gradients)
             lr = lr * (1 - self.found_inf)

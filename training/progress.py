@@ -86,17 +86,17 @@ class Clock:
 
 
 class StopSignal:
-    """Ctrl-C and SIGTERM: the first is noted, and the loop ends after its step; a second one stops at once."""
+    """Ctrl-C and SIGTERM: the first sets `exit_code`, and the loop ends after its step; a second one stops at once."""
 
     def __init__(self):
-        self.signal: int | None = None
+        self.exit_code = 0
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self.note)
 
     def note(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None:
+        if self.exit_code:
             sys.exit(128 + number)
-        self.signal = number
+        self.exit_code = 128 + number
         # not print: the signal may have come in the middle of one
         with contextlib.suppress(OSError):  # `2>&1 | tee log`: Ctrl-C has ended that one too
             os.write(2, b"\nstopping after this step; Ctrl-C again stops at once, without saving\n")

@@ -66,7 +66,7 @@ class Step:
                 group["lr"] = group["peak_lr"] * factor
                 if isinstance(optimizer, Muon):
                     group["momentum"] = muon_momentum(step - 1)
-            optimizer.found_inf = found_inf
+            optimizer.found_inf = found_inf  # type: ignore[attr-defined]
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 
@@ -87,7 +87,7 @@ def accumulate_gradients(forward: Callable, windows: np.ndarray, t: TrainConfig)
     ids = torch.from_numpy(windows)
     if t.device == "cuda":
         ids = ids.pin_memory()  # so that the copy need not be waited for
-    total = 0.0
+    total = torch.zeros((), device=t.device)
     for part in ids.split(t.sequences_at_once):
         part = part.to(t.device, non_blocking=True)
         with autocast(t):
