@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.errors import InputError, RunError
-from data.byte_pairs import MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN
 from data.shards import Tokens, own_file
 from data.sources import Report, Source
 from data.tokenizer import Tokenizer
+from data.vocabulary import MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN
 
 if TYPE_CHECKING:  # config.py imports torch, which reading a text does not need
     from config import DataConfig

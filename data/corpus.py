@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.errors import InputError
-from data.byte_pairs import MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN
 from data.cache import read_or_build
 from data.hub import open_hub
 from data.shards import Tokens, write_tokens
@@ -23,6 +22,7 @@ from data.tales.source import open_tales, read_stories
 from data.tales.stories import Story
 from data.tiktoken_encodings import tiktoken_tokenizer
 from data.tokenizer import Tokenizer, UnknownCharacter, char_tokenizer, train_bpe
+from data.vocabulary import MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN
 
 if TYPE_CHECKING:  # config.py imports torch, which reading a text does not need
     from config import DataConfig

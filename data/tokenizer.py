@@ -12,9 +12,8 @@ import numpy as np
 
 from common.errors import InputError
 from common.files import read_signed, signature, signed, write_whole
-from data.byte_pairs import PATTERN, byte_level_split, bytes_by_character
 from data.pieces import pieces
-from data.vocabulary import check_vocabulary
+from data.vocabulary import PATTERN, byte_level_split, bytes_by_character, check_vocabulary
 
 END_OF_TEXT = "<|endoftext|>"
 

@@ -3,9 +3,9 @@
 import pytest
 
 from config import DataConfig
-from data.byte_pairs import PATTERN
 from data.corpus import load_corpus
 from data.tokenizer import train_bpe
+from data.vocabulary import PATTERN
 from tests.helpers.texts import PROSE, prose
 
 

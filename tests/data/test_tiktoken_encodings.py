@@ -4,9 +4,9 @@ import pytest
 
 from common.errors import InputError
 from data import tiktoken_encodings as module
-from data.byte_pairs import PATTERN
 from data.tiktoken_encodings import tiktoken_tokenizer
 from data.tokenizer import END_OF_TEXT, Tokenizer, train_bpe
+from data.vocabulary import PATTERN
 from tests.helpers.texts import PROSE
 
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from tokenizers import models, pre_tokenizers, trainers
 
 from common.errors import InputError
-from data.byte_pairs import PATTERN, byte_level_split
 from data.tokenizer import (
     END_OF_TEXT,
     Tokenizer,
     char_tokenizer,
     train_bpe,
 )
+from data.vocabulary import PATTERN, byte_level_split
 from tests.helpers.texts import ALTERNATIVES, PROSE, words_of
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=60) | st.text(

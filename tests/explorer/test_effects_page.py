@@ -5,8 +5,8 @@ import re
 import numpy as np
 from safetensors.numpy import load_file
 
-from data.byte_pairs import PATTERN
 from data.tokenizer import Tokenizer
+from data.vocabulary import PATTERN
 from lens.explorer.images import COLOURS, SIGNED
 from tests.helpers.fabricated import STORY, rewrite_snapshot, write_run
 from tests.helpers.recorded_effects import (
