@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,11 +33,7 @@ Parts = tuple[Tokenizer, Tokens, Tokens]
 
 
 def read_or_build(
-    config: "DataConfig",
-    source: Source,
-    tokenizer: Tokenizer | None,
-    build: Callable[[Path], str],
-    report: Report,
+    config: "DataConfig", source: Source, tokenizer: Tokenizer | None, build: Callable[[Path], str], report: Report
 ) -> tuple[Parts, bool]:
     """The tokenizer, training and validation tokens that `config` asks for, and whether they were in the cache.
 
@@ -47,34 +43,48 @@ def read_or_build(
     """
     identity = source.identity()
     folder = _folder(config, identity, tokenizer)
-    if os.path.exists(folder) and (parts := _read_or_remove(folder, report)):
-        return parts, True
-    with _building(folder, config.cache) as unfinished:
+    if os.path.exists(folder):
+        try:
+            return _read(folder), True
+        except InputError as error:
+            report(f"{error}; making the tokens again")
+            shutil.rmtree(folder, ignore_errors=True)
+    unfinished = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        _sweep(folder.parent)
+        unfinished.mkdir(parents=True)
         line = build(unfinished)
         if source.identity() != identity:
             raise RunError(f"data.source {config.source}: changed while it was read; start again")
-        _publish(unfinished, folder)
+        try:
+            os.rename(unfinished, folder)
+        except OSError:
+            if not folder.exists():  # otherwise another run was first, and its cache is kept
+                raise
+    except FileNotFoundError as error:
+        raise RunError(f"data.cache {config.cache}: was removed while it was written; start again") from error
+    except OSError as error:
+        why = f"cannot be written: {error.strerror}; nothing is left there"
+        raise RunError(f"data.cache {config.cache}: {why}") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
     report(line)
     return _read(folder), False
 
 
-def _key(config: "DataConfig", identity: str) -> str:
-    """Names the cache: different whenever the text, the tokenizer, the split or the format is."""
+def _folder(config: "DataConfig", identity: str, tokenizer: Tokenizer | None) -> Path:
+    """The cache of `config`; its neighbour for `tokenizer`, where the tokens there are not of that one.
+
+    Its name is different whenever the text, the tokenizer, the split or the format is.
+    """
     sample = [config.vocab_size, SAMPLE_BYTES_A_TOKEN, MAX_SAMPLE_BYTES] if config.tokenizer == "bpe" else None
     decisive = [FORMAT, identity, config.tokenizer, sample, config.val_fraction]
-    return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:24]
-
-
-def _folder(config: "DataConfig", identity: str, tokenizer: Tokenizer | None) -> Path:
-    """The cache of `config`; its neighbour for `tokenizer`, where the tokens there are not of that one."""
-    folder = Path(config.cache) / "tokens" / _key(config, identity)
+    folder = Path(config.cache) / "tokens" / hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:24]
     if tokenizer is None:
         return folder
-    try:
+    with contextlib.suppress(InputError):
         if Tokenizer.load(folder / "tokenizer.json").hash == tokenizer.hash:
             return folder
-    except InputError:
-        pass
     return folder.with_name(f"{folder.name}-{tokenizer.hash[:12]}")
 
 
@@ -87,41 +97,6 @@ def _read(folder: Path) -> Parts:
     for tokens in (train, val):
         tokens.check(tokenizer.vocab_size)
     return tokenizer, train, val
-
-
-def _read_or_remove(folder: Path, report: Report) -> Parts | None:
-    """What is in the cache; None for a damaged one, which is reported and removed."""
-    try:
-        return _read(folder)
-    except InputError as error:
-        report(f"{error}; making the tokens again")
-        shutil.rmtree(folder, ignore_errors=True)
-        return None
-
-
-@contextlib.contextmanager
-def _building(folder: Path, cache: str) -> Iterator[Path]:
-    """A new folder beside `folder` for a cache that is not finished; it is removed at the end unless renamed."""
-    unfinished = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        _sweep(folder.parent)
-        unfinished.mkdir(parents=True)
-        yield unfinished
-    except FileNotFoundError as error:
-        raise RunError(f"data.cache {cache}: was removed while it was written; start again") from error
-    except OSError as error:
-        raise RunError(f"data.cache {cache}: cannot be written: {error.strerror}; nothing is left there") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _publish(unfinished: Path, folder: Path) -> None:
-    """Renames a cache into its place; where another run was first, its cache is kept."""
-    try:
-        os.rename(unfinished, folder)
-    except OSError:
-        if not folder.exists():
-            raise
 
 
 def _sweep(caches: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from common.errors import InputError
 from common.network import Background
-from data.sources import Documents, Source, import_datasets, texts
+from data.sources import READ_ROWS, Rows, Source, import_datasets, texts
 
 if TYPE_CHECKING:
     from config import DataConfig
@@ -33,62 +33,50 @@ def open_hub(config: "DataConfig") -> Source:
     if not re.fullmatch("[0-9a-f]{40}", commit or ""):
         commit = _resolve(repository, config.revision)
 
-    def documents() -> Documents:
+    where = f"data.source {config.source}"
+
+    def rows() -> Rows:
         datasets = import_datasets()
         # The defaults are 20 tries, 5 seconds apart.
         datasets.config.STREAMING_OPEN_MAX_RETRIES = datasets.config.STREAMING_READ_MAX_RETRIES = 4
         datasets.config.STREAMING_OPEN_RETRY_INTERVAL = datasets.config.STREAMING_READ_RETRY_INTERVAL = 2
         _resolve(repository, commit)
-
-        def load():
-            if Path(repository).exists():
-                # `datasets` would read it instead of the Hub's.
-                raise InputError(
-                    f"data.source {config.source}: a folder {repository} is in the way: run from another folder, or "
-                    f"read it with --data.source {repository}"
-                )
-            builder = datasets.load_dataset_builder(repository, subset, revision=commit)
-            kind = type(builder).__module__.split(".")[-1]
-            if kind not in KINDS:
-                raise InputError(f"data.source {config.source}: made of {kind} files; {', '.join(KINDS)} expected")
-            if config.streaming:
-                return builder.as_streaming_dataset(config.split)
+        if Path(repository).exists():  # `datasets` would read it instead of the Hub's
+            raise InputError(
+                f"{where}: a folder {repository} is in the way: run from another folder, or read it with "
+                f"--data.source {repository}"
+            )
+        builder = datasets.load_dataset_builder(repository, subset, revision=commit)
+        kind = type(builder).__module__.split(".")[-1]
+        if kind not in KINDS:
+            raise InputError(f"{where}: made of {kind} files; {', '.join(KINDS)} expected")
+        if not config.streaming:
             builder.download_and_prepare()
-            return builder.as_dataset(config.split)
+        open_split = builder.as_streaming_dataset if config.streaming else builder.as_dataset
+        yield from open_split(config.split).iter(READ_ROWS)
 
-        return texts(load, config.text_column, f"data.source {config.source}")
-
-    return Source(documents, lambda: f"{config.source}@{commit} {config.split} {config.text_column}", commit)
+    identity = f"{config.source}@{commit} {config.split} {config.text_column}"
+    return Source(lambda: texts(rows(), config.text_column, where), lambda: identity, commit)
 
 
 def _resolve(repository: str, revision: str | None) -> str:
     """The commit (40 hex digits) that a branch or tag stands for; None is the main branch."""
-    import huggingface_hub
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HFValidationError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub import HfApi, errors
 
-    api = huggingface_hub.HfApi()
+    where, api = f"data.source hub:{repository}", HfApi()
     ask = Background(lambda: api.dataset_info(repository, revision=revision, timeout=ANSWER_SECONDS))
     try:
         return ask.result(ANSWER_SECONDS + 0.5).sha
-    except GatedRepoError as error:
-        raise InputError(
-            f"data.source hub:{repository}: ask for access to it on the Hub, then `hf auth login`"
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise InputError(
-            f"data.source hub:{repository}: the Hub has no such data set; a private one needs `hf auth login`"
-        ) from error
-    except HFValidationError as error:
-        raise InputError(f"data.source hub:{repository}: not a name that the Hub allows") from error
-    except RevisionNotFoundError as error:
+    except errors.GatedRepoError as error:
+        raise InputError(f"{where}: ask for access to it on the Hub, then `hf auth login`") from error
+    except errors.RepositoryNotFoundError as error:
+        raise InputError(f"{where}: the Hub has no such data set; a private one needs `hf auth login`") from error
+    except errors.HFValidationError as error:
+        raise InputError(f"{where}: not a name that the Hub allows") from error
+    except errors.RevisionNotFoundError as error:
         raise InputError(f"data.revision {revision}: hub:{repository} has no such branch, tag or commit") from error
     except Exception as error:
         raise InputError(
-            f"data.source hub:{repository}: the Hub does not answer at {api.endpoint} ({type(error).__name__}). "
+            f"{where}: the Hub does not answer at {api.endpoint} ({type(error).__name__}). "
             "Without a network use a file or tales; tokens in the cache are found with --data.revision COMMIT"
         ) from error

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -124,7 +125,8 @@ def write_tokens(
             length += len(ids)
         return np.concatenate(parts), np.array(starts, np.int64)
 
-    with _File(folder / "tokens.bin", dtype) as tokens, _File(folder / "documents.bin", np.dtype("<i8")) as documents:
+    with open(folder / "tokens.bin", "wb") as ids_file, open(folder / "documents.bin", "wb") as starts_file:
+        tokens, documents = _Numbers(ids_file, dtype), _Numbers(starts_file, np.dtype("<i8"))
         for ids, starts in _in_order(encode, _groups(pieces), workers or min(os.cpu_count() or 1, MAX_WORKERS)):
             documents.write(starts + tokens.count)
             tokens.write(ids)
@@ -140,11 +142,11 @@ def write_tokens(
     return Tokens(folder)
 
 
-class _File:
-    """A flat file of numbers, hashed as it is written."""
+class _Numbers:
+    """The numbers in a flat file, hashed as they are written."""
 
-    def __init__(self, path: Path, dtype: np.dtype):
-        self._path, self._dtype, self.count, self._sha256 = path, dtype, 0, hashlib.sha256()
+    def __init__(self, file: BinaryIO, dtype: np.dtype):
+        self._file, self._dtype, self.count, self._sha256 = file, dtype, 0, hashlib.sha256()
 
     def write(self, numbers: np.ndarray) -> None:
         data = numbers.astype(self._dtype).tobytes()
@@ -154,13 +156,6 @@ class _File:
 
     def entry(self) -> dict[str, int | str]:
         return {"count": self.count, "dtype": self._dtype.str, "sha256": self._sha256.hexdigest()}
-
-    def __enter__(self) -> "_File":
-        self._file = open(self._path, "wb")
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._file.close()
 
 
 def _groups(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:

@@ -13,7 +13,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -26,10 +25,11 @@ if TYPE_CHECKING:  # config.py imports torch, which reading a text does not need
 TEXT, TABLES = (".txt", ".md"), (".jsonl", ".csv", ".parquet")
 READABLE = ", ".join((*TEXT, *TABLES))
 
-READ_BYTES = 1 << 20
+READ_BYTES, READ_ROWS = 1 << 20, 256
 
 Report = Callable[[str], None]  # called with a line for the user
 Documents = Iterator[tuple[str, bool]]  # (chunk of text, ends a document)
+Rows = Iterator[dict[str, list]]  # some rows of a table, by column
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def open_files(config: "DataConfig", report: Report) -> Source:
     if any(os.path.isfile(path / name) for name in ("state.json", "dataset_dict.json")):
         files = [Path(folder, name) for folder, _, names in sorted(os.walk(path)) for name in sorted(names)]
         return Source(
-            lambda: _saved_rows(path, config.split, config.text_column),
+            lambda: texts(_saved_rows(path, config.split), config.text_column, str(path)),
             lambda: _identity(files, f"saved {config.split} {config.text_column}"),
         )
     files = _find_files(path, report)
@@ -105,22 +105,12 @@ def _not_utf8(path: str | Path, offset: int, error: UnicodeDecodeError) -> str:
 def _documents(files: list[Path], config: "DataConfig") -> Documents:
     for path in files:
         if path.suffix.lower() in TEXT:
-            yield from _one_document(read_text(path, config.encoding_errors))
-        elif path.suffix.lower() == ".jsonl":
-            yield from texts(partial(_JsonLines, path), config.text_column, str(path))
+            # Whether a chunk is the last is known only when the next one has come: no chunk is empty.
+            chunks = itertools.chain(read_text(path, config.encoding_errors), [""])
+            yield from ((chunk, not following) for chunk, following in itertools.pairwise(chunks))
         else:
-            yield from _table_rows(path, config.text_column)
-
-
-def _one_document(chunks: Iterator[str]) -> Documents:
-    """The chunks, each with whether it is the last, which is known only when the next one has come."""
-    held = None
-    for chunk in chunks:
-        if held is not None:
-            yield held, False
-        held = chunk
-    if held is not None:
-        yield held, True
+            rows = _json_rows(path) if path.suffix.lower() == ".jsonl" else _table_rows(path, config.text_column)
+            yield from texts(rows, config.text_column, str(path))
 
 
 def _find_files(path: Path, report: Report) -> list[Path]:
@@ -129,14 +119,12 @@ def _find_files(path: Path, report: Report) -> list[Path]:
         return _readable_files(_walk(path), path, report)
     if os.path.exists(path):
         if path.suffix.lower() not in (*TEXT, *TABLES):
-            raise InputError(
-                f"data.source {path}: cannot read {path.suffix or 'a file without suffix'}; readable: {READABLE}"
-            )
+            kind = path.suffix or "a file without suffix"
+            raise InputError(f"data.source {path}: cannot read {kind}; readable: {READABLE}")
         return [path]
     if glob.has_magic(str(path)):
-        matches = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
-        files = [match for match in matches if os.path.isfile(match)]
-        return _readable_files(files, path, report)
+        names = sorted(glob.glob(str(path), recursive=True))
+        return _readable_files([Path(name) for name in names if os.path.isfile(name)], path, report)
     nearby = [Path(name).name for name in glob.glob(f"{glob.escape(str(path.parent))}/*")]
     nearest = difflib.get_close_matches(path.name, [*nearby, "tales"], n=1)
     hint = f"; did you mean {path.with_name(nearest[0]) if nearest[0] in nearby else 'tales'}?" if nearest else ""
@@ -176,57 +164,43 @@ def _identity(files: list[Path], how: str) -> str:
     return total.hexdigest()
 
 
-def _table_rows(path: Path, column: str) -> Documents:
+def _table_rows(path: Path, column: str) -> Rows:
     kind = path.suffix.lower().removeprefix(".")
     # Text stays as it was written: "NA" is not a missing value and "007" not a number.
     options = {"converters": {column: str}, "keep_default_na": False} if kind == "csv" else {}
-
-    def load():
-        datasets = import_datasets()
-        return datasets.load_dataset(kind, data_files=glob.escape(str(path)), split="train", streaming=True, **options)
-
-    return texts(load, column, str(path))
+    options |= {"data_files": glob.escape(str(path)), "split": "train", "streaming": True}
+    yield from import_datasets().load_dataset(kind, **options).iter(READ_ROWS)
 
 
-class _JsonLines:
-    """The rows of a .jsonl file, with the part of a Dataset that `texts` needs.
-
-    `datasets` would hand the file to Arrow, whose parser ends the process where a line is nested too deeply.
-    """
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def iter(self, batch_size: int) -> Iterator[dict[str, list]]:
-        with open(self.path, "rb") as file:
-            lines = ((number, line) for number, line in enumerate(file, 1) if line.strip())
-            while rows := [self.row(*line) for line in itertools.islice(lines, batch_size)]:
-                columns = dict.fromkeys(column for row in rows for column in row)
-                yield {column: [row.get(column) for row in rows] for column in columns}
-
-    def row(self, number: int, line: bytes) -> dict:
-        try:
-            row = json.loads(line.decode("utf-8-sig"))
-            if not isinstance(row, dict):
-                raise ValueError("an object expected")
-            if b"\\ud" in line.lower():  # half a surrogate pair is not text
-                json.dumps(row, ensure_ascii=False).encode()
-            return row
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{self.path}: line {number} is not a JSON object in UTF-8 ({error})") from None
+def _json_rows(path: Path) -> Rows:
+    """`datasets` would hand the file to Arrow, whose parser ends the process where a line is nested too deeply."""
+    with open(path, "rb") as file:
+        lines = ((number, line) for number, line in enumerate(file, 1) if line.strip())
+        while rows := [_json_row(path, *line) for line in itertools.islice(lines, READ_ROWS)]:
+            columns = dict.fromkeys(column for row in rows for column in row)
+            yield {column: [row.get(column) for row in rows] for column in columns}
 
 
-def _saved_rows(path: Path, split: str, column: str) -> Documents:
-    def load():
-        datasets = import_datasets()
-        saved = datasets.load_from_disk(str(path))
-        if isinstance(saved, datasets.DatasetDict):
-            if split not in saved:
-                raise InputError(f"data.split {split}: {path} has the splits {', '.join(saved)}")
-            saved = saved[split]
-        return saved
+def _json_row(path: Path, number: int, line: bytes) -> dict:
+    try:
+        row = json.loads(line.decode("utf-8-sig"))
+        if not isinstance(row, dict):
+            raise ValueError("an object expected")
+        if b"\\ud" in line.lower():  # half a surrogate pair is not text
+            json.dumps(row, ensure_ascii=False).encode()
+        return row
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: line {number} is not a JSON object in UTF-8 ({error})") from None
 
-    return texts(load, column, str(path))
+
+def _saved_rows(path: Path, split: str) -> Rows:
+    datasets = import_datasets()
+    saved = datasets.load_from_disk(str(path))
+    if isinstance(saved, datasets.DatasetDict):
+        if split not in saved:
+            raise InputError(f"data.split {split}: {path} has the splits {', '.join(saved)}")
+        saved = saved[split]
+    yield from saved.iter(READ_ROWS)
 
 
 def import_datasets() -> ModuleType:
@@ -241,18 +215,18 @@ def import_datasets() -> ModuleType:
     return datasets
 
 
-def texts(load: Callable, column: str, where: str) -> Documents:
-    """The texts of one column of the data set that `load()` returns, each a document; empty ones are left out.
+def texts(rows: Rows, column: str, where: str) -> Documents:
+    """The texts of one column of a table, each a document; empty ones are left out.
 
     Raises InputError, naming `where`, for a column that is missing or does not hold text, and for unreadable data.
     """
     try:
-        for batch in load().iter(batch_size=256):
-            if column not in batch:
-                nearest = difflib.get_close_matches(column, batch, n=1)
+        for columns in rows:
+            if column not in columns:
+                nearest = difflib.get_close_matches(column, columns, n=1)
                 hint = f"; did you mean {nearest[0]}?" if nearest else ""
-                raise InputError(f"data.text_column {column}: {where} has the columns {', '.join(batch)}{hint}")
-            for text in batch[column]:
+                raise InputError(f"data.text_column {column}: {where} has the columns {', '.join(columns)}{hint}")
+            for text in columns[column]:
                 if text is not None and not isinstance(text, str):
                     raise InputError(f"data.text_column {column}: {where} holds {type(text).__name__} there, not text")
                 if text:

@@ -1,13 +1,8 @@
 """The encodings that tiktoken publishes, downloaded by tiktoken unless it has them already."""
 
-from typing import TYPE_CHECKING
-
 from common.errors import InputError
 from common.network import Background, reachable
 from data.tokenizer import Tokenizer
-
-if TYPE_CHECKING:
-    from tiktoken import Encoding
 
 # tiktoken waits for ever on a dead network; after PATIENCE seconds we test whether there is one at all.
 PATIENCE, DOWNLOAD_SECONDS = 6, 600
@@ -23,7 +18,12 @@ def tiktoken_tokenizer(name: str) -> Tokenizer:
 
     download = Background(lambda: tiktoken.get_encoding(name))
     try:
-        encoding = _await(download)
+        try:
+            encoding = download.result(PATIENCE)
+        except TimeoutError:
+            if not reachable(f"https://{SERVER}", seconds=3):
+                raise
+            encoding = download.result(DOWNLOAD_SECONDS)
     except Exception as error:
         raise InputError(
             f"data.tokenizer {name}: tiktoken could not download it ({type(error).__name__}). It is needed once, from "
@@ -34,12 +34,3 @@ def tiktoken_tokenizer(name: str) -> Tokenizer:
     for token, rank in ranks.items():
         tokens[rank] = token
     return Tokenizer(name, tokens, encoding.eot_token, encoding._pat_str)
-
-
-def _await(download: Background) -> "Encoding":
-    try:
-        return download.result(PATIENCE)
-    except TimeoutError:
-        if not reachable(f"https://{SERVER}", seconds=3):
-            raise
-        return download.result(DOWNLOAD_SECONDS)

@@ -149,9 +149,10 @@ class Grammar:
 
     def __init__(self, rules: dict[str, Alternatives], words: dict[str, str | dict[str, str]]):
         self._words = words
+        listed = {name: entries.split() if isinstance(entries, str) else entries for name, entries in rules.items()}
         self._weighted = {
-            name: [(entry, 1) if isinstance(entry, str) else entry for entry in _listed(entries)]
-            for name, entries in rules.items()
+            name: [(entry, 1) if isinstance(entry, str) else entry for entry in entries]
+            for name, entries in listed.items()
         }
         templates = [template for entries in self._weighted.values() for template, _ in entries]
         self._classes = {slot: drawn for text in templates for _, slot, _, _, drawn, _ in _PART.findall(text) if drawn}
@@ -190,10 +191,6 @@ class Grammar:
             return forms.split()
         words = forms[form.lower() if form else next(iter(forms))].split()
         return [word.capitalize() for word in words] if form and form[0].isupper() else words
-
-
-def _listed(entries: Alternatives) -> list[str | tuple[str, int]]:
-    return [*entries.split()] if isinstance(entries, str) else entries
 
 
 TALES = Grammar(RULES, WORDS)

@@ -105,10 +105,17 @@ def test_two_runs_may_build_the_same_cache_at_once(text, tmp_path):
 
 
 def test_the_slower_of_two_builders_uses_what_the_other_made(load, text, monkeypatch):
-    first = load(text)
-    monkeypatch.setattr(cache, "_read_or_remove", lambda folder, report: None)
+    learn, built = corpus_module.train_bpe, []
+
+    def overtaken(*args):
+        monkeypatch.undo()
+        built.append(load(text))
+        return learn(*args)
+
+    monkeypatch.setattr(corpus_module, "train_bpe", overtaken)
     second = load(text)
-    assert not second.cached and second.train.folder == first.train.folder
+    (first,) = built
+    assert not first.cached and not second.cached and second.train.folder == first.train.folder
     assert [path.name for path in first.train.folder.parents[1].iterdir()] == [first.train.folder.parent.name]
 
 
