@@ -29,36 +29,72 @@ def browser():
         browser.close()
 
 
+def listen(page):
+    """The page; from now on its messages, errors and dialogs are in its `troubles`, the addresses in its `requests`."""
+    page.troubles, page.requests = [], []
+    page.set_default_timeout(10_000)
+    page.on("console", lambda message: page.troubles.append(message.text))
+    page.on("pageerror", lambda error: page.troubles.append(str(error)))
+    page.on("dialog", lambda dialog: (page.troubles.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda request: page.requests.append(request.url.split("#")[0]))
+    return page
+
+
+@pytest.fixture(scope="session")
+def shared_tab(browser):
+    """The tab in which the tests open their pages in turn: a new one takes four times as long."""
+    return listen(browser.new_page())
+
+
 @pytest.fixture
-def explore(browser, tmp_path):
-    """explore(run, hash="", **context): opens a page, of a run's folder or its HTML.
+def new_tab(browser):
+    """new_tab(**options): a tab of its own, for a test that changes more than its page."""
+    tabs = []
+    yield lambda **options: tabs.append(listen(browser.new_page(**options))) or tabs[-1]
+    for tab in tabs:
+        tab.close()
+
+
+@pytest.fixture
+def explore(shared_tab, new_tab, tmp_path):
+    """explore(run, hash=""): opens a page, of a run's folder or its HTML, in place of the one before.
 
     At the end: no error, and no request except for the file.
     """
-    contexts, troubles, requests, files = [], [], [], set()
+    tabs, file = {shared_tab}, tmp_path / "attention.html"
+    shared_tab.troubles.clear()
+    shared_tab.requests.clear()
 
-    def explore(run, hash="", **options):
-        file = tmp_path / "attention.html"
+    def explore(run, hash="", size=(1280, 900), scheme="light", motion="no-preference", tab=shared_tab):
+        tabs.add(tab)
         file.write_text(run if isinstance(run, str) else build_page(run), encoding="utf-8")
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("console", lambda message: troubles.append(message.text))
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: requests.append(request.url.split("#")[0]))
-        files.add(file.as_uri())
-        page.goto(file.as_uri() + hash)
-        page.wait_for_selector("html[data-ready]")
+        tab.goto("about:blank")  # from the file to itself with another hash nothing would be loaded
+        tab.mouse.move(0, 0)
+        tab.set_viewport_size({"width": size[0], "height": size[1]})
+        tab.emulate_media(color_scheme=scheme, reduced_motion=motion)
+        tab.goto(file.as_uri() + hash)
+        tab.wait_for_selector("html[data-ready]")
+        return tab
+
+    yield explore
+    for tab in tabs:
+        tab.goto("about:blank")
+        assert tab.troubles == []
+    requests = {url for tab in tabs for url in tab.requests if not url.startswith("data:")}
+    assert requests == {file.as_uri()}
+
+
+@pytest.fixture
+def walk(explore):
+    """As `explore`, with the walk along a row on the screen, so that it follows every change at once."""
+
+    def walk(run, hash="", size=(1280, 1600)):
+        page = explore(run, hash, size, motion="reduce")
+        page.locator("#walk").scroll_into_view_if_needed()
+        page.wait_for_selector("#walk:not([aria-busy])", state="attached")
         return page
 
-    explore.troubles, explore.requests = troubles, requests
-    yield explore
-    for context in contexts:
-        context.close()
-    assert troubles == []
-    assert {url for url in requests if not url.startswith("data:")} == files
+    return walk
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +102,22 @@ def usual(tmp_path_factory):
     """A run of 2 layers of 3 heads, and its maps by (prompt, step)."""
     run = tmp_path_factory.mktemp("runs") / "small"
     return run, write_run(run)
+
+
+@pytest.fixture(scope="session")
+def run(usual):
+    return usual[0]
+
+
+@pytest.fixture(scope="session")
+def maps(usual):
+    return usual[1]
+
+
+@pytest.fixture
+def own_run(run, tmp_path):
+    """A copy of the run, to be changed."""
+    return shutil.copytree(run, tmp_path / "run")
 
 
 @pytest.fixture(scope="session")

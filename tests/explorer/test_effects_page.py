@@ -3,22 +3,15 @@
 import re
 
 import numpy as np
+import pytest
 from safetensors.numpy import load_file
 
 from data.tokenizer import Tokenizer
 from data.vocabulary import PATTERN
 from lens.explorer.images import COLOURS, SIGNED
 from tests.helpers.fabricated import STORY, rewrite_snapshot, write_run
-from tests.helpers.recorded_effects import (
-    effects,
-    lens_readings,
-    part_readings,
-    predictions,
-    printed,
-    rows_of,
-    seen,
-    signs,
-)
+from tests.helpers.open_page import as_text, between, signs
+from tests.helpers.recorded_effects import effects, lens_readings, part_readings, predictions, rows_of, seen
 
 STEPS = (0, 10, 40, 200)
 LAST = 23  # of the 24 positions of prompt 0
@@ -26,13 +19,18 @@ ROWS = ".predictions tbody tr"
 ATTRIBUTION, ABLATION = (f"#parts figure:nth-child({number}) .heat" for number in (1, 2))
 
 
-def opened(explore, run, hash="", **options):
-    """The page with all of the section on the screen, so that it follows every change at once."""
-    page = explore(run, hash, **{"viewport": {"width": 1280, "height": 1800}, **options})
-    page.locator("#lens").scroll_into_view_if_needed()
-    drawn = "hosts => hosts.every((id) => !document.getElementById(id).hasAttribute('aria-busy'))"
-    page.wait_for_function(drawn, arg=["predictions", "lens", "parts"])
-    return page
+@pytest.fixture
+def opened(explore):
+    """As `explore`, with all of the section on the screen, so that it follows every change at once."""
+
+    def opened(run, hash="", size=(1280, 1800)):
+        page = explore(run, hash, size)
+        page.locator("#lens").scroll_into_view_if_needed()
+        drawn = "hosts => hosts.every((id) => !document.getElementById(id).hasAttribute('aria-busy'))"
+        page.wait_for_function(drawn, arg=["predictions", "lens", "parts"])
+        return page
+
+    return opened
 
 
 def go(page, step, query, prompt=0):
@@ -71,9 +69,8 @@ POINT_AT_ALL = """([cells, readout]) => [...document.querySelectorAll(cells)].ma
 # ---- predictions
 
 
-def test_every_prediction_is_the_files(explore, usual):
-    run, _ = usual
-    page = opened(explore, run, "#step=200")
+def test_every_prediction_is_the_files(opened, run):
+    page = opened(run, "#step=200")
     for prompt, step, query, tokens in [(0, 200, 3, STORY[:24]), (0, 10, 4, STORY[:24]), (2, 0, 5, STORY[9:18])]:
         go(page, step, query, prompt)
         read = texts(page, ROWS)
@@ -81,17 +78,15 @@ def test_every_prediction_is_the_files(explore, usual):
         assert read != predictions(run, prompt, 40, tokens)  # the control: another step's numbers
 
 
-def test_the_true_next_token_is_marked_where_it_is_among_the_likeliest(explore, usual):
-    run, _ = usual
+def test_the_true_next_token_is_marked_where_it_is_among_the_likeliest(opened, run):
     file = effects(run, 0, 200)
-    marked = texts(opened(explore, run, "#step=200"), ".predictions .right")
+    marked = texts(opened(run, "#step=200"), ".predictions .right")
     expected = [at for at in range(LAST) if file["attribution.target"][at] in file["top.ids"][at]]
     assert len(marked) == len(expected) > 0
 
 
-def test_a_bar_is_as_long_as_its_token_is_likely(explore, usual):
-    run, _ = usual
-    page = opened(explore, run, "#step=40")
+def test_a_bar_is_as_long_as_its_token_is_likely(opened, run):
+    page = opened(run, "#step=40")
     lengths = np.array(read_all(page, ".likely", "(one) => parseFloat(one.style.backgroundSize)"))
     assert np.abs(lengths - 100 * effects(run, 0, 40)["top.probabilities"].ravel()).max() < 0.051
 
@@ -104,9 +99,8 @@ def chosen(page):
     return int(column)
 
 
-def test_a_click_or_a_key_on_either_table_chooses_the_position(explore, usual):
-    run, _ = usual
-    page = opened(explore, run, "#step=200&query=23")
+def test_a_click_or_a_key_on_either_table_chooses_the_position(opened, run):
+    page = opened(run, "#step=200&query=23")
     page.click(".predictions tbody tr:nth-child(20)")
     assert chosen(page) == 19
     moves = [("ArrowUp", 18), ("ArrowDown", 19), ("End", LAST), ("ArrowDown", LAST), ("Home", 0), ("ArrowUp", 0)]
@@ -122,9 +116,8 @@ def test_a_click_or_a_key_on_either_table_chooses_the_position(explore, usual):
 # ---- the logit lens
 
 
-def test_every_cell_of_the_logit_lens_is_the_files(explore, usual):
-    run, _ = usual
-    page = opened(explore, run)
+def test_every_cell_of_the_logit_lens_is_the_files(opened, run):
+    page = opened(run)
     for prompt, step, query, tokens in [(0, 40, 3, STORY[:24]), (2, 200, 4, STORY[9:18])]:
         go(page, step, query, prompt)
         ids = effects(run, prompt, step)["lens.ids"]
@@ -137,9 +130,8 @@ def test_every_cell_of_the_logit_lens_is_the_files(explore, usual):
         assert page.inner_text("#lens-reading") == readings[2 * len(tokens) + query]  # the model's own prediction
 
 
-def test_a_cell_of_the_lens_has_the_colour_of_its_probability_and_a_part_that_of_its_sign(explore, usual):
-    run, _ = usual
-    page = opened(explore, run, "#step=200&query=7", color_scheme="light")
+def test_a_cell_of_the_lens_has_the_colour_of_its_probability_and_a_part_that_of_its_sign(opened, run):
+    page = opened(run, "#step=200&query=7")
     file = effects(run, 0, 200)
     likely, parts = file["lens.probabilities"].ravel(), file["attribution.parts"][7].ravel()
     most = max(abs(parts).max(), *(abs(file[f"attribution.{name}"][7]) for name in ("embedding", "bias")))
@@ -152,17 +144,13 @@ def test_a_cell_of_the_lens_has_the_colour_of_its_probability_and_a_part_that_of
 
 
 def far(found, values, stops, least, most):
-    """How far colours are at most, of 255, from those of the values between the stops of a scale (in 256 levels)."""
+    """How far colours are at most, of 255, from those of the values between the stops of a scale."""
     rgb = np.array([[int(part) for part in colour[4:-1].split(",")] for colour in found])
-    table = np.array([[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in stops])
-    places = np.linspace(least, most, len(stops))
-    expected = np.stack([np.interp(values, places, table[:, channel]) for channel in range(3)], -1)
-    return np.abs(rgb - expected).max()
+    return np.abs(rgb - between(stops, values, least, most)).max()
 
 
-def test_the_keyboard_reads_the_lens_layer_by_layer_and_chooses_positions(explore, usual):
-    run, _ = usual
-    page = opened(explore, run, "#step=200&query=12")
+def test_the_keyboard_reads_the_lens_layer_by_layer_and_chooses_positions(opened, run):
+    page = opened(run, "#step=200&query=12")
     readings = lens_readings(run, 0, 200, STORY[:24])
     page.focus("#lens .scrolled")
     moves = [("ArrowUp", 1, 12), ("ArrowLeft", 1, 11), ("ArrowUp", 0, 11), ("ArrowUp", 0, 11), ("ArrowDown", 1, 11)]
@@ -175,9 +163,8 @@ def test_the_keyboard_reads_the_lens_layer_by_layer_and_chooses_positions(explor
 # ---- parts
 
 
-def test_every_part_and_the_sum_of_all_are_the_files(explore, usual):
-    run, _ = usual
-    page = opened(explore, run)
+def test_every_part_and_the_sum_of_all_are_the_files(opened, run):
+    page = opened(run)
     file = effects(run, 0, 40)
     for query in (0, 7, 22, LAST):
         go(page, 40, query)
@@ -192,8 +179,8 @@ def test_every_part_and_the_sum_of_all_are_the_files(explore, usual):
         carried = np.round(np.array([*parts.ravel(), *others], dtype=float), 3)
         heads, mlps = carried[:8].reshape(2, 4)[:, :3].sum(), carried[:8].reshape(2, 4)[:, 3].sum()
         shares = {"embedding": carried[8], "all heads": heads, "all MLPs": mlps, "biases": carried[9]}
-        assert account == {name: printed(value) for name, value in shares.items()}
-        assert whole == printed(carried.sum())
+        assert account == {name: as_text(value) for name, value in shares.items()}
+        assert whole == as_text(carried.sum())
         assert abs(float(whole.replace("−", "-")) - parts.sum() - sum(others)) < 0.0005 * (len(carried) + 1)
         if query == LAST:
             end = f"what makes its likeliest next token {target} more likely than the second, {against}?"
@@ -206,9 +193,8 @@ def test_every_part_and_the_sum_of_all_are_the_files(explore, usual):
         assert page.inner_text(".question").endswith(end)
 
 
-def test_pointing_at_a_part_in_either_matrix_reads_both_numbers(explore, usual):
-    run, _ = usual
-    page = opened(explore, run, "#step=200&layer=1&head=1")
+def test_pointing_at_a_part_in_either_matrix_reads_both_numbers(opened, run):
+    page = opened(run, "#step=200&layer=1&head=1")
     for query in (3, LAST):
         go(page, 200, query)
         readings = part_readings(effects(run, 0, 200), query)
@@ -223,14 +209,12 @@ def test_pointing_at_a_part_in_either_matrix_reads_both_numbers(explore, usual):
 
 def selected(page):
     """[layer, part] of the cell that each matrix outlines."""
-    return read_all(
-        page, ".heat [aria-selected=true]", "(cell) => [cell.parentNode.sectionRowIndex, cell.cellIndex - 1]"
-    )
+    where = "(cell) => [cell.parentNode.sectionRowIndex, cell.cellIndex - 1]"
+    return read_all(page, ".heat [aria-selected=true]", where)
 
 
-def test_a_head_can_be_chosen_where_its_effect_is_seen(explore, usual):
-    run, _ = usual
-    page = opened(explore, run, "#step=200&query=3&layer=0&head=0")
+def test_a_head_can_be_chosen_where_its_effect_is_seen(opened, run):
+    page = opened(run, "#step=200&query=3&layer=0&head=0")
     assert selected(page) == [[0, 0], [0, 0]]  # one in each matrix
     page.click(f"{ATTRIBUTION} tbody tr:nth-child(2) td:nth-child(4)")
     assert selected(page) == [[1, 2], [1, 2]]
@@ -245,9 +229,9 @@ def test_a_head_can_be_chosen_where_its_effect_is_seen(explore, usual):
     assert page.inner_text("#readout h3").startswith("Layer 0, head 1")
 
 
-def test_twelve_by_twelve_heads_are_read_by_pointing(explore, tmp_path):
+def test_twelve_by_twelve_heads_are_read_by_pointing(opened, tmp_path):
     write_run(tmp_path / "run", 12, 12, steps=(0, 3), prompts={"all": [f" t{number}" for number in range(16)]})
-    page = opened(explore, tmp_path / "run", "#query=4&step=3")
+    page = opened(tmp_path / "run", "#query=4&step=3")
     readings = part_readings(effects(tmp_path / "run", 0, 3), 4)
     assert page.evaluate(POINT_AT_ALL, [f"{ATTRIBUTION} td", "#parts .reading"]) == readings
     assert page.locator(".lens tbody tr").count() == 13
@@ -260,9 +244,8 @@ def tables(page):
     return [texts(page, f".{name} tbody tr") for name in ("predictions", "lens", "heat")]
 
 
-def test_the_slider_changes_every_number(explore, usual):
-    run, _ = usual
-    page = opened(explore, run, "#step=200&query=5")
+def test_the_slider_changes_every_number(opened, run):
+    page = opened(run, "#step=200&query=5")
     before = tables(page)
     page.focus("#controls input[type=range]")
     page.keyboard.press("ArrowLeft")
@@ -273,9 +256,8 @@ def test_the_slider_changes_every_number(explore, usual):
     assert tables(page) == before
 
 
-def test_what_comes_into_sight_later_is_of_the_step_that_is_shown_then(explore, usual):
-    run, _ = usual
-    page = explore(run, "#step=200", viewport={"width": 1280, "height": 500})
+def test_what_comes_into_sight_later_is_of_the_step_that_is_shown_then(explore, run):
+    page = explore(run, "#step=200", size=(1280, 500))
     page.focus("#controls input[type=range]")
     page.keyboard.press("Home")
     page.locator("#predictions").scroll_into_view_if_needed()
@@ -283,14 +265,12 @@ def test_what_comes_into_sight_later_is_of_the_step_that_is_shown_then(explore, 
     assert texts(page, ROWS) == predictions(run, 0, 0, STORY[:24])
 
 
-def test_a_predicted_token_is_shown_and_never_run(explore, tmp_path):
-    run = tmp_path / "run"
-    write_run(run, steps=(0, 5))
+def test_a_predicted_token_is_shown_and_never_run(opened, own_run):
     hostile = ["<img src=x onerror=\"document.title='run'\">", "</script>", "\u202eleft", "👩‍🚀", "\x1b", "", "&amp;"]
     tokens = [hostile[id % len(hostile)].encode() + str(id).encode() for id in range(33)]
     others = [bytes([byte]) for byte in range(256) if bytes([byte]) not in tokens]
-    Tokenizer("bpe", [*tokens, *others, b""], len(tokens) + len(others), PATTERN).save(run / "tokenizer.json")
-    page = opened(explore, run, "#query=2")
+    Tokenizer("bpe", [*tokens, *others, b""], len(tokens) + len(others), PATTERN).save(own_run / "tokenizer.json")
+    page = opened(own_run, "#query=2")
     read = "".join(cell for row in texts(page, ".lens tbody tr") for cell in row)
     for token in (hostile[0].replace(" ", "␣"), "</script>", "⟨202E⟩left", "👩⟨200D⟩🚀", "␛", "&amp;"):
         assert token in read
@@ -304,10 +284,9 @@ def without_effects(run, step):
     rewrite_snapshot(path, {name: values for name, values in load_file(path).items() if re.search(r"\.l\d", name)})
 
 
-def test_a_step_without_effects_hides_the_section(explore, tmp_path):
-    write_run(tmp_path / "run", steps=(0, 7))
-    without_effects(tmp_path / "run", 0)
-    page = opened(explore, tmp_path / "run", "#step=7&query=1")
+def test_a_step_without_effects_hides_the_section(opened, own_run):
+    without_effects(own_run, 0)
+    page = opened(own_run, "#step=200&query=1")
     section = page.locator("[aria-labelledby=effects-title]")
     assert section.is_visible()
     page.focus("#controls input[type=range]")
@@ -315,7 +294,7 @@ def test_a_step_without_effects_hides_the_section(explore, tmp_path):
     assert section.is_hidden()
     page.keyboard.press("End")
     page.wait_for_selector("#parts:not([aria-busy])")
-    assert texts(page, ROWS) == predictions(tmp_path / "run", 0, 7, STORY[:24])
+    assert texts(page, ROWS) == predictions(own_run, 0, 200, STORY[:24])
 
 
 def test_a_run_without_effects_has_no_such_section(explore, tmp_path):
@@ -324,12 +303,12 @@ def test_a_run_without_effects_has_no_such_section(explore, tmp_path):
     assert explore(tmp_path / "run").locator("[aria-labelledby=effects-title]").is_hidden()
 
 
-def test_of_a_long_prompt_the_positions_around_the_query_are_shown(explore, tmp_path):
+def test_of_a_long_prompt_the_positions_around_the_query_are_shown(opened, tmp_path):
     tokens = [f" t{number}" for number in range(150)]
     write_run(tmp_path / "run", 1, 1, steps=STEPS[:1], prompts={"long": tokens})
     rows = predictions(tmp_path / "run", 0, 0, tokens)
     readings = lens_readings(tmp_path / "run", 0, 0, tokens)
-    page = opened(explore, tmp_path / "run")
+    page = opened(tmp_path / "run")
     for query, first in [(0, 0), (70, 32), (149, 86)]:
         go(page, 0, query)
         assert texts(page, ROWS) == rows[first : first + 64]
@@ -345,23 +324,23 @@ def test_of_a_long_prompt_the_positions_around_the_query_are_shown(explore, tmp_
     assert texts(page, ROWS) == rows[:64]
 
 
-def test_a_prompt_of_one_token_has_predictions_and_no_loss(explore, tmp_path):
+def test_a_prompt_of_one_token_has_predictions_and_no_loss(opened, tmp_path):
     write_run(tmp_path / "run", 1, 1, steps=(0, 3), prompts={"one": ["a"]})
-    page = opened(explore, tmp_path / "run")
+    page = opened(tmp_path / "run")
     assert texts(page, ROWS) == predictions(tmp_path / "run", 0, 3, ["a"])
     assert page.inner_text("#lens-reading") == lens_readings(tmp_path / "run", 0, 3, ["a"])[1]
 
 
-def test_a_narrow_screen_scrolls_the_tables_and_not_the_page(explore, usual):
-    page = opened(explore, usual[0], "#step=200&query=4", viewport={"width": 360, "height": 1800})
+def test_a_narrow_screen_scrolls_the_tables_and_not_the_page(opened, run):
+    page = opened(run, "#step=200&query=4", size=(360, 1800))
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert min(read_all(page, "#predictions .scrolled, #lens .scrolled", "(box) => box.scrollWidth")) > 360
 
 
-def test_a_step_is_drawn_quickly_with_the_section_in_sight(explore, tmp_path, capsys):
+def test_a_step_is_drawn_quickly_with_the_section_in_sight(opened, tmp_path, capsys):
     words = [f" t{number}" for number in range(64)]
     write_run(tmp_path / "run", 4, 4, steps=(0, 100), prompts={"all": words}, head_dim=8)
-    page = opened(explore, tmp_path / "run", "#query=30")
+    page = opened(tmp_path / "run", "#query=30")
     times = page.evaluate("""async () => {
       const slider = document.querySelector("#controls input[type=range]"), times = [];
       for (let round = 0; round < 15; round++) {

@@ -154,14 +154,8 @@ def test_three_heads_do_three_jobs_and_each_is_measured_as_its_own():
     assert unmasked["steps"][0]["metrics"] == [[{}, {}]]  # the metrics are of causal maps
 
 
-def test_every_example_opens_in_a_browser_and_shows_its_numbers(browser, tmp_path):
-    (tmp_path / "examples.html").write_text(render(DATA), encoding="utf-8")
-    troubles, page = [], browser.new_page()
-    page.set_default_timeout(10_000)
-    page.on("console", lambda message: troubles.append(message.text))
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.goto((tmp_path / "examples.html").as_uri())
-    page.wait_for_selector("html[data-ready]")
+def test_every_example_opens_in_a_browser_and_shows_its_numbers(explore):
+    page = explore(render(DATA))
     for number, name in enumerate(NAMES):
         prompt, numbers, _ = example(name)
         head, query, key = (size - 1 for size in numbers["weights"].shape)
@@ -170,5 +164,3 @@ def test_every_example_opens_in_a_browser_and_shows_its_numbers(browser, tmp_pat
         assert page.inner_text("#weight") == f"{numbers['weights'][head, query, key]:.6f}"
         tokens = [prompt["tokens"][query], (prompt["keys"] or prompt["tokens"])[key]]
         assert page.locator("#pair .token").all_inner_texts() == tokens
-    assert troubles == []
-    page.close()

@@ -11,8 +11,7 @@ from tests.helpers.fabricated import reading_of, write_run
 from tests.helpers.open_page import READ_ALL_CELLS, pixels, printed, shown, wait_for_step
 
 
-def test_the_slider_changes_every_drawing_and_number(explore, usual):
-    run, _ = usual
+def test_the_slider_changes_every_drawing_and_number(explore, run):
     page = explore(run, "#layer=0&head=0")
     before = [pixels(page, selector) for selector in (".field canvas", ".tile canvas")]
     assert page.inner_text(".step") == "step 200"
@@ -26,8 +25,8 @@ def test_the_slider_changes_every_drawing_and_number(explore, usual):
     assert (pixels(page, ".field canvas") == before[0]).all()
 
 
-def test_playing_goes_from_the_first_step_to_the_last_and_stops(explore, usual):
-    page = explore(usual[0], reduced_motion="reduce")
+def test_playing_goes_from_the_first_step_to_the_last_and_stops(explore, run, new_tab):
+    page = explore(run, motion="reduce", tab=new_tab())
     for step in (40, 10, 0):
         page.keyboard.press("ArrowLeft")  # nothing has the focus: the arrow keys move the step
         wait_for_step(page, step)
@@ -65,8 +64,7 @@ def test_a_badge_is_there_from_the_threshold_on_and_nowhere_else(explore, tmp_pa
     assert 0 < marked < 20
 
 
-def test_induction_is_told_of_the_repeated_prompt_whichever_is_shown(explore, usual):
-    run, maps = usual
+def test_induction_is_told_of_the_repeated_prompt_whichever_is_shown(explore, run, maps):
     weights, n = maps[1, 200][1, 1], 11
     score = np.mean([weights[i, i - n + 1] for i in range(1 + n, 1 + 2 * n)])
     for prompt in (0, 1):
@@ -75,8 +73,7 @@ def test_induction_is_told_of_the_repeated_prompt_whichever_is_shown(explore, us
         assert scores["induction"] == f"{score:.2f}".replace("0.", ".")
 
 
-def test_choosing_a_head_or_a_token_shows_it(explore, usual):
-    run, maps = usual
+def test_choosing_a_head_or_a_token_shows_it(explore, run, maps):
     page = explore(run, "#prompt=2&step=200&layer=0&head=0")
     page.click(".tile[aria-label^='layer 1, head 2']")
     assert page.inner_text("#readout h3").startswith("Layer 1, head 2")
@@ -91,8 +88,7 @@ def test_choosing_a_head_or_a_token_shows_it(explore, usual):
     assert titles == [f"{i}: {column[i]:.6f}" if i >= 5 else f"{i}: masked" for i in range(9)]
 
 
-def test_heads_can_be_put_in_the_order_of_a_score(explore, usual):
-    run, maps = usual
+def test_heads_can_be_put_in_the_order_of_a_score(explore, run, maps):
     page = explore(run, "#step=200")
     page.select_option("#grid select >> nth=0", "first_token")
     page.select_option("#grid select >> nth=1", "score")
@@ -100,8 +96,7 @@ def test_heads_can_be_put_in_the_order_of_a_score(explore, usual):
     assert page.locator(".tile .name").all_inner_texts() == sorted(scores, key=scores.get, reverse=True)
 
 
-def test_a_page_opens_on_the_best_induction_head_and_a_query_that_looks_far_back(explore, usual):
-    run, maps = usual
+def test_a_page_opens_on_the_best_induction_head_and_a_query_that_looks_far_back(explore, run, maps):
     induction = {
         (layer, head): np.mean([maps[1, 200][layer, head][i, i - 10] for i in range(12, 23)])
         for layer in range(2)
@@ -120,8 +115,7 @@ def test_a_page_opens_on_the_best_induction_head_and_a_query_that_looks_far_back
         assert page.inner_text("#weight") == f"{weights[query].max():.6f}"
 
 
-def test_the_address_brings_the_view_back(explore, usual):
-    run, _ = usual
+def test_the_address_brings_the_view_back(explore, run):
     page = explore(run)
     page.select_option(".choices select >> nth=0", "1")
     page.click(".tile[aria-label^='layer 1, head 0']")
@@ -131,17 +125,17 @@ def test_the_address_brings_the_view_back(explore, usual):
     page.select_option("#controls select >> nth=4", "log")
     page.click(".strip button:nth-child(8)")
     page.wait_for_url(re.compile("query=7"))
-    again = explore(run, page.evaluate("location.hash"))
-    assert shown(again) == shown(page) != shown(explore(run))
-    assert (pixels(again, ".field canvas") == pixels(page, ".field canvas")).all()
-    again.evaluate("location.hash = 'step=0&layer=0&head=2'")
-    again.locator(".step", has_text="step 0").wait_for()
-    assert again.inner_text("#readout h3").startswith("Layer 0, head 2")
+    left, image, hash = shown(page), pixels(page, ".field canvas"), page.evaluate("location.hash")
+    assert shown(explore(run)) != left == shown(explore(run, hash))
+    assert (pixels(page, ".field canvas") == image).all()
+    page.evaluate("location.hash = 'step=0&layer=0&head=2'")
+    page.locator(".step", has_text="step 0").wait_for()
+    assert page.inner_text("#readout h3").startswith("Layer 0, head 2")
 
 
 @pytest.mark.parametrize("hash", ["#prompt=99&step=-4&layer=x&head=1e9&query=NaN&key=-1", "#scale=__proto__", "#%"])
-def test_an_address_that_names_nothing_goes_to_the_nearest_view(explore, usual, hash):
-    page = explore(usual[0], hash)
+def test_an_address_that_names_nothing_goes_to_the_nearest_view(explore, run, hash):
+    page = explore(run, hash)
     assert re.fullmatch(r"[01]\.\d+|masked", page.inner_text("#weight"))
 
 
@@ -171,9 +165,8 @@ def test_worked_examples_have_no_training_to_move_through(explore):
     )  # not measured
 
 
-def test_a_narrow_screen_shows_everything_without_scrolling_sideways(explore, usual):
-    run, maps = usual
-    page = explore(run, "#prompt=1&step=200&layer=1&head=0", viewport={"width": 360, "height": 740})
+def test_a_narrow_screen_shows_everything_without_scrolling_sideways(explore, run, maps):
+    page = explore(run, "#prompt=1&step=200&layer=1&head=0", size=(360, 740))
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert page.evaluate(READ_ALL_CELLS) == printed(maps[1, 200][1, 0], 6)
 
@@ -206,13 +199,8 @@ def test_a_token_is_shown_and_never_run(explore, tmp_path):
     assert page.locator("script").count() == 2
 
 
-def test_a_sandboxed_frame_shows_everything_and_refuses_quietly(browser, usual):
-    run, maps = usual
-    context = browser.new_context(viewport={"width": 1000, "height": 900})
-    page = context.new_page()
-    troubles = []
-    page.on("console", lambda message: troubles.append(message.text))
-    page.on("pageerror", lambda error: troubles.append(str(error)))
+def test_a_sandboxed_frame_shows_everything_and_refuses_quietly(new_tab, run, maps):
+    page = new_tab(viewport={"width": 1000, "height": 900})
     page.set_content('<iframe sandbox="allow-scripts" width="960" height="860"></iframe>')
     page.eval_on_selector("iframe", "(frame, html) => { frame.srcdoc = html; }", build_page(run))
     page.locator("iframe").content_frame.locator("html[data-ready]").wait_for()
@@ -229,12 +217,11 @@ def test_a_sandboxed_frame_shows_everything_and_refuses_quietly(browser, usual):
     frame.click(".theme")
     frame.click(".save")
     assert frame.eval_on_selector(".shown img", "image => image.decode().then(() => image.naturalWidth)") > 1000
-    assert troubles == []
-    context.close()
+    assert page.troubles == []
 
 
-def test_the_policy_stops_a_script_and_a_request_that_come_in_anyway(explore, usual):
-    page = explore(usual[0])
+def test_the_policy_stops_a_script_and_a_request_that_come_in_anyway(explore, run):
+    page = explore(run)
     image = "http://127.0.0.1:9/x.png"
     with page.expect_event("requestfailed", lambda request: request.url == image) as failed:
         page.evaluate(
@@ -246,13 +233,13 @@ def test_the_policy_stops_a_script_and_a_request_that_come_in_anyway(explore, us
         )
     assert failed.value.failure == "csp"
     assert page.title() == "small: attention"
-    assert len(explore.troubles) == 2 and all("Content Security Policy" in text for text in explore.troubles)
-    explore.troubles.clear()
-    explore.requests.remove(image)
+    assert len(page.troubles) == 2 and all("Content Security Policy" in text for text in page.troubles)
+    page.troubles.clear()
+    page.requests.remove(image)
 
 
-def test_an_address_that_names_another_prompt_and_the_same_query_goes_there(explore, usual):
-    page = explore(usual[0], "#prompt=0&query=5&step=40")
+def test_an_address_that_names_another_prompt_and_the_same_query_goes_there(explore, run):
+    page = explore(run, "#prompt=0&query=5&step=40")
     page.evaluate("location.hash = 'prompt=2&query=5&key=2&step=40'")
     page.locator(".queries .lit", has_text=".").wait_for()
     assert page.inner_text("#pair").split() == ["query", ".", "5", "key", "␣fox", "2"]

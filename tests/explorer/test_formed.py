@@ -1,6 +1,7 @@
 """How heads formed: the film of the chosen head and the curves of every head over training, in a browser."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ def formed(tmp_path_factory):
     run = tmp_path_factory.mktemp("formed") / "run"
     maps = write_run(run, steps=STEPS)
     rows = [json.loads(line) for line in (run / "snapshots/heads.jsonl").read_text().splitlines()]
-    return run, maps, {(row["step"], row["layer"], row["head"]): row for row in rows if row["prompt"] == 0}
+    metrics = {(row["step"], row["layer"], row["head"]): row for row in rows if row["prompt"] == 0}
+    return SimpleNamespace(run=run, maps=maps, metrics=metrics)
 
 
 def panel(page, name):
@@ -37,23 +39,21 @@ def click(page, name, step, value):
 
 
 def test_the_film_shows_the_head_at_about_eight_steps_from_the_first_to_the_last(explore, formed):
-    run, maps, _ = formed
-    page = explore(run, "#step=1000&layer=1&head=2")
+    page = explore(formed.run, "#step=1000&layer=1&head=2")
     page.locator("#film canvas.hatched").nth(7).wait_for()
     labels = [int(text.replace(",", "")) for text in page.locator("#film button").all_inner_texts()]
     assert (labels[0], labels[-1]) == (0, 1000) and len(labels) == 8
     for number, step in enumerate(labels):
         image = pixels(page, f"#film button:nth-child({number + 1}) canvas")
         seen = np.tri(24) > 0
-        assert (abs(image[..., :3] - colours_of(maps[0, step][1, 2], "light"))[seen] <= 2).all()
+        assert (abs(image[..., :3] - colours_of(formed.maps[0, step][1, 2], "light"))[seen] <= 2).all()
     page.click(f"#film button:nth-child({labels.index(5) + 1})")
     wait_for_step(page, 5)
     assert page.get_attribute(f"#film button:nth-child({labels.index(5) + 1})", "aria-pressed") == "true"
 
 
 def test_a_click_beside_the_curves_goes_to_the_nearest_step_and_keeps_the_head(explore, formed):
-    run, _, _ = formed
-    page = explore(run, "#step=0&layer=1&head=2")
+    page = explore(formed.run, "#step=0&layer=1&head=2")
     for step in (1000, 20, 2):
         click(page, "duplicate token", step, 0.97)
         wait_for_step(page, step)
@@ -63,9 +63,8 @@ def test_a_click_beside_the_curves_goes_to_the_nearest_step_and_keeps_the_head(e
 
 
 def test_a_click_on_a_curve_chooses_its_head_and_goes_to_the_step(explore, formed):
-    run, _, metrics = formed
-    page = explore(run, "#step=0&layer=1&head=2")
-    scores = {(layer, head): metrics[1000, layer, head]["first_token"] for layer in range(2) for head in range(3)}
+    page = explore(formed.run, "#step=0&layer=1&head=2")
+    scores = {(layer, head): row["first_token"] for (step, layer, head), row in formed.metrics.items() if step == 1000}
     layer, head = max(scores, key=scores.get)  # clear of all others
     assert (layer, head) != (1, 2)
     plot = panel(page, "first token").locator(".plot")
@@ -81,11 +80,10 @@ def test_a_click_on_a_curve_chooses_its_head_and_goes_to_the_step(explore, forme
 
 
 def test_the_marks_are_at_the_step_and_the_value_shown(explore, formed):
-    run, _, metrics = formed
-    page = explore(run, "#step=200&layer=0&head=1")
+    page = explore(formed.run, "#step=200&layer=0&head=1")
     for step in (200, 400):
         for name in ("previous_token", "entropy"):
-            value = metrics[step, 0, 1][name]
+            value = formed.metrics[step, 0, 1][name]
             label = name.replace("_", " ")
             at = place(page, label, step, value)
             plot, dot, mark = (panel(page, label).locator(one).bounding_box() for one in (".plot", ".dot", ".mark"))
@@ -99,7 +97,7 @@ def test_the_marks_are_at_the_step_and_the_value_shown(explore, formed):
 
 
 def test_the_keyboard_goes_through_steps_and_heads(explore, formed):
-    page = explore(formed[0], "#step=200&layer=0&head=2")
+    page = explore(formed.run, "#step=200&layer=0&head=2")
     page.focus(".panels")
     page.keyboard.press("ArrowDown")
     assert page.inner_text("#readout h3").startswith("Layer 1, head 0")
@@ -111,7 +109,7 @@ def test_the_keyboard_goes_through_steps_and_heads(explore, formed):
 
 
 def test_a_step_moves_the_marks_and_leaves_the_curves_as_they_are(explore, formed):
-    page = explore(formed[0], "#step=200")
+    page = explore(formed.run, "#step=200")
     page.evaluate("""() => {
       window.changed = [];
       const told = (changes) => window.changed.push(...changes.map(({ target }) => target.nodeName));
@@ -126,10 +124,9 @@ def test_a_step_moves_the_marks_and_leaves_the_curves_as_they_are(explore, forme
 
 
 def test_the_loss_is_that_of_the_file_and_has_no_floor_of_another_unit(explore, formed):
-    run, _, _ = formed
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (formed.run / "metrics.jsonl").read_text().splitlines()]
     losses = [line[name] for line in lines for name in ("train_loss", "val_loss") if name in line]
-    page = explore(run, "#step=1000")
+    page = explore(formed.run, "#step=1000")
     text = panel(page, "loss").inner_text().split("\n")
     assert f"{max(losses):.2f}" in text and f"{min(losses):.2f}" in text
     last = next(line["val_loss"] for line in lines if line["step"] == 1000)
@@ -137,13 +134,12 @@ def test_the_loss_is_that_of_the_file_and_has_no_floor_of_another_unit(explore, 
     assert "67.25" not in " ".join(text)  # the floor is in nats per story
 
 
-def test_maps_too_large_to_be_held_are_filmed_all_the_same(explore, formed):
-    run, maps, _ = formed
-    page = explore(with_memory_for(4000, build_page(run)), "#step=1000&layer=1&head=2", bypass_csp=True)
+def test_maps_too_large_to_be_held_are_filmed_all_the_same(explore, formed, new_tab):
+    page = explore(with_memory_for(4000, formed.run), "#step=1000&layer=1&head=2", tab=new_tab(bypass_csp=True))
     page.locator("#film canvas.hatched").nth(7).wait_for()
     for number, text in enumerate(page.locator("#film button span").all_inner_texts()):
         step = int(text.replace(",", ""))
-        maxima, masked = block_maxima(maps[0, step][1, 2], 2)
+        maxima, masked = block_maxima(formed.maps[0, step][1, 2], 2)
         image = pixels(page, f"#film button:nth-child({number + 1}) canvas")
         assert (abs(image[..., :3] - colours_of(maxima, "light"))[~masked] <= 2).all()
     assert "the largest weight of 2 × 2 cells" in page.inner_text("#film .note")
@@ -156,10 +152,11 @@ def test_maps_too_large_to_be_held_are_filmed_all_the_same(explore, formed):
     }""")  # another head, and a look at the map, while the step is still being unpacked
     wait_for_step(page, 5)
     assert page.inner_text("#readout h3").startswith("Layer 0, head 0")
-    assert page.evaluate(READ_ALL_CELLS) == printed(maps[0, 5][0, 0], 3)
+    assert page.evaluate(READ_ALL_CELLS) == printed(formed.maps[0, 5][0, 0], 3)
 
 
-def with_memory_for(numbers, html):
+def with_memory_for(numbers, run):
     """A page that holds so many numbers at most, as one of many millions does; its policy has to be bypassed."""
+    html = build_page(run)
     assert html.count("MAX_NUMBERS = 12e6;") == 1
     return html.replace("MAX_NUMBERS = 12e6;", f"MAX_NUMBERS = {numbers};")

@@ -6,11 +6,7 @@ from PIL import Image
 
 from lens.explorer.images import COLOURS, head_image, masked_cells, write_pictures
 from lens.snapshots import Reading
-
-
-def rgb(colour):
-    return tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
-
+from tests.helpers.open_page import rgb
 
 lower = np.tril(np.full((4, 4), 0.5))
 lower[0, 0], lower[2, 1] = 1.0, 0.0

@@ -1,24 +1,26 @@
 """A prompt of hundreds of tokens: a window on its map, and block maxima that say so."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from lens.explorer.page import build_page
 from tests.helpers.fabricated import STORY, reading_of, write_run
-from tests.helpers.open_page import READ_ALL_CELLS, block_maxima, colours_of, pixels
+from tests.helpers.open_page import READ_ALL_CELLS, block_maxima, colours_of, pixels, signs
 
 LONG = 500  # not a whole number of blocks
 
 
 @pytest.fixture(scope="module")
 def long_page(tmp_path_factory):
-    """A run's page with a prompt of 500 tokens, and its maps by step (H, T, T)."""
+    """The page of a run with a prompt of 500 tokens, as html, and its maps by step (H, T, T)."""
     run = tmp_path_factory.mktemp("long") / "run"
     write_run(run, steps=(0, 100))
     reading = reading_of([STORY[number % len(STORY)] for number in range(LONG)])
-    return build_page(run, [reading]), {step: arrays["l0.weights"] for step, arrays in reading.steps.items()}
+    maps = {step: arrays["l0.weights"] for step, arrays in reading.steps.items()}
+    return SimpleNamespace(html=build_page(run, [reading]), maps=maps)
 
 
 def window_of(page):
@@ -37,33 +39,31 @@ def expected_cells(weights, rows, columns, digits):
 
 @pytest.mark.parametrize(("step", "digits", "query", "key"), [(100, 6, 499, 480), (10, 3, 200, 170), (0, 6, 3, 499)])
 def test_of_a_long_prompt_a_window_around_the_pinned_cell_is_shown(explore, long_page, step, digits, query, key):
-    html, maps = long_page
-    page = explore(html, f"#step={step}&layer=0&head=1&query={query}&key={key}")
+    page = explore(long_page.html, f"#step={step}&layer=0&head=1&query={query}&key={key}")
     rows, columns = window_of(page)
     assert (rows.stop - rows.start, columns.stop - columns.start) == (64, 64)
     assert query in range(LONG)[rows] and key in range(LONG)[columns]
-    assert page.evaluate(READ_ALL_CELLS, 4) == expected_cells(maps[step][1], rows, columns, digits)
+    assert page.evaluate(READ_ALL_CELLS, 4) == expected_cells(long_page.maps[step][1], rows, columns, digits)
     labels = page.locator(".queries span").all_text_contents()
-    assert labels == [STORY[i % len(STORY)].replace(" ", "␣").replace("\n", "↵") for i in range(LONG)[rows]]
+    assert labels == [signs(STORY[i % len(STORY)]) for i in range(LONG)[rows]]
 
 
 def test_the_overview_and_the_small_maps_show_block_maxima_and_say_so(explore, long_page):
-    html, maps = long_page
-    page = explore(html, "#layer=0&head=0")
-    maxima, masked = block_maxima(maps[100][0], 8)
+    page = explore(long_page.html, "#layer=0&head=0")
+    weights = long_page.maps[100][0]
+    maxima, masked = block_maxima(weights, 8)
     assert maxima.shape == (63, 63)
     for selector in (".whole canvas", ".tile canvas >> nth=0", "#film button:last-child canvas"):
         image = pixels(page, selector)
         assert (image[..., 3] == np.where(masked, 0, 255)).all()
         assert (abs(image[..., :3] - colours_of(maxima, "light"))[~masked] <= 1).all()
-        assert (abs(image[..., :3] - colours_of(maps[100][0][::8, ::8], "light"))[~masked] > 1).any()  # the control
+        assert (abs(image[..., :3] - colours_of(weights[::8, ::8], "light"))[~masked] > 1).any()  # the control
     for selector in ("#overview", "#grid", "#film"):
         assert "the largest weight of 8 × 8 cells" in page.inner_text(f"{selector} .note")
 
 
 def test_a_click_in_the_overview_moves_the_window_there(explore, long_page):
-    html, maps = long_page
-    page = explore(html, "#step=100&layer=0&head=1")
+    page = explore(long_page.html, "#step=100&layer=0&head=1")
     page.locator(".whole").scroll_into_view_if_needed()
     box = page.locator(".whole").bounding_box()
     square = box["width"] / 63
@@ -73,7 +73,7 @@ def test_a_click_in_the_overview_moves_the_window_there(explore, long_page):
     frame = page.locator(".window").bounding_box()
     assert frame["x"] - box["x"] == pytest.approx(columns.start / 8 * square, abs=2)
     assert frame["height"] == pytest.approx(8 * square, abs=2)
-    assert page.inner_text("#weight") == f"{maps[100][1][320:328, 160:168].max():.6f}"
+    assert page.inner_text("#weight") == f"{long_page.maps[100][1][320:328, 160:168].max():.6f}"
     page.focus(".whole")
     for name in ("ArrowDown", "ArrowRight", "ArrowRight"):
         page.keyboard.press(name)
@@ -82,13 +82,12 @@ def test_a_click_in_the_overview_moves_the_window_there(explore, long_page):
 
 
 def test_the_pinned_cell_moves_on_across_the_edge_of_the_window(explore, long_page):
-    html, maps = long_page
-    page = explore(html, "#step=100&layer=0&head=0&query=250&key=100")
+    page = explore(long_page.html, "#step=100&layer=0&head=0&query=250&key=100")
     before = window_of(page)
     page.focus(".field")
     for _ in range(40):
         page.keyboard.press("ArrowUp")
-    assert page.inner_text("#weight") == f"{maps[100][0][210, 100]:.6f}"
+    assert page.inner_text("#weight") == f"{long_page.maps[100][0][210, 100]:.6f}"
     assert window_of(page) != before
     rows, columns = window_of(page)
-    assert page.evaluate(READ_ALL_CELLS, 4) == expected_cells(maps[100][0], rows, columns, 6)
+    assert page.evaluate(READ_ALL_CELLS, 4) == expected_cells(long_page.maps[100][0], rows, columns, 6)

@@ -9,8 +9,7 @@ from tests.helpers.fabricated import reading_of, write_run
 from tests.helpers.open_page import READ_ALL_CELLS, colours_of, pixels, printed
 
 
-def test_the_number_under_the_pointer_is_the_number_in_the_file(explore, usual):
-    run, maps = usual
+def test_the_number_under_the_pointer_is_the_number_in_the_file(explore, run, maps):
     for prompt, step, layer, head, digits in [(0, 200, 0, 1, 6), (0, 40, 1, 2, 3), (1, 0, 1, 0, 6), (2, 10, 0, 0, 3)]:
         page = explore(run, f"#prompt={prompt}&step={step}&layer={layer}&head={head}")
         weights = maps[prompt, step][layer, head]
@@ -19,8 +18,7 @@ def test_the_number_under_the_pointer_is_the_number_in_the_file(explore, usual):
         assert read != printed(weights.T, digits)  # the control: a page with its axes swapped would not pass
 
 
-def test_a_real_pointer_reads_the_same_and_lights_both_tokens(explore, usual):
-    run, maps = usual
+def test_a_real_pointer_reads_the_same_and_lights_both_tokens(explore, run, maps):
     page = explore(run, "#prompt=2&step=200&layer=1&head=1")
     page.locator(".field").scroll_into_view_if_needed()
     box = page.locator(".field").bounding_box()
@@ -38,8 +36,7 @@ def test_a_real_pointer_reads_the_same_and_lights_both_tokens(explore, usual):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_cell_has_the_colour_of_its_weight_and_a_masked_one_has_none(explore, usual, scheme):
-    run, maps = usual
+def test_a_cell_has_the_colour_of_its_weight_and_a_masked_one_has_none(explore, run, maps, scheme):
     weights = maps[0, 200][0, 0]
     seen = np.tri(len(weights)) > 0
     # by the row's maximum a cell is its share of it; the logarithmic scale has three decades
@@ -48,7 +45,7 @@ def test_a_cell_has_the_colour_of_its_weight_and_a_masked_one_has_none(explore, 
         "row": weights / weights.max(1, keepdims=True),
         "log": (1 + np.log10(np.where(seen, weights, 1)) / 3).clip(0, 1),
     }
-    page = explore(run, "#step=200&layer=0&head=0", color_scheme=scheme)
+    page = explore(run, "#step=200&layer=0&head=0", scheme=scheme)
     for scale, share in shares.items():
         page.select_option("#controls select >> nth=4", scale)
         image = pixels(page, ".field canvas")
@@ -56,8 +53,7 @@ def test_a_cell_has_the_colour_of_its_weight_and_a_masked_one_has_none(explore, 
         assert (abs(image[..., :3] - colours_of(share, scheme))[seen] <= (3 if scale == "log" else 1)).all()
 
 
-def test_the_keyboard_moves_the_pinned_cell(explore, usual):
-    run, maps = usual
+def test_the_keyboard_moves_the_pinned_cell(explore, run, maps):
     page = explore(run, "#prompt=0&step=200&layer=0&head=2&query=10&key=4")
     page.focus(".field")
     for keys, (query, key) in [
@@ -94,8 +90,7 @@ def test_an_unmasked_map_shows_its_upper_half(explore, tmp_path):
     assert not page.locator(".masked").is_visible()
 
 
-def test_a_map_of_few_cells_has_its_weights_written_in_them(explore, usual):
-    run, maps = usual
+def test_a_map_of_few_cells_has_its_weights_written_in_them(explore, run, maps):
     weights = maps[2, 200][0, 1]
     page = explore(run, "#prompt=2&step=200&layer=0&head=1")
     expected = [f"{weights[i, j]:.2f}".replace("0.", ".") if j <= i else "" for i in range(9) for j in range(9)]

@@ -24,9 +24,8 @@ from tests.helpers.fabricated import data_of, lower, rewrite_snapshot, unpacked,
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
-def test_the_first_and_last_step_are_right_to_six_decimals_and_those_between_to_three(tmp_path):
-    maps = write_run(tmp_path / "run")
-    prompts = data_of(build_page(tmp_path / "run"))["prompts"]
+def test_the_first_and_last_step_are_right_to_six_decimals_and_those_between_to_three(run, maps):
+    prompts = data_of(build_page(run))["prompts"]
     assert [prompt["name"] for prompt in prompts] == ["a passage", "random, said twice", "a sentence"]
     for number, prompt in enumerate(prompts):
         assert [step["step"] for step in prompt["steps"]] == [0, 10, 40, 200]
@@ -38,11 +37,10 @@ def test_the_first_and_last_step_are_right_to_six_decimals_and_those_between_to_
             assert (found != expected).any()
 
 
-def test_every_array_of_the_first_and_last_step_is_the_files(tmp_path):
-    write_run(tmp_path / "run")
-    for prompt in data_of(build_page(tmp_path / "run"))["prompts"][1:2]:
+def test_every_array_of_the_first_and_last_step_is_the_files(run):
+    for prompt in data_of(build_page(run))["prompts"][1:2]:
         for step in prompt["steps"]:
-            file = load_file(tmp_path / f"run/snapshots/step-{step['step']:06d}/attention.safetensors")
+            file = load_file(run / f"snapshots/step-{step['step']:06d}/attention.safetensors")
             for name, values in unpacked(step["effects"]).items():
                 assert np.abs(values - file[f"p1.{name}"]).max() <= 0.0005 + 1e-9
             assert (step["full"] is not None) == (step["step"] in (0, 200))
@@ -70,26 +68,24 @@ def test_an_unmasked_map_is_carried_whole(tmp_path):
     assert np.abs(found.ravel() - maps[0, 0].ravel()).max() <= 5e-7 + 1e-12
 
 
-def test_the_metrics_and_losses_are_those_of_the_files(tmp_path):
-    write_run(tmp_path / "run")
-    data = data_of(build_page(tmp_path / "run"))
-    rows = [json.loads(line) for line in (tmp_path / "run/snapshots/heads.jsonl").read_text().splitlines()]
+def test_the_metrics_and_losses_are_those_of_the_files(run):
+    data = data_of(build_page(run))
+    rows = [json.loads(line) for line in (run / "snapshots/heads.jsonl").read_text().splitlines()]
     for row in rows:
         step = next(one for one in data["prompts"][row["prompt"]]["steps"] if one["step"] == row["step"])
         found = step["metrics"][row["layer"]][row["head"]]
         assert found["entropy"] == round(row["entropy"], 6)
         assert ("induction" in found) == (row["induction"] is not None)
-    logged = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    logged = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert {line["step"]: line["val"] for line in data["losses"] if "val" in line} == {
         line["step"]: round(line["val_loss"], 6) for line in logged if "val_loss" in line
     }
 
 
-def test_a_prompt_of_ones_own_comes_first(tmp_path):
-    write_run(tmp_path / "run")
+def test_a_prompt_of_ones_own_comes_first(run):
     weights = np.float32([[[1, 0], [0.25, 0.75]]])
     own = Reading("mine", ["a", "b"], {7: {"l0.weights": weights}}, {(7, 0, 0): {"entropy": 0.5}}, generated_from=1)
-    prompt = data_of(build_page(tmp_path / "run", [own]))["prompts"][0]
+    prompt = data_of(build_page(run, [own]))["prompts"][0]
     assert (prompt["name"], prompt["tokens"], prompt["generatedFrom"]) == ("mine", ["a", "b"], 1)
     assert unpacked(prompt["steps"][0]["weights"])["weights"].tolist() == [[[1, 0.25, 0.75]]]
     assert prompt["steps"][0]["metrics"] == [[{"entropy": 0.5}]]
@@ -119,9 +115,8 @@ def test_the_page_of_a_run_of_small_yaml_stays_under_four_megabytes(tmp_path, ca
     assert 3_000_000 < size < 4_000_000
 
 
-def test_the_page_names_nothing_outside_itself(tmp_path):
-    write_run(tmp_path / "run")
-    html = build_page(tmp_path / "run")
+def test_the_page_names_nothing_outside_itself(run):
+    html = build_page(run)
     assert re.findall(r"""(?:src|href)=["']([^"']*)""", html) == ["data:,"]
     assert "default-src 'none'" in html
     assert re.findall(r"https?://[^\s\"']*", html) == ["http://www.w3.org/2000/svg"]  # a name, never fetched
@@ -148,20 +143,18 @@ def test_text_can_never_end_the_block_that_carries_it(tmp_path):
     assert data["config"].endswith(f"# {hostile}\n")
 
 
-def test_a_last_line_cut_short_by_a_kill_is_left_out(tmp_path):
-    write_run(tmp_path / "run")
-    expected = data_of(build_page(tmp_path / "run"))
-    with (tmp_path / "run/metrics.jsonl").open("a") as file:
+def test_a_last_line_cut_short_by_a_kill_is_left_out(own_run):
+    expected = data_of(build_page(own_run))
+    with (own_run / "metrics.jsonl").open("a") as file:
         file.write('{"step": 201, "tra')
-    assert data_of(build_page(tmp_path / "run")) == expected
+    assert data_of(build_page(own_run)) == expected
 
 
-def test_a_loss_that_is_no_number_is_left_out(tmp_path):
-    write_run(tmp_path / "run")
-    with (tmp_path / "run/metrics.jsonl").open("a") as file:
+def test_a_loss_that_is_no_number_is_left_out(own_run):
+    with (own_run / "metrics.jsonl").open("a") as file:
         file.write('{"step": 201, "train_loss": NaN}\n{"step": 202, "train_loss": null}\n')
         file.write('{"step": 203, "train_loss": 1' + "0" * 400 + "}\n")
-    assert data_of(build_page(tmp_path / "run"))["losses"][-1]["step"] == 200
+    assert data_of(build_page(own_run))["losses"][-1]["step"] == 200
 
 
 @pytest.mark.parametrize(
@@ -174,11 +167,10 @@ def test_a_loss_that_is_no_number_is_left_out(tmp_path):
         "snapshots/step-000040/attention.safetensors",
     ],
 )
-def test_a_missing_file_is_named(tmp_path, name):
-    write_run(tmp_path / "run")
-    (tmp_path / "run" / name).unlink()
+def test_a_missing_file_is_named(own_run, name):
+    (own_run / name).unlink()
     with pytest.raises(InputError, match=re.escape(name)):
-        build_page(tmp_path / "run")
+        build_page(own_run)
 
 
 @pytest.mark.parametrize(
@@ -194,58 +186,52 @@ def test_a_missing_file_is_named(tmp_path, name):
         ("snapshots/step-000040/attention.safetensors", b"rubbish"),
     ],
 )
-def test_a_damaged_file_is_named(tmp_path, name, content):
-    write_run(tmp_path / "run")
-    (tmp_path / "run" / name).write_bytes(content)
+def test_a_damaged_file_is_named(own_run, name, content):
+    (own_run / name).write_bytes(content)
     with pytest.raises(InputError) as raised:
-        build_page(tmp_path / "run")
+        build_page(own_run)
     assert "attention.safetensors" in str(raised.value) or name in str(raised.value)
 
 
-def test_a_token_that_the_tokenizer_does_not_have_is_refused(tmp_path):
-    write_run(tmp_path / "run", steps=(0,))
-    char_tokenizer("a").save(tmp_path / "run/tokenizer.json")
+def test_a_token_that_the_tokenizer_does_not_have_is_refused(own_run):
+    char_tokenizer("a").save(own_run / "tokenizer.json")
     with pytest.raises(InputError, match=r"predicts a token that .*tokenizer\.json does not have"):
-        build_page(tmp_path / "run")
+        build_page(own_run)
 
 
-def test_a_recording_of_weights_alone_is_shown_too(tmp_path):
-    maps = write_run(tmp_path / "run", prompts={"x": ["a", "b", "c"]}, steps=(0,))
-    path = tmp_path / "run/snapshots/step-000000/attention.safetensors"
+def test_a_recording_of_weights_alone_is_shown_too(own_run, maps):
+    path = own_run / "snapshots/step-000000/attention.safetensors"
     rewrite_snapshot(path, {name: array for name, array in load_file(path).items() if name.endswith(".weights")})
-    (step,) = data_of(build_page(tmp_path / "run"))["prompts"][0]["steps"]
+    step, *_ = data_of(build_page(own_run))["prompts"][0]["steps"]
     assert step["full"] is None and step["effects"] is None
     assert np.abs(unpacked(step["weights"])["weights"] - lower(maps[0, 0])).max() < 1e-6
 
 
 @pytest.mark.parametrize("text", ["", "model: 3\n", "model:\n  n_head: 0\n", "model:\n  layers: 3\n", "a: [\n"])
-def test_a_configuration_of_no_model_is_refused(tmp_path, text):
-    write_run(tmp_path / "run", steps=(0,))
-    (tmp_path / "run/config.yaml").write_text(text)
+def test_a_configuration_of_no_model_is_refused(own_run, text):
+    (own_run / "config.yaml").write_text(text)
     with pytest.raises(InputError, match=r"config\.yaml: its model section describes no model"):
-        build_page(tmp_path / "run")
+        build_page(own_run)
 
 
-def test_scale_position_and_parameters_are_those_of_the_configuration(tmp_path):
-    write_run(tmp_path / "run", steps=(0,))
-    data = data_of(build_page(tmp_path / "run"))
-    model = GPT(GPTConfig(**yaml.safe_load((tmp_path / "run/config.yaml").read_text())["model"]))
+def test_scale_position_and_parameters_are_those_of_the_configuration(own_run):
+    data = data_of(build_page(own_run))
+    model = GPT(GPTConfig(**yaml.safe_load((own_run / "config.yaml").read_text())["model"]))
     assert data["parameters"] == [list(part) for part in model.parameter_table()]
     assert sum(count for _, count in data["parameters"]) == sum(parameter.numel() for parameter in model.parameters())
     key_dim = len(data["prompts"][0]["tokens"]) + 1  # as write_run makes them
     assert data["prompts"][0]["scale"] == pytest.approx(key_dim**-0.5)
     assert data["prompts"][0]["position"] == "learned"
-    with (tmp_path / "run/config.yaml").open("a") as file:
+    with (own_run / "config.yaml").open("a") as file:
         file.write("  scale: false\n")
-    assert data_of(build_page(tmp_path / "run"))["prompts"][0]["scale"] == 1
+    assert data_of(build_page(own_run))["prompts"][0]["scale"] == 1
 
 
 @pytest.mark.parametrize("line", ["not json", "[1]", '{"step": [1]}', '{"step": "a"}', '{"step": NaN}', "{}"])
-def test_a_damaged_line_of_metrics_is_left_out_with_a_warning_that_names_it(tmp_path, line, capsys):
-    write_run(tmp_path / "run", steps=(0, 5))
-    path = tmp_path / "run/metrics.jsonl"
-    whole, lines = data_of(build_page(tmp_path / "run"))["losses"], path.read_text().splitlines()
+def test_a_damaged_line_of_metrics_is_left_out_with_a_warning_that_names_it(own_run, line, capsys):
+    path = own_run / "metrics.jsonl"
+    whole, lines = data_of(build_page(own_run))["losses"], path.read_text().splitlines()
     assert capsys.readouterr().err == ""
     path.write_text("\n".join([lines[0], line, *lines[1:], ""]))
-    assert data_of(build_page(tmp_path / "run"))["losses"] == whole
+    assert data_of(build_page(own_run))["losses"] == whole
     assert capsys.readouterr().err == f"WARNING  {path}: damaged and left out: line 2\n"

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lens.explorer.images import COLOURS
 from lens.explorer.page import build_page
 from tests.helpers.fabricated import reading_of, write_run
 from tests.helpers.open_page import colours_of
@@ -29,9 +28,8 @@ def corners(image, rows, columns, cell):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_each_cell_of_the_picture_has_the_colour_of_its_weight(explore, usual, tmp_path, scheme):
-    run, maps = usual
-    page = explore(run, "#step=200&layer=1&head=2", color_scheme=scheme)
+def test_each_cell_of_the_picture_has_the_colour_of_its_weight(explore, run, maps, tmp_path, scheme):
+    page = explore(run, "#step=200&layer=1&head=2", scheme=scheme)
     name, image = saved(page, tmp_path)
     assert name == "small-a-passage-step-200-layer-1-head-2.png"
     cell = 1024 // 24
@@ -47,12 +45,11 @@ def test_each_cell_of_the_picture_has_the_colour_of_its_weight(explore, usual, t
     assert (image[:TOP] != PAPER[scheme]).any(-1).sum() > 1000  # the title and the keys' names
     assert (image[TOP : TOP + 24 * cell, : LEFT - 4] != PAPER[scheme]).any(-1).sum() > 1000  # the queries'
     scale = image[-BOTTOM + 38, LEFT + 1 : LEFT + 319].astype(int)
-    stops = np.array([[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in COLOURS[scheme]])
-    assert (abs(scale[[0, -1]] - stops[[0, -1]]) <= 4).all()
+    assert (abs(scale[[0, -1]] - colours_of([0, 1], scheme)) <= 4).all()
 
 
-def test_a_picture_of_another_head_is_another_picture(explore, usual, tmp_path):
-    page = explore(usual[0], "#step=200&layer=1&head=2")
+def test_a_picture_of_another_head_is_another_picture(explore, run, tmp_path):
+    page = explore(run, "#step=200&layer=1&head=2")
     _, one = saved(page, tmp_path)
     page.click(".tile[aria-label^='layer 0, head 1']")
     _, other = saved(page, tmp_path)

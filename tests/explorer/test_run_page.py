@@ -10,7 +10,7 @@ from lens.explorer.examples import examples
 from lens.explorer.page import render
 from lens.explorer.payload import payload
 from model import GPT, GPTConfig
-from tests.helpers.fabricated import write_lines, write_run
+from tests.helpers.fabricated import write_lines
 
 PANELS = "#losses .panel"
 
@@ -36,8 +36,7 @@ def point_at(page, panel, share):
     page.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
 
 
-def test_pointing_at_the_losses_reads_each_value_of_the_file(explore, usual):
-    run, _ = usual
+def test_pointing_at_the_losses_reads_each_value_of_the_file(explore, run):
     page = explore(run)
     train, val, story = (logged(run, f"{name}_loss") for name in ("train", "val", "story"))
 
@@ -59,8 +58,7 @@ def test_pointing_at_the_losses_reads_each_value_of_the_file(explore, usual):
     assert values(page, 1) == both(200)
 
 
-def test_the_arrow_keys_read_the_losses_too(explore, usual):
-    run, _ = usual
+def test_the_arrow_keys_read_the_losses_too(explore, run):
     page = explore(run)
     train = logged(run, "train_loss")
     page.focus(f"{PANELS}:nth-child(1) .plot")
@@ -69,8 +67,7 @@ def test_the_arrow_keys_read_the_losses_too(explore, usual):
         assert values(page, 1)[0] == value_at(train, train[place][0], "training")
 
 
-def test_the_curves_lie_where_their_numbers_are(explore, usual):
-    run, _ = usual
+def test_the_curves_lie_where_their_numbers_are(explore, run):
     page = explore(run)
     for panel, kind in [(1, "train"), (1, "val"), (2, "story")]:
         points = np.array(logged(run, f"{kind}_loss"))
@@ -88,8 +85,7 @@ def fit(x, y):
     return slope, np.abs(slope * x + start - y).max()
 
 
-def test_the_floor_is_a_line_below_the_stories_losses(explore, usual):
-    run, _ = usual
+def test_the_floor_is_a_line_below_the_stories_losses(explore, run):
     page = explore(run)
     assert page.inner_text(".floor") == "floor 67.250"
     drawn = "all => all.map((one) => parseFloat(one.style.top))"
@@ -100,22 +96,20 @@ def test_the_floor_is_a_line_below_the_stories_losses(explore, usual):
     assert abs((floor - stories[0]) / (stories[-1] - stories[0]) - share) < 1e-3
 
 
-def test_a_run_without_stories_has_no_panel_for_them(explore, tmp_path):
-    write_run(tmp_path / "run")
-    lines = [{"step": step, "train_loss": value} for step, value in logged(tmp_path / "run", "train_loss")]
-    write_lines(tmp_path / "run/metrics.jsonl", lines)
-    page = explore(tmp_path / "run")
+def test_a_run_without_stories_has_no_panel_for_them(explore, own_run):
+    train = logged(own_run, "train_loss")
+    write_lines(own_run / "metrics.jsonl", [{"step": step, "train_loss": value} for step, value in train])
+    page = explore(own_run)
     assert page.locator(PANELS).count() == 1
     assert page.locator(".floor").count() == 0
-    assert values(page, 1) == [value_at(logged(tmp_path / "run", "train_loss"), 200, "training")]
+    assert values(page, 1) == [value_at(train, 200, "training")]
 
 
 def marks(page):
     return page.eval_on_selector_all(f"{PANELS} .mark", "all => all.map((one) => one.style.left)")
 
 
-def test_the_shown_step_is_marked_and_a_click_moves_it(explore, usual):
-    run, _ = usual
+def test_the_shown_step_is_marked_and_a_click_moves_it(explore, run):
     page = explore(run, "#step=40")
     assert marks(page) == ["20%", "20%"]
     page.locator("#losses").scroll_into_view_if_needed()
@@ -133,11 +127,10 @@ SAMPLES = [
 ]
 
 
-def test_each_sample_stands_beside_its_step_in_the_order_of_training(explore, tmp_path):
-    write_run(tmp_path / "run", steps=(0,))
+def test_each_sample_stands_beside_its_step_in_the_order_of_training(explore, own_run):
     text = "".join(f"{step.replace(',', '')}\n{text}\n\n" for step, text in SAMPLES)
-    (tmp_path / "run/samples.txt").write_text(text, encoding="utf-8")
-    page = explore(tmp_path / "run")
+    (own_run / "samples.txt").write_text(text, encoding="utf-8")
+    page = explore(own_run)
     read = zip(*(page.locator(f"#samples {kind}").all_text_contents() for kind in ("dt", "pre")), strict=True)
     assert list(read) == SAMPLES
     assert page.inner_text("#samples dt >> nth=0") == "step 0"  # open from the start
@@ -145,14 +138,12 @@ def test_each_sample_stands_beside_its_step_in_the_order_of_training(explore, tm
 
 
 @pytest.mark.parametrize(("text", "shown"), [("no headline", "no headline"), ("", "No samples were recorded.")])
-def test_samples_without_steps_are_shown_as_they_are(explore, tmp_path, text, shown):
-    write_run(tmp_path / "run", steps=(0,))
-    (tmp_path / "run/samples.txt").write_text(text, encoding="utf-8")
-    assert explore(tmp_path / "run").text_content("#samples pre") == shown
+def test_samples_without_steps_are_shown_as_they_are(explore, own_run, text, shown):
+    (own_run / "samples.txt").write_text(text, encoding="utf-8")
+    assert explore(own_run).text_content("#samples pre") == shown
 
 
-def test_the_configuration_is_the_files_and_the_parameters_are_counted_part_by_part(explore, usual):
-    run, _ = usual
+def test_the_configuration_is_the_files_and_the_parameters_are_counted_part_by_part(explore, run):
     model = GPT(GPTConfig(vocab_size=33, n_layer=2, n_head=3, n_embd=9, position="learned"))
     total = sum(parameter.numel() for parameter in model.parameters())
     expected = [[part, f"{count:,}", f"{100 * count / total:.1f} %"] for part, count in model.parameter_table()]
@@ -164,23 +155,15 @@ def test_the_configuration_is_the_files_and_the_parameters_are_counted_part_by_p
     assert page.text_content("#config pre") == (run / "config.yaml").read_text()
 
 
-def test_worked_examples_have_no_run_and_nothing_to_predict(browser, tmp_path):
-    file, errors = tmp_path / "examples.html", []
-    file.write_text(render(payload(examples())), encoding="utf-8")
-    with browser.new_context() as context:
-        page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(file.as_uri())
-        page.wait_for_selector("html[data-ready]")
-        for section in ("run", "effects"):
-            assert page.locator(f"[aria-labelledby={section}-title]").is_hidden()
-        assert page.is_visible("#words-title")
-        assert page.title() == "Attention by example"
-    assert errors == []
+def test_worked_examples_have_no_run_and_nothing_to_predict(explore):
+    page = explore(render(payload(examples())))
+    for section in ("run", "effects"):
+        assert page.locator(f"[aria-labelledby={section}-title]").is_hidden()
+    assert page.is_visible("#words-title")
+    assert page.title() == "Attention by example"
 
 
-def test_every_measure_is_explained(explore, usual):
-    run, _ = usual
+def test_every_measure_is_explained(explore, run):
     page = explore(run)
     measures = page.locator("#grid select >> nth=0").locator("option").all_inner_texts()
     assert page.locator("#measures dt").all_inner_texts() == measures

@@ -18,10 +18,10 @@ PAPER = {"light": (252, 251, 249), "dark": (20, 22, 27)}
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", PAPER)
-def test_each_of_the_seven_parts_is_drawn(explore, usual, tmp_path, scheme):
-    run, folder = Path(os.environ.get("EXPLORER_RUN", usual[0])), Path(os.environ.get("EXPLORER_SHOTS", tmp_path))
+def test_each_of_the_seven_parts_is_drawn(explore, run, tmp_path, scheme):
+    run, folder = Path(os.environ.get("EXPLORER_RUN", run)), Path(os.environ.get("EXPLORER_SHOTS", tmp_path))
     folder.mkdir(parents=True, exist_ok=True)
-    page = explore(run, os.environ.get("EXPLORER_HASH", ""), color_scheme=scheme)
+    page = explore(run, os.environ.get("EXPLORER_HASH", ""), scheme=scheme)
     for sticking in ("#controls", ".walk-bar"):  # in a picture that is taller than the window they would lie over it
         page.eval_on_selector_all(sticking, "bars => bars.forEach((bar) => { bar.style.position = 'static'; })")
     for part in PARTS:

@@ -12,27 +12,13 @@ from lens.explorer.page import render
 from lens.explorer.payload import payload
 from model.attention import rotary_angles, rotate
 from tests.helpers.fabricated import STORY, rewrite_snapshot, write_run
-from tests.helpers.walked_row import (
-    READ_CELLS,
-    READ_FOOT,
-    READ_RIBBON,
-    READ_TABLE,
-    arrays_of,
-    as_text,
-    carried,
-    formula,
-    made_up,
-    row_of,
-    table,
-    texts_of,
-    vector,
-    walk,
-)
+from tests.helpers.open_page import READ_CELLS, READ_FOOT, READ_RIBBON, READ_TABLE, as_text, formula, table, vector
+from tests.helpers.walked_row import arrays_of, carried, made_up, row_of, texts_of
 
 
 @pytest.mark.parametrize(("step", "layer", "head", "query"), [(200, 1, 2, 5), (0, 0, 1, 2)])
-def test_every_printed_number_of_a_row_is_numpys_from_q_k_v(explore, rows_run, step, layer, head, query):
-    page = walk(explore, rows_run, f"#prompt=0&step={step}&layer={layer}&head={head}&query={query}")
+def test_every_printed_number_of_a_row_is_numpys_from_q_k_v(walk, rows_run, step, layer, head, query):
+    page = walk(rows_run, f"#prompt=0&step={step}&layer={layer}&head={head}&query={query}")
     arrays = arrays_of(rows_run, 0, step, layer)
     row = row_of(arrays, head, query)
     assert table(page) == texts_of(row)
@@ -47,8 +33,8 @@ def test_every_printed_number_of_a_row_is_numpys_from_q_k_v(explore, rows_run, s
     assert all(np.abs(row[name] - raw[name]).max() < 1e-4 for name in ("products", "scaled", "weight", "weighted"))
 
 
-def test_every_number_of_a_ribbon_is_read_under_the_pointer(explore, rows_run):
-    page = walk(explore, rows_run, "#prompt=2&step=200&layer=1&head=1&query=20&key=3")
+def test_every_number_of_a_ribbon_is_read_under_the_pointer(walk, rows_run):
+    page = walk(rows_run, "#prompt=2&step=200&layer=1&head=1&query=20&key=3")
     row = row_of(arrays_of(rows_run, 2, 200, 1), 1, 20)
     cells = [(j, c) for j in (0, 7, 20, 21, 23) for c in (0, 11, 24)]
     tokens = [token.replace(" ", "␣") for token in STORY[:24]]
@@ -64,8 +50,8 @@ def test_every_number_of_a_ribbon_is_read_under_the_pointer(explore, rows_run):
     assert page.inner_text("#row-read") == f"key 3 \u2068{tokens[3]}\u2069 · weight: {as_text(row['weight'][3], 6)}"
 
 
-def test_x_q_k_v_and_out_are_the_files_by_keyboard(explore, rows_run):
-    page = walk(explore, rows_run, "#prompt=1&step=200&layer=1&head=2&query=7&key=3")
+def test_x_q_k_v_and_out_are_the_files_by_keyboard(walk, rows_run):
+    page = walk(rows_run, "#prompt=1&step=200&layer=1&head=2&query=7&key=3")
     arrays = arrays_of(rows_run, 1, 200, 1)
     expected = {
         "x of the query": arrays["x"][7],
@@ -82,8 +68,8 @@ def test_x_q_k_v_and_out_are_the_files_by_keyboard(explore, rows_run):
     assert page.inner_text("[aria-label='q of the query'] + .read") == f"0: {as_text(float(arrays['q'][2, 7, 0]), 6)}"
 
 
-def test_the_chosen_keys_sum_is_written_out_channel_by_channel(explore, rows_run):
-    page = walk(explore, rows_run, "#prompt=1&step=200&layer=0&head=1&query=8&key=2")
+def test_the_chosen_keys_sum_is_written_out_channel_by_channel(walk, rows_run):
+    page = walk(rows_run, "#prompt=1&step=200&layer=0&head=1&query=8&key=2")
     row = row_of(arrays_of(rows_run, 1, 200), 1, 8)
     q, k = (carried(arrays_of(rows_run, 1, 200)[name])[1] for name in "qk")
     lines = [[q[8, c], k[2, c], row["products"][2, c]] for c in range(10)]
@@ -95,8 +81,8 @@ def test_the_chosen_keys_sum_is_written_out_channel_by_channel(explore, rows_run
     ]
 
 
-def test_each_step_puts_the_real_numbers_into_its_formula(explore, rows_run):
-    page = walk(explore, rows_run, "#prompt=1&step=200&layer=0&head=1&query=5&key=2")
+def test_each_step_puts_the_real_numbers_into_its_formula(walk, rows_run):
+    page = walk(rows_run, "#prompt=1&step=200&layer=0&head=1&query=5&key=2")
     row = row_of(arrays_of(rows_run, 1, 200), 1, 5)
     score, scaled, exp, weight = (as_text(row[name][2]) for name in ("score", "scaled", "exp", "weight"))
     total, v = as_text(row["exp"].sum()), carried(arrays_of(rows_run, 1, 200)["v"])[1, 2]
@@ -112,8 +98,8 @@ def test_each_step_puts_the_real_numbers_into_its_formula(explore, rows_run):
     assert "key_dim ** −0.5, here 10 ** −0.5 = 0.316" in page.inner_text("#step-scale .says")
 
 
-def test_a_future_key_has_a_score_that_the_mask_takes_away(explore, rows_run):
-    page = walk(explore, rows_run, "#prompt=1&step=200&layer=0&head=1&query=5&key=7")
+def test_a_future_key_has_a_score_that_the_mask_takes_away(walk, rows_run):
+    page = walk(rows_run, "#prompt=1&step=200&layer=0&head=1&query=5&key=7")
     row = row_of(arrays_of(rows_run, 1, 200), 1, 5)
     assert formula(page, "mask") == f"{as_text(row['scaled'][7])} + (−∞) = −∞"
     assert formula(page, "softmax") == f"exp(−∞) = 0, and 0 ÷ {as_text(row['exp'].sum())} = 0"
@@ -123,8 +109,8 @@ def test_a_future_key_has_a_score_that_the_mask_takes_away(explore, rows_run):
     assert ["gradient" in background for background in backgrounds] == [False] * 6 + [True] * 3  # hatched
 
 
-def test_the_answers_of_all_heads_stand_side_by_side(explore, rows_run):
-    page = walk(explore, rows_run, "#prompt=1&step=200&layer=1&head=2&query=7")
+def test_the_answers_of_all_heads_stand_side_by_side(walk, rows_run):
+    page = walk(rows_run, "#prompt=1&step=200&layer=1&head=2&query=7")
     arrays = arrays_of(rows_run, 1, 200, 1)
     z = np.concatenate([row_of(arrays, head, 7)["z"] for head in range(3)])
     assert vector(page, "z of all heads") == [as_text(value, 6) for value in z]
@@ -142,21 +128,21 @@ def agreement(page):
     return float(f"{mantissa}e{digits}"), "agrees with" in text
 
 
-def test_the_page_tells_how_far_the_logged_weights_are_from_its_own(explore, rows_run):
-    page = walk(explore, rows_run, "#prompt=2&step=200&layer=1&head=0&query=23")
+def test_the_page_tells_how_far_the_logged_weights_are_from_its_own(walk, rows_run):
+    page = walk(rows_run, "#prompt=2&step=200&layer=1&head=0&query=23")
     arrays = arrays_of(rows_run, 2, 200, 1)
     apart = np.abs(row_of(arrays, 0, 23)["weight"] - carried(arrays["weights"])[0, 23]).max()
     told, agrees = agreement(page)
     assert agrees and told == float(f"{apart:.1e}") < 2e-6
 
 
-def test_a_query_that_did_not_make_the_weights_is_told_of(explore, tmp_path):
+def test_a_query_that_did_not_make_the_weights_is_told_of(walk, tmp_path):
     write_run(tmp_path / "run", steps=(0,), layers=1, heads=1)
     path = tmp_path / "run/snapshots/step-000000/attention.safetensors"
     arrays = load_file(path)
     arrays["p0.l0.q"] = arrays["p0.l0.q"] + np.float32(3)
     rewrite_snapshot(path, arrays)
-    told, agrees = agreement(walk(explore, tmp_path / "run", "#query=9"))
+    told, agrees = agreement(walk(tmp_path / "run", "#query=9"))
     arrays = arrays_of(tmp_path / "run", 0, 0)
     apart = np.abs(row_of(arrays, 0, 9)["weight"] - carried(arrays["weights"])[0, 9]).max()
     assert not agrees and told == float(f"{apart:.1e}") > 0.01
@@ -172,10 +158,10 @@ def test_a_query_that_did_not_make_the_weights_is_told_of(explore, tmp_path):
     ],
     ids=["one token", "rectangular and unscaled", "one channel", "wide, unmasked"],
 )
-def test_rows_of_any_shape_are_worked_out(explore, shape):
+def test_rows_of_any_shape_are_worked_out(walk, shape):
     one, arrays = made_up(**shape)
     causal, scale, last = one.causal, one.scale, shape["queries"] - 1
-    page = walk(explore, render(payload([one])), f"#query={last}&head={shape.get('heads', 1) - 1}&key=0")
+    page = walk(render(payload([one])), f"#query={last}&head={shape.get('heads', 1) - 1}&key=0")
     row = row_of(arrays, shape.get("heads", 1) - 1, last, scale, causal)
     assert table(page) == texts_of(row, causal=causal)
     assert vector(page, "z of the query") == [as_text(value, 6) for value in row["z"]]
@@ -187,9 +173,9 @@ def test_rows_of_any_shape_are_worked_out(explore, shape):
         assert page.inner_text("#step-scale .says").startswith("No scale")
 
 
-def test_scores_too_large_for_exp_are_lowered_first_and_the_page_says_so(explore):
+def test_scores_too_large_for_exp_are_lowered_first_and_the_page_says_so(walk):
     one, arrays = made_up(4, size=3000.0)
-    page = walk(explore, render(payload([one])), "#query=1&key=2")
+    page = walk(render(payload([one])), "#query=1&key=2")
     row = row_of(arrays, 0, 1, causal=False)
     scaled, most = row["scaled"], row["scaled"].max()
     assert most > 80 and f"the largest, {as_text(most)}, is subtracted" in page.inner_text("#step-softmax .says")
@@ -201,11 +187,11 @@ def test_scores_too_large_for_exp_are_lowered_first_and_the_page_says_so(explore
     assert formula(page, "softmax").startswith(f"exp({as_text(scaled[2])} − {as_text(most)}) = ")
 
 
-def test_rope_is_turned_back_and_its_angles_are_written(explore, tmp_path):
+def test_rope_is_turned_back_and_its_angles_are_written(walk, tmp_path):
     write_run(tmp_path / "run", steps=(0,), layers=1, heads=2, head_dim=4, prompts={"odd": STORY[:11]})  # key_dim 12
     config = tmp_path / "run/config.yaml"
     config.write_text(config.read_text().replace("learned", "rope"))
-    page = walk(explore, tmp_path / "run", "#head=1&query=9&key=4")
+    page = walk(tmp_path / "run", "#head=1&query=9&key=4")
     arrays = arrays_of(tmp_path / "run", 0, 0)
     for name, spoken, position in [("q", "q of the query", 9), ("k", "k of the key", 4)]:
         before = [float(text.replace("−", "-")) for text in vector(page, f"{spoken} before the rotation")]
@@ -227,10 +213,10 @@ def test_rope_is_turned_back_and_its_angles_are_written(explore, tmp_path):
     assert [cells[3], cells[5]] == [as_text(4 * angle), f"{as_text(k[1])}, {as_text(k[7])}"]
 
 
-def test_the_page_says_how_a_position_was_told_and_shows_what_an_example_starts_from(explore, rows_run):
-    assert "pe, a learned vector for each position" in walk(explore, rows_run).inner_text("#step-x .says")
+def test_the_page_says_how_a_position_was_told_and_shows_what_an_example_starts_from(walk, rows_run):
+    assert "pe, a learned vector for each position" in walk(rows_run).inner_text("#step-x .says")
     readings = examples()
-    page = walk(explore, render(payload(readings)), "#prompt=0")
+    page = walk(render(payload(readings)), "#prompt=0")
     shown = page.eval_on_selector_all(
         ".given figure", "all => all.map((one) => Array.from(one.querySelectorAll('tr'), (tr) => tr.innerText))"
     )

@@ -9,22 +9,12 @@ import numpy as np
 from lens.explorer.page import render
 from lens.explorer.payload import payload
 from tests.helpers.fabricated import STORY, write_run
-from tests.helpers.walked_row import (
-    NAMES,
-    READ_FOOT,
-    arrays_of,
-    as_text,
-    formula,
-    made_up,
-    row_of,
-    table,
-    texts_of,
-    walk,
-)
+from tests.helpers.open_page import READ_FOOT, as_text, formula, table
+from tests.helpers.walked_row import NAMES, arrays_of, made_up, row_of, texts_of
 
 
-def test_between_the_first_and_the_last_step_there_are_the_weights_alone(explore, rows_run):
-    page = walk(explore, rows_run, "#prompt=1&step=10&layer=0&head=1&query=5")
+def test_between_the_first_and_the_last_step_there_are_the_weights_alone(walk, rows_run):
+    page = walk(rows_run, "#prompt=1&step=10&layer=0&head=1&query=5")
     missing = "Step 10 carries only the weights of the attention, to three decimals."
     assert page.inner_text(".missing p").startswith(missing)
     assert not page.locator(".row-box").is_visible() and not page.locator(".walking").is_visible()
@@ -43,8 +33,8 @@ def test_between_the_first_and_the_last_step_there_are_the_weights_alone(explore
     assert table(page) == texts_of(row_of(arrays_of(rows_run, 1, 0), 1, 5))
 
 
-def test_the_steps_are_walked_one_by_one_or_shown_all_at_once(explore, rows_run):
-    page = walk(explore, rows_run, "#prompt=1&step=200&query=5")
+def test_the_steps_are_walked_one_by_one_or_shown_all_at_once(walk, rows_run):
+    page = walk(rows_run, "#prompt=1&step=200&query=5")
     names = ["x", "Q, K, V", "score", "scale", "mask", "softmax", "weighted sum of V", "proj"]
     columns = [0, 0, 2, 3, 4, 6, 9, 9]  # of the table: a ribbon, five numbers and three of v
 
@@ -71,15 +61,15 @@ def test_the_steps_are_walked_one_by_one_or_shown_all_at_once(explore, rows_run)
     assert visible() == names[:3]
 
 
-def test_a_step_that_a_prompt_does_not_have_gives_way_to_the_one_before(explore):
-    page = walk(explore, render(payload([made_up(3)[0]])), "#walk=mask")
+def test_a_step_that_a_prompt_does_not_have_gives_way_to_the_one_before(walk):
+    page = walk(render(payload([made_up(3)[0]])), "#walk=mask")
     assert page.inner_text(".stage.now h3") == "scale"
     page.evaluate("location.hash = 'walk=x'")
     page.locator(".stage.now h3", has_text="Q, K, V").wait_for()
 
 
-def test_a_click_or_a_key_in_the_table_chooses_a_key_and_reads_its_numbers(explore, rows_run):
-    page = walk(explore, rows_run, "#prompt=1&step=200&layer=0&head=1&query=5&key=0")
+def test_a_click_or_a_key_in_the_table_chooses_a_key_and_reads_its_numbers(walk, rows_run):
+    page = walk(rows_run, "#prompt=1&step=200&layer=0&head=1&query=5&key=0")
     row = row_of(arrays_of(rows_run, 1, 200), 1, 5)
     page.click(".row-box tbody tr:nth-child(4) .of-score.number")
     assert page.inner_text(".row-box .chosen th").startswith("3")
@@ -93,10 +83,7 @@ def test_a_click_or_a_key_in_the_table_chooses_a_key_and_reads_its_numbers(explo
         (["ArrowDown"], f"key 2 \u2068␣fox\u2069 · weight: {as_text(row['weight'][2], 6)}"),
         (["ArrowLeft"], f"key 2 \u2068␣fox\u2069 · exp: {as_text(row['exp'][2], 6)}"),
         (["Home"], f"key 2 \u2068␣fox\u2069 · q × k, channel 0: {as_text(row['products'][2, 0], 6)}"),
-        (
-            ["ArrowRight", "ArrowUp"],
-            f"key 1 \u2068␣a\u2069 · q × k, channel 1: {as_text(row['products'][1, 1], 6)}",
-        ),
+        (["ArrowRight", "ArrowUp"], f"key 1 \u2068␣a\u2069 · q × k, channel 1: {as_text(row['products'][1, 1], 6)}"),
         (["End"], f"key 1 \u2068␣a\u2069 · weight × v, channel 2: {as_text(row['weighted'][1, 2], 6)}"),
         (["ArrowDown"] * 6, "key 7 \u2068␣wished\u2069 · weight × v, channel 2: 0, masked"),
     ]:
@@ -105,9 +92,9 @@ def test_a_click_or_a_key_in_the_table_chooses_a_key_and_reads_its_numbers(explo
         assert page.inner_text("#row-read") == expected
 
 
-def test_of_a_long_prompt_64_keys_are_shown_and_the_sums_are_over_all(explore):
+def test_of_a_long_prompt_64_keys_are_shown_and_the_sums_are_over_all(walk):
     one, arrays = made_up(150, K=4, causal=True)
-    page = walk(explore, render(payload([one])), "#query=120&key=100")
+    page = walk(render(payload([one])), "#query=120&key=100")
     row = row_of(arrays, 0, 120)
     assert page.locator(".row-table > .note").inner_text().startswith("Keys 68 to 131 of 150")
     assert table(page) == texts_of(row)[68:132]
@@ -124,9 +111,9 @@ def test_of_a_long_prompt_64_keys_are_shown_and_the_sums_are_over_all(explore):
 HOSTILE = ['say "x", y', "two\nlines", "=1+1", " +SUM(A1)", "-2", "@cmd", "\t=3", "a,b", "＝1", "<b>", ""]
 
 
-def test_the_row_can_be_saved_and_read_again_with_all_its_digits(explore, tmp_path):
+def test_the_row_can_be_saved_and_read_again_with_all_its_digits(walk, tmp_path):
     write_run(tmp_path / "run", layers=1, heads=2, steps=(0,), prompts={"hostile": HOSTILE})
-    page = walk(explore, tmp_path / "run", "#head=1&query=7&key=2")
+    page = walk(tmp_path / "run", "#head=1&query=7&key=2")
     with page.expect_download() as download:
         page.click("text=Save this row as CSV")
     assert download.value.suggested_filename == "row-layer0-head1-query7-step0.csv"
@@ -146,8 +133,8 @@ def test_the_row_can_be_saved_and_read_again_with_all_its_digits(explore, tmp_pa
     assert np.abs(numbers[finite] - expected[finite]).max() < 1e-12
 
 
-def test_a_narrow_screen_scrolls_the_table_and_not_the_page(explore, rows_run):
-    page = walk(explore, rows_run, "#prompt=2&step=200&layer=0&head=1&query=9", viewport={"width": 360, "height": 740})
+def test_a_narrow_screen_scrolls_the_table_and_not_the_page(walk, rows_run):
+    page = walk(rows_run, "#prompt=2&step=200&layer=0&head=1&query=9", size=(360, 740))
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert page.evaluate("document.querySelector('.row-box').clientWidth") < 360
     assert table(page) == texts_of(row_of(arrays_of(rows_run, 2, 200), 1, 9))
@@ -160,9 +147,9 @@ def test_a_prompt_without_q_and_k_hides_the_section(explore):
     assert not page.locator("#walk-title").is_visible()
 
 
-def test_the_row_follows_a_change_quickly(explore, tmp_path, capsys):
+def test_the_row_follows_a_change_quickly(walk, tmp_path, capsys):
     write_run(tmp_path / "run", layers=1, heads=8, steps=(0,), prompts={"long": STORY[:64]})
-    page = walk(explore, tmp_path / "run", "#prompt=0", viewport={"width": 1280, "height": 800})
+    page = walk(tmp_path / "run", "#prompt=0", size=(1280, 800))
     times = page.evaluate("""async () => {
       const select = document.querySelectorAll("#controls select")[2];
       const times = { seen: [], away: [] };
@@ -187,9 +174,9 @@ def test_the_row_follows_a_change_quickly(explore, tmp_path, capsys):
     assert times["seen"] - times["away"] < 60  # 5 ms is the aim; a busy machine gets a generous bound
 
 
-def test_the_reading_of_a_number_goes_when_the_step_no_longer_carries_it(explore, tmp_path):
+def test_the_reading_of_a_number_goes_when_the_step_no_longer_carries_it(walk, tmp_path):
     write_run(tmp_path / "run", steps=(0, 10, 40))
-    page = walk(explore, tmp_path / "run", "#prompt=2&step=0&query=6&key=2")
+    page = walk(tmp_path / "run", "#prompt=2&step=0&query=6&key=2")
     page.hover(".row-box tbody tr:nth-child(3) .of-score")
     assert "score" in page.inner_text("#row-read")
     page.focus("input[type=range]")

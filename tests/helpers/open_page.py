@@ -41,11 +41,19 @@ def pixels(page, selector):
     return np.uint8(flat).reshape(-1, width, 4)
 
 
+def rgb(colour):
+    return tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
+
+
+def between(stops, values, minimum=0, maximum=1):
+    """The colours (..., 3) of values on a scale whose stops are evenly spaced from minimum to maximum."""
+    places, channels = np.linspace(minimum, maximum, len(stops)), zip(*map(rgb, stops), strict=True)
+    return np.stack([np.interp(values, places, channel) for channel in channels], -1)
+
+
 def colours_of(weights, scheme):
-    """The colours of weights 0 to 1, (..., 3): between the stops of the scale, at the nearest of 256 places."""
-    stops = np.array([[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in COLOURS[scheme]])
-    places = np.rint(np.asarray(weights) * 255) / 255
-    return np.stack([np.interp(places, np.linspace(0, 1, len(stops)), stops[:, channel]) for channel in range(3)], -1)
+    """The colours of weights 0 to 1, (..., 3): at the nearest of 256 places."""
+    return between(COLOURS[scheme], np.rint(np.asarray(weights) * 255) / 255)
 
 
 def block_maxima(weights, block):
@@ -67,3 +75,82 @@ def shown(page):
 
 
 SHOWN = {"step": ".step", "head": "#readout h3", "weight": "#weight", "pair": "#pair"}
+
+
+# ---- numbers and tokens as they are printed
+
+
+def as_text(value, digits=3):
+    """A number as the page prints it."""
+    if value == -np.inf:
+        return "−∞"
+    if abs(value) >= 1e6:
+        mantissa, exponent = f"{value:.{digits}e}".replace("-", "−").split("e")
+        return f"{mantissa}×10" + "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in str(int(exponent)))
+    text = f"{abs(value):.{digits}f}"
+    return f"−{text}" if value < 0 and float(text) else text
+
+
+def signs(token):
+    """A token as the page shows it."""
+    return token.replace(" ", "␣").replace("\n", "↵")
+
+
+# ---- the row of the walk
+
+
+# Of every line of the table the texts: [index and token, cells...]; and of the foot [text, title].
+READ_TABLE = """() => Array.from(document.querySelectorAll(".row-box tbody tr"), (tr) =>
+  Array.from(tr.children, (cell) => cell.textContent))"""
+READ_FOOT = """() => Array.from(document.querySelectorAll(".row-box tfoot td"), (cell) =>
+  [cell.textContent, cell.querySelector("[title]")?.title ?? ""]).filter(([text]) => text)"""
+
+# Moves the pointer over the cells [line, channel] of a ribbon; returns what is said of each.
+READ_RIBBON = """([which, cells]) => {
+  const canvas = document.querySelectorAll(".ribbons")[which], box = canvas.getBoundingClientRect();
+  const [wide, high] = [box.width / canvas.width, box.height / canvas.height];
+  const said = cells.map(([line, channel]) => {
+    const at = { clientX: box.left + (channel + 0.5) * wide, clientY: box.top + (line + 0.5) * high };
+    canvas.dispatchEvent(new PointerEvent("pointermove", { bubbles: true, ...at }));
+    return document.getElementById("row-read").textContent;
+  });
+  document.querySelector(".row-box").dispatchEvent(new PointerEvent("pointerleave"));
+  return said;
+}"""
+
+# The same for the cells that print a number: of each line what is said of them.
+READ_CELLS = """() => {
+  const read = (cell) => {
+    cell.dispatchEvent(new PointerEvent("pointermove", { bubbles: true }));
+    return document.getElementById("row-read").textContent.split(": ").at(-1);
+  };
+  return Array.from(document.querySelectorAll(".row-box tbody tr"), (tr) =>
+    Array.from(tr.querySelectorAll("td.number"), read));
+}"""
+
+# What a vector says of each channel as the arrow keys go through it.
+READ_VECTOR = """(field) => {
+  const press = (key) => field.dispatchEvent(new KeyboardEvent("keydown", { key }));
+  press("Home");
+  return Array.from({ length: Number(field.getAttribute("aria-valuemax")) + 1 }, () => {
+    const text = field.getAttribute("aria-valuetext");
+    press("ArrowRight");
+    return text;
+  });
+}"""
+
+
+def table(page):
+    """The printed numbers of the table, line by line; ribbons print none."""
+    return [[text for text in line[1:] if text] for line in page.evaluate(READ_TABLE)]
+
+
+def formula(page, step):
+    return re.sub(r"\s+", " ", page.inner_text(f"#step-{step} .formula"))
+
+
+def vector(page, name):
+    """Every number of a vector, to six decimals, as the arrow keys read them."""
+    read = page.eval_on_selector(f"[aria-label='{name}']", READ_VECTOR)
+    assert [text.split(": ")[0] for text in read] == [f"channel {channel}" for channel in range(len(read))]
+    return [text.split(": ")[1] for text in read]

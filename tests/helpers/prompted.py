@@ -19,6 +19,10 @@ def make_model(seed=0, **options):
     return small_model(seed=seed, **sizes | options)
 
 
+def hooks_of(model):
+    return [hook for module in model.modules() for hook in (*module._forward_hooks, *module._forward_pre_hooks)]
+
+
 def prompts(texts=(), block_size=64, several=False):
     return make_prompts(list(texts), corpus_of(several=several), block_size)
 

@@ -3,6 +3,7 @@
 from safetensors.numpy import load_file
 
 from data.tokenizer import Tokenizer
+from tests.helpers.open_page import as_text, signs
 
 
 def effects(run, prompt, step):
@@ -15,15 +16,6 @@ def seen(run, id):
     return signs(Tokenizer.load(run / "tokenizer.json").label(int(id)))
 
 
-def signs(token):
-    return token.replace(" ", "␣").replace("\n", "↵")
-
-
-def printed(value):
-    text = f"{float(value):.3f}".replace("-", "−")
-    return "0.000" if text == "−0.000" else text
-
-
 def predictions(run, prompt, step, tokens):
     """The rows of the table as the file has them."""
     file, rows = effects(run, prompt, step), []
@@ -31,9 +23,9 @@ def predictions(run, prompt, step, tokens):
         target = file["attribution.target"][at] if at < len(tokens) - 1 else None
         row = [f"{at}{signs(token)}", "none", "–", "–"]
         if target is not None:
-            row[1:] = [seen(run, target), printed(file["lens.next"][-1, at]), printed(file["loss"][at])]
+            row[1:] = [seen(run, target), as_text(file["lens.next"][-1, at]), as_text(file["loss"][at])]
         for id, share in zip(file["top.ids"][at], file["top.probabilities"][at], strict=True):
-            row.append(f"{'✓ ' if id == target else ''}{seen(run, id)}{printed(share)}")
+            row.append(f"{'✓ ' if id == target else ''}{seen(run, id)}{as_text(share)}")
         rows.append(row)
     return rows
 
@@ -45,19 +37,19 @@ def lens_readings(run, prompt, step, tokens):
         after = f"layer {row - 1}" if row else "the embedding"
         for at, token in enumerate(tokens):
             text = f"after {after}, position {at} {signs(token)} → {seen(run, file['lens.ids'][row, at])} "
-            text += printed(file["lens.probabilities"][row, at])
+            text += as_text(file["lens.probabilities"][row, at])
             if at == len(tokens) - 1:
                 text += " · no true next token: the prompt ends here"
             else:
                 following = seen(run, file["attribution.target"][at])
-                text += f" · the true next, {following}, {printed(file['lens.next'][row, at])}"
+                text += f" · the true next, {following}, {as_text(file['lens.next'][row, at])}"
             said.append(text)
     return said
 
 
 def rows_of(values):
     """The rows of a matrix of values (layers, parts)."""
-    return [[f"layer {layer}", *map(printed, row)] for layer, row in enumerate(values)]
+    return [[f"layer {layer}", *map(as_text, row)] for layer, row in enumerate(values)]
 
 
 def part_readings(file, query):
@@ -65,10 +57,10 @@ def part_readings(file, query):
     said = []
     for layer, row in enumerate(file["attribution.parts"][query]):
         for part, value in enumerate(row):
-            text = f"Layer {layer}, {'MLP' if part == len(row) - 1 else f'head {part}'}: writes {printed(value)} logits"
+            text = f"Layer {layer}, {'MLP' if part == len(row) - 1 else f'head {part}'}: writes {as_text(value)} logits"
             if query < len(file["ablation"]):
                 change = file["ablation"][query, layer, part]
                 lower = "lower" if round(float(change), 3) < 0 else "higher"
-                text += f"; without it the loss is {printed(abs(change))} nats {lower}"
+                text += f"; without it the loss is {as_text(abs(change))} nats {lower}"
             said.append(text)
     return said

@@ -1,74 +1,14 @@
-"""One row of attention: computed again in numpy, and read off an open page."""
-
-import re
+"""One row of attention, computed again in numpy."""
 
 import numpy as np
 from safetensors.numpy import load_file
 
 from lens.snapshots import Reading
 from tests.helpers.fabricated import STORY, softmax, write_run
+from tests.helpers.open_page import as_text
 
 NAMES = ["products", "score", "scaled", "mask", "exp", "weight", "weighted"]  # the columns, in order
 FEW = 8  # numbers side by side; more are a ribbon
-
-# Of every line of the table the texts: [index and token, cells...]; and of the foot [text, title].
-READ_TABLE = """() => Array.from(document.querySelectorAll(".row-box tbody tr"), (tr) =>
-  Array.from(tr.children, (cell) => cell.textContent))"""
-READ_FOOT = """() => Array.from(document.querySelectorAll(".row-box tfoot td"), (cell) =>
-  [cell.textContent, cell.querySelector("[title]")?.title ?? ""]).filter(([text]) => text)"""
-
-# Moves the pointer over the cells [line, channel] of a ribbon; returns what is said of each.
-READ_RIBBON = """([which, cells]) => {
-  const canvas = document.querySelectorAll(".ribbons")[which], box = canvas.getBoundingClientRect();
-  const [wide, high] = [box.width / canvas.width, box.height / canvas.height];
-  const said = cells.map(([line, channel]) => {
-    const at = { clientX: box.left + (channel + 0.5) * wide, clientY: box.top + (line + 0.5) * high };
-    canvas.dispatchEvent(new PointerEvent("pointermove", { bubbles: true, ...at }));
-    return document.getElementById("row-read").textContent;
-  });
-  document.querySelector(".row-box").dispatchEvent(new PointerEvent("pointerleave"));
-  return said;
-}"""
-
-# The same for the cells that print a number: of each line what is said of them.
-READ_CELLS = """() => {
-  const read = (cell) => {
-    cell.dispatchEvent(new PointerEvent("pointermove", { bubbles: true }));
-    return document.getElementById("row-read").textContent.split(": ").at(-1);
-  };
-  return Array.from(document.querySelectorAll(".row-box tbody tr"), (tr) =>
-    Array.from(tr.querySelectorAll("td.number"), read));
-}"""
-
-# What a vector says of each channel as the arrow keys go through it.
-READ_VECTOR = """(field) => {
-  const press = (key) => field.dispatchEvent(new KeyboardEvent("keydown", { key }));
-  press("Home");
-  return Array.from({ length: Number(field.getAttribute("aria-valuemax")) + 1 }, () => {
-    const text = field.getAttribute("aria-valuetext");
-    press("ArrowRight");
-    return text;
-  });
-}"""
-
-
-def walk(explore, run, hash="", **options):
-    """The page with the section on the screen, so that it follows every change at once."""
-    page = explore(run, hash, **{"viewport": {"width": 1280, "height": 1600}, "reduced_motion": "reduce", **options})
-    page.locator("#walk").scroll_into_view_if_needed()
-    page.wait_for_selector("#walk:not([aria-busy])", state="attached")
-    return page
-
-
-def as_text(value, digits=3):
-    """A number as the page prints it."""
-    if value == -np.inf:
-        return "−∞"
-    if abs(value) >= 1e6:
-        mantissa, exponent = f"{value:.{digits}e}".replace("-", "−").split("e")
-        return f"{mantissa}×10" + "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in str(int(exponent)))
-    text = f"{abs(value):.{digits}f}"
-    return f"−{text}" if value < 0 and float(text) else text
 
 
 def arrays_of(run, prompt, step, layer=0):
@@ -111,22 +51,6 @@ def texts_of(row, digits=3, causal=True):
                 line += [zero if masked else as_text(value, digits) for value in np.atleast_1d(row[name][j])]
         lines.append(line)
     return lines
-
-
-def table(page):
-    """The printed numbers of the table, line by line; ribbons print none."""
-    return [[text for text in line[1:] if text] for line in page.evaluate(READ_TABLE)]
-
-
-def formula(page, step):
-    return re.sub(r"\s+", " ", page.inner_text(f"#step-{step} .formula"))
-
-
-def vector(page, name):
-    """Every number of a vector, to six decimals, as the arrow keys read them."""
-    read = page.eval_on_selector(f"[aria-label='{name}']", READ_VECTOR)
-    assert [text.split(": ")[0] for text in read] == [f"channel {channel}" for channel in range(len(read))]
-    return [text.split(": ")[1] for text in read]
 
 
 def write_rows(folder):

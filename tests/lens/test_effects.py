@@ -12,6 +12,7 @@ from lens.effects import ablation, effects
 from lens.record import read
 from tests.helpers.by_hand import TOKENS, induction_model, repeated_sequence
 from tests.helpers.models import small_model
+from tests.helpers.prompted import hooks_of
 
 OPTIONS = [
     {},
@@ -254,26 +255,6 @@ def test_of_a_hand_made_model_the_working_heads_are_found_and_the_idle_ones_are_
 
 
 # ---- what is left alone
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_the_model_and_every_random_state_are_left_as_they_were(training):
-    model = make_model(dropout=0.5, bias=True).train(training)
-    idx = torch.tensor([[1, 2, 3, 4]])
-    model(idx, idx)[1].backward()
-    before = {name: (p.detach().clone(), p.grad.clone()) for name, p in model.named_parameters()}
-    state = torch.get_rng_state()
-    once, again = effects(model, [1, 2, 3, 4]), effects(model, [1, 2, 3, 4])
-    assert all(torch.equal(once[name], again[name]) for name in once)  # no dropout
-    assert all(module.training is training for module in model.modules())
-    assert torch.equal(state, torch.get_rng_state()) and torch.is_grad_enabled()
-    for name, parameter in model.named_parameters():
-        assert torch.equal(parameter, before[name][0]) and torch.equal(parameter.grad, before[name][1])
-    assert not hooks_of(model)
-
-
-def hooks_of(model):
-    return [hook for module in model.modules() for hook in (*module._forward_hooks, *module._forward_pre_hooks)]
 
 
 def test_an_error_on_the_way_leaves_no_hook_behind():

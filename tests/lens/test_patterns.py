@@ -5,12 +5,7 @@ import math
 import pytest
 import torch
 
-from lens.patterns import (
-    duplicate_token,
-    head_metrics,
-    induction,
-    previous_token,
-)
+from lens.patterns import duplicate_token, head_metrics, induction, previous_token
 from lens.record import trace
 from tests.helpers.by_hand import END, TOKENS, induction_model, repeated_sequence
 

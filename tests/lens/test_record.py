@@ -19,7 +19,7 @@ from lens.record import Recorder, read, read_heads, snapshot_steps, trace
 from model import GPT
 from model.weights import load_into
 from tests.helpers.fabricated import measures
-from tests.helpers.prompted import IDS, make_model, prompts
+from tests.helpers.prompted import IDS, hooks_of, make_model, prompts
 
 TENSORS = ("x", "q", "k", "v", "weights", "out")
 OPTIONS = [
@@ -38,11 +38,8 @@ OPTIONS = [
 def test_a_run_records_at_its_snapshots_under_the_promised_names(tales_run):
     run, _ = tales_run
     described = json.loads((run / "snapshots/prompts.json").read_text(encoding="utf-8"))
-    assert [one["name"] for one in described] == [
-        "a validation passage",
-        "a random sequence, twice",
-        "a short sentence",
-    ]
+    names = [one["name"] for one in described]
+    assert names == ["a validation passage", "a random sequence, twice", "a short sentence"]
     _, tokenizer, _, _, _ = load_trained(run, device="cpu")
     for one in described:
         assert one["tokens"] == [tokenizer.label(id) for id in one["ids"]] and 1 < len(one["ids"]) <= 64
@@ -204,19 +201,19 @@ def test_recording_again_after_a_resume_repeats_no_line(tmp_path):
 
 @pytest.mark.parametrize("training", [True, False])
 def test_the_model_and_every_random_state_are_left_as_they_were(tmp_path, training):
-    model = make_model(dropout=0.5).train(training)
+    model = make_model(dropout=0.5, bias=True).train(training)
     x = torch.tensor([IDS[:10]])
     model(x, x)[1].backward()
-    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    before = {name: (p.detach().clone(), p.grad.clone()) for name, p in model.named_parameters()}
     states = torch.get_rng_state(), random.getstate(), str(np.random.get_state())
     recorder = Recorder(tmp_path, prompts(), 64, 10)
     once, twice = recorder.record(model, 0), recorder.record(model, 1)
     assert all(module.training is training for module in model.modules())
-    assert torch.equal(states[0], torch.get_rng_state())
+    assert torch.equal(states[0], torch.get_rng_state()) and torch.is_grad_enabled()
     assert states[1:] == (random.getstate(), str(np.random.get_state()))
     for name, parameter in model.named_parameters():
-        assert torch.equal(parameter, before[name]) and torch.equal(parameter.grad, gradients[name])
+        assert torch.equal(parameter, before[name][0]) and torch.equal(parameter.grad, before[name][1])
+    assert not hooks_of(model)
     assert all(torch.equal(once[name], twice[name]) for name in once)  # no dropout
     assert 0 < recorder.seconds < 10
 

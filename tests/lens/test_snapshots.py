@@ -15,21 +15,13 @@ from tests.helpers.fabricated import rewrite_snapshot, write_run
 from tests.helpers.prompted import make_model, prompts
 
 
-def test_a_folder_that_is_no_step_is_left_out(tmp_path):
-    write_run(tmp_path / "run", steps=(0, 5))
-    expected = snapshot_files(tmp_path / "run", "attention.safetensors")
-    assert list(expected) == [0, 5]
-    shutil.copytree(tmp_path / "run/snapshots/step-000005", tmp_path / "run/snapshots/step-000005 (copy)")
-    assert snapshot_files(tmp_path / "run", "attention.safetensors") == expected
-
-
 def test_a_folder_that_is_no_step_or_a_link_is_no_snapshot_and_what_it_leads_to_stays(tmp_path):
     model, given = make_model(), prompts()
     Recorder(tmp_path, given, 64, 20).record(model, 0)
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/attention.safetensors").write_text("mine")
     (tmp_path / "snapshots/step-000007").symlink_to(tmp_path / "outside")
-    (tmp_path / "snapshots/step-000003 (copy)").mkdir()
+    shutil.copytree(tmp_path / "snapshots/step-000000", tmp_path / "snapshots/step-000003 (copy)")
     assert list(snapshot_files(tmp_path, "attention.safetensors")) == [0]
     Recorder(tmp_path, given, 64, 20)
     left = sorted(path.name for path in (tmp_path / "snapshots").glob("step-*"))
