@@ -18,23 +18,12 @@ from model.cpu import fast_linear
 from model.gpt import GPT, MLP, Block
 from model.ngrams import NgramEmbedding
 
-PLAIN_PARTS = {
-    GPT,
-    Block,
-    MultiHeadAttention,
-    MLP,
-    NgramEmbedding,
-    nn.ModuleList,
-    nn.Linear,
-    nn.Embedding,
-    nn.LayerNorm,
-    nn.RMSNorm,
-}
-
 
 def is_plain(model: nn.Module) -> bool:
     """Whether `model` has only the parts of a GPT, none of which was replaced by another."""
-    return {type(part) for part in model.modules()} <= PLAIN_PARTS
+    ours = {GPT, Block, MultiHeadAttention, MLP, NgramEmbedding}
+    torchs = {nn.ModuleList, nn.Linear, nn.Embedding, nn.LayerNorm, nn.RMSNorm}
+    return {type(part) for part in model.modules()} <= ours | torchs
 
 
 class Decoder:
@@ -55,9 +44,8 @@ class Decoder:
         min_length = (config.key_dim * torch.finfo(self.qk_dtype).eps) ** 0.5
         self.min_length = torch.tensor(min_length, device=self.embedding.device)
         self.ngrams = model.ngrams
-        self.norm = rms_norm if config.norm == "rmsnorm" else layer_norm
         self.layers = [Layer.of(cast(Block, block), batch, self.qk_dtype) for block in model.blocks]
-        self.ln_f = norm_arguments(model.ln_f)
+        self.ln_f = plain_norm(model.ln_f)
         self.head = fast_linear(model.lm_head, batch)
         self.hooks = [hooks for part in model.modules() for hooks in (part._forward_pre_hooks, part._forward_hooks)]
 
@@ -68,7 +56,7 @@ class Decoder:
     @torch.inference_mode()
     def __call__(self, ids: Tensor, cache: KVCache) -> Tensor:
         """ids (B,), which follow the tokens in `cache` and are added to it. Returns logits (B, V)."""
-        config, norm, at = self.config, self.norm, cache.length
+        config, at = self.config, cache.length
         B, C, H, K = len(ids), config.n_embd, config.n_head, config.key_dim
         x = F.embedding(ids, self.embedding)  # (B, C)
         if self.ngrams is not None:
@@ -82,7 +70,7 @@ class Decoder:
         new = cache.k[..., at : at + 1, :].unbind(), cache.v[..., at : at + 1, :].unbind()
         all_so_far = cache.k[..., : at + 1, :].unbind(), cache.v[..., : at + 1, :].unbind()
         for layer, new_k, new_v, k, v in zip(self.layers, *new, *all_so_far, strict=True):
-            qk, value = layer.qkv(norm(x, *layer.ln_1)).split_with_sizes((2 * H * K, C), -1)
+            qk, value = layer.qkv(layer.ln_1(x)).split_with_sizes((2 * H * K, C), -1)
             qk = qk.view(B, 2, H, 1, K)
             if x.dtype != self.qk_dtype:
                 qk = qk.to(self.qk_dtype)
@@ -99,9 +87,9 @@ class Decoder:
                 q = q.to(x.dtype)
             z = F.scaled_dot_product_attention(q, k, v, scale=layer.scale)  # (B, H, 1, D)
             x += layer.attn_proj(z.reshape(B, C))
-            x += layer.mlp_proj(self.mlp_hidden(layer, norm(x, *layer.ln_2)))
+            x += layer.mlp_proj(self.mlp_hidden(layer, layer.ln_2(x)))
         cache.length += 1
-        return self.head(norm(x, *self.ln_f))
+        return self.head(self.ln_f(x))
 
     def mlp_hidden(self, layer: "Layer", x: Tensor) -> Tensor:
         """The MLP up to its projection: x (B, C) -> (B, hidden)."""
@@ -113,14 +101,14 @@ class Decoder:
 
 
 class Layer(NamedTuple):
-    """What a block computes with: norms as (weight, bias, eps), linear layers as functions."""
+    """What a block computes with: norms and linear layers as functions."""
 
-    ln_1: tuple
+    ln_1: Callable
     qkv: Callable
     gains: Tensor | None  # (2, 1, 1, K): of queries and of keys, times sqrt(K)
     scale: float  # of the scores
     attn_proj: Callable
-    ln_2: tuple
+    ln_2: Callable
     fc: Callable
     gate: Callable | None
     mlp_proj: Callable
@@ -131,26 +119,22 @@ class Layer(NamedTuple):
         if attn.qk_norm:
             gains = torch.stack((attn.q_gain, attn.k_gain))[:, None, None].detach().to(qk_dtype) * attn.key_dim**0.5
         return cls(
-            ln_1=norm_arguments(block.ln_1),
+            ln_1=plain_norm(block.ln_1),
             qkv=fast_linear(attn.qkv, batch),
             gains=gains,
             scale=attn.scale,
             attn_proj=fast_linear(attn.proj, batch),
-            ln_2=norm_arguments(block.ln_2),
+            ln_2=plain_norm(block.ln_2),
             fc=fast_linear(mlp.fc, batch),
             gate=fast_linear(mlp.gate, batch) if mlp.activation == "swiglu" else None,
             mlp_proj=fast_linear(mlp.proj, batch),
         )
 
 
-def norm_arguments(norm: nn.LayerNorm | nn.RMSNorm) -> tuple:
-    """(weight, bias or None, eps)."""
-    return norm.weight, getattr(norm, "bias", None), norm.eps
-
-
-def layer_norm(x: Tensor, weight: Tensor, bias: Tensor | None, eps: float) -> Tensor:
-    return torch.layer_norm(x, weight.shape, weight, bias, eps)
-
-
-def rms_norm(x: Tensor, weight: Tensor, bias: None, eps: float) -> Tensor:
-    return F.rms_norm(x, weight.shape, weight, eps)
+def plain_norm(norm: nn.LayerNorm | nn.RMSNorm) -> Callable[[Tensor], Tensor]:
+    """A function that does to x what `norm` does."""
+    weight, shape = norm.weight, norm.weight.shape
+    if isinstance(norm, nn.RMSNorm):
+        return lambda x: F.rms_norm(x, shape, weight, norm.eps)
+    bias = norm.bias
+    return lambda x: torch.layer_norm(x, shape, weight, bias, norm.eps)
