@@ -19,7 +19,7 @@ def memory_estimate(model: GPT, config: TrainConfig) -> dict[str, int]:
     """
     shape, T = model.config, model.config.block_size
     weights = sum(p.numel() for p in model.parameters())
-    muon = Counter()  # what it moves together
+    muon: Counter[torch.Size] = Counter()  # what it moves together
     for p in model.blocks.parameters() if config.optimizer == "muon" else ():
         muon[p.shape] += p.numel() if p.ndim == 2 else 0
     width = 2 if config.dtype == "bfloat16" else 4

@@ -59,7 +59,7 @@ class Progress:
 class Clock:
     """The seconds of a run over all its processes, and how fast it trains while nothing else is done."""
 
-    def __init__(self, progress: Progress, tokens_per_step: int):
+    def __init__(self, progress: Progress, tokens_per_step: int) -> None:
         self._tokens_per_step = tokens_per_step
         self._started = time.perf_counter() - progress.seconds
         self._paused = 0.0
@@ -88,7 +88,7 @@ class Clock:
 class StopSignal:
     """Ctrl-C and SIGTERM: the first sets `exit_code`, and the loop ends after its step; a second one stops at once."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.exit_code = 0
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self.note)

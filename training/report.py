@@ -16,7 +16,7 @@ from training.progress import Progress
 from training.step import LastStep
 from training.stories import StoryScore, forced_table, stories_line
 
-# What text looks like at so many bits per byte of English prose; the README shows an example of each.
+# What text looks like below so many bits per byte of English prose; the README shows an example of each.
 TEXT_BY_BITS = [
     (1.3, "fluent sentences that keep to their subject"),
     (1.8, "mostly grammatical sentences that wander"),
@@ -25,11 +25,6 @@ TEXT_BY_BITS = [
     (3.6, "letters in the right proportions, hardly a word"),
     (math.inf, "noise"),
 ]
-
-
-def describe_text(bits_per_byte: float) -> str:
-    """What text looks like that is predicted at so many bits per byte."""
-    return next(words for limit, words in TEXT_BY_BITS if bits_per_byte < limit)
 
 
 def plan(model: GPT, config: Config, corpus: Corpus) -> str:
@@ -74,7 +69,7 @@ def closing(
     )
 
 
-def verdict(first: dict, best: dict, last: dict, score: StoryScore | None, skipped_steps: int = 0) -> str:
+def verdict(first: dict, best: dict, last: dict, score: StoryScore | None, skipped_steps: int) -> str:
     """The answer to "is this good?", from the metrics of the untrained model, of the best and of the last one."""
     bits = best["val_bits_per_byte"]
     lines = [
@@ -94,7 +89,8 @@ def verdict(first: dict, best: dict, last: dict, score: StoryScore | None, skipp
             f"then it has learned its text by heart: the loss on the validation text rose to {last['val_loss']:.4f}."
         )
     if score is None:
-        lines.append(f"Text at {bits:.2f} bits per byte: {describe_text(bits)}. (The README has a table of examples.)")
+        look = next(words for limit, words in TEXT_BY_BITS if bits < limit)
+        lines.append(f"Text at {bits:.2f} bits per byte: {look}. (The README has a table with examples.)")
     else:
         lines += [f"Measured on {stories_line(score)}.", forced_table(score)]
         if score.below_floor:
@@ -142,7 +138,7 @@ def could_not_go_on(error: Exception, run: Path | None, config: Config, free_byt
         return f"out of memory on {t.device}: {what_to_lower(config, free_bytes)}{kept}"
     if run and isinstance(error, OSError | SafetensorError) and not isinstance(error, BrokenPipeError):
         return (
-            f"{system_error(error)}. What {run} has saved is whole: mend that, then go on with "
+            f"{system_error(error)}. What {run} has saved is whole: fix that, then go on with "
             f"python train.py --resume {run}"
         )
     if t.compile and isinstance(error, torch._dynamo.exc.TorchDynamoException):

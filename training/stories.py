@@ -17,8 +17,8 @@ from model import GPT
 from model.generation import evaluating
 from training.device import autocast, sequences_to_evaluate
 
-# Distances, in words, at which the guesses at forced words are counted apart.
-DISTANCES = (10, 30, 60)
+# Ranges of distances, in words, by which the guesses at forced words are counted apart, and where each ends.
+DISTANCES = {"0-9": 10, "10-29": 30, "30-59": 60, "60+": math.inf}
 
 
 @dataclass
@@ -44,7 +44,7 @@ class StoryScore:
 
 
 def story_score(model: GPT, stories: Sequence[Story], tokenizer: Tokenizer, config: TrainConfig) -> StoryScore:
-    """Scores the model on `stories`, each alone in its window: [end of text] story [end of text].
+    """Scores the model on `stories`, each in a window of its own: [end of text] story [end of text].
 
     A forced word is right when each of its tokens is the likeliest one. A story longer than block_size is not scored.
     Raises InputError where none fits.
@@ -55,7 +55,7 @@ def story_score(model: GPT, stories: Sequence[Story], tokenizer: Tokenizer, conf
     fitting = [(ids, story) for ids, story in zip(rows, stories, strict=True) if len(ids) <= block_size + 1]
     fitting.sort(key=lambda pair: len(pair[0]))  # stories of like length together need little padding
     losses, floors = [], []
-    counts = defaultdict(lambda: [0, 0])
+    counts: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     at_once = sequences_to_evaluate(block_size, config)
     for start in range(0, len(fitting), at_once):
         batch = fitting[start : start + at_once]
@@ -88,7 +88,7 @@ def story_score(model: GPT, stories: Sequence[Story], tokenizer: Tokenizer, conf
     )
 
 
-def count_forced(counts, story, ids: list[int], right: list[bool], tokenizer) -> None:
+def count_forced(counts: dict, story: Story, ids: list[int], right: list[bool], tokenizer: Tokenizer) -> None:
     """Adds a story's forced words to `counts`. right[i] tells whether the guess at ids[i + 1] was right."""
     ends = np.cumsum(tokenizer.byte_lengths[ids[1:-1]])  # stories are ASCII: bytes are characters
     for word in story.forced:
@@ -100,11 +100,8 @@ def count_forced(counts, story, ids: list[int], right: list[bool], tokenizer) ->
 
 
 def distance_label(words: int) -> str:
-    """0-9, 10-29, 30-59 or 60+, in words."""
-    edges = (0, *DISTANCES)
-    lower = max(edge for edge in edges if edge <= words)
-    above = [edge for edge in edges if edge > words]
-    return f"{lower}-{above[0] - 1}" if above else f"{lower}+"
+    """The range in DISTANCES that a distance in words is in."""
+    return next(label for label, end in DISTANCES.items() if words < end)
 
 
 def stories_line(score: StoryScore) -> str:
@@ -119,9 +116,7 @@ def stories_line(score: StoryScore) -> str:
 def forced_table(score: StoryScore) -> str:
     """How often the first guess at a forced word is right: kinds down, words since its first mention across."""
     kinds = sorted({kind for kind, _ in score.forced})
-    distances = sorted(
-        {distance for _, distance in score.forced}, key=lambda label: int(label.split("-")[0].strip("+"))
-    )
+    distances = [label for label in DISTANCES if any(label == distance for _, distance in score.forced)]
     lines = [f"{'first guess right':<18}" + "".join(f"{distance + ' words':>14}" for distance in distances)]
     for kind in kinds:
         counts = [score.forced.get((kind, distance), (0, 0)) for distance in distances]
