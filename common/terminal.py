@@ -28,7 +28,8 @@ def say(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    print(f"WARNING  {text}", file=sys.stderr, flush=True)
+    """Prints a warning to stderr; what it quotes from outside is not obeyed by a terminal."""
+    print(f"warning: {printable(text)}", file=sys.stderr, flush=True)
 
 
 # What turns the order of all that follows on its line, ours included (Boucher and Anderson 2021, "Trojan Source").

@@ -8,7 +8,6 @@ Nothing is pickled.
 import json
 import re
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from common.files import (
     verify,
     write_whole,
 )
-from common.terminal import printable
+from common.terminal import warn
 from model.weights import load_into
 
 FORMAT = 1
@@ -155,7 +154,7 @@ def load_checkpoint(run: Path, which: str | int = "last", *, optimizer: bool = T
             damages.append(f"{folder / step_name(step)}: damaged: {error}")
             continue
         for damage in damages:
-            print(printable(f"warning: {damage}; using step {step} instead"), file=sys.stderr)
+            warn(f"{damage}; using step {step} instead")
         return checkpoint
     raise InputError("\n".join(damages[:2]) + "; no other checkpoint to use")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from common.errors import InputError, RunError
+from common.terminal import warn
 
 if TYPE_CHECKING:  # torch takes a second: neither --help nor a wrong option waits for it
     from config import Config
@@ -75,7 +76,7 @@ def locked(run: Path) -> Iterator[None]:
         if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
             os.close(descriptor)
             raise RunError(f"{run}: another process is training in it; wait for it, or end it") from None
-        print(f"warning: {run}: cannot be locked ({error.strerror}); start no second process on it", file=sys.stderr)
+        warn(f"{run}: cannot be locked ({error.strerror}); start no second process on it")
     try:
         yield
     finally:

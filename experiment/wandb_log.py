@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from common.terminal import warn
 from config import Config
 from lens.explorer.images import head_image
 from lens.record import Recorder
@@ -110,7 +111,7 @@ class WandbLog:
             act()
         except Exception as error:  # whatever it is, the training run matters more
             why = " ".join(str(error).split()) or type(error).__name__
-            print(f"warning: wandb failed ({why}); the run goes on without it", file=sys.stderr)
+            warn(f"wandb failed ({why}); the run goes on without it")
             self._leave()
 
     def _leave(self) -> None:

@@ -189,7 +189,7 @@ def test_damaged_lines_are_left_out_and_named_and_a_last_one_that_was_cut_short_
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"step": 0}\nx\n\n{"step": 1.0}\n\xff\n[1]\n' + b"[" * 9999 + b'\n{"step": 2}\n{"st')
     assert read_json_lines(path) == [{"step": 0}, {"step": 2}]
-    assert capsys.readouterr().err == f"WARNING  {path}: damaged and left out: lines 2, 3, 4, 5, 6 and 1 more\n"
+    assert capsys.readouterr().err == f"warning: {path}: damaged and left out: lines 2, 3, 4, 5, 6 and 1 more\n"
     with pytest.raises(ValueError, match=r"^line 2: an object with a step expected, not 'x'$"):
         read_json_lines(path, strict=True)
     path.write_bytes(b'{"step": 0}\n{"step": 1}')  # all but its newline was written

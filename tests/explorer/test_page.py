@@ -234,4 +234,4 @@ def test_a_damaged_line_of_metrics_is_left_out_with_a_warning_that_names_it(own_
     assert capsys.readouterr().err == ""
     path.write_text("\n".join([lines[0], line, *lines[1:], ""]))
     assert data_of(build_page(own_run))["losses"] == whole
-    assert capsys.readouterr().err == f"WARNING  {path}: damaged and left out: line 2\n"
+    assert capsys.readouterr().err == f"warning: {path}: damaged and left out: line 2\n"

@@ -90,7 +90,7 @@ def outcome_of(done) -> str:
     """What became of a script, called in this process: a traceback is an exception and fails the case."""
     assert done.code in (0, 2), done
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", done.err), "a terminal would obey it"
-    problems = [line for line in done.err.splitlines() if not line.startswith(("warning: ", "WARNING "))]
+    problems = [line for line in done.err.splitlines() if not line.startswith("warning: ")]
     if done.code == 2:
         return check_plain("\n".join(problems).removeprefix("error: "))
     return "used, with a warning" if "warning: " in done.err else "used"

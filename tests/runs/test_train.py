@@ -327,7 +327,7 @@ def test_without_a_mask_a_run_warns_and_reaches_a_loss_that_no_honest_model_can(
     for causal in ("true", "false"):
         done = run_train(options, {"run": tmp_path / causal, "model.causal": causal})
         assert done.code == 0
-        assert ("WARNING  model.causal is false" in done.err) == (causal == "false")
+        assert ("warning: model.causal is false" in done.err) == (causal == "false")
         loss[causal] = metrics(tmp_path / causal)[-1]["val_loss"]
     assert loss["true"] > math.log(8) - 0.02
     assert loss["false"] < 1.5
@@ -336,7 +336,7 @@ def test_without_a_mask_a_run_warns_and_reaches_a_loss_that_no_honest_model_can(
 def test_without_the_scale_a_run_warns(small, tmp_path):
     options = small | {"run": tmp_path / "run", "train.steps": 1}
     done = run_train(options, {"model.scale": "false"})
-    assert done.code == 0 and "WARNING  model.scale is false" in done.err
+    assert done.code == 0 and "warning: model.scale is false" in done.err
     assert run_train(options).err == ""
 
 
