@@ -1,5 +1,7 @@
 """Small models and what they read."""
 
+import itertools
+
 import torch
 from torch import Tensor
 
@@ -13,6 +15,24 @@ POSITIONS = {
     "rope": {"position": "rope"},
     "n-grams": {"ngram": 4, "ngram_rows": 50},
 }
+# What makes our model a GPT-2, with the layernorm that it has by default.
+GPT2 = {
+    "position": "learned",
+    "norm": "layernorm",
+    "activation": "gelu",
+    "qk_norm": False,
+    "bias": True,
+    "tie_embeddings": True,
+}
+OPTIONS = {
+    "qk_norm": (False, True),
+    "bias": (False, True),
+    "attn_ratio": (1.0, 0.5, 2.0),
+    "tie_embeddings": (False, True),
+    "scale": (False, True),
+    "causal": (False, True),
+}
+COMBINATIONS = [dict(zip(OPTIONS, values, strict=True)) for values in itertools.product(*OPTIONS.values())]
 
 
 def small_model(*, spread: float = 0.3, dtype: torch.dtype = torch.float32, seed: int = 0, **options) -> GPT:

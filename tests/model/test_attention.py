@@ -119,15 +119,14 @@ def test_shapes_that_do_not_match_are_named(shapes, causal, message):
 
 
 def test_rotation_is_a_complex_turn_by_the_position():
-    x = draw([(2, 3, 9, 6)])[0].detach()
-    cos, sin = rotary_angles(9, 6)
+    x, angles = draw([(2, 3, 9, 6)])[0].detach(), rotary_angles(9, 6)
     position, channel = torch.arange(9, dtype=torch.float64)[:, None], torch.arange(3, dtype=torch.float64)
     angle = position / 10000 ** (channel / 3)
     turned = torch.complex(x[..., :3], x[..., 3:]) * torch.exp(1j * angle)
     expected = torch.cat((turned.real, turned.imag), dim=-1)
     assert torch.allclose(rotate(x, (angle.cos(), angle.sin())), expected, rtol=0, atol=1e-14)
-    assert torch.allclose(rotate(x, (cos, sin)), expected, rtol=0, atol=1e-6)
-    assert torch.allclose(rotate(x.bfloat16(), (cos, sin)).double(), expected, rtol=0, atol=0.03)
+    assert torch.allclose(rotate(x, angles), expected, rtol=0, atol=1e-6)
+    assert torch.allclose(rotate(x.bfloat16(), angles).double(), expected, rtol=0, atol=0.03)
     other_pairs = torch.view_as_real(torch.view_as_complex(x.unflatten(-1, (3, 2))) * torch.exp(1j * angle)).flatten(-2)
     assert (other_pairs - expected).abs().max() > 1  # control: neighbouring channels paired is another rotation
 
@@ -189,13 +188,11 @@ def test_record_follows_the_numbers_from_input_to_output(attn_ratio):
         **dict.fromkeys(("x", "out"), (3, 5, 8)),
     }
     assert torch.equal(record["x"], x) and torch.equal(record["out"], out)
-    scores = record["q"] @ record["k"].transpose(-2, -1)
-    assert torch.equal(record["scores"], scores)
-    weights = (scores / math.sqrt(key_dim) + causal_mask(5, 5)).softmax(dim=-1)
+    assert torch.equal(record["scores"], record["q"] @ record["k"].transpose(-2, -1))
+    weights = (record["scores"] / math.sqrt(key_dim) + causal_mask(5, 5)).softmax(dim=-1)
     assert torch.allclose(record["weights"], weights, atol=1e-7)
     assert torch.allclose(record["z"], weights @ record["v"], atol=1e-6)
-    concatenated = torch.cat((record["z"][:, 0], record["z"][:, 1]), dim=-1)
-    assert torch.allclose(attention.proj(concatenated), out, atol=1e-6)
+    assert torch.allclose(attention.proj(record["z"].transpose(1, 2).flatten(2)), out, atol=1e-6)
 
 
 def test_key_dim_is_cut_to_a_whole_number_and_at_least_one():
@@ -206,8 +203,7 @@ def test_key_dim_is_cut_to_a_whole_number_and_at_least_one():
 def test_qk_norm_bounds_every_score_and_its_gains_set_the_bound():
     torch.manual_seed(0)
     attention = MultiHeadAttention(16, 2, qk_norm=True)
-    attention.q_gain.data = torch.linspace(0.5, 2, 8)
-    record = {}
+    attention.q_gain.data, record = torch.linspace(0.5, 2, 8), {}
     attention(100 * torch.randn(4, 6, 16), record=record)
     raw_q, raw_k, _ = (x.unflatten(-1, (2, 8)).transpose(1, 2) for x in attention.qkv(record["x"]).chunk(3, dim=-1))
     unit_q, unit_k = (x / x.square().mean(dim=-1, keepdim=True).sqrt() for x in (raw_q, raw_k))
@@ -221,8 +217,7 @@ def test_qk_norm_bounds_every_score_and_its_gains_set_the_bound():
 
 def test_scale_off_leaves_the_scores_as_they_are():
     torch.manual_seed(0)
-    attention = MultiHeadAttention(8, 2, scale=False, causal=False)
-    record = {}
+    attention, record = MultiHeadAttention(8, 2, scale=False, causal=False), {}
     explicit = attention(3 * torch.randn(1, 5, 8), record=record)
     assert torch.equal(record["weights"], record["scores"].softmax(dim=-1))
     assert torch.allclose(attention(record["x"]), explicit, atol=1e-6)
@@ -233,16 +228,14 @@ def test_scale_off_leaves_the_scores_as_they_are():
 def test_dropout_acts_on_weights_and_answer_and_only_in_training():
     torch.manual_seed(0)
     attention = MultiHeadAttention(32, 4, dropout=0.5)
-    x = torch.randn(8, 16, 32)
-    dropped = attention(x)
-    assert (dropped == 0).float().mean().item() == pytest.approx(0.5, abs=0.05)
-    before_proj = {}
-    attention(x, record=before_proj)
-    assert not torch.allclose(before_proj["z"], before_proj["weights"] @ before_proj["v"], atol=1e-3)
+    x, record = torch.randn(8, 16, 32), {}
+    assert (attention(x) == 0).float().mean().item() == pytest.approx(0.5, abs=0.05)
+    attention(x, record=record)
+    assert not torch.allclose(record["z"], record["weights"] @ record["v"], atol=1e-3)
     attention.eval()
     assert torch.equal(attention(x), attention(x))
-    attention(x, record=before_proj)
-    assert torch.allclose(before_proj["z"], before_proj["weights"] @ before_proj["v"], atol=1e-6)
+    attention(x, record=record)
+    assert torch.allclose(record["z"], record["weights"] @ record["v"], atol=1e-6)
 
 
 def test_heads_that_do_not_divide_the_channels_are_refused():
@@ -265,8 +258,7 @@ def test_both_paths_run_and_agree_under_bfloat16_autocast():
 
 def test_training_in_bfloat16_on_a_cpu_goes_by_plain_products_and_agrees_with_the_fused_kernel(monkeypatch):
     q, k, v = (x.detach() for x in draw([(2, 3, 40, 16)] * 3, dtype=torch.bfloat16))
-    called = []
-    fused = F.scaled_dot_product_attention
+    called, fused = [], F.scaled_dot_product_attention
     monkeypatch.setattr(F, "scaled_dot_product_attention", lambda *a, **b: called.append(1) or fused(*a, **b))
     seen = attend(q, k, v, causal=True)
     assert called == [1]  # nothing to differentiate

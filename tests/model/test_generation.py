@@ -34,9 +34,7 @@ def entering(monkeypatch):
     """A list that grows by the number of tokens each time that a model reads some, by its modules or without them."""
     lengths, forward, decode = [], GPT.forward, Decoder.__call__
     monkeypatch.setattr(GPT, "forward", lambda gpt, idx, **kw: lengths.append(idx.shape[1]) or forward(gpt, idx, **kw))
-    monkeypatch.setattr(
-        Decoder, "__call__", lambda decoder, ids, cache: lengths.append(1) or decode(decoder, ids, cache)
-    )
+    monkeypatch.setattr(Decoder, "__call__", lambda *args: lengths.append(1) or decode(*args))
     return lengths
 
 
@@ -80,8 +78,7 @@ def test_a_cache_makes_each_token_one_tokens_work(hooked, monkeypatch):
 
 @pytest.mark.parametrize("use_cache", [True, False])
 def test_the_first_tokens_are_those_of_the_model_itself(use_cache):
-    model = build()
-    idx = prompt(batch=2, length=1)
+    model, idx = build(), prompt(batch=2, length=1)
     greedy = written(model, idx, BLOCK, temperature=0, use_cache=use_cache)
     for _ in range(BLOCK):
         with torch.no_grad():
@@ -211,8 +208,7 @@ def test_tokens_are_drawn_as_often_as_their_probability_says(options):
 def test_no_random_number_draws_what_has_no_probability(number, monkeypatch):
     monkeypatch.setattr(torch, "rand", lambda *shape, **_: torch.full(shape, number))
     p = torch.linspace(1, 9, 50)[:, None] ** torch.arange(3001).sin()
-    p[:, :7] = p[:, -7:] = 0
-    p[:, 1000:2000] = 0
+    p[:, :7] = p[:, -7:] = p[:, 1000:2000] = 0
     p /= p.sum(dim=-1, keepdim=True)
     assert (p.gather(1, draw(p, None)[:, None]) > 0).all()
 
@@ -269,9 +265,9 @@ def test_a_part_put_in_place_of_another_counts_with_a_cache_too():
         def forward(self, x):
             return 2 * super().forward(x)
 
-    fc = model.blocks[0].mlp.fc
-    model.blocks[0].mlp.fc = Doubled(fc.in_features, fc.out_features, bias=False)
-    model.blocks[0].mlp.fc.weight = fc.weight
+    mlp = model.blocks[0].mlp
+    doubled = Doubled(mlp.fc.in_features, mlp.fc.out_features, bias=False)
+    doubled.weight, mlp.fc = mlp.fc.weight, doubled
     changed = written(model, idx, 20)
     assert torch.equal(changed, written(model, idx, 20, use_cache=False))
     assert not torch.equal(changed, plain)
@@ -291,8 +287,7 @@ def test_the_global_random_state_is_untouched_with_a_generator():
 
 @pytest.mark.parametrize("mode", [True, False], ids=["training", "evaluating"])
 def test_the_model_is_in_the_mode_it_was_found_in_at_every_step_and_after(mode):
-    model = build(dropout=0.5).train(mode)
-    seen = []
+    model, seen = build(dropout=0.5).train(mode), []
     model.register_forward_hook(lambda module, given, out: seen.append((module.training, out[0].requires_grad)))
 
     def modes():

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from model import GPT, GPTConfig
-from tests.helpers.models import random_ids
+from tests.helpers.models import GPT2, random_ids
 
 
 @pytest.fixture(scope="module")
@@ -16,19 +16,7 @@ def gpt2_pair():
     torch.manual_seed(0)
     shape = {"n_layer": 3, "n_head": 4, "n_embd": 32}
     theirs = GPT2LMHeadModel(GPT2Config(vocab_size=61, n_positions=16, bos_token_id=0, eos_token_id=0, **shape)).eval()
-    ours = GPT(
-        GPTConfig(
-            **shape,
-            vocab_size=61,
-            block_size=16,
-            position="learned",
-            norm="layernorm",
-            activation="gelu",
-            qk_norm=False,
-            bias=True,
-            tie_embeddings=True,
-        )
-    )
+    ours = GPT(GPTConfig(**shape, vocab_size=61, block_size=16, **GPT2))
     names = {"transformer.": "", "h.": "blocks.", "c_attn": "qkv", "c_fc": "fc", "c_proj": "proj"}
     with torch.no_grad():
         for parameter in theirs.parameters():

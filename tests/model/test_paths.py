@@ -1,34 +1,21 @@
 """The explicit path of attention against the fused one, in whole models, for every combination of options."""
 
-import itertools
 import random
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.helpers.models import random_ids, small_model
-
-OPTIONS = {
-    "qk_norm": (False, True),
-    "bias": (False, True),
-    "attn_ratio": (1.0, 0.5, 2.0),
-    "tie_embeddings": (False, True),
-    "scale": (False, True),
-    "causal": (False, True),
-}
-COMBINATIONS = [dict(zip(OPTIONS, values, strict=True)) for values in itertools.product(*OPTIONS.values())]
+from tests.helpers.models import COMBINATIONS, random_ids, small_model
 
 
 def disagreement(model, idx, targets):
     """How far the two paths are apart, relative to the largest number: in logits, in loss, in any gradient."""
-    records = []
-    results = []
+    records, results = [], []
     for record in (None, records):
         logits, loss = model(idx, targets, record=record)
         weight = torch.randn(logits.shape, generator=torch.Generator().manual_seed(2)).to(logits.dtype)
-        parameters = list(model.parameters())
-        results.append([logits, loss, *torch.autograd.grad((logits * weight).sum(), parameters)])
+        results.append([logits, loss, *torch.autograd.grad((logits * weight).sum(), list(model.parameters()))])
     assert len(records) == model.config.n_layer
     return max(((a - b).abs().max() / b.abs().max().clamp(min=1)).item() for a, b in zip(*results, strict=True))
 

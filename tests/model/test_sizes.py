@@ -1,23 +1,12 @@
 """What a model says of its own size: FLOPs, parameters, bytes of its cache."""
 
-import itertools
-
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from model import GPT, GPTConfig
 from model.cache import KVCache
-from tests.helpers.models import random_ids, small_model
-
-OPTIONS = {
-    "qk_norm": (False, True),
-    "bias": (False, True),
-    "attn_ratio": (1.0, 0.5, 2.0),
-    "tie_embeddings": (False, True),
-    "scale": (False, True),
-    "causal": (False, True),
-}
+from tests.helpers.models import COMBINATIONS, GPT2, random_ids, small_model
 
 
 @pytest.mark.parametrize(
@@ -39,7 +28,7 @@ def test_flops_per_token_are_those_that_torch_counts(options):
 
 def test_parameter_table_counts_every_parameter_once():
     assert dict(small_model(ngram=3, ngram_rows=7).parameter_table())["n-gram embedding"] == 2 * 7 * 8
-    for options in (dict(zip(OPTIONS, v, strict=True)) for v in itertools.product(*OPTIONS.values())):
+    for options in COMBINATIONS:
         for position, activation in (("learned", "swiglu"), ("rope", "gelu")):
             model = small_model(position=position, activation=activation, **options)
             assert sum(count for _, count in model.parameter_table()) == sum(p.numel() for p in model.parameters())
@@ -48,9 +37,8 @@ def test_parameter_table_counts_every_parameter_once():
 
 def test_parameter_table_of_gpt2_is_the_published_one():
     shape = {"vocab_size": 50257, "n_layer": 12, "n_head": 12, "n_embd": 768, "block_size": 1024}
-    gpt2 = {"position": "learned", "activation": "gelu", "qk_norm": False, "bias": True, "tie_embeddings": True}
     with torch.device("meta"):
-        table = dict(GPT(GPTConfig(**shape, **gpt2)).parameter_table())
+        table = dict(GPT(GPTConfig(**shape, **GPT2)).parameter_table())
     assert sum(table.values()) == 124_439_808
     assert table == {
         "token embedding": 50257 * 768,
