@@ -76,10 +76,11 @@ class Log:
         non_finite = {
             name: str(value) for name, value in line.items() if isinstance(value, float) and not math.isfinite(value)
         }
+        written: dict[str, object] = dict(line)
         if non_finite:
-            line = line | dict.fromkeys(non_finite) | {"non_finite": non_finite}
+            written |= dict.fromkeys(non_finite) | {"non_finite": non_finite}
         try:
-            self.metrics_file.write(json.dumps(line, allow_nan=False) + "\n")
+            self.metrics_file.write(json.dumps(written, allow_nan=False) + "\n")
             self.metrics_file.flush()
         except OSError as error:
             raise RunError(

@@ -102,7 +102,11 @@ class Run:
     def __init__(self, folder: Path | None, checkpoint: Checkpoint | None) -> None:
         self.folder = cast(Path, folder)  # a dry run ends before it is used
         self.checkpoint = checkpoint
-        self.tokenizer = Tokenizer.load(folder / "tokenizer.json") if folder and checkpoint else None
+
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """That of a run that goes on; a new one makes its own. Raises InputError where the file is damaged."""
+        return Tokenizer.load(self.folder / "tokenizer.json") if self.checkpoint else None
 
     def is_finished(self, steps: int) -> bool:
         """Whether there is nothing left to train, which it says. Writes the page if the run was killed before that."""
