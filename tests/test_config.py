@@ -340,12 +340,12 @@ def test_help_names_every_key_with_meaning_type_and_default_and_fits_the_termina
         text = help_text(Config, width)
         assert max(map(len, text.splitlines())) <= width
     words = " ".join(text.split())
-    for key in keys_of(Config).values():
-        assert f"--{key.dotted} {' '.join(key.meaning.split())} (" in words
+    for dotted, key in keys_of(Config).items():
+        assert f"--{dotted} {' '.join(key.meaning.split())} (" in words
     assert "--model.norm what scales" in words
     assert "(one of layernorm, rmsnorm; default layernorm)" in words
     assert "(a number or null, above 0; default null)" in words
 
 
 def test_every_field_of_every_section_says_what_it_means():
-    assert [key.dotted for key in keys_of(Config).values() if not key.meaning] == []
+    assert [dotted for dotted, key in keys_of(Config).items() if not key.meaning] == []

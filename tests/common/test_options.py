@@ -64,12 +64,19 @@ class Both:
             raise ValueError(f"left.size: {self.left.size} given, at most right.size ({self.right.size}) expected")
 
 
-def built(text, *arguments):
-    given = options.from_yaml(Both, text, "f")
-    return options.build(Both, given | options.from_arguments(Both, parse_overrides(list(arguments))))
+@pytest.fixture
+def built(tmp_path):
+    """built(text, *arguments): the sections from a file f with that text and a command line."""
+
+    def built(text, *arguments):
+        (tmp_path / "f").write_text(text)
+        settings = options.from_file(Both, tmp_path / "f", "f")
+        return options.build(Both, settings | options.from_arguments(Both, parse_overrides(list(arguments))))
+
+    return built
 
 
-def test_a_contradiction_between_sections_blames_the_command_line_before_the_file():
+def test_a_contradiction_between_sections_blames_the_command_line_before_the_file(built):
     text = "left:\n  size: 3\nright:\n  size: 4"
     assert built(text).left.size == 3
     with pytest.raises(InputError, match=re.escape("f:2: left.size: 3 given, at most right.size (1) expected")):
@@ -80,7 +87,7 @@ def test_a_contradiction_between_sections_blames_the_command_line_before_the_fil
         built(text, "--right.size", "2")
 
 
-def test_a_word_or_a_truth_value_may_be_meant():
+def test_a_word_or_a_truth_value_may_be_meant(built):
     assert [built("left: {}", "--left.ways", text).left.ways for text in ("auto", "true", "false")] == [
         "auto",
         True,
