@@ -31,23 +31,19 @@ class Arguments(argparse.ArgumentParser):
 
 def whole_number(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
     """A type for `add_argument`: a whole number from `minimum` to `maximum`."""
-    return number_type(int, "a whole number", minimum=minimum, maximum=maximum)
+    return number(int, "a whole number", minimum=minimum, maximum=maximum)
 
 
-def number(**limits: float | None) -> Callable[[str], float]:
-    """A type for `add_argument`: a finite number within `minimum`, `above`, `maximum` and `below`, those given."""
-    return number_type(float, "a number", **limits)
-
-
-def number_type(
-    kind: type,
-    name: str,
+def number(
+    kind: type = float,
+    name: str = "a number",
     *,
     minimum: float | None = None,
     above: float | None = None,
     maximum: float | None = None,
     below: float | None = None,
 ) -> Callable[[str], Any]:
+    """A type for `add_argument`: a finite number within the limits that are given."""
     bounds = [
         ("at least", minimum, operator.ge),
         ("above", above, operator.gt),

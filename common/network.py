@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from typing import Any
 
 
@@ -9,25 +10,20 @@ class Background:
     """Runs `call` in a thread that may be left behind: a look-up on a dead network cannot be interrupted."""
 
     def __init__(self, call: Callable[[], Any]) -> None:
-        self._call = call
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._future: Future = Future()
+        threading.Thread(target=self._run, args=(call,), daemon=True).start()
 
-    def _run(self) -> None:
-        self._value = self._error = None
+    def _run(self, call: Callable[[], Any]) -> None:
         try:
-            self._value = self._call()
+            self._future.set_result(call())
         except BaseException as error:
-            self._error = error
+            self._future.set_exception(error)
 
     def result(self, seconds: float) -> Any:
         """What `call` returned. Raises what it raised, and TimeoutError when it is not done within `seconds`."""
-        self._thread.join(seconds)
-        if self._thread.is_alive():
+        if not wait([self._future], seconds).done:
             raise TimeoutError(f"no answer in {seconds:g} s")
-        if self._error:
-            raise self._error
-        return self._value
+        return self._future.result()
 
 
 def reachable(url: str, seconds: float) -> bool:

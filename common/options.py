@@ -285,16 +285,6 @@ def help_text(cls: type, width: int | None = None) -> str:
     return "\n".join(lines[1:])
 
 
-def changed_keys(old: dict, new: dict) -> dict[str, tuple[object, object]]:
-    """The dotted keys in which two configurations, as asdict gives them, differ, each with its (old, new) value."""
-    return {
-        f"{section}.{key}": (then, new[section].get(key))
-        for section, values in old.items()
-        for key, then in values.items()
-        if then != new[section].get(key)
-    }
-
-
 def dump_yaml(mapping: dict) -> str:
     """YAML that parse_yaml reads back as the same values."""
     return yaml.dump(mapping, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120)

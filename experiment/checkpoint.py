@@ -35,22 +35,19 @@ FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
 ROOM_BESIDE = 100_000  # bytes: manifest, headers, the names in the folder
 
 
+Tensors = dict[str, Tensor]
+
+
 @dataclass
 class Checkpoint:
     step: int
-    model: dict[str, Tensor]
-    optimizer: dict[str, Tensor]  # empty when it was not asked for
+    model: Tensors
+    optimizer: Tensors  # empty when it was not asked for
     state: dict
 
 
 def save_checkpoint(
-    run: Path,
-    step: int,
-    *,
-    model: dict[str, Tensor],
-    optimizer: dict[str, Tensor],
-    state: dict,
-    best_step: int | None = None,
+    run: Path, step: int, *, model: Tensors, optimizer: Tensors, state: dict, best_step: int | None = None
 ) -> None:
     """Writes `checkpoints/step-NNNNNN` of the run, all of it or nothing, makes it `last`, and `best` that of best_step.
 
@@ -113,8 +110,8 @@ def check_room(folder: Path, needed: int) -> None:
         raise OSError(f"the disk has {free / 1e6:,.1f} MB free, {needed / 1e6:,.1f} are needed")
 
 
-def stored_once(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors on the CPU, contiguous; of several that are one and the same memory the first alone."""
+def stored_once(tensors: Tensors) -> Tensors:
+    """The tensors on the CPU, contiguous; of several that are one and the same memory only the first."""
     once, seen = {}, set()
     for name, tensor in tensors.items():
         tensor = tensor.detach()

@@ -15,7 +15,7 @@ from common.arguments import Arguments
 from common.errors import InputError, RunError
 from common.files import remove_leftovers, write_whole
 from common.machine import free_memory
-from common.options import changed_keys, help_text, parse_overrides
+from common.options import help_text, parse_overrides
 from common.terminal import say, warn
 from config import Config, dump_config, load_config
 from data.corpus import Corpus
@@ -67,9 +67,7 @@ def read_command_line() -> tuple[argparse.Namespace, Config]:
     )
     parser.add_argument("--resume", metavar="RUN", help="continue a stopped run")
     parser.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="print the plan (parameters, FLOPs, tokens, memory) and train nothing",
+        "--dry-run", action="store_true", help="print the plan (parameters, FLOPs, tokens, memory) and train nothing"
     )
     parser.add_argument(
         "--print-config", action="store_true", help="print the resolved configuration and train nothing"
@@ -199,7 +197,7 @@ def find_resumed(name: str, overrides: list[tuple[str, str]]) -> tuple[Path, Con
     except InputError as error:
         raise InputError(f"--resume {error}") from None
     config = load_config(folder / "config.yaml", overrides)
-    for key, (then, now) in fixed_changes(asdict(load_config(folder / "config.yaml")), config).items():
+    for key, (then, now) in fixed_changes(asdict(load_config(folder / "config.yaml")), asdict(config)).items():
         raise InputError(
             f"--{key} {now}: {folder} was trained with {then}, and resuming cannot change it; "
             f"what can be changed: {', '.join(sorted(CHANGEABLE))}"
@@ -219,7 +217,7 @@ def last_checkpoint(folder: Path, config: Config) -> Checkpoint | None:
         return None
     checkpoint = load_checkpoint(folder, "last")
     try:
-        changes = fixed_changes(checkpoint.state["progress"]["config"], config)
+        changes = fixed_changes(checkpoint.state["progress"]["config"], asdict(config))
     except (LookupError, TypeError, AttributeError) as error:
         raise InputError(
             f"{folder}: the checkpoint of step {checkpoint.step} does not say what it was made with"
@@ -229,6 +227,11 @@ def last_checkpoint(folder: Path, config: Config) -> Checkpoint | None:
     return checkpoint
 
 
-def fixed_changes(then: dict, now: Config) -> dict[str, tuple[object, object]]:
-    """The keys that differ and that a resumed run may not change, each with its two values."""
-    return {key: values for key, values in changed_keys(then, asdict(now)).items() if key not in CHANGEABLE}
+def fixed_changes(old: dict, new: dict) -> dict[str, tuple[object, object]]:
+    """The dotted keys that differ and that a resumed run may not change, each with its (old, new) value."""
+    return {
+        f"{section}.{key}": (then, new[section].get(key))
+        for section, values in old.items()
+        for key, then in values.items()
+        if then != new[section].get(key) and f"{section}.{key}" not in CHANGEABLE
+    }

@@ -1,9 +1,8 @@
 """Typed options, on sections made for the purpose; what is read is what was written."""
 
 import argparse
-import dataclasses
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from common import options
 from common.errors import InputError
-from common.options import changed_keys, parse_overrides
+from common.options import parse_overrides
 from tests.helpers.yaml_text import TEXT
 
 
@@ -95,10 +94,3 @@ def test_a_word_or_a_truth_value_may_be_meant(built):
     ]
     with pytest.raises(InputError, match=r"--left.ways: 'x' given, auto or true or false expected"):
         built("left: {}", "--left.ways", "x")
-
-
-def test_the_difference_of_two_configurations_is_given_by_key_with_both_values():
-    old = Both()
-    new = dataclasses.replace(old, right=Left(size=5))
-    assert changed_keys(asdict(old), asdict(new)) == {"right.size": (1, 5)}
-    assert changed_keys(asdict(old), asdict(old)) == {}

@@ -1,10 +1,12 @@
 import json
+from dataclasses import asdict
 
 import pytest
 import torch
 
-from config import load_config
+from config import Config, TrainConfig, load_config
 from data.corpus import load_corpus
+from experiment.start import fixed_changes
 from model import GPT
 from tests.helpers.scripts import contents, metrics, run_train
 
@@ -49,6 +51,12 @@ def test_print_config_prints_a_configuration_that_can_be_fed_back(small, tmp_pat
     assert (again.train.steps, again.train.device, again.model.causal) == (8, "cpu", False)
     assert again.attention.prompts == ["- : {é"] and again.data.source == str(small["data.source"])
     assert run_train("--config", "printed.yaml", "--print-config").out == done.out
+
+
+def test_what_a_resumed_run_may_not_change_is_given_by_key_with_both_values():
+    old, new = Config(), Config(train=TrainConfig(seed=5, steps=9))
+    assert fixed_changes(asdict(old), asdict(new)) == {"train.seed": (1337, 5)}
+    assert fixed_changes(asdict(old), asdict(old)) == {}
 
 
 def test_minutes_become_steps_that_are_stored(small, tmp_path):
