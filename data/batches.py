@@ -21,7 +21,7 @@ class Batches:
     windows are moved so that they fit into the stream.
     """
 
-    def __init__(self, tokens: "Tokens", block_size: int, seed: int):
+    def __init__(self, tokens: "Tokens", block_size: int, seed: int) -> None:
         """Raises ValueError when the stream is shorter than one window."""
         if len(tokens) < block_size + 1:
             raise ValueError(f"block_size: {block_size} needs {block_size + 1} tokens, the text has {len(tokens)}")

@@ -43,7 +43,7 @@ class Tokens:
     byte. sha256: the checksum of the ids.
     """
 
-    def __init__(self, folder: str | Path):
+    def __init__(self, folder: str | Path) -> None:
         """Opens a shard. Raises InputError when it is missing, incomplete or damaged."""
         self.folder = Path(folder)
         try:
@@ -145,7 +145,7 @@ def write_tokens(
 class _Numbers:
     """The numbers in a flat file, hashed as they are written."""
 
-    def __init__(self, file: BinaryIO, dtype: np.dtype):
+    def __init__(self, file: BinaryIO, dtype: np.dtype) -> None:
         self._file, self._dtype, self.count, self._sha256 = file, dtype, 0, hashlib.sha256()
 
     def write(self, numbers: np.ndarray) -> None:

@@ -35,7 +35,7 @@ class Spool:
     n_characters: of all documents together.
     """
 
-    def __init__(self, path: Path, documents: Iterable[tuple[str, bool]]):
+    def __init__(self, path: Path, documents: Iterable[tuple[str, bool]]) -> None:
         """Writes the documents, given as (chunk of text, ends a document), to `path`."""
         self.path, self.n_characters = path, 0
         ends, hashes, content = array("q"), array("Q"), hashlib.blake2b(digest_size=8)

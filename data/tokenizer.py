@@ -7,6 +7,7 @@ end of text, which no text can spell (some of tiktoken's encodings have further 
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class Tokenizer:
     text to its ids, uint32; raises UnknownCharacter.
     """
 
-    def __init__(self, name: str, tokens: list[bytes], end_of_text: int, pattern: str | None = None):
+    def __init__(self, name: str, tokens: list[bytes], end_of_text: int, pattern: str | None = None) -> None:
         self.name = name
         self.tokens = tokens
         self.end_of_text = end_of_text
@@ -104,7 +105,7 @@ class Tokenizer:
         ids_by_code_point = np.full(vocabulary.max(initial=0) + 2, unknown, np.uint32)  # the last: for all beyond
         ids_by_code_point[vocabulary] = np.arange(len(vocabulary))
 
-        def encode(text):
+        def encode(text: str) -> np.ndarray:
             code_points = _code_points(text)
             ids = ids_by_code_point.take(code_points, mode="clip")
             if (ids == unknown).any():
@@ -126,11 +127,11 @@ class Tokenizer:
         special = {END_OF_TEXT: self.end_of_text}
         local = threading.local()  # only the first thread to use a compiled pattern gets it without waiting for a lock
 
-        def encode(text):
+        def encode(text: str) -> np.ndarray:
             try:
                 if not hasattr(local, "encoding"):
-                    parts = {"pat_str": self.pattern, "mergeable_ranks": ranks, "special_tokens": special}
-                    local.encoding = tiktoken.Encoding(self.name, **parts)
+                    parts: dict[str, Any] = {"mergeable_ranks": ranks, "special_tokens": special}
+                    local.encoding = tiktoken.Encoding(self.name, pat_str=self.pattern, **parts)
                 return local.encoding.encode_to_numpy(text, disallowed_special=())
             except BaseException as error:  # a pattern from a file may be invalid, or match nothing: tiktoken panics
                 if not (isinstance(error, ValueError) or type(error).__name__ == "PanicException"):

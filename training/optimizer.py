@@ -52,7 +52,7 @@ class Muon(torch.optim.Optimizer):
     matrix by itself leaves a CPU idle. Raises ValueError for a parameter that is not a matrix.
     """
 
-    def __init__(self, params: Iterable[Tensor], lr: float, weight_decay: float = 0.1, momentum: float = 0.95):
+    def __init__(self, params: Iterable[Tensor], lr: float, weight_decay: float = 0.1, momentum: float = 0.95) -> None:
         self.found_inf = None  # as in torch's fused optimizers: a tensor, 1.0 where this step is to change nothing
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
         if any(p.ndim != 2 for group in self.param_groups for p in group["params"]):

@@ -41,7 +41,7 @@ class Step:
     as a gradient scaler does it: by `found_inf`, which torch's fused optimizers and our Muon obey.
     """
 
-    def __init__(self, model: GPT, config: TrainConfig, compiled: bool = False):
+    def __init__(self, model: GPT, config: TrainConfig, compiled: bool = False) -> None:
         self.config = config
         self.model = model
         self.parameters = list(model.parameters())

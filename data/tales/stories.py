@@ -75,7 +75,7 @@ class Choice:
     proportion to the probabilities. Raises ValueError where two alternatives can begin with the same word.
     """
 
-    def __init__(self, name: str, firsts: list[set[str]], weights: list[int]):
+    def __init__(self, name: str, firsts: list[set[str]], weights: list[int]) -> None:
         self.index: dict[str, int] = {}  # first word: index of its alternative
         for index, words in enumerate(firsts):
             for word in sorted(words):
@@ -89,7 +89,9 @@ class Choice:
 class Rule(Choice):
     """A choice of sentences. `alternatives` are lists of parts, the last part first, ready to be put on a stack."""
 
-    def __init__(self, name: str, firsts: list[set[str]], alternatives: Sequence[Sequence[Part]], weights: list[int]):
+    def __init__(
+        self, name: str, firsts: list[set[str]], alternatives: Sequence[Sequence[Part]], weights: list[int]
+    ) -> None:
         super().__init__(name, firsts, weights)
         self.alternatives = [parts[::-1] for parts in alternatives]
 
@@ -100,7 +102,7 @@ class Slot(Choice):
     adds: it is remembered after the words that the slot already has, not instead of them.
     """
 
-    def __init__(self, slot: str, word_class: str, printed: list[str], adds: bool):
+    def __init__(self, slot: str, word_class: str, printed: list[str], adds: bool) -> None:
         super().__init__(f"{{{slot}={word_class}}}", [{word} for word in printed], [1] * len(printed))
         self.slot, self.word_class, self.printed, self.adds = slot, word_class, printed, adds
 
@@ -147,7 +149,7 @@ class Grammar:
     begin with a word, and where a slot is only a part of a word.
     """
 
-    def __init__(self, rules: dict[str, Alternatives], words: dict[str, str | dict[str, str]]):
+    def __init__(self, rules: dict[str, Alternatives], words: dict[str, str | dict[str, str]]) -> None:
         self._words = words
         listed = {name: entries.split() if isinstance(entries, str) else entries for name, entries in rules.items()}
         self._weighted = {
@@ -256,7 +258,7 @@ class Draw:
     It uses only random() seeded with an integer, whose values are the same in every version of Python.
     """
 
-    def __init__(self, seed: int, number: int):
+    def __init__(self, seed: int, number: int) -> None:
         self._random = Random((seed << 64) + number).random
 
     def choose(self, choice: Choice, taken: Sequence[int], at: int) -> int:
@@ -273,7 +275,7 @@ class Draw:
 class Read:
     """The chooser that follows a text; raises ValueError where the text leaves the grammar."""
 
-    def __init__(self, text: str):
+    def __init__(self, text: str) -> None:
         self._text = text
 
     def choose(self, choice: Choice, taken: Sequence[int], at: int) -> int:
