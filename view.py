@@ -61,8 +61,8 @@ def main() -> None:
         readings = readings_of(run)
     else:
         model, tokenizer, _, step, several_documents = load_trained(run, device="cpu")
-        trained = {"model": model, "tokenizer": tokenizer, "trained_step": step, "several_documents": several_documents}
-        readings = readings_of(run, read_own_prompts(run, args.prompt, args.tokens, **trained))
+        own = read_own_prompts(run, args.prompt, args.tokens, model, tokenizer, step, several_documents)
+        readings = readings_of(run, own)
     if args.out or not args.png:
         path = write_page(render(run_payload(run, readings) if run else payload(readings)), args.out, run)
         if has_screen() and not args.no_open and not args.png:

@@ -32,14 +32,9 @@ def effects(model: GPT, ids: list[int]) -> dict[str, Tensor]:
     layers: list[dict[str, Tensor]] = []
     with evaluating(model):
         logits = model(idx, record=layers)[0][0]  # (T, V)
-        tensors = {"loss": losses(logits, idx[0]), "ablation": ablation(model, idx[0])}
-        groups = {
-            "top": predictions(logits),
-            "lens": logit_lens(model, layers, idx[0]),
-            "attribution": direct_attribution(model, layers, logits, idx[0]),
-        }
-    for group, members in groups.items():
-        tensors |= {f"{group}.{name}": tensor for name, tensor in members.items()}
+        tensors = {"loss": losses(logits, idx[0]), **predictions(logits), **logit_lens(model, layers, idx[0])}
+        tensors |= direct_attribution(model, layers, logits, idx[0])
+        tensors["ablation"] = ablation(model, idx[0])
     return {
         name: tensor.to("cpu", torch.float32 if tensor.is_floating_point() else torch.int32).contiguous()
         for name, tensor in tensors.items()
@@ -52,17 +47,17 @@ def losses(logits: Tensor, idx: Tensor) -> Tensor:
 
 
 def predictions(logits: Tensor) -> dict[str, Tensor]:
-    """The likeliest next tokens, likeliest first: `ids` and `probabilities`, each (T, min(5, V)). logits (T, V)."""
+    """The likeliest next tokens, likeliest first: top.ids and top.probabilities (T, min(5, V)). logits (T, V)."""
     probabilities, ids = logits.softmax(-1).topk(min(TOP_K, logits.shape[-1]))
-    return {"ids": ids, "probabilities": probabilities}
+    return {"top.ids": ids, "top.probabilities": probabilities}
 
 
 def logit_lens(model: GPT, layers: list[dict], idx: Tensor) -> dict[str, Tensor]:
     """What the model would predict if it stopped after each layer (nostalgebraist 2020, "interpreting GPT").
 
     The residual stream is read through the final norm and the head: in row 0 as it is after the embedding, in row
-    l + 1 after layer l; so the last row is the model's own prediction. Returns `ids` (L + 1, T), the likeliest next
-    tokens, their `probabilities` (L + 1, T), and `next` (L + 1, T - 1), the probability of the token that follows.
+    l + 1 after layer l; so the last row is the model's own prediction. Returns lens.ids (L + 1, T), the likeliest next
+    tokens, their lens.probabilities (L + 1, T), and lens.next (L + 1, T - 1), that of the token that follows.
 
     layers: the records of one sequence (as from `model(idx[None], record=layers)`); idx (T,).
     """
@@ -73,7 +68,8 @@ def logit_lens(model: GPT, layers: list[dict], idx: Tensor) -> dict[str, Tensor]
         ids.append(likeliest.indices)
         probabilities.append(likeliest.values)
         following.append(p[:-1].gather(-1, idx[1:, None]).squeeze(-1))
-    return {"ids": torch.stack(ids), "probabilities": torch.stack(probabilities), "next": torch.stack(following)}
+    rows = {"lens.ids": ids, "lens.probabilities": probabilities, "lens.next": following}
+    return {name: torch.stack(tensors) for name, tensors in rows.items()}
 
 
 def streams(layers: list[dict]) -> list[Tensor]:
@@ -87,10 +83,10 @@ def direct_attribution(model: GPT, layers: list[dict], logits: Tensor, idx: Tens
 
     Direct logit attribution (Elhage et al. 2021, "A mathematical framework for transformer circuits"): the residual
     stream is a sum, and with the final norm's scale held at what it is, so is logit[target] - logit[against].
-    Returns `target` (T,), the token that follows (at the last position the likeliest); `against` (T,), the likeliest
-    other; and the terms of the difference, in logits: `embedding` (T,), of token and position; `parts` (T, L, H + 1),
-    of heads 0 to H - 1 and then the MLP; `bias` (T,), of the final norm's and all output projections' biases. (A bias
-    of the values is among what the heads read, and counts as theirs.)
+    Returns, each as attribution.…, `target` (T,), the token that follows (at the last position the likeliest);
+    `against` (T,), the likeliest other; and the terms of the difference, in logits: `embedding` (T,), of token and
+    position; `parts` (T, L, H + 1), of heads 0 to H - 1 and then the MLP; `bias` (T,), of the final norm's and all
+    output projections' biases. (A bias of the values is among what the heads read, and counts as theirs.)
 
     layers: the records of one sequence (as from `model(idx[None], record=layers)`); logits (T, V), idx (T,).
     """
@@ -110,11 +106,11 @@ def direct_attribution(model: GPT, layers: list[dict], logits: Tensor, idx: Tens
         parts.append(torch.cat((heads, mlp[:, None]), -1))
         bias = bias + _along(direction, block.attn.proj.bias) + of_mlp
     return {
-        "target": target,
-        "against": against,
-        "embedding": (direction * layers[0]["stream"][0]).sum(-1),
-        "parts": torch.stack(parts, 1),
-        "bias": bias,
+        "attribution.target": target,
+        "attribution.against": against,
+        "attribution.embedding": (direction * layers[0]["stream"][0]).sum(-1),
+        "attribution.parts": torch.stack(parts, 1),
+        "attribution.bias": bias,
     }
 
 

@@ -23,18 +23,11 @@ MAX_WEIGHTS = 24_000_000
 
 
 def read_own_prompts(
-    run: Path,
-    texts: list[str],
-    new_tokens: int,
-    *,
-    model: GPT,
-    tokenizer: Tokenizer,
-    several_documents: bool,
-    trained_step: int,
+    run: Path, texts: list[str], new_tokens: int, model: GPT, tokenizer: Tokenizer, step: int, several_documents: bool
 ) -> list[Reading]:
     """A Reading of each of `texts`, with up to `new_tokens` tokens that the trained model goes on with.
 
-    Read by `model`, which was trained for `trained_step` steps, and by the snapshots whose weights were kept: all, or
+    Read by `model`, which was trained for `step` steps, and by the snapshots whose weights were kept: all, or
     as many as a page can carry. Afterwards `model` has the weights of the last one read. Raises InputError for a text
     that is too long for the model or not in its vocabulary.
     """
@@ -51,7 +44,7 @@ def read_own_prompts(
         readings.append(Reading(f"“{text[:40]}”", labels, {}, generated_from=len(ids) if new_tokens else None))
 
     kept = snapshot_files(run, WEIGHTS)
-    steps = sorted({*kept, trained_step})
+    steps = sorted({*kept, step})
     size = sum(count_weights(model.config, len(ids)) for ids in ids_of)
     shown = spread(steps, MAX_WEIGHTS // size)
     if len(shown) < len(steps):
@@ -60,12 +53,12 @@ def read_own_prompts(
             f"it shows {', '.join(map(str, shown))}"
         )
     # the trained model first, where no snapshot is the same: the others are loaded into its place
-    order = sorted(shown, key=lambda step: step in kept)
-    for step in tqdm(order, desc="reading the prompts", unit=" steps", leave=False, disable=None):
-        if step in kept:
-            load_weights(model, kept[step])
+    order = sorted(shown, key=lambda at: at in kept)
+    for at in tqdm(order, desc="reading the prompts", unit=" steps", leave=False, disable=None):
+        if at in kept:
+            load_weights(model, kept[at])
         for reading, ids in zip(readings, ids_of, strict=True):
-            reading.add(step, read(model, ids))
+            reading.add(at, read(model, ids))
     return readings
 
 

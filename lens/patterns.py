@@ -33,11 +33,9 @@ def head_metrics(
     }
 
 
-def head_scores(
-    weights: Tensor, period: int | None = None, offset: int = 0, length: int | None = None
-) -> list[dict[str, float | None]]:
-    """`head_metrics` of one layer's maps (H, T, T): a dict for each head, its numbers to six decimals."""
-    metrics = head_metrics(weights, period, offset, length)
+def head_scores(weights: Tensor, *repeat: int) -> list[dict[str, float | None]]:
+    """`head_metrics(weights, *repeat)` of one layer's maps (H, T, T): a dict for each head, numbers to six decimals."""
+    metrics = head_metrics(weights, *repeat)
     return [
         {name: None if value is None else round(value[head].item(), 6) for name, value in metrics.items()}
         for head in range(len(weights))

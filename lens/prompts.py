@@ -102,7 +102,6 @@ def song_prompt(story: "Story", tokenizer: "Tokenizer") -> Prompt | None:
     return make_prompt(tokenizer, "a story and its song", ids[: after + 1], offset, second - offset, after - second)
 
 
-def make_prompt(
-    tokenizer: "Tokenizer", name: str, ids: list[int], offset: int = 0, period: int = 0, length: int = 0
-) -> Prompt:
-    return Prompt(name, ids, [tokenizer.label(id) for id in ids], offset, period, length)
+def make_prompt(tokenizer: "Tokenizer", name: str, ids: list[int], *repeat: int) -> Prompt:
+    """`repeat`: offset, period and length of a repetition."""
+    return Prompt(name, ids, [tokenizer.label(id) for id in ids], *repeat)

@@ -104,7 +104,7 @@ class Recorder:
         """One row for each prompt, layer and head: its metrics, by the definitions in patterns.py."""
         rows = []
         for number, prompt in enumerate(self.prompts):
-            repeat = (prompt.period, prompt.offset, prompt.length) if prompt.period else (None,)
+            repeat = (prompt.period, prompt.offset, prompt.length) if prompt.period else ()
             for layer, weights in enumerate(self.maps(tensors, number)):
                 for head, scores in enumerate(head_scores(weights, *repeat)):
                     rows.append({"step": step, "prompt": number, "layer": layer, "head": head, **scores})

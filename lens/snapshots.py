@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -58,18 +58,11 @@ class Reading:
         """The maps of one step: (L, H, queries, keys)."""
         return np.stack([self.steps[step][f"l{layer}.weights"] for layer in range(self.shape[0])])
 
-    def every_map(self) -> Iterator[np.ndarray]:
-        """The maps (H, queries, keys) of each layer at each step."""
-        return (array for arrays in self.steps.values() for name, array in arrays.items() if name.endswith(".weights"))
-
-    def add(self, step: int, tensors: dict[str, Tensor], period: int | None = None) -> None:
-        """Adds what was computed at a step, and its metrics, which only causal maps have.
-
-        `period` as in `patterns.head_metrics`.
-        """
+    def add(self, step: int, tensors: dict[str, Tensor], *repeat: int) -> None:
+        """Adds what was computed at a step, and its metrics (as of `head_scores`), which only causal maps have."""
         self.steps[step] = {name: tensor.numpy() for name, tensor in tensors.items()}
         for layer in range(self.shape[0] if self.causal else 0):
-            for head, scores in enumerate(head_scores(tensors[f"l{layer}.weights"], period)):
+            for head, scores in enumerate(head_scores(tensors[f"l{layer}.weights"], *repeat)):
                 self.metrics[step, layer, head] = scores
 
 
@@ -155,8 +148,7 @@ def _read_arrays(path: Path, readings: list[Reading]) -> list[dict[str, np.ndarr
 def _check_shapes(where: str, arrays: dict[str, np.ndarray], layers: int, tokens: int) -> None:
     """Raises InputError for an array whose shape does not fit the others, and for numbers that it cannot hold."""
     heads = arrays["l0.weights"].shape[0] if arrays["l0.weights"].ndim else 1
-    widths = {part: arrays[f"l0.{part}"].shape[-1] for part in ("x", "q", "v") if arrays.get(f"l0.{part}", _NONE).ndim}
-    x, q, v = (widths.get(part) for part in ("x", "q", "v"))
+    x, q, v = (arrays.get(f"l0.{part}", _NONE).shape[-1:] for part in ("x", "q", "v"))
     parts = layers, heads + 1
     expected = {"loss": (tokens - 1,), "ablation": (tokens - 1, *parts), "attribution.parts": (tokens, *parts)}
     expected |= dict.fromkeys(("lens.ids", "lens.probabilities"), (layers + 1, tokens))
@@ -165,8 +157,8 @@ def _check_shapes(where: str, arrays: dict[str, np.ndarray], layers: int, tokens
     top = arrays.get("top.ids", _NONE).shape[-1:]
     expected |= dict.fromkeys(("top.ids", "top.probabilities"), (tokens, *top))
     for n in range(layers):
-        expected |= {f"l{n}.weights": (heads, tokens, tokens), f"l{n}.x": (tokens, x), f"l{n}.out": (tokens, x)}
-        expected |= {f"l{n}.q": (heads, tokens, q), f"l{n}.k": (heads, tokens, q), f"l{n}.v": (heads, tokens, v)}
+        expected |= {f"l{n}.weights": (heads, tokens, tokens), f"l{n}.x": (tokens, *x), f"l{n}.out": (tokens, *x)}
+        expected |= {f"l{n}.q": (heads, tokens, *q), f"l{n}.k": (heads, tokens, *q), f"l{n}.v": (heads, tokens, *v)}
     for name in sorted(arrays, key=lambda name: not name.endswith(".weights")):  # the others must fit them
         array = arrays[name]
         if name in expected and array.shape != expected[name]:

@@ -91,7 +91,6 @@ def two_narrow_heads() -> Reading:
         "narrower than V, which carries the content. (One head of dim 4 at that ratio: key_dim 2, scale 0.7071.)",
         ["The", "cat", "sat"],
         trace_attention(attention, x),
-        scale=attention.scale,
         matrices=[matrix("X", "three tokens of dim 4 (invented)", x), *narrow_matrices()],
     )
 
@@ -118,7 +117,6 @@ def feature_map() -> Reading:
         "convolution a corner would see four.",
         [f"({row},{column})" for row in range(3) for column in range(3)],
         arrays,
-        scale=attention.scale,
         matrices=[matrix(f"image, channel {c}", "3x3 pixels (invented)", image[c]) for c in range(4)]
         + narrow_matrices(),
     )
@@ -171,7 +169,6 @@ def cross_attention() -> Reading:
         "function does it, and the weights are a rectangle. Scaled by 1/√3.",
         ["Votre", "voyage"],
         attend_one_head(decoder, JOURNEY, JOURNEY, causal=False) | {"x": decoder},
-        scale=3**-0.5,
         keys=WORDS,
         matrices=[
             matrix("Q", "two words that ask (invented)", decoder),
@@ -222,7 +219,6 @@ def three_jobs() -> Reading:
         words * 2,
         trace_attention(attention, x),
         causal=True,
-        scale=attention.scale,
         matrices=[
             matrix("X", "channels 0 to 2 say which word, 3 to 8 at which position", x),
             matrix("W_Q, head 0", "position i asks for position i - 1", back),
@@ -232,7 +228,7 @@ def three_jobs() -> Reading:
             matrix("W_V", "of each head: a token gives its word", torch.eye(9, 3)),
             matrix("W_O", "proj: adds up the outputs of the heads", proj),
         ],
-        period=n,
+        repeat=(n,),
     )
 
 
@@ -242,19 +238,18 @@ def build_reading(
     tokens: list[str],
     arrays: dict[str, Tensor],
     *,
-    matrices: list[dict],
     scale: float | None = None,
     causal: bool = False,
-    keys: list[str] | None = None,
-    period: int | None = None,
+    repeat: tuple[int, ...] = (),
+    **about: Any,
 ) -> Reading:
     """The reading of an example of one layer. `arrays` by the names of record.py, without the layer's.
 
-    `scale` None is key_dim ** -0.5; `period` as in `patterns.head_metrics`.
+    `scale` None is key_dim ** -0.5; `repeat` as in `head_scores`; keys and matrices as in Reading.
     """
     scale = arrays["q"].shape[-1] ** -0.5 if scale is None else scale
-    reading = Reading(name, tokens, {}, keys=keys, causal=causal, scale=scale, says=says, matrices=matrices)
-    reading.add(0, {f"l0.{part}": arrays[part] for part in (*ATTENTION, "weights") if part in arrays}, period)
+    reading = Reading(name, tokens, {}, causal=causal, scale=scale, says=says, **about)
+    reading.add(0, {f"l0.{part}": arrays[part] for part in (*ATTENTION, "weights") if part in arrays}, *repeat)
     return reading
 
 

@@ -62,9 +62,13 @@ def head_image(weights: np.ndarray, cell: int = 4) -> np.ndarray:
     grid = np.asarray(weights, dtype=np.float32)
     grid = grid.reshape((1,) * (4 - grid.ndim) + grid.shape)  # (L, H, T, T)
     masked = masked_cells(grid)
-    rows = [[_map_image(head, masked, cell) for head in layer] for layer in grid]
-    gap = min(2 * cell, 16)
-    return _join([_join(row, 1, gap) for row in rows], 0, gap)
+    (layers, heads), (high, wide), gap = grid.shape[:2], (cell * np.array(masked.shape)).tolist(), min(2 * cell, 16)
+    image = np.tile(PAPER, (layers * (high + gap) - gap, heads * (wide + gap) - gap, 1))
+    for layer in range(layers):
+        for head in range(heads):
+            y, x = layer * (high + gap), head * (wide + gap)
+            image[y : y + high, x : x + wide] = _map_image(grid[layer, head], masked, cell)
+    return image
 
 
 def masked_cells(weights: np.ndarray) -> np.ndarray:
@@ -87,12 +91,3 @@ def _map_image(weights: np.ndarray, masked: np.ndarray, cell: int) -> np.ndarray
     y, x = np.indices(image.shape[:2])
     hatch = np.where(((x + y) % 6 == 0)[..., None], HATCH, PAPER)
     return np.where(masked.repeat(cell, 0).repeat(cell, 1)[..., None], hatch, image)
-
-
-def _join(images: list[np.ndarray], axis: int, gap: int) -> np.ndarray:
-    """Pictures of one size side by side (axis 1) or one under another (axis 0), `gap` pixels of paper between them."""
-    shape = list(images[0].shape)
-    shape[axis] = gap
-    between = np.broadcast_to(PAPER, shape)
-    parts = [part for image in images for part in (between, image)]
-    return np.concatenate(parts[1:], axis)

@@ -30,7 +30,10 @@ def run_payload(run: Path, readings: list[Reading]) -> dict:
     config = read_file(run / "config.yaml", read_text)
     model, parameters = _model(run, config)
     for reading in readings:
-        _describe(reading, model)
+        reading.causal, reading.position = model.causal, model.position
+        for arrays in reading.steps.values():
+            if "l0.q" in arrays:
+                reading.scale = arrays["l0.q"].shape[-1] ** -0.5 if model.scale else 1.0
     return payload(readings) | {
         "run": run.resolve().name,
         "labels": _labels(run, readings),
@@ -60,22 +63,13 @@ def payload(readings: list[Reading]) -> dict:
     }
 
 
-def _describe(reading: Reading, config: GPTConfig) -> None:
-    """Fills in what the model's configuration says about mask, scale and position."""
-    reading.causal = config.causal
-    reading.position = config.position
-    for arrays in reading.steps.values():
-        if "l0.q" in arrays:
-            reading.scale = arrays["l0.q"].shape[-1] ** -0.5 if config.scale else 1.0
-
-
 def _pack_reading(reading: Reading) -> dict:
     """A prompt: all numbers to six decimals for its first and last step, the maps to three between, and the metrics."""
     steps = sorted(reading.steps)
     layers, heads = reading.shape
     # a model that should mask and does not is shown as it is: the maps decide
     after = np.triu(np.ones(reading.steps[steps[0]]["l0.weights"].shape[1:], dtype=bool), 1)
-    causal = reading.causal and reading.keys is None and not any(maps[:, after].any() for maps in reading.every_map())
+    causal = reading.causal and reading.keys is None and not any(reading.maps(step)[..., after].any() for step in steps)
     masked = after if causal else np.zeros_like(after)
     return {
         "name": reading.name,
@@ -98,16 +92,11 @@ def _pack_step(reading: Reading, step: int, masked: np.ndarray, whole: bool) -> 
     metrics = [[reading.metrics.get((step, layer, head), {}) for head in range(heads)] for layer in range(layers)]
     return {
         "step": step,
-        "weights": _pack_weights(reading.maps(step), masked, FULL if whole else SHORT),
+        "weights": pack({"weights": (reading.maps(step)[..., ~masked], FULL if whole else SHORT)}),  # (L, H, cells)
         "full": _pack_full(reading.steps[step], layers) if whole else None,
         "effects": _pack_effects(reading.steps[step]),
         "metrics": [[_finite(head) for head in layer] for layer in metrics],
     }
-
-
-def _pack_weights(maps: np.ndarray, masked: np.ndarray, digits: int) -> dict:
-    visible = maps[..., ~masked] if masked.any() else maps.reshape(*maps.shape[:2], -1)  # (L, H, cells)
-    return pack({"weights": (visible, digits)})
 
 
 def _pack_full(arrays: dict[str, np.ndarray], layers: int) -> dict | None:

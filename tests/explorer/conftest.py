@@ -7,7 +7,7 @@ import pytest
 
 from lens.explorer.page import build_page
 from tests.helpers.fabricated import write_run
-from tests.helpers.walked_row import write_rows
+from tests.helpers.walked_row import arrays_of, row_of, write_rows
 
 
 def find_browser():
@@ -118,6 +118,18 @@ def maps(usual):
 def own_run(run, tmp_path):
     """A copy of the run, to be changed."""
     return shutil.copytree(run, tmp_path / "run")
+
+
+@pytest.fixture
+def walk_row(walk, rows_run):
+    """The page at a row of `rows_run`, what the file holds of its layer, and the row computed again."""
+
+    def walk_row(prompt, step, layer, head, query, key=None, size=(1280, 1600)):
+        view = f"#prompt={prompt}&step={step}&layer={layer}&head={head}&query={query}"
+        arrays = arrays_of(rows_run, prompt, step, layer)
+        return walk(rows_run, view if key is None else f"{view}&key={key}", size), arrays, row_of(arrays, head, query)
+
+    return walk_row
 
 
 @pytest.fixture(scope="session")

@@ -247,8 +247,7 @@ def tables(page):
 def test_the_slider_changes_every_number(opened, run):
     page = opened(run, "#step=200&query=5")
     before = tables(page)
-    page.focus("#controls input[type=range]")
-    page.keyboard.press("ArrowLeft")
+    page.press("#controls input[type=range]", "ArrowLeft")
     after = tables(page)
     assert all(one != other for one, other in zip(before, after, strict=True))
     assert after[0] == predictions(run, 0, 40, STORY[:24])
@@ -258,8 +257,7 @@ def test_the_slider_changes_every_number(opened, run):
 
 def test_what_comes_into_sight_later_is_of_the_step_that_is_shown_then(explore, run):
     page = explore(run, "#step=200", size=(1280, 500))
-    page.focus("#controls input[type=range]")
-    page.keyboard.press("Home")
+    page.press("#controls input[type=range]", "Home")
     page.locator("#predictions").scroll_into_view_if_needed()
     page.wait_for_selector("#predictions:not([aria-busy])")
     assert texts(page, ROWS) == predictions(run, 0, 0, STORY[:24])
@@ -289,8 +287,7 @@ def test_a_step_without_effects_hides_the_section(opened, own_run):
     page = opened(own_run, "#step=200&query=1")
     section = page.locator("[aria-labelledby=effects-title]")
     assert section.is_visible()
-    page.focus("#controls input[type=range]")
-    page.keyboard.press("Home")
+    page.press("#controls input[type=range]", "Home")
     assert section.is_hidden()
     page.keyboard.press("End")
     page.wait_for_selector("#parts:not([aria-busy])")
@@ -319,8 +316,7 @@ def test_of_a_long_prompt_the_positions_around_the_query_are_shown(opened, tmp_p
         page.mouse.move(0, 0)
         page.hover(".lens tbody tr:nth-child(2) td:nth-child(40)")
         assert page.inner_text("#lens-reading") == readings[150 + first + 38]
-    page.focus("#predictions tr[tabindex='0']")
-    page.keyboard.press("Home")
+    page.press("#predictions tr[tabindex='0']", "Home")
     assert texts(page, ROWS) == rows[:64]
 
 
@@ -335,24 +331,3 @@ def test_a_narrow_screen_scrolls_the_tables_and_not_the_page(opened, run):
     page = opened(run, "#step=200&query=4", size=(360, 1800))
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert min(read_all(page, "#predictions .scrolled, #lens .scrolled", "(box) => box.scrollWidth")) > 360
-
-
-def test_a_step_is_drawn_quickly_with_the_section_in_sight(opened, tmp_path, capsys):
-    words = [f" t{number}" for number in range(64)]
-    write_run(tmp_path / "run", 4, 4, steps=(0, 100), prompts={"all": words}, head_dim=8)
-    page = opened(tmp_path / "run", "#query=30")
-    times = page.evaluate("""async () => {
-      const slider = document.querySelector("#controls input[type=range]"), times = [];
-      for (let round = 0; round < 15; round++) {
-        slider.value = round % 2;
-        const started = performance.now();
-        slider.dispatchEvent(new Event("input"));
-        await null;
-        times.push(performance.now() - started);
-        await new Promise(requestAnimationFrame);
-      }
-      return times.sort((one, other) => one - other);
-    }""")
-    with capsys.disabled():
-        print(f"\na step with the predictions of 64 tokens in sight: {times[7]:.1f} ms of script (median of 15)")
-    assert times[7] < 150  # 16 ms is the aim; a busy machine gets a generous bound

@@ -15,8 +15,7 @@ def test_the_slider_changes_every_drawing_and_number(explore, run):
     page = explore(run, "#layer=0&head=0")
     before = [pixels(page, selector) for selector in (".field canvas", ".tile canvas")]
     assert page.inner_text(".step") == "step 200"
-    page.focus("input[type=range]")
-    page.keyboard.press("ArrowLeft")
+    page.press("input[type=range]", "ArrowLeft")
     wait_for_step(page, 40)
     after = [pixels(page, selector) for selector in (".field canvas", ".tile canvas")]
     assert all((one != other).any() for one, other in zip(before, after, strict=True))
@@ -32,8 +31,7 @@ def test_playing_goes_from_the_first_step_to_the_last_and_stops(explore, run, ne
         wait_for_step(page, step)
     page.keyboard.press("ArrowRight")
     page.clock.install()
-    page.focus("input[type=range]")
-    page.keyboard.press(" ")
+    page.press("input[type=range]", " ")
     assert page.get_attribute(".play", "aria-label") == "Pause"
     page.clock.run_for(1_000)
     assert page.inner_text(".step") == "step 40"
@@ -119,8 +117,7 @@ def test_the_address_brings_the_view_back(explore, run):
     page = explore(run)
     page.select_option(".choices select >> nth=0", "1")
     page.click(".tile[aria-label^='layer 1, head 0']")
-    page.focus("input[type=range]")
-    page.keyboard.press("Home")
+    page.press("input[type=range]", "Home")
     page.keyboard.press("ArrowRight")
     page.select_option("#controls select >> nth=4", "log")
     page.click(".strip button:nth-child(8)")
@@ -207,8 +204,7 @@ def test_a_sandboxed_frame_shows_everything_and_refuses_quietly(new_tab, run, ma
     frame = page.frames[1]
     assert frame.evaluate("window.origin") == "null"
     page.clock.install()
-    frame.focus("input[type=range]")
-    page.keyboard.press("Home")
+    frame.press("input[type=range]", "Home")
     wait_for_step(frame, 0)
     frame.click(".tile[aria-label^='layer 1, head 0']")
     page.clock.run_for(1_000)  # by now the page has tried to put its view into its address

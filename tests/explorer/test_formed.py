@@ -91,15 +91,13 @@ def test_the_marks_are_at_the_step_and_the_value_shown(explore, formed):
             assert middle == pytest.approx((at["x"], at["y"]), abs=1.5)
             assert mark["x"] - plot["x"] == pytest.approx(at["x"], abs=1.5)
             assert f"{value:.3f}" in panel(page, label).inner_text()
-        page.focus(".panels")
-        page.keyboard.press("ArrowRight")
+        page.press(".panels", "ArrowRight")
         wait_for_step(page, {200: 400, 400: 700}[step])
 
 
 def test_the_keyboard_goes_through_steps_and_heads(explore, formed):
     page = explore(formed.run, "#step=200&layer=0&head=2")
-    page.focus(".panels")
-    page.keyboard.press("ArrowDown")
+    page.press(".panels", "ArrowDown")
     assert page.inner_text("#readout h3").startswith("Layer 1, head 0")
     page.keyboard.press("ArrowUp")
     page.keyboard.press("ArrowUp")
@@ -116,8 +114,7 @@ def test_a_step_moves_the_marks_and_leaves_the_curves_as_they_are(explore, forme
       const watched = { subtree: true, childList: true, attributes: true };
       new MutationObserver(told).observe(document.querySelector("#curves"), watched);
     }""")
-    page.focus(".panels")
-    page.keyboard.press("ArrowLeft")
+    page.press(".panels", "ArrowLeft")
     wait_for_step(page, 100)
     changed = page.evaluate("Promise.resolve().then(() => window.changed)")
     assert set(changed) == {"SPAN"}

@@ -66,11 +66,9 @@ def test_the_keyboard_moves_the_pinned_cell(explore, run, maps):
             page.keyboard.press(name)
         expected = f"{maps[0, 200][0, 2][query, key]:.6f}" if key <= query else "masked"
         assert page.inner_text("#weight") == expected
-    page.focus(".strip .chosen")
-    page.keyboard.press("ArrowRight")
+    page.press(".strip .chosen", "ArrowRight")
     assert page.evaluate("document.activeElement.title").startswith("11: ")
-    page.focus(".tile[aria-label^='layer 1, head 1']")
-    page.keyboard.press("Enter")
+    page.press(".tile[aria-label^='layer 1, head 1']", "Enter")
     assert page.inner_text("#readout h3").startswith("Layer 1, head 1")
 
 
@@ -118,8 +116,7 @@ def test_a_map_over_the_keys_of_another_sequence_is_as_wide_as_they_are(explore,
     for selector in (".field canvas", ".tile canvas"):
         box = page.locator(selector).first.bounding_box()
         assert box["width"] / box["height"] == pytest.approx(5 / 3, rel=0.02)
-    page.focus(".field")
-    page.keyboard.press("End")
+    page.press(".field", "End")
     assert page.inner_text("#pair").split() == ["query", "␣pont", "2", "key", ".", "4"]
 
 

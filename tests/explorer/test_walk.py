@@ -17,10 +17,8 @@ from tests.helpers.walked_row import arrays_of, carried, made_up, row_of, texts_
 
 
 @pytest.mark.parametrize(("step", "layer", "head", "query"), [(200, 1, 2, 5), (0, 0, 1, 2)])
-def test_every_printed_number_of_a_row_is_numpys_from_q_k_v(walk, rows_run, step, layer, head, query):
-    page = walk(rows_run, f"#prompt=0&step={step}&layer={layer}&head={head}&query={query}")
-    arrays = arrays_of(rows_run, 0, step, layer)
-    row = row_of(arrays, head, query)
+def test_every_printed_number_of_a_row_is_numpys_from_q_k_v(walk_row, step, layer, head, query):
+    page, arrays, row = walk_row(0, step, layer, head, query)
     assert table(page) == texts_of(row)
     assert table(page) != texts_of(row_of(arrays, (head + 1) % 3, query))  # the control: another head's
     assert page.evaluate(READ_CELLS) == texts_of(row, digits=6)
@@ -33,9 +31,8 @@ def test_every_printed_number_of_a_row_is_numpys_from_q_k_v(walk, rows_run, step
     assert all(np.abs(row[name] - raw[name]).max() < 1e-4 for name in ("products", "scaled", "weight", "weighted"))
 
 
-def test_every_number_of_a_ribbon_is_read_under_the_pointer(walk, rows_run):
-    page = walk(rows_run, "#prompt=2&step=200&layer=1&head=1&query=20&key=3")
-    row = row_of(arrays_of(rows_run, 2, 200, 1), 1, 20)
+def test_every_number_of_a_ribbon_is_read_under_the_pointer(walk_row):
+    page, _, row = walk_row(2, 200, layer=1, head=1, query=20, key=3)
     cells = [(j, c) for j in (0, 7, 20, 21, 23) for c in (0, 11, 24)]
     tokens = [token.replace(" ", "␣") for token in STORY[:24]]
     expected = [
@@ -50,9 +47,8 @@ def test_every_number_of_a_ribbon_is_read_under_the_pointer(walk, rows_run):
     assert page.inner_text("#row-read") == f"key 3 \u2068{tokens[3]}\u2069 · weight: {as_text(row['weight'][3], 6)}"
 
 
-def test_x_q_k_v_and_out_are_the_files_by_keyboard(walk, rows_run):
-    page = walk(rows_run, "#prompt=1&step=200&layer=1&head=2&query=7&key=3")
-    arrays = arrays_of(rows_run, 1, 200, 1)
+def test_x_q_k_v_and_out_are_the_files_by_keyboard(walk_row):
+    page, arrays, _ = walk_row(1, 200, layer=1, head=2, query=7, key=3)
     expected = {
         "x of the query": arrays["x"][7],
         "x of the key": arrays["x"][3],
@@ -63,15 +59,13 @@ def test_x_q_k_v_and_out_are_the_files_by_keyboard(walk, rows_run):
     }
     for name, values in expected.items():
         assert vector(page, name) == [as_text(value, 6) for value in values.astype(float).tolist()], name
-    page.locator("[aria-label='q of the query']").focus()
-    page.keyboard.press("Home")
+    page.press("[aria-label='q of the query']", "Home")
     assert page.inner_text("[aria-label='q of the query'] + .read") == f"0: {as_text(float(arrays['q'][2, 7, 0]), 6)}"
 
 
-def test_the_chosen_keys_sum_is_written_out_channel_by_channel(walk, rows_run):
-    page = walk(rows_run, "#prompt=1&step=200&layer=0&head=1&query=8&key=2")
-    row = row_of(arrays_of(rows_run, 1, 200), 1, 8)
-    q, k = (carried(arrays_of(rows_run, 1, 200)[name])[1] for name in "qk")
+def test_the_chosen_keys_sum_is_written_out_channel_by_channel(walk_row):
+    page, arrays, row = walk_row(1, 200, layer=0, head=1, query=8, key=2)
+    q, k = (carried(arrays[name])[1] for name in "qk")
     lines = [[q[8, c], k[2, c], row["products"][2, c]] for c in range(10)]
     written = page.eval_on_selector_all(".ledger li", "all => all.map((one) => [one.textContent, one.title])")
     template = "{} × {} = {}".format
@@ -81,11 +75,10 @@ def test_the_chosen_keys_sum_is_written_out_channel_by_channel(walk, rows_run):
     ]
 
 
-def test_each_step_puts_the_real_numbers_into_its_formula(walk, rows_run):
-    page = walk(rows_run, "#prompt=1&step=200&layer=0&head=1&query=5&key=2")
-    row = row_of(arrays_of(rows_run, 1, 200), 1, 5)
+def test_each_step_puts_the_real_numbers_into_its_formula(walk_row):
+    page, arrays, row = walk_row(1, 200, layer=0, head=1, query=5, key=2)
     score, scaled, exp, weight = (as_text(row[name][2]) for name in ("score", "scaled", "exp", "weight"))
-    total, v = as_text(row["exp"].sum()), carried(arrays_of(rows_run, 1, 200)["v"])[1, 2]
+    total, v = as_text(row["exp"].sum()), carried(arrays["v"])[1, 2]
     c = np.abs(v).argmax()
     assert formula(page, "score") == f"qi · kj = sum of the 10 products = {score}"
     assert formula(page, "scale") == f"{score} × 0.316 = {scaled}"
@@ -98,9 +91,8 @@ def test_each_step_puts_the_real_numbers_into_its_formula(walk, rows_run):
     assert "key_dim ** −0.5, here 10 ** −0.5 = 0.316" in page.inner_text("#step-scale .says")
 
 
-def test_a_future_key_has_a_score_that_the_mask_takes_away(walk, rows_run):
-    page = walk(rows_run, "#prompt=1&step=200&layer=0&head=1&query=5&key=7")
-    row = row_of(arrays_of(rows_run, 1, 200), 1, 5)
+def test_a_future_key_has_a_score_that_the_mask_takes_away(walk_row):
+    page, _, row = walk_row(1, 200, layer=0, head=1, query=5, key=7)
     assert formula(page, "mask") == f"{as_text(row['scaled'][7])} + (−∞) = −∞"
     assert formula(page, "softmax") == f"exp(−∞) = 0, and 0 ÷ {as_text(row['exp'].sum())} = 0"
     backgrounds = page.eval_on_selector_all(
@@ -109,9 +101,8 @@ def test_a_future_key_has_a_score_that_the_mask_takes_away(walk, rows_run):
     assert ["gradient" in background for background in backgrounds] == [False] * 6 + [True] * 3  # hatched
 
 
-def test_the_answers_of_all_heads_stand_side_by_side(walk, rows_run):
-    page = walk(rows_run, "#prompt=1&step=200&layer=1&head=2&query=7")
-    arrays = arrays_of(rows_run, 1, 200, 1)
+def test_the_answers_of_all_heads_stand_side_by_side(walk_row):
+    page, arrays, _ = walk_row(1, 200, layer=1, head=2, query=7)
     z = np.concatenate([row_of(arrays, head, 7)["z"] for head in range(3)])
     assert vector(page, "z of all heads") == [as_text(value, 6) for value in z]
     assert vector(page, "z of the query") == [as_text(value, 6) for value in z[6:]]
@@ -128,10 +119,9 @@ def agreement(page):
     return float(f"{mantissa}e{digits}"), "agrees with" in text
 
 
-def test_the_page_tells_how_far_the_logged_weights_are_from_its_own(walk, rows_run):
-    page = walk(rows_run, "#prompt=2&step=200&layer=1&head=0&query=23")
-    arrays = arrays_of(rows_run, 2, 200, 1)
-    apart = np.abs(row_of(arrays, 0, 23)["weight"] - carried(arrays["weights"])[0, 23]).max()
+def test_the_page_tells_how_far_the_logged_weights_are_from_its_own(walk_row):
+    page, arrays, row = walk_row(2, 200, layer=1, head=0, query=23)
+    apart = np.abs(row["weight"] - carried(arrays["weights"])[0, 23]).max()
     told, agrees = agreement(page)
     assert agrees and told == float(f"{apart:.1e}") < 2e-6
 
@@ -199,8 +189,7 @@ def test_rope_is_turned_back_and_its_angles_are_written(walk, tmp_path):
         turned = rotate(torch.tensor(before)[None, None, None], angles)[0, 0, 0]
         assert np.abs(turned.numpy() - arrays[name][1, position]).max() < 3e-6
         assert np.abs(np.array(before) - arrays[name][1, position]).max() > 0.01
-    page.locator("[aria-label='q of the query']").focus()
-    page.keyboard.press("ArrowRight")
+    page.press("[aria-label='q of the query']", "ArrowRight")
     angle = 10000 ** (-2 * 1 / 12)
     written = f"Channels 1 and 7, by position × 10000 ** (−2 · 1 / 12) = position × {as_text(angle)}:"
     assert page.inner_text(".turned > .formula") == written

@@ -21,8 +21,7 @@ def test_between_the_first_and_the_last_step_there_are_the_weights_alone(walk, r
     page.click("text=Go to step 200")
     assert page.inner_text(".step") == "step 200"
     assert page.locator(".row-box").is_visible() and not page.locator(".missing").is_visible()
-    page.focus("input[type=range]")
-    page.keyboard.press("ArrowLeft")
+    page.press("input[type=range]", "ArrowLeft")
     assert page.locator(".missing").is_visible() and page.locator(".row-box").is_visible()
     weights = arrays_of(rows_run, 1, 10)["weights"][1, 5]
     seen = page.locator(".row-box tbody td:visible").all_inner_texts()
@@ -50,8 +49,7 @@ def test_the_steps_are_walked_one_by_one_or_shown_all_at_once(walk, rows_run):
     assert page.is_disabled("[aria-label='Next step']")
     page.click("[aria-label='Previous step']")
     assert visible() == names[:7]
-    page.focus(".names [aria-current]")
-    page.keyboard.press("ArrowLeft")
+    page.press(".names [aria-current]", "ArrowLeft")
     assert visible() == names[:6]
     page.wait_for_url(re.compile("walk=softmax"))
     page.click("text=All at once")
@@ -68,9 +66,8 @@ def test_a_step_that_a_prompt_does_not_have_gives_way_to_the_one_before(walk):
     page.locator(".stage.now h3", has_text="Q, K, V").wait_for()
 
 
-def test_a_click_or_a_key_in_the_table_chooses_a_key_and_reads_its_numbers(walk, rows_run):
-    page = walk(rows_run, "#prompt=1&step=200&layer=0&head=1&query=5&key=0")
-    row = row_of(arrays_of(rows_run, 1, 200), 1, 5)
+def test_a_click_or_a_key_in_the_table_chooses_a_key_and_reads_its_numbers(walk_row):
+    page, _, row = walk_row(1, 200, layer=0, head=1, query=5, key=0)
     page.click(".row-box tbody tr:nth-child(4) .of-score.number")
     assert page.inner_text(".row-box .chosen th").startswith("3")
     assert formula(page, "scale").startswith(as_text(row["score"][3]))
@@ -133,11 +130,11 @@ def test_the_row_can_be_saved_and_read_again_with_all_its_digits(walk, tmp_path)
     assert np.abs(numbers[finite] - expected[finite]).max() < 1e-12
 
 
-def test_a_narrow_screen_scrolls_the_table_and_not_the_page(walk, rows_run):
-    page = walk(rows_run, "#prompt=2&step=200&layer=0&head=1&query=9", size=(360, 740))
+def test_a_narrow_screen_scrolls_the_table_and_not_the_page(walk_row):
+    page, _, row = walk_row(2, 200, layer=0, head=1, query=9, size=(360, 740))
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert page.evaluate("document.querySelector('.row-box').clientWidth") < 360
-    assert table(page) == texts_of(row_of(arrays_of(rows_run, 2, 200), 1, 9))
+    assert table(page) == texts_of(row)
 
 
 def test_a_prompt_without_q_and_k_hides_the_section(explore):
@@ -179,7 +176,6 @@ def test_the_reading_of_a_number_goes_when_the_step_no_longer_carries_it(walk, t
     page = walk(tmp_path / "run", "#prompt=2&step=0&query=6&key=2")
     page.hover(".row-box tbody tr:nth-child(3) .of-score")
     assert "score" in page.inner_text("#row-read")
-    page.focus("input[type=range]")
-    page.keyboard.press("ArrowRight")
+    page.press("input[type=range]", "ArrowRight")
     page.locator(".missing p", has_text="step 10").wait_for()
     assert "score" not in page.inner_text("#row-read") and "weight" in page.inner_text("#row-read")

@@ -107,7 +107,10 @@ def write_run(
                     lines.append({"step": step, "prompt": number, "layer": layer, "head": head, **measured})
             effects = effects_of(rng, layers, heads, length, tokenizer.vocab_size)
             tensors |= {f"p{number}.{part}": array for part, array in effects.items()}
-        write_snapshot(snapshots / f"step-{step:06d}", tensors)
+        (snapshots / f"step-{step:06d}").mkdir()
+        for name, array in tensors.items():
+            tensors[name] = np.ascontiguousarray(array, np.int32 if array.dtype == np.int32 else np.float32)
+        rewrite_snapshot(snapshots / f"step-{step:06d}/attention.safetensors", tensors)
     write_lines(snapshots / "heads.jsonl", lines)
     logged = sorted({*steps, *range(0, steps[-1] + 1, max(1, steps[-1] // 60))})
     losses = [{"step": step, "train_loss": 6.9 - 0.9 * np.log1p(step) * (1 + rng.normal(0, 0.01))} for step in logged]
@@ -135,13 +138,6 @@ def reading_of(tokens, layers=1, heads=2, steps=(0, 10, 100), keys=None, causal=
             maps[step] = softmax(rng.normal(0, 1 + progress, (layers, heads, len(tokens), len(keys))), False)
     arrays = {step: {f"l{layer}.weights": one for layer, one in enumerate(at)} for step, at in maps.items()}
     return Reading("made up", list(tokens), arrays, keys=keys, causal=causal and keys is None)
-
-
-def write_snapshot(folder: Path, tensors: dict):
-    folder.mkdir()
-    whole = {name: array if array.dtype == np.int32 else array.astype(np.float32) for name, array in tensors.items()}
-    whole = {name: np.ascontiguousarray(array) for name, array in whole.items()}
-    rewrite_snapshot(folder / "attention.safetensors", whole)
 
 
 def rewrite_snapshot(path: Path, arrays: dict):

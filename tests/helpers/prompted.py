@@ -23,6 +23,25 @@ def hooks_of(model):
     return [hook for module in model.modules() for hook in (*module._forward_hooks, *module._forward_pre_hooks)]
 
 
+def shapes_of_effects(length, layers, heads, vocab_size):
+    """The shapes that are promised of what is computed of a prompt, by name."""
+    T, L, parts, top = length, layers, (layers, heads + 1), min(5, vocab_size)
+    return {
+        "loss": (T - 1,),
+        "top.ids": (T, top),
+        "top.probabilities": (T, top),
+        "lens.ids": (L + 1, T),
+        "lens.probabilities": (L + 1, T),
+        "lens.next": (L + 1, T - 1),
+        "attribution.target": (T,),
+        "attribution.against": (T,),
+        "attribution.embedding": (T,),
+        "attribution.parts": (T, *parts),
+        "attribution.bias": (T,),
+        "ablation": (T - 1, *parts),
+    }
+
+
 def prompts(texts=(), block_size=64, several=False):
     return make_prompts(list(texts), corpus_of(several=several), block_size)
 

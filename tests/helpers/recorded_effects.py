@@ -1,5 +1,7 @@
 """What the files of a run say of its predictions and parts, as the page must print it."""
 
+from functools import cache
+
 from safetensors.numpy import load_file
 
 from data.tokenizer import Tokenizer
@@ -12,8 +14,11 @@ def effects(run, prompt, step):
     return {name.removeprefix(f"p{prompt}."): values for name, values in arrays.items()}
 
 
+load_tokenizer = cache(Tokenizer.load)
+
+
 def seen(run, id):
-    return signs(Tokenizer.load(run / "tokenizer.json").label(int(id)))
+    return signs(load_tokenizer(run / "tokenizer.json").label(int(id)))
 
 
 def predictions(run, prompt, step, tokens):

@@ -12,7 +12,7 @@ from lens.effects import ablation, effects
 from lens.record import read
 from tests.helpers.by_hand import TOKENS, induction_model, repeated_sequence
 from tests.helpers.models import small_model
-from tests.helpers.prompted import hooks_of
+from tests.helpers.prompted import hooks_of, shapes_of_effects
 
 OPTIONS = [
     {},
@@ -55,22 +55,9 @@ def softmax(logits):
 
 def test_every_tensor_has_the_promised_name_type_and_shape():
     for model, ids, _ in cases():
-        L, H, T, V = model.config.n_layer, model.config.n_head, len(ids), model.config.vocab_size
-        tensors = effects(model, ids)
-        assert {name: tuple(tensor.shape) for name, tensor in tensors.items()} == {
-            "loss": (T - 1,),
-            "top.ids": (T, min(5, V)),
-            "top.probabilities": (T, min(5, V)),
-            "lens.ids": (L + 1, T),
-            "lens.probabilities": (L + 1, T),
-            "lens.next": (L + 1, T - 1),
-            "attribution.target": (T,),
-            "attribution.against": (T,),
-            "attribution.embedding": (T,),
-            "attribution.parts": (T, L, H + 1),
-            "attribution.bias": (T,),
-            "ablation": (T - 1, L, H + 1),
-        }
+        c, tensors = model.config, effects(model, ids)
+        shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        assert shapes == shapes_of_effects(len(ids), c.n_layer, c.n_head, c.vocab_size)
         for name, tensor in tensors.items():
             whole = name.endswith(("ids", "target", "against"))
             assert tensor.dtype == (torch.int32 if whole else torch.float32)

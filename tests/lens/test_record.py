@@ -19,7 +19,7 @@ from lens.record import Recorder, read, read_heads, snapshot_steps, trace
 from model import GPT
 from model.weights import load_into
 from tests.helpers.fabricated import measures
-from tests.helpers.prompted import IDS, hooks_of, make_model, prompts
+from tests.helpers.prompted import IDS, hooks_of, make_model, prompts, shapes_of_effects
 
 TENSORS = ("x", "q", "k", "v", "weights", "out")
 OPTIONS = [
@@ -52,11 +52,7 @@ def test_a_run_records_at_its_snapshots_under_the_promised_names(tales_run):
                 of_heads = {"q": (2, T, 8), "k": (2, T, 8), "v": (2, T, 8), "weights": (2, T, T)}
                 for name, shape in {"x": (T, 16), **of_heads, "out": (T, 16)}.items():
                     expected[f"p{number}.l{layer}.{name}"] = shape
-            of_prompt = {"loss": (T - 1,), "ablation": (T - 1, 2, 3)}
-            of_prompt |= {"top.ids": (T, 5), "top.probabilities": (T, 5)}
-            of_prompt |= {"lens.ids": (3, T), "lens.probabilities": (3, T), "lens.next": (3, T - 1)}
-            of_prompt |= {f"attribution.{name}": (T,) for name in ("target", "against", "embedding", "bias")}
-            of_prompt |= {"attribution.parts": (T, 2, 3)}
+            of_prompt = shapes_of_effects(T, layers=2, heads=2, vocab_size=tokenizer.vocab_size)
             expected |= {f"p{number}.{name}": shape for name, shape in of_prompt.items()}
         assert {name: tuple(tensor.shape) for name, tensor in tensors.items()} == expected
         for name, tensor in tensors.items():
