@@ -4,32 +4,30 @@ import json
 import os
 import subprocess
 import sys
-import weakref
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from config import AttentionConfig, Config, DataConfig, TrainConfig
+from config import Config, TrainConfig
 from model import GPT, GPTConfig
 from training.memory import memory_estimate, what_to_lower
-from training.step import Step
 
 ROOT = Path(__file__).parents[2]
-BFLOAT16, FLOAT32 = {"dtype": "bfloat16"}, {"dtype": "float32"}
+BFLOAT16 = {"dtype": "bfloat16"}
+TRAIN = {"device": "cpu", "dtype": "float32", "compile": False, "steps": 10, "batch_size": 4}
 SHAPE = {"vocab_size": 64, "n_layer": 2, "n_head": 4, "n_embd": 128, "block_size": 256}
 
 
-def configured(train=FLOAT32, **model):
+def configured(train, **model):
     """(the model's configuration, the run's), of a step on a CPU."""
-    shape = GPTConfig(**SHAPE | model)
-    return shape, TrainConfig(**{"device": "cpu", "compile": False, "steps": 10, "batch_size": 4} | train)
+    return GPTConfig(**SHAPE | model), TrainConfig(**TRAIN | train)
 
 
-def total(shape, train):
+def estimate(shape, train):
     with torch.device("meta"):
-        return sum(memory_estimate(GPT(shape), train).values())
+        return memory_estimate(GPT(shape), train)
 
 
 def kept_for_backward(shape, train) -> int:
@@ -70,17 +68,14 @@ def kept_for_backward(shape, train) -> int:
 )
 def test_the_estimate_of_activations_is_what_autograd_keeps_and_a_block_more(model, dtype):
     shape, train = configured({"dtype": dtype, "micro_batch_size": 4}, **model)
-    found = kept_for_backward(shape, train)
-    a_block = kept_for_backward(GPTConfig(**SHAPE | model | {"n_layer": shape.n_layer + 1}), train) - found
+    kept = kept_for_backward(shape, train)
+    a_block = kept_for_backward(replace(shape, n_layer=shape.n_layer + 1), train) - kept
     gradient = 8 * train.batch_size * shape.block_size * shape.vocab_size  # of the logits and of their logarithms
     weights = 2 * sum(p.numel() for p in GPT(shape).parameters()) if dtype == "bfloat16" else 0  # counted beside them
-    with torch.device("meta"):
-        estimate = memory_estimate(GPT(shape), train)["activations"]
-    assert estimate == pytest.approx(found - weights + a_block + gradient, rel=0.25)
+    activations = estimate(shape, train)["activations"]
+    assert activations == pytest.approx(kept - weights + a_block + gradient, rel=0.25)
     # the control: the rows at a time count
-    with torch.device("meta"):
-        half = memory_estimate(GPT(shape), configured({"dtype": dtype, "micro_batch_size": 2}, **model)[1])
-    assert half["activations"] * 2 == estimate
+    assert estimate(shape, replace(train, micro_batch_size=2))["activations"] * 2 == activations
 
 
 MEASURED = r"""
@@ -130,63 +125,41 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_the_estimate_is_near_the_measured_peak(name):
     model, options = CASES[name]
-    shape = SHAPE | {"vocab_size": 1024} | model
-    options = {"device": "cpu", "compile": False, "steps": 10, "batch_size": 4} | FLOAT32 | options
-    command = [sys.executable, "-c", MEASURED, json.dumps([shape, options])]
+    command = [sys.executable, "-c", MEASURED, json.dumps([SHAPE | {"vocab_size": 1024} | model, TRAIN | options])]
     # of many micro-batches glibc's heap is left full of holes, half as much again, unless it is told to have none
     environment = os.environ | ({"MALLOC_MMAP_THRESHOLD_": "65536"} if "micro_batch_size" in options else {})
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    estimate, peak = json.loads(done.stdout)
-    print(f"{name}: estimated {estimate / 1e6:.0f} MB, measured {peak / 1e6:.0f}: {estimate / peak:.2f}")
-    assert 1 / 1.5 < estimate / peak < 1.5
+    estimated, peak = json.loads(done.stdout)
+    print(f"{name}: estimated {estimated / 1e6:.0f} MB, measured {peak / 1e6:.0f}: {estimated / peak:.2f}")
+    assert 1 / 1.5 < estimated / peak < 1.5
 
 
 # ---- the advice
 
 
-def config_of(shape, train):
-    return Config(data=DataConfig(), model=shape, train=train, attention=AttentionConfig())
-
-
 def test_the_largest_divisor_that_fits_is_named():
     shape, train = configured({"batch_size": 48})
-    fixed = total(shape, TrainConfig(**vars(train) | {"micro_batch_size": 1}))
-    a_row = total(shape, TrainConfig(**vars(train) | {"micro_batch_size": 2})) - fixed
+    config = Config(model=shape, train=train)
+    fixed, of_two = (sum(estimate(shape, replace(train, micro_batch_size=rows)).values()) for rows in (1, 2))
+    a_row = of_two - fixed
     for rows in (1, 2, 5, 7, 13, 30):
         room = fixed + (rows - 1) * a_row + a_row // 2
         fitting = [n for n in range(1, 48) if 48 % n == 0 and fixed + (n - 1) * a_row <= room]
-        room = room * 2  # half is kept free
-        assert what_to_lower(config_of(shape, train), room).startswith(
-            f"--train.micro_batch_size {max(fitting)} (now 48)"
-        )
+        said = what_to_lower(config, 2 * room)  # half is kept free
+        assert said.startswith(f"--train.micro_batch_size {max(fitting)} (now 48)")
     # what ran out did not fit, whatever the estimate
     train.micro_batch_size = 16
-    assert what_to_lower(config_of(shape, train), 10**15).startswith("--train.micro_batch_size 12 (now 16)")
-    said = what_to_lower(config_of(shape, train), fixed - 1)
+    assert what_to_lower(config, 10**15).startswith("--train.micro_batch_size 12 (now 16)")
+    said = what_to_lower(config, fixed - 1)
     assert said.startswith("one sequence at a time is estimated") and "lower model.block_size" in said
-    said = what_to_lower(config_of(shape, train), 1000)
+    said = what_to_lower(config, 1000)
     assert said.startswith("weights, gradients and optimizer alone take") and "model.n_embd or model.n_layer" in said
     train.micro_batch_size = 1
-    assert what_to_lower(config_of(shape, train), 10**15).startswith("one sequence at a time")
+    assert what_to_lower(config, 10**15).startswith("one sequence at a time")
 
 
 def test_without_a_figure_or_a_vocabulary_it_says_what_may_be_lowered():
     shape, train = configured({"batch_size": 48})
-    for config, room in ((config_of(shape, train), None), (config_of(GPTConfig(), train), 10**9)):
-        assert what_to_lower(config, room) == "lower train.micro_batch_size (now 48), model.block_size or model.n_embd"
-
-
-def test_the_logits_are_let_go_of_before_backward():
-    shape, train = configured()
-    model = GPT(shape)
-    take_step, alive = Step(model, train), []
-
-    def forward(x, y):
-        logits, loss = model(x, y)
-        alive.append(weakref.ref(logits))
-        loss.register_hook(lambda gradient: alive.append(alive[0]() is None))
-        return logits, loss
-
-    take_step.forward = forward
-    take_step(1, np.zeros((4, 257), np.int64))
-    assert alive[1] is True
+    for model, room in ((shape, None), (GPTConfig(), 10**9)):
+        said = what_to_lower(Config(model=model, train=train), room)
+        assert said == "lower train.micro_batch_size (now 48), model.block_size or model.n_embd"

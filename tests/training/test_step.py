@@ -1,6 +1,7 @@
-"""A step as a whole: what it knows of itself when it is asked, and that nothing in it waits for the device."""
+"""A step: its gradient, what it knows of itself when it is asked, and that nothing in it waits for the device."""
 
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ def small_step(device="cpu", **options):
     return model, Step(model, TrainConfig(**shape | options)), windows
 
 
-def test_it_tells_the_loss_and_the_norm_of_the_gradient_before_the_clip():
+def test_it_knows_the_loss_and_the_norm_of_the_gradient_before_the_clip():
     model, take_step, windows = small_step(grad_clip=0.01)
     ids = torch.from_numpy(windows)
     _, loss = model(ids[:, :-1], ids[:, 1:])
@@ -35,10 +36,12 @@ def test_it_tells_the_loss_and_the_norm_of_the_gradient_before_the_clip():
 def test_the_optimizers_see_a_gradient_of_the_norm_that_it_is_clipped_to():
     _, take_step, windows = small_step(grad_clip=0.01)
     gradients = []
+
+    def look(optimizer, *_):
+        gradients.extend(p.grad.clone() for group in optimizer.param_groups for p in group["params"])
+
     for optimizer in take_step.optimizers:
-        optimizer.register_step_pre_hook(
-            lambda optimizer, *_: gradients.extend(p.grad for group in optimizer.param_groups for p in group["params"])
-        )
+        optimizer.register_step_pre_hook(look)
     take_step(1, windows)
     assert len(gradients) == len(take_step.parameters)
     assert torch.nn.utils.get_total_norm(gradients).item() == pytest.approx(0.01, rel=1e-4)
@@ -53,7 +56,7 @@ def test_products_are_computed_in_the_dtype_of_the_configuration(dtype):
     assert dtypes == [getattr(torch, dtype)]
 
 
-def test_skipped_steps_are_counted_in_a_row_and_in_all(monkeypatch):
+def test_skipped_steps_are_counted_in_a_row_and_in_all():
     model, take_step, windows = small_step()
     last = []
     for step, bad in enumerate([0, 1, 1, 0, 1, 0], 1):
@@ -83,6 +86,21 @@ def test_nothing_in_a_step_waits_for_the_gpu(optimizer):
             take_step.read()
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+def test_the_logits_are_let_go_of_before_backward():
+    model, take_step, windows = small_step()
+    alive = []
+
+    def forward(x, y):
+        logits, loss = model(x, y)
+        alive.append(weakref.ref(logits))
+        loss.register_hook(lambda gradient: alive.append(alive[0]() is None))
+        return logits, loss
+
+    take_step.forward = forward
+    take_step(1, windows)
+    assert alive[1] is True
 
 
 # ---- the gradient

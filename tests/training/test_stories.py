@@ -16,6 +16,7 @@ from tests.helpers.known_model import FOLLOWS, KnownModel
 from training.stories import StoryScore, distance_label, stories_line, story_score
 
 CONFIG = TrainConfig(device="cpu", dtype="float32")
+TOKENIZER = char_tokenizer({"a", "b"})
 
 
 def nats(text):
@@ -23,32 +24,33 @@ def nats(text):
     return -sum(math.log(FOLLOWS[first][second]) for first, second in pairwise(whole))
 
 
+def score_of(stories, block_size=12):
+    return story_score(KnownModel(TOKENIZER, block_size), stories, TOKENIZER, CONFIG)
+
+
 def test_stories_are_scored_whole_from_their_first_token_to_their_end():
-    tokenizer = char_tokenizer({"a", "b"})
     stories = [Story("ab", 1.0, (Forced("name", 0, 1, 5),)), Story("aabab", 2.5, ()), Story("b", 0.7, ())]
-    model = KnownModel(tokenizer).train()
-    score = story_score(model, stories, tokenizer, CONFIG)
+    model = KnownModel(TOKENIZER).train()
+    score = story_score(model, stories, TOKENIZER, CONFIG)
     assert score.loss == pytest.approx((nats("ab") + nats("aabab") + nats("b")) / 3, abs=1e-6)
     assert nats("ab") == pytest.approx(-math.log(0.5 * 0.7 * 0.5))
     assert score.floor == pytest.approx(4.2 / 3)
     assert score.above_floor == pytest.approx(score.loss / 1.4 - 1)
     excess = [nats("ab") - 1.0, nats("aabab") - 2.5, nats("b") - 0.7]
     assert score.excess_error == pytest.approx(np.std(excess) / math.sqrt(3))
-    assert all(row[0] == tokenizer.end_of_text for row in model.read) and model.training
+    assert all(row[0] == TOKENIZER.end_of_text for row in model.read) and model.training
     assert (score.loss, score.floor) != (nats("ab"), 1.0)  # control
 
 
 def test_the_score_does_not_depend_on_how_many_stories_are_read_at_once(monkeypatch):
-    tokenizer = char_tokenizer({"a", "b"})
     stories = [Story("ab" * n + "b", n / 2, (Forced("thing", 2 * n, 2 * n + 1, n),)) for n in range(1, 6)]
-    together = story_score(KnownModel(tokenizer), stories, tokenizer, CONFIG)
+    together = score_of(stories)
     monkeypatch.setattr("training.device.EVALUATION_TOKENS", 1)
-    alone = story_score(KnownModel(tokenizer), stories, tokenizer, CONFIG)
+    alone = score_of(stories)
     assert alone.loss == pytest.approx(together.loss) and alone.forced == together.forced
 
 
 def test_forced_words_are_right_when_each_of_their_tokens_is_the_first_guess():
-    tokenizer = char_tokenizer({"a", "b"})
     # first guesses: a after the end of text, b after a, the end of text after b
     story = Story(
         "abba",
@@ -61,7 +63,7 @@ def test_forced_words_are_right_when_each_of_their_tokens_is_the_first_guess():
             Forced("place", 1, 2, 31),  # b after a: right
         ),
     )
-    score = story_score(KnownModel(tokenizer), [story, story], tokenizer, CONFIG)
+    score = score_of([story, story])
     assert score.forced == {("name", "0-9"): (4, 6), ("place", "10-29"): (0, 2), ("place", "30-59"): (2, 2)}
     assert score.forced_right == pytest.approx(6 / 10)
 
@@ -74,9 +76,7 @@ def test_a_forced_word_within_a_larger_token_is_judged_by_that_token():
         byte_lengths = np.array([2, 1, 1, 0])
 
         def encode(self, text):
-            return [
-                {"ab": 0, "a": 1, "b": 2}[part] for part in text.replace("ab", " ab ").replace("b a", "b a").split()
-            ]
+            return [{"ab": 0, "a": 1, "b": 2}[part] for part in text.replace("ab", " ab ").split()]
 
     class Constant(torch.nn.Module):
         """Always guesses token 0."""
@@ -93,15 +93,14 @@ def test_a_forced_word_within_a_larger_token_is_judged_by_that_token():
 
 
 def test_a_story_longer_than_the_context_is_not_scored():
-    tokenizer = char_tokenizer({"a", "b"})
     fits, long = Story("ab" * 5 + "a", 3.0, (Forced("name", 0, 1, 1),)), Story("ab" * 6, 9.0, ())
-    score = story_score(KnownModel(tokenizer, block_size=12), [long, fits], tokenizer, CONFIG)
+    score = score_of([long, fits], block_size=12)
     assert score.floor == 3.0 and score.loss == pytest.approx(nats(fits.text), abs=1e-5)
     assert (score.scored, score.stories) == (1, 2) and "(1 of 2, those that fit block_size)" in stories_line(score)
-    both = story_score(KnownModel(tokenizer, block_size=13), [long, fits], tokenizer, CONFIG)
+    both = score_of([long, fits], block_size=13)
     assert both.scored == 2 and "those that fit" not in stories_line(both)
     with pytest.raises(InputError, match="block_size: 11 given, at least 12 expected for a whole story"):
-        story_score(KnownModel(tokenizer, block_size=11), [long, fits], tokenizer, CONFIG)
+        score_of([long, fits], block_size=11)
 
 
 @pytest.mark.parametrize(
