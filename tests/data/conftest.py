@@ -4,6 +4,7 @@ import pytest
 
 from config import DataConfig
 from data.corpus import load_corpus
+from data.tales.stories import stories
 from data.tokenizer import train_bpe
 from data.vocabulary import PATTERN
 from tests.helpers.texts import PROSE, prose
@@ -26,6 +27,11 @@ def text(tmp_path):
     path = tmp_path / "text.txt"
     path.write_text(prose(2000))
     return path
+
+
+@pytest.fixture(scope="session")
+def many():
+    return list(stories(4000, seed=3))
 
 
 @pytest.fixture(scope="session")

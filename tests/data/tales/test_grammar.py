@@ -57,13 +57,13 @@ def test_every_alternative_of_every_rule_is_used():
     class Noting(Draw):
         def choose(self, choice, taken, at):
             index = super().choose(choice, taken, at)
-            told.add((choice, index))
+            chosen.add((choice, index))
             return index
 
-    told = set()
+    chosen = set()
     for number in range(3000):
         walk(TALES, Noting(0, number))
-    assert {(rule, index) for rule in TALES.rules.values() for index in range(len(rule.nats))} <= told
+    assert {(rule, index) for rule in TALES.rules.values() for index in range(len(rule.nats))} <= chosen
     assert set(TALES.rules) == set(RULES)
 
 
@@ -91,8 +91,8 @@ def test_a_story_keeps_to_one_pronoun(many):
 def test_counted_things_agree_with_their_number(many):
     plural, singular = (f"(?:{'|'.join(form)})" for form in forms_of("crop"))
     numbers = ["two", *forms_of("number")[0]]
-    told = [without_songs(story.text) for story in many]
-    harvests = [text for text in told if " picked " in text and re.search(rf"\b{plural}\b", text)]
+    texts = [without_songs(story.text) for story in many]
+    harvests = [text for text in texts if " picked " in text and re.search(rf"\b{plural}\b", text)]
     assert len(harvests) > 800
     for text in harvests:
         picked, crop = re.search(rf" picked (\w+) \w+ ({plural})\.", text).groups()

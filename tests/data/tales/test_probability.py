@@ -36,44 +36,38 @@ def entropy(rule, drawn=()):
     return nats, ends
 
 
-def test_probabilities_of_a_small_grammar_sum_to_one_by_enumeration():
-    listed = list(every_story(SMALL))
-    assert len({story.text for story in listed}) == len(listed) == 2 * 3 * (2 + 2)
+# Entropies in nats, worked out by hand.
+SMALL_NATS = 3 / 4 * log(4 / 3) + 1 / 4 * log(4)  # old or young
+SMALL_NATS += log(3)  # the hero
+SMALL_NATS += log(2) + 1 / 2 * log(2) + 1 / 2 * log(2)  # met or slept; one of two friends left; well or badly
+SONG_NATS = log(4) + log(3) + (1 / 3 * log(3) + 2 / 3 * log(3 / 2))  # two words, then a third or not
+SONG_NATS += 1 / 3 * (log(2) + log(1) + 2 * log(2)) + 2 / 3 * log(2)  # it, the one word left; where from, twice
+
+
+# A song of two words begins again at the first of them, one of three at one of two; there are two singings.
+@pytest.mark.parametrize(
+    ("grammar", "count", "by_hand"),
+    [(SMALL, 2 * 3 * (2 + 2), SMALL_NATS), (SONG, 4 * 3 * (2 + 2 * 2**2), SONG_NATS)],
+    ids=["small", "song"],
+)
+def test_probabilities_of_all_stories_sum_to_one_and_the_average_of_minus_log_p_is_the_entropy(grammar, count, by_hand):
+    listed = list(every_story(grammar))
+    assert len({story.text for story in listed}) == len(listed) == count
     assert sum(exp(-story.nats) for story in listed) == pytest.approx(1, abs=1e-12)
-
-
-def test_average_of_minus_log_p_is_the_entropy_worked_out_by_hand():
-    by_hand = 3 / 4 * log(4 / 3) + 1 / 4 * log(4)  # old or young
-    by_hand += log(3)  # the hero
-    by_hand += log(2) + 1 / 2 * log(2) + 1 / 2 * log(2)  # met or slept; one of two friends left; well or badly
-    by_enumeration = sum(exp(-story.nats) * story.nats for story in every_story(SMALL))
-    assert by_enumeration == pytest.approx(by_hand, abs=1e-12)
-
-
-def test_probabilities_of_a_small_song_sum_to_one_by_enumeration():
-    listed = list(every_story(SONG))
-    # a song of two words begins again at the first of them, one of three at one of two; there are two singings
-    assert len({story.text for story in listed}) == len(listed) == 4 * 3 * (2 + 2 * 2**2)
-    assert sum(exp(-story.nats) for story in listed) == pytest.approx(1, abs=1e-12)
-    by_hand = log(4) + log(3) + (1 / 3 * log(3) + 2 / 3 * log(3 / 2))  # two words, then a third or not
-    by_hand += 1 / 3 * (log(2) + log(1) + 2 * log(2)) + 2 / 3 * log(2)  # it, the one word left; where from, twice
     assert sum(exp(-story.nats) * story.nats for story in listed) == pytest.approx(by_hand, abs=1e-12)
 
 
-def test_stories_are_drawn_as_often_as_their_probability_says():
+# Limits for 23 and for 119 degrees of freedom: exceeded once in a thousand draws.
+@pytest.mark.parametrize(("grammar", "limit"), [(SMALL, 50), (SONG, 173)], ids=["small", "song"])
+def test_stories_are_drawn_as_often_as_their_probability_says(grammar, limit):
     count = 24_000
-    sung = Counter(story.text for story in stories(count, grammar=SONG))
-    of_songs = {story.text: count * exp(-story.nats) for story in every_story(SONG)}
-    assert sung.keys() <= of_songs.keys()
-    assert sum((sung[text] - mean) ** 2 / mean for text, mean in of_songs.items()) < 173  # 119 degrees of freedom
-    drawn = Counter(story.text for story in stories(count, grammar=SMALL))
-    expected = {story.text: count * exp(-story.nats) for story in every_story(SMALL)}
-    chi_square = sum((drawn[text] - mean) ** 2 / mean for text, mean in expected.items())
+    drawn = Counter(story.text for story in stories(count, grammar=grammar))
+    expected = {story.text: count * exp(-story.nats) for story in every_story(grammar)}
     assert drawn.keys() <= expected.keys()
-    assert chi_square < 50  # 23 degrees of freedom: exceeded once in a thousand draws
-    # Control: were old and young equally likely, the same draws would lie far off.
-    wrong = {text: count / 24 for text in expected}
-    assert sum((drawn[text] - mean) ** 2 / mean for text, mean in wrong.items()) > 500
+    assert sum((drawn[text] - mean) ** 2 / mean for text, mean in expected.items()) < limit
+    # The control: were all stories equally likely, the same draws would lie far off.
+    mean = count / len(expected)
+    assert sum((drawn[text] - mean) ** 2 / mean for text in expected) > 500
 
 
 def test_mean_nats_of_tales_is_its_entropy(many):

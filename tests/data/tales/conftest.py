@@ -1,8 +1,0 @@
-import pytest
-
-from data.tales.stories import stories
-
-
-@pytest.fixture(scope="session")
-def many():
-    return list(stories(4000, seed=3))
