@@ -1,5 +1,11 @@
 """What several tests of texts and tokens share."""
 
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+
 import pytest
 
 from config import DataConfig
@@ -20,6 +26,21 @@ def load(tmp_path):
 
     load.reported = []
     return load
+
+
+@pytest.fixture(scope="session")
+def run_code():
+    """Runs Python code, with the data section as `config`, in a process of its own; returns what it printed."""
+
+    def run(code, *words, environment=(), **options):
+        config = "import json, sys, types\nconfig = types.SimpleNamespace(**json.loads(sys.argv[1]))\n"
+        command = [sys.executable, "-c", config + code, json.dumps(asdict(DataConfig(**options))), *map(str, words)]
+        env = os.environ | dict(environment)
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
 
 
 @pytest.fixture

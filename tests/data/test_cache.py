@@ -1,18 +1,19 @@
-import json
 import os
-import subprocess
-import sys
 import time
 import types
-from dataclasses import asdict
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from common.errors import RunError
-from config import DataConfig
 from data import cache
 from data import corpus as corpus_module
 from tests.helpers.texts import prose
+
+
+@pytest.fixture
+def caches(tmp_path):
+    return tmp_path / "cache" / "tokens"
 
 
 def test_a_second_start_finds_the_cache(load, text):
@@ -23,7 +24,7 @@ def test_a_second_start_finds_the_cache(load, text):
     assert len(load.reported) == 1
 
 
-def test_whatever_decides_the_tokens_makes_a_cache_of_its_own(load, text, tmp_path):
+def test_whatever_decides_the_tokens_makes_a_cache_of_its_own(load, text):
     folders = {load(text).train.folder}
     for options in ({"tokenizer": "char"}, {"vocab_size": 300}, {"val_fraction": 0.2}, {"encoding_errors": "replace"}):
         corpus = load(text, **options)
@@ -66,13 +67,13 @@ def test_a_resumed_run_keeps_its_tokenizer(load, text, tmp_path):
     first = load(text)
     again = load(text, tokenizer_of_run=first.tokenizer)
     assert again.cached and again.train.folder == first.train.folder
-    (tmp_path / "more.txt").write_text(prose(3000, seed=1))
-    other = load(tmp_path / "more.txt")
-    kept = load(tmp_path / "more.txt", tokenizer_of_run=first.tokenizer)
+    more = tmp_path / "more.txt"
+    more.write_text(prose(3000, seed=1))
+    other, kept = load(more), load(more, tokenizer_of_run=first.tokenizer)
     assert kept.tokenizer.hash == first.tokenizer.hash != other.tokenizer.hash
     assert kept.tokenizer.decode(kept.val.ids) == other.tokenizer.decode(other.val.ids)
-    assert load(tmp_path / "more.txt", tokenizer_of_run=first.tokenizer).cached
-    assert load(tmp_path / "more.txt").tokenizer.hash == other.tokenizer.hash
+    assert load(more, tokenizer_of_run=first.tokenizer).cached
+    assert load(more).tokenizer.hash == other.tokenizer.hash
 
 
 def test_a_text_that_changes_while_it_is_read_leaves_no_cache(load, text, monkeypatch):
@@ -89,22 +90,19 @@ def test_a_text_that_changes_while_it_is_read_leaves_no_cache(load, text, monkey
     assert not load(text).cached
 
 
-def test_two_runs_may_build_the_same_cache_at_once(text, tmp_path):
+def test_two_runs_may_build_the_same_cache_at_once(run_code, text, caches):
     code = (
-        "import json, sys, types; from data.corpus import load_corpus\n"
-        "corpus = load_corpus(types.SimpleNamespace(**json.loads(sys.argv[1])), 8)\n"
+        "from data.corpus import load_corpus; corpus = load_corpus(config, 8)\n"
         "print(corpus.cached, corpus.train.folder, corpus.tokenizer.decode(corpus.val.ids[:20]))"
     )
-    config = DataConfig(source=str(text), cache=str(tmp_path / "cache"))
-    command = [sys.executable, "-c", code, json.dumps(asdict(config))]
-    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
-    answers = [run.communicate() for run in runs]
-    assert [run.returncode for run in runs] == [0, 0, 0], answers
-    assert len({line.split(" ", 1)[1] for line, _ in answers}) == 1
-    assert len(list((tmp_path / "cache" / "tokens").iterdir())) == 1
+    options = {"source": str(text), "cache": str(caches.parent)}
+    with ThreadPoolExecutor() as pool:
+        answers = [run.result() for run in [pool.submit(run_code, code, **options) for _ in range(3)]]
+    assert len({line.split(" ", 1)[1] for line in answers}) == 1
+    assert len(list(caches.iterdir())) == 1
 
 
-def test_the_slower_of_two_builders_uses_what_the_other_made(load, text, monkeypatch):
+def test_the_slower_of_two_builders_uses_what_the_other_made(load, text, caches, monkeypatch):
     learn, built = corpus_module.train_bpe, []
 
     def overtaken(*args):
@@ -116,50 +114,46 @@ def test_the_slower_of_two_builders_uses_what_the_other_made(load, text, monkeyp
     second = load(text)
     (first,) = built
     assert not first.cached and not second.cached and second.train.folder == first.train.folder
-    assert [path.name for path in first.train.folder.parents[1].iterdir()] == [first.train.folder.parent.name]
+    assert list(caches.iterdir()) == [first.train.folder.parent]
 
 
-def test_what_a_killed_run_left_is_removed_after_a_day_without_a_write(load, text, tmp_path):
-    ages = {
-        ".old": (90_000, 90_000),
-        ".young": (10, 10),
-        ".still written": (90_000, 10),
-        ".of the future": (-90_000,) * 2,
-    }
+def test_what_a_killed_run_left_is_removed_after_a_day_without_a_write(load, text, caches):
+    old, young = 90_000, 10  # seconds; the ages of a folder and of a file in it
+    ages = {".old": (old, old), ".young": (young, young), ".still written": (old, young), ".future": (-old, -old)}
     for name, (folder_age, file_age) in ages.items():
-        left = tmp_path / "cache" / "tokens" / name
+        left = caches / name
         (left / "train").mkdir(parents=True)
         (left / "train" / "tokens.bin").touch()
         for path, age in ((left / "train" / "tokens.bin", file_age), (left / "train", folder_age), (left, folder_age)):
             os.utime(path, (time.time() - age,) * 2)
     load(text)
-    names = {path.name for path in (tmp_path / "cache" / "tokens").iterdir()}
-    assert names & set(ages) == {".young", ".still written", ".of the future"}
+    names = {path.name for path in caches.iterdir()}
+    assert names & set(ages) == {".young", ".still written", ".future"}
 
 
-def test_a_cache_removed_while_it_is_written_is_one_line_and_the_next_start_makes_it(load, text, tmp_path, monkeypatch):
+def test_a_cache_removed_while_it_is_written_is_one_line_and_the_next_start_makes_it(load, text, caches, monkeypatch):
     write = corpus_module.write_tokens
 
     def swept(*args, **options):
         with monkeypatch.context() as patch:
             patch.setattr(cache, "time", types.SimpleNamespace(time=lambda: time.time() + 100_000))
-            cache._sweep(tmp_path / "cache" / "tokens")  # as another run would whose clock has jumped
-        assert list((tmp_path / "cache" / "tokens").iterdir()) == []
+            cache._sweep(caches)  # as another run would whose clock has jumped
+        assert list(caches.iterdir()) == []
         return write(*args, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(corpus_module, "write_tokens", swept)
         with pytest.raises(RunError, match="was removed while it was written; start again"):
             load(text)
-    assert list((tmp_path / "cache" / "tokens").iterdir()) == []
+    assert list(caches.iterdir()) == []
     assert not load(text).cached and load(text).cached
 
 
-def test_a_full_disk_is_reported_and_nothing_is_left(load, text, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_nothing_is_left(load, text, caches, monkeypatch):
     def full(*args, **options):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(corpus_module, "write_tokens", full)
     with pytest.raises(RunError, match=r"data\.cache .*cache: cannot be written: No space left on device"):
         load(text)
-    assert list((tmp_path / "cache" / "tokens").iterdir()) == []
+    assert list(caches.iterdir()) == []

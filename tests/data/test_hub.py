@@ -1,10 +1,9 @@
+import io
 import json
-import os
+import pickle
 import socket
-import subprocess
-import sys
+import tarfile
 import time
-from dataclasses import asdict
 
 import pyarrow
 import pyarrow.parquet
@@ -19,12 +18,11 @@ from tests.helpers.hub_stand_in import COMMIT, hub
 
 # huggingface_hub reads its endpoint when it is imported, so each of these is a process of its own.
 CHILD = """
-import json, sys, types
 from data.corpus import open_source
 from common.errors import InputError
-for options in json.loads(sys.argv[1]):
+for options in sys.argv[2:]:
     try:
-        source = open_source(types.SimpleNamespace(**options), print)
+        source = open_source(types.SimpleNamespace(**vars(config) | json.loads(options)), print)
         answer = [list(source.documents()), source.revision, source.identity()]
     except InputError as error:
         answer = str(error)
@@ -32,14 +30,16 @@ for options in json.loads(sys.argv[1]):
 """
 
 
-def ask(endpoint, home, *options):
+@pytest.fixture
+def ask(run_code, tmp_path):
     """What a process with this Hub makes of each configuration: [documents, revision, identity] or its error."""
-    environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(home), "no_proxy": "127.0.0.1"}
-    command = [sys.executable, "-c", CHILD, json.dumps([asdict(DataConfig(**each)) for each in options])]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
-    answers = [json.loads(line[6:]) for line in done.stdout.splitlines() if line.startswith("ANSWER")]
-    assert len(answers) == len(options), done.stderr
-    return answers
+
+    def ask(endpoint, *options, home=tmp_path):
+        environment = {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "no_proxy": "127.0.0.1"}
+        lines = run_code(CHILD, *map(json.dumps, options), environment=environment).splitlines()
+        return [json.loads(line.removeprefix("ANSWER")) for line in lines if line.startswith("ANSWER")]
+
+    return ask
 
 
 def parquet(rows):
@@ -48,7 +48,7 @@ def parquet(rows):
     return sink.getvalue().to_pybytes()
 
 
-def test_a_data_set_of_the_hub_is_read_at_one_commit(tmp_path):
+def test_a_data_set_of_the_hub_is_read_at_one_commit(ask):
     rows = [{"body": f"Story {i}: 中文 🦊\n", "title": str(i)} for i in range(5)]
     files = {"data/train-00000.parquet": parquet(rows), "data/test-00000.parquet": parquet(rows[:1]), "README.md": b""}
     texts = [[row["body"], True] for row in rows]
@@ -56,7 +56,6 @@ def test_a_data_set_of_the_hub_is_read_at_one_commit(tmp_path):
         base = {"source": "hub:owner/tales", "text_column": "body"}
         whole, streamed, test, commit, branch, column, split, missing = ask(
             endpoint,
-            tmp_path,
             base,
             {**base, "streaming": True},
             {**base, "split": "test"},
@@ -77,25 +76,24 @@ def test_a_data_set_of_the_hub_is_read_at_one_commit(tmp_path):
     assert not any("/resolve/main/" in path or "/tree/main" in path for path in requested)
 
 
-def test_json_lines_and_a_configuration_of_the_hub_are_read(tmp_path):
+def test_json_lines_and_a_configuration_of_the_hub_are_read(ask):
     configs = "".join(f"- config_name: {name}\n  data_files: {name}.jsonl\n" for name in ("short", "long"))
     card = f"---\nconfigs:\n{configs}---\n"
     files = {"README.md": card.encode(), "short.jsonl": b'{"text": "short"}\n', "long.jsonl": b'{"text": "long"}\n'}
     with hub("owner/two", files) as (endpoint, _):
         sources = ({"source": f"hub:owner/two{name}"} for name in ("/short", "/long", ""))
-        short, long, neither = ask(endpoint, tmp_path, *sources)
+        short, long, neither = ask(endpoint, *sources)
     assert (short[0], long[0]) == ([["short", True]], [["long", True]])
     assert short[2] != long[2]
     assert "short" in neither and "long" in neither
 
 
-def test_without_a_network_the_hub_is_given_up_at_once(tmp_path):
-    start = time.monotonic()
-    by_name, by_commit = ask(
-        "http://127.0.0.1:9", tmp_path, {"source": "hub:owner/tales"}, {"source": "hub:owner/tales", "revision": COMMIT}
-    )
+def test_without_a_network_the_hub_is_given_up_at_once(ask):
+    start, by_name = time.monotonic(), {"source": "hub:owner/tales"}
+    messages = ask("http://127.0.0.1:9", by_name, by_name | {"revision": COMMIT})
     assert time.monotonic() - start < 10
-    for message in (by_name, by_commit):
+    assert len(messages) == 2
+    for message in messages:
         assert "hub:owner/tales" in message and "does not answer at http://127.0.0.1:9" in message
         assert "\n" not in message
 
@@ -137,16 +135,16 @@ def test_a_local_folder_of_the_same_name_is_not_read_instead(tmp_path, monkeypat
 SCRIPT = "import pathlib\npathlib.Path({canary!r}).write_text('run')\n"
 
 
-def test_a_script_in_a_data_set_is_never_run(tmp_path):
+def test_a_script_in_a_data_set_is_never_run(ask, tmp_path):
     canary = tmp_path / "canary"
     script = SCRIPT.format(canary=str(canary)).encode()
     files = {"tales.py": script, "__init__.py": script, "setup.py": script}
     with hub("owner/tales", files) as (endpoint, _):
-        (answer,) = ask(endpoint, tmp_path / "a", {"source": "hub:owner/tales"})
+        (answer,) = ask(endpoint, {"source": "hub:owner/tales"}, home=tmp_path / "a")
     assert "hub:owner/tales" in answer and "scripts are no longer supported" in answer
     rows = {"train.jsonl": b'{"text": "a row"}\n', "README.md": b"", "loader.py": script, "setup.py": script}
     with hub("owner/tales", rows) as (endpoint, _):
-        answers = ask(endpoint, tmp_path / "b", *({"source": "hub:owner/tales", "streaming": s} for s in (False, True)))
+        answers = ask(endpoint, *({"source": "hub:owner/tales", "streaming": s} for s in (False, True)))
     assert [answer[0] for answer in answers] == [[["a row", True]]] * 2
     assert not canary.exists()
     exec(script)  # the control: this is what it would have done
@@ -169,11 +167,7 @@ def test_a_script_beside_saved_rows_or_in_the_working_folder_is_never_run(tmp_pa
     assert not canary.exists()
 
 
-def test_archives_whose_members_would_be_unpickled_are_refused(tmp_path):
-    import io
-    import pickle
-    import tarfile
-
+def test_archives_whose_members_would_be_unpickled_are_refused(ask):
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for name, content in (("0.txt", b"a text"), ("0.pth", pickle.dumps({"a": 1}))):
@@ -181,5 +175,5 @@ def test_archives_whose_members_would_be_unpickled_are_refused(tmp_path):
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     with hub("owner/tales", {"train-0.tar": packed.getvalue(), "README.md": b""}) as (endpoint, _):
-        (answer,) = ask(endpoint, tmp_path, {"source": "hub:owner/tales", "text_column": "txt"})
+        (answer,) = ask(endpoint, {"source": "hub:owner/tales", "text_column": "txt"})
     assert "made of webdataset files; parquet, json, csv, text, arrow expected" in answer

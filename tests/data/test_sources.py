@@ -2,10 +2,7 @@ import codecs
 import csv
 import json
 import os
-import subprocess
-import sys
 import tracemalloc
-from dataclasses import asdict
 
 import pyarrow
 import pyarrow.parquet
@@ -37,50 +34,43 @@ def refusal(path, **options):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
-def test_a_text_is_read_as_it_is_whatever_the_size_of_the_reads(tmp_path, size):
-    path = tmp_path / "text.txt"
-    path.write_bytes(STRANGE.encode())
-    assert "".join(read_text(path, read_bytes=size)) == STRANGE
+def test_a_text_is_read_as_it_is_whatever_the_size_of_the_reads(text, size):
+    text.write_bytes(STRANGE.encode())
+    assert "".join(read_text(text, read_bytes=size)) == STRANGE
 
 
 @pytest.mark.parametrize("size", [3, 5, 1000])
-def test_a_byte_order_mark_is_dropped_only_at_the_start(tmp_path, size):
-    path = tmp_path / "text.txt"
-    path.write_bytes(codecs.BOM_UTF8 + "a\ufeffb".encode() + codecs.BOM_UTF8)
-    assert "".join(read_text(path, read_bytes=size)) == "a\ufeffb\ufeff"
+def test_a_byte_order_mark_is_dropped_only_at_the_start(text, size):
+    text.write_bytes(codecs.BOM_UTF8 + "a\ufeffb".encode() + codecs.BOM_UTF8)
+    assert "".join(read_text(text, read_bytes=size)) == "a\ufeffb\ufeff"
 
 
 @pytest.mark.parametrize("size", [3, 4, 5, 1000])
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
 @pytest.mark.parametrize(
-    ("text", "at"), [(b"abcd\xffef", 4), ("中文".encode()[:-1], 3), ("é中".encode() + b"\xe4x", 5)]
+    ("content", "at"), [(b"abcd\xffef", 4), ("中文".encode()[:-1], 3), ("é中".encode() + b"\xe4x", 5)]
 )
-def test_an_invalid_byte_is_named_by_its_offset_in_the_file(tmp_path, text, at, mark, size):
-    path = tmp_path / "text.txt"
-    path.write_bytes(mark + text)
+def test_an_invalid_byte_is_named_by_its_offset_in_the_file(text, content, at, mark, size):
+    text.write_bytes(mark + content)
     with pytest.raises(InputError) as error:
-        list(read_text(path, read_bytes=size))
+        list(read_text(text, read_bytes=size))
     assert f"text.txt: not UTF-8 at byte {at + len(mark)} " in str(error.value)
     assert "--data.encoding_errors replace" in str(error.value)
-    assert "\ufffd" in "".join(read_text(path, errors="replace", read_bytes=size))
+    assert "\ufffd" in "".join(read_text(text, errors="replace", read_bytes=size))
 
 
-def test_a_utf_16_file_is_recognised(tmp_path):
-    path = tmp_path / "text.txt"
-    path.write_bytes("hello".encode("utf-16"))
-    assert "it looks like UTF-16" in refusal(path)
+def test_a_utf_16_file_is_recognised(text):
+    text.write_bytes("hello".encode("utf-16"))
+    assert "it looks like UTF-16" in refusal(text)
 
 
-def test_a_long_text_takes_little_memory(tmp_path):
-    path = tmp_path / "line.txt"
-    with open(path, "wb") as file:
-        for _ in range(32):
-            file.write(b"one line of 32 MB " * 58_000)
+def test_a_long_text_takes_little_memory(text):
+    text.write_bytes(b"one line of 32 MB " * 32 * 58_000)
     tracemalloc.start()
-    length = sum(len(chunk) for chunk in read_text(path))
+    length = sum(len(chunk) for chunk in read_text(text))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert length == path.stat().st_size > 32e6
+    assert length == text.stat().st_size > 32e6
     assert peak < 6e6
 
 
@@ -102,6 +92,9 @@ def test_a_pattern_finds_files_of_all_kinds(tmp_path):
     assert documents(tmp_path / "[ac].*") == ["first", "fourth"]
 
 
+TABLES = ["rows.jsonl", "rows.csv", "rows.parquet", "saved", "splits"]
+
+
 @pytest.fixture
 def tables(tmp_path):
     """The same rows in four forms; one text is missing and one is empty."""
@@ -120,13 +113,13 @@ def tables(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "rows.parquet", "saved", "splits"])
+@pytest.mark.parametrize("name", TABLES)
 def test_each_row_of_a_table_is_a_document(tables, name):
     expected = STRANGE.replace("\0", "") if name == "rows.csv" else STRANGE
     assert documents(tables / name, text_column="body") == [expected, "007", "NA"]
 
 
-@pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "rows.parquet", "saved", "splits"])
+@pytest.mark.parametrize("name", TABLES)
 def test_a_wrong_column_is_refused_with_the_columns_that_exist(tables, name):
     message = refusal(tables / name, text_column="bdoy")
     assert "data.text_column bdoy" in message and name in message
@@ -187,29 +180,22 @@ def test_the_identity_follows_the_text_and_not_its_place(tmp_path):
     assert first != identity(tmp_path / "b.txt") != identity(tmp_path)
 
 
-def test_a_text_file_is_read_without_the_library_for_tables(tmp_path):
-    (tmp_path / "a.txt").write_text("words and more words " * 100)
+def test_a_text_file_is_read_without_the_library_for_tables(run_code, text, tmp_path):
     code = (
-        "import json, sys, types; from data.corpus import load_corpus\n"
-        "load_corpus(types.SimpleNamespace(**json.loads(sys.argv[1])), 8)\n"
+        "from data.corpus import load_corpus; load_corpus(config, 8)\n"
         "print({'datasets', 'torch', 'pyarrow', 'requests'} & set(sys.modules))"
     )
-    config = DataConfig(source=str(tmp_path / "a.txt"), cache=str(tmp_path / "cache"))
-    command = [sys.executable, "-c", code, json.dumps(asdict(config))]
-    assert subprocess.run(command, capture_output=True, text=True).stdout == "set()\n"
+    assert run_code(code, source=str(text), cache=str(tmp_path / "cache")) == "set()\n"
 
 
-def test_tables_are_read_without_torch(tables):
+def test_tables_are_read_without_torch(run_code, tables):
     code = (
-        "import json, sys, types; from data.sources import open_files\n"
-        "for name in sys.argv[2:]:\n"
-        "    config = types.SimpleNamespace(**json.loads(sys.argv[1]) | {'source': name})\n"
+        "from data.sources import open_files\n"
+        "for config.source in sys.argv[2:]:\n"
         "    print(len(list(open_files(config, print).documents())), {'datasets', 'torch'} & set(sys.modules))"
     )
-    names = [tables / name for name in ("rows.jsonl", "rows.csv", "rows.parquet", "saved", "splits")]
-    config = json.dumps(asdict(DataConfig(text_column="body")))
-    answer = subprocess.run([sys.executable, "-c", code, config, *names], capture_output=True, text=True)
-    assert answer.stdout == "3 set()\n" + "3 {'datasets'}\n" * 4, answer.stderr
+    answer = run_code(code, *(tables / name for name in TABLES), text_column="body")
+    assert answer == "3 set()\n" + "3 {'datasets'}\n" * 4
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,5 @@
 import hashlib
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 import tokenizers
@@ -11,12 +8,7 @@ from hypothesis import strategies as st
 from tokenizers import models, pre_tokenizers, trainers
 
 from common.errors import InputError
-from data.tokenizer import (
-    END_OF_TEXT,
-    Tokenizer,
-    char_tokenizer,
-    train_bpe,
-)
+from data.tokenizer import END_OF_TEXT, Tokenizer, char_tokenizer, train_bpe
 from data.vocabulary import PATTERN, byte_level_split
 from tests.helpers.texts import ALTERNATIVES, PROSE, words_of
 
@@ -132,14 +124,12 @@ def test_the_vocabulary_is_as_large_as_asked_and_never_larger_than_the_text_allo
     assert sorted(bpe.tokens[:256]) == [bytes([i]) for i in range(256)]
 
 
-def test_the_same_text_gives_the_same_vocabulary_in_any_process(bpe):
-    code = "import sys; from data.tokenizer import train_bpe; print(train_bpe([sys.stdin.read()], 400).hash)"
+def test_the_same_text_gives_the_same_vocabulary_in_any_process(run_code, bpe):
+    code = "from data.tokenizer import train_bpe; print(train_bpe([sys.argv[2]], 400).hash)"
     for threads in ("1", "3"):
-        environment = {**os.environ, "RAYON_NUM_THREADS": threads, "PYTHONHASHSEED": threads, "PYTHONUTF8": "1"}
-        command = [sys.executable, "-c", code]
-        # Bytes, so that no line end is translated on the way.
-        answer = subprocess.run(command, input=PROSE.replace("\r", "").encode(), capture_output=True, env=environment)
-        assert answer.stdout.decode().strip() == train_bpe([PROSE.replace("\r", "")], 400).hash != bpe.hash
+        environment = {"RAYON_NUM_THREADS": threads, "PYTHONHASHSEED": threads, "PYTHONUTF8": "1"}
+        assert run_code(code, PROSE, environment=environment) == bpe.hash + "\n"
+    assert train_bpe([PROSE.replace("\r", "")], 400).hash != bpe.hash
 
 
 def test_a_saved_tokenizer_is_the_same_one(bpe, tmp_path):
