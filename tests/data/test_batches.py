@@ -44,10 +44,10 @@ def test_a_stream_that_the_block_size_divides_has_no_window_that_is_read_twice()
 
 
 def test_the_order_depends_only_on_the_seed_and_the_number():
-    ten = Batches(stream(100), 16, seed=1).windows(0, 40)
+    windows = Batches(stream(100), 16, seed=1).windows(0, 40)
     for start, count in ((5, 3), (0, 1), (4, 10), (6, 30)):  # 6 windows an epoch: these cross its borders
-        assert (Batches(stream(100), 16, seed=1).windows(start, count) == ten[start : start + count]).all()
-    assert (Batches(stream(100), 16, seed=2).windows(0, 40) != ten).any()
+        assert (Batches(stream(100), 16, seed=1).windows(start, count) == windows[start : start + count]).all()
+    assert (Batches(stream(100), 16, seed=2).windows(0, 40) != windows).any()
     far = Batches(stream(100), 16, seed=1).windows(10**12, 2)
     assert far.shape == (2, 17)
 

@@ -11,6 +11,7 @@ from data.tokenizer import Tokenizer, char_tokenizer, train_bpe
 
 LETTERS = char_tokenizer("abcdefghijklmnopqrstuvwxyz")
 END = LETTERS.end_of_text
+FILES = ["tokens.bin", "documents.bin", "manifest.json"]
 
 
 def shard(folder, documents, **options):
@@ -50,10 +51,9 @@ def test_the_bytes_are_the_same_for_any_number_of_workers(tmp_path):
     bpe = train_bpe(words[:50], 300)
     for workers in (1, 4):
         pieces = ((word, i % 3 == 0) for i, word in enumerate(words))
-        write_tokens(tmp_path / str(workers), bpe, pieces, ends=True, n_bytes=0, workers=workers)
-    for name in ("tokens.bin", "documents.bin", "manifest.json"):
+        tokens = write_tokens(tmp_path / str(workers), bpe, pieces, ends=True, n_bytes=0, workers=workers)
+    for name in FILES:
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "4" / name).read_bytes()
-    tokens = Tokens(tmp_path / "4")
     assert len(tokens.document_starts) == 1000
     assert bpe.decode(tokens.ids) == "".join(words)
     start, end = tokens.document_starts[500], tokens.document_starts[501] - 1
@@ -89,11 +89,10 @@ def test_a_damaged_shard_is_refused(tmp_path):
         Tokens(tmp_path / "nowhere")
 
 
-def test_a_part_without_text_is_a_stream_without_documents(tmp_path):
-    tokens = write_tokens(tmp_path / "shard", LETTERS, [], ends=True, n_bytes=0)
-    assert tokens.ids.tolist() == [END] and len(tokens.document_starts) == 0
-    empty = write_tokens(tmp_path / "empty", LETTERS, [], ends=False, n_bytes=0)
-    assert len(empty) == 0
+@pytest.mark.parametrize(("ends", "ids"), [(True, [END]), (False, [])])
+def test_a_part_without_text_is_a_stream_without_documents(tmp_path, ends, ids):
+    tokens = write_tokens(tmp_path / "shard", LETTERS, [], ends=ends, n_bytes=0)
+    assert tokens.ids.tolist() == ids and len(tokens.document_starts) == 0
 
 
 def test_a_shard_says_which_tokenizer_made_it(tmp_path):
@@ -103,7 +102,7 @@ def test_a_shard_says_which_tokenizer_made_it(tmp_path):
 # ---- what did not come from here
 
 
-@pytest.mark.parametrize("name", ["tokens.bin", "documents.bin", "manifest.json"])
+@pytest.mark.parametrize("name", FILES)
 def test_a_file_that_is_a_link_is_refused(tmp_path, name):
     shard(tmp_path / "shard", ["abc", "def"])
     (tmp_path / "shard" / name).rename(tmp_path / "outside")

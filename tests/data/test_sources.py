@@ -169,15 +169,15 @@ def test_the_identity_follows_the_text_and_not_its_place(tmp_path):
     def identity(path, **options):
         return open_files(DataConfig(source=str(path), **options), print).identity()
 
-    (tmp_path / "a.txt").write_text("same")
-    (tmp_path / "b.txt").write_text("same")
-    os.utime(tmp_path / "b.txt", (0, 0))
-    first = identity(tmp_path / "a.txt")
-    assert first == identity(tmp_path / "b.txt")
-    assert first != identity(tmp_path / "a.txt", encoding_errors="replace")
-    (tmp_path / "b.txt").write_text("sane")
-    os.utime(tmp_path / "b.txt", (0, 0))  # the same size and date
-    assert first != identity(tmp_path / "b.txt") != identity(tmp_path)
+    a, b = tmp_path / "a.txt", tmp_path / "b.txt"
+    for path in (a, b):
+        path.write_text("same")
+    os.utime(b, (0, 0))
+    first = identity(a)
+    assert first == identity(b) != identity(a, encoding_errors="replace")
+    b.write_text("sane")
+    os.utime(b, (0, 0))  # the same size and date
+    assert first != identity(b) != identity(tmp_path)
 
 
 def test_a_text_file_is_read_without_the_library_for_tables(run_code, text, tmp_path):
@@ -199,16 +199,11 @@ def test_tables_are_read_without_torch(run_code, tables):
 
 
 @pytest.mark.parametrize(
-    "line",
-    [
-        "[" * 100_000,
-        '{"text": ' + "[" * 100_000 + "]" * 100_000 + "}",
-        '{"text": ' + "7" * 6000 + "}",
-        '{"text": "\\ud800"}',
-    ],
+    "value",
+    ["[" * 100_000, "[" * 100_000 + "]" * 100_000, "7" * 6000, '"\\ud800"'],
     ids=["open", "nested", "number", "surrogate"],
 )
-def test_a_line_that_no_parser_should_follow_is_named(tmp_path, line):
+def test_a_line_that_no_parser_should_follow_is_named(tmp_path, value):
     path = tmp_path / "rows.jsonl"
-    path.write_text('{"text": "a"}\n' + line + "\n")
+    path.write_text(f'{{"text": "a"}}\n{{"text": {value}}}\n')
     assert "rows.jsonl: line 2 is not a JSON object" in refusal(path)
