@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import platform
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from statistics import median
 from typing import Any, TypeVar
 
 from common.arguments import Arguments, whole_number
@@ -27,6 +27,8 @@ from common.errors import InputError, RunError, run_script
 ROOT = Path(__file__).resolve().parent.parent
 POLL_SECONDS = 0.01  # between two looks at a watched process: the error of its times
 MAX_STORY_BYTES = 10_000_000  # a longer text repeats its stories
+
+LOAD_AVERAGE = round(os.getloadavg()[0], 2)  # before anything is measured
 
 Result = TypeVar("Result")
 
@@ -149,12 +151,10 @@ def run_process(
     with tempfile.TemporaryDirectory() as folder:
         stdout, stderr = Path(folder) / "stdout", Path(folder) / "stderr"
         watch, events, size = watch or stdout, [], 0
-        variables = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "TORCHINDUCTOR_CACHE_DIR": folder}
+        env = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "TORCHINDUCTOR_CACHE_DIR": folder}
         with open(stdout, "wb") as out, open(stderr, "wb") as err:
             started = time.perf_counter()
-            process = subprocess.Popen(
-                command, cwd=cwd, env=variables, stdin=subprocess.DEVNULL, stdout=out, stderr=err
-            )
+            process = subprocess.Popen(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
             pid = killed = 0
             try:
                 while not pid:
@@ -201,9 +201,9 @@ class Worker:
 
     def finish(self) -> float:
         """Ends it and returns its peak resident memory in MB."""
-        peak = self._call(own_peak_mb)
+        usage = self._call(resource.getrusage, resource.RUSAGE_SELF)
         self.pool.shutdown()
-        return peak
+        return peak_mb(usage)
 
     def _call(self, function: Callable, *arguments: object) -> Any:
         try:
@@ -244,19 +244,11 @@ def with_plain_errors(function: Callable, *arguments: object) -> Any:
         raise RunError(f"{type(error).__name__}: {error}") from None
 
 
-def own_peak_mb() -> float:
-    return peak_mb(resource.getrusage(resource.RUSAGE_SELF))
-
-
 def peak_mb(usage: resource.struct_rusage) -> float:
     return usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)  # bytes there, kilobytes elsewhere
 
 
 # ---- results
-
-
-def median(values: Iterable[float]) -> float:
-    return statistics.median(values)
 
 
 def ratio(ours: list[float], theirs: list[float]) -> float:
@@ -285,7 +277,7 @@ def machine() -> dict:
         "cpu": model,
         "cores": cores,
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
-        "load_average": round(os.getloadavg()[0], 2),
+        "load_average": LOAD_AVERAGE,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in packages},
@@ -301,10 +293,10 @@ def options_of(args: argparse.Namespace) -> dict:
     return options
 
 
-def write_results(name: str, args: argparse.Namespace, machine: dict, results: dict) -> None:
-    """Writes --out. `machine` is what machine() was when the benchmark began."""
+def write_results(name: str, args: argparse.Namespace, results: dict) -> None:
+    """Writes --out."""
     path = Path(args.out)
-    body = {"benchmark": name, "date": str(date.today()), "machine": machine, "options": options_of(args)} | results
+    body = {"benchmark": name, "date": str(date.today()), "machine": machine(), "options": options_of(args)} | results
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")

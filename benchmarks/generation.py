@@ -15,12 +15,13 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
+from statistics import median
 from typing import Any
 
 import torch
 
 from benchmarks import common, peers
-from benchmarks.common import Worker, median
+from benchmarks.common import Worker
 from common.arguments import number, whole_number
 from common.machine import ONE_THREAD_BELOW
 from config import load_config
@@ -43,11 +44,11 @@ def main() -> None:
     seconds = "of a contestant's turn, at most (default 8)"
     parser.add_argument("--seconds", type=number(above=0), metavar="X", default=8.0, help=seconds)
     args = parser.parse_args()
-    machine, rates = common.machine(), []
+    rates = []
     for size, dtype, context in itertools.product(args.sizes, args.dtypes, args.contexts):
         rates += measure(size, dtype, context, args)
     print(report(rates))
-    common.write_results("generation", args, machine, {"rates": rates})
+    common.write_results("generation", args, {"rates": rates})
 
 
 def measure(size: str, dtype: str, context: int, args: Namespace) -> list[dict]:
@@ -62,20 +63,13 @@ def measure(size: str, dtype: str, context: int, args: Namespace) -> list[dict]:
         turns = {name: partial(worker, batch, args.seconds, threads.get(name)) for name, worker in workers.items()}
         rounds = common.alternate(turns, args.repeats)
         rates = {name: [rate(batch, texts) for texts in turns] for name, turns in rounds.items()}
-        longest = {name: max(len(text) for texts in turns for text in texts) for name, turns in rounds.items()}
-        rows.append(
-            {
-                "size": size,
-                "dtype": dtype,
-                "context": context,
-                "batch": batch,
-                "peers' threads": threads,
-                "tokens_per_second": {name: median(values) for name, values in rates.items()},
-                "longest text": longest,
-                "times faster than": {name: common.ratio(rates[name], rates["ours"]) for name in names[1:]},
-                "ms by position": by_position(rounds["ours"]),
-            }
-        )
+        row: dict[str, Any] = {"size": size, "dtype": dtype, "context": context, "batch": batch}
+        row["peers' threads"] = threads
+        row["tokens_per_second"] = {name: median(values) for name, values in rates.items()}
+        row["longest text"] = {name: max(map(len, itertools.chain(*turns))) for name, turns in rounds.items()}
+        row["times faster than"] = {name: common.ratio(rates[name], rates["ours"]) for name in names[1:]}
+        row["ms by position"] = by_position(rounds["ours"])
+        rows.append(row)
     peaks = {name: worker.finish() for name, worker in workers.items()}
     return [row | {"peak_mb": peaks} for row in rows]
 
@@ -131,7 +125,10 @@ def build(owner: str, shape: dict, dtype: str, nanogpt: str | None) -> Callable[
     """
     torch.manual_seed(0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = build_model(owner, shape, nanogpt).to(device, getattr(torch, dtype)).eval()
+    dimensions = {key: value for key, value in shape.items() if key != "ours"}
+    config = GPTConfig(**dimensions, **shape["ours"])
+    model: Any = GPT(config) if owner == "ours" else peers.peer_model(owner, nanogpt, **dimensions)
+    model = model.to(device, getattr(torch, dtype)).eval()
     one_thread = sum(p.numel() for p in model.parameters()) < ONE_THREAD_BELOW
     all_threads = torch.get_num_threads()
     context = shape["block_size"]
@@ -144,19 +141,11 @@ def build(owner: str, shape: dict, dtype: str, nanogpt: str | None) -> Callable[
             if owner == "Hugging Face":
                 texts.append(time_text(model, idx, context, left))
             else:
-                texts.append(time_tokens(stream(owner, model, idx, context), end, device))
+                stream = generate if owner == "ours" else stream_nanogpt
+                texts.append(time_tokens(stream(model, idx, context - 1, temperature=0.8), end, device))
         return texts[1:] or texts  # the first wakes up a process that waited
 
     return write
-
-
-def build_model(owner: str, shape: dict, nanogpt: str | None) -> Any:
-    dimensions = {key: value for key, value in shape.items() if key != "ours"}
-    if owner == "ours":
-        return GPT(GPTConfig(**dimensions, **shape["ours"]))
-    return (
-        peers.nanogpt_model(nanogpt, **dimensions) if nanogpt and owner == "nanoGPT" else peers.hf_model(**dimensions)
-    )
 
 
 def time_text(model: Any, idx: torch.Tensor, context: int, seconds: float) -> list[float]:
@@ -178,13 +167,10 @@ def time_tokens(tokens: Iterator, end: float, device: str) -> list[float]:
     return times
 
 
-def stream(owner: str, model: Any, idx: torch.Tensor, context: int) -> Iterator:
-    if owner == "ours":
-        yield from generate(model, idx, context - 1, temperature=0.8)
-    else:
-        for _ in range(context - 1):
-            idx = model.generate(idx, 1, temperature=0.8)
-            yield idx
+def stream_nanogpt(model: Any, idx: torch.Tensor, count: int, temperature: float) -> Iterator:
+    for _ in range(count):
+        idx = model.generate(idx, 1, temperature)
+        yield idx
 
 
 if __name__ == "__main__":

@@ -28,14 +28,13 @@ LAPTOP = {"n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": 64}
 BATCH, EVAL_EVERY = 12, 250
 
 
-def hf_model(vocab_size: int, n_layer: int, n_head: int, n_embd: int, block_size: int) -> nn.Module:
+def hf_model(vocab_size: int, block_size: int, **shape: int) -> nn.Module:
     """GPT2LMHeadModel without dropout, its weights drawn at random."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    shape: dict[str, Any] = {"vocab_size": vocab_size, "n_layer": n_layer, "n_head": n_head, "n_embd": n_embd}
-    shape |= dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0)
-    shape |= {"n_positions": block_size, "bos_token_id": None, "eos_token_id": None}
-    return GPT2LMHeadModel(GPT2Config(**shape))
+    options: dict[str, Any] = dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0)
+    options |= {"vocab_size": vocab_size, "n_positions": block_size, "bos_token_id": None, "eos_token_id": None}
+    return GPT2LMHeadModel(GPT2Config(**options | shape))
 
 
 def with_loss(model: nn.Module) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
@@ -49,18 +48,17 @@ def with_loss(model: nn.Module) -> Callable[[Tensor, Tensor], tuple[Tensor, Tens
     return forward
 
 
-def nanogpt_module(checkout: str) -> ModuleType:
-    """model.py of a checkout of nanoGPT, under another name, since `model` is ours."""
-    loader = SourceFileLoader("nanogpt_model", str(Path(checkout) / "model.py"))
+def nanogpt_model(checkout: str, **config: Any) -> Any:
+    """The GPT of a checkout of nanoGPT, as its train.py builds it: without biases and dropout, if not configured."""
+    loader = SourceFileLoader("nanogpt_model", str(Path(checkout) / "model.py"))  # a name of its own: `model` is ours
     module = sys.modules[loader.name] = ModuleType(loader.name)
     loader.exec_module(module)
-    return module
+    return module.GPT(module.GPTConfig(**{"bias": False, "dropout": 0.0} | config))
 
 
-def nanogpt_model(checkout: str, vocab_size: int, **shape: int) -> Any:
-    """nanoGPT's GPT as its train.py builds it: without biases, without dropout."""
-    module = nanogpt_module(checkout)
-    return module.GPT(module.GPTConfig(vocab_size=vocab_size, bias=False, dropout=0.0, **shape))
+def peer_model(owner: str, nanogpt: str | None, **shape: int) -> Any:
+    """The untrained model of "nanoGPT", whose checkout is `nanogpt`, or of "Hugging Face"."""
+    return nanogpt_model(nanogpt, **shape) if nanogpt and owner == "nanoGPT" else hf_model(**shape)
 
 
 def get_batch(data: np.ndarray, block_size: int, batch_size: int) -> tuple[Tensor, Tensor]:
@@ -76,6 +74,17 @@ def adamw(model: nn.Module) -> torch.optim.AdamW:
     others = [p for p in model.parameters() if p.ndim < 2]
     groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.99))
+
+
+def take_step(model: nn.Module, forward: Callable, optimizer: Any, x: Tensor, y: Tensor, dtype: str) -> Tensor:
+    """One step of the plainest loop. Returns the loss. forward: `model` as a function that returns logits and loss."""
+    with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=dtype == "bfloat16"):
+        _, loss = forward(x, y)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return loss
 
 
 def characters(path: str) -> tuple[int, np.ndarray, np.ndarray]:
@@ -122,20 +131,14 @@ def train(text: str, steps: int) -> None:
         rate = 1e-3 * (step + 1) / 101 if step < 100 else 1e-4 + 9e-4 * (1 + math.cos(math.pi * done)) / 2
         for group in optimizer.param_groups:
             group["lr"] = rate
-        x, y = get_batch(train_ids, LAPTOP["block_size"], BATCH)
-        _, loss = forward(x, y)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        loss = take_step(model, forward, optimizer, *get_batch(train_ids, LAPTOP["block_size"], BATCH), "float32")
         if step == 0:
             print(json.dumps({"step": 1, "train_loss": loss.item()}))
 
 
 def score(checkout: str, checkpoint: str, text: str) -> None:
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    module = nanogpt_module(checkout)
-    model = module.GPT(module.GPTConfig(**saved["model_args"]))
+    model = nanogpt_model(checkout, **saved["model_args"])
     model.load_state_dict(saved["model"])
     model.eval()
     # with targets, since without them it gives only the last token's logits

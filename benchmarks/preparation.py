@@ -9,25 +9,26 @@
 Contestants take turns, each in a process of its own."""
 
 import contextlib
+import itertools
 import os
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from statistics import median
 from types import SimpleNamespace
 from typing import Any
 
 from benchmarks import common
-from benchmarks.common import Worker, median
+from benchmarks.common import Worker
 from common.arguments import whole_number
-from common.errors import RunError
 
 VOCABULARY, LEARN_BYTES = 1024, 10_000_000
 BLOCK, PIECE = 16 << 20, 64 << 10
 BATCHES = 20
-SHARD_COLUMNS = ("seconds", "mb_per_second", "peak_mb")
 
 
 def main() -> None:
@@ -36,21 +37,20 @@ def main() -> None:
     parser.add_argument("--text", type=common.text_file, metavar="FILE", help=text_help)
     parser.add_argument("--megabytes", type=whole_number(1), metavar="N", default=200, help="of stories (default 200)")
     args = parser.parse_args()
-    machine = common.machine()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         text = common.write_text(folder / "text.txt", args.text, args.megabytes * 1_000_000)
         vocabulary = measure_vocabulary(text, folder / "tokenizer.json", args.repeats)
-        shards = measure_shards(text, folder, args.repeats)
-        megabytes = round(text.stat().st_size / 1e6)
-    batches = measure_batches(args.repeats)
-    print(report(vocabulary, shards, batches))
-    results = {"megabytes": megabytes, "shards": shards, "vocabulary": vocabulary, "batches": batches}
-    common.write_results("preparation", args, machine, results)
+        results = {"megabytes": round(text.stat().st_size / 1e6), "shards": measure_shards(text, folder, args.repeats)}
+    results |= {"vocabulary": vocabulary, "batches": measure_batches(args.repeats)}
+    print(report(results))
+    common.write_results("preparation", args, results)
 
 
-def report(vocabulary: dict, shards: dict, batches: dict) -> str:
-    rows = [[name, *(row[key] for key in SHARD_COLUMNS)] for name, row in shards["contestants"].items()]
+def report(results: dict) -> str:
+    shards, vocabulary, batches = results["shards"], results["vocabulary"], results["batches"]
+    columns = ("seconds", "mb_per_second", "peak_mb")
+    rows = [[name, *map(row.get, columns)] for name, row in shards["contestants"].items()]
     writing = common.table([["shards", "seconds", "MB/s", "peak MB"], *rows])
     rate = f"ours at {shards['of tiktoken']:.0%} of tiktoken's rate"
     learning = common.table([["vocabulary of 1024", "seconds"], *vocabulary["seconds"].items()])
@@ -66,22 +66,14 @@ def measure_shards(text: Path, folder: Path, repeats: int) -> dict:
     from config import DataConfig
 
     config = asdict(DataConfig(source=str(text), tokenizer="bpe", vocab_size=VOCABULARY))
-    turns = {
-        "ours": lambda: call_and_watch_memory(build_ours, config, str(folder)),
-        "tiktoken": lambda: call_and_watch_memory(build_tiktoken, str(text), str(folder)),
-    }
-    rounds = common.alternate(turns, repeats)
-    megabytes = text.stat().st_size / 1e6
+    builds = {"ours": build_ours, "tiktoken": build_tiktoken}
+    turns = {name: partial(call_and_watch_memory, build, config, str(folder)) for name, build in builds.items()}
     contestants: dict[str, dict[str, Any]] = {}
-    for name, measurements in rounds.items():
-        seconds = [measured["seconds"] for measured in measurements]
-        contestants[name] = {
-            "seconds": median(seconds),
-            "rounds": seconds,
-            "mb_per_second": megabytes / median(seconds),
-            "peak_mb": max(measured["peak_mb"] for measured in measurements),
-            "tokens": measurements[0]["tokens"],
-        }
+    for name, rounds in common.alternate(turns, repeats).items():
+        seconds = [measured["seconds"] for measured in rounds]
+        row = contestants[name] = {"seconds": median(seconds), "rounds": seconds}
+        row["mb_per_second"] = text.stat().st_size / 1e6 / median(seconds)
+        row |= {"peak_mb": max(measured["peak_mb"] for measured in rounds), "tokens": rounds[0]["tokens"]}
     share = common.ratio(contestants["ours"]["rounds"], contestants["tiktoken"]["rounds"])
     return {"contestants": contestants, "of tiktoken": share}
 
@@ -125,7 +117,7 @@ def build_ours(config: dict, folder: str) -> Callable[[], dict]:
     return prepare
 
 
-def build_tiktoken(text: str, folder: str) -> Callable[[], dict]:
+def build_tiktoken(config: dict, folder: str) -> Callable[[], dict]:
     import tiktoken
 
     from data.tokenizer import Tokenizer
@@ -136,7 +128,7 @@ def build_tiktoken(text: str, folder: str) -> Callable[[], dict]:
 
     def encode() -> dict:
         seconds, tokens = 0.0, 0
-        with open(text, encoding="utf-8") as file:
+        with open(config["source"], encoding="utf-8") as file:
             while lines := file.readlines(BLOCK):
                 block = "".join(lines)
                 pieces = [block[at : at + PIECE] for at in range(0, len(block), PIECE)]
@@ -158,8 +150,6 @@ def measure_vocabulary(text: Path, path: Path, repeats: int) -> dict:
     rounds = common.alternate(workers, repeats)
     for worker in workers.values():
         worker.finish()
-    if not path.exists():
-        raise RunError("no vocabulary was learned")
     faster = common.ratio(rounds["ours"], rounds["tokenizers"])
     seconds = {owner: median(times) for owner, times in rounds.items()}
     return {"seconds": seconds, "times faster": faster, "rounds": rounds}
@@ -207,29 +197,22 @@ def build_batches() -> Callable[[], dict[str, float]]:
     import torch
 
     from benchmarks import peers
-    from benchmarks.step import Stream, configured_step
+    from benchmarks.step import Stream, configured_step, mean_seconds
+    from config import load_config
     from data.batches import Batches
 
-    step, _, config = configured_step("small.yaml", "cpu")
+    config = load_config("small.yaml")
+    step, _ = configured_step(config, "cpu")
     size, block_size = config.train.batch_size, config.model.block_size
     data = np.zeros(1_000_000, np.uint16)
     batches = Batches(Stream(data), block_size, seed=0)  # type: ignore[arg-type]
-    functions: dict[str, Callable[[int], Any]] = {
-        "ours": lambda number: torch.from_numpy(batches.windows(number * size, size)),
-        "nanoGPT's": lambda number: peers.get_batch(data, block_size, size),
-        "step": lambda number: step(),
+    starts = itertools.cycle(range(0, BATCHES * size, size))
+    functions: dict[str, Callable] = {
+        "ours": lambda: torch.from_numpy(batches.windows(next(starts), size)),
+        "nanoGPT's": lambda: peers.get_batch(data, block_size, size),
+        "step": step,
     }
-
-    def run() -> dict[str, float]:
-        seconds = {}
-        for name, function in functions.items():
-            started = time.perf_counter()
-            for number in range(BATCHES):
-                function(number)
-            seconds[name] = (time.perf_counter() - started) / BATCHES
-        return seconds
-
-    return run
+    return lambda: {name: mean_seconds(function, BATCHES) for name, function in functions.items()}
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ recording at its end, and the time of the whole process over that of the process
 import re
 import sys
 import tempfile
+from statistics import median
 
 from benchmarks import common
-from benchmarks.common import median, run_process
+from benchmarks.common import run_process
 from common.arguments import whole_number
 from common.errors import RunError
 
@@ -20,7 +21,6 @@ def main() -> None:
     parser.add_argument("--config", metavar="FILE", default="small.yaml", help="of the run (default %(default)s)")
     parser.add_argument("--steps", type=whole_number(1), metavar="N", help="of the run (default: the configuration's)")
     args = parser.parse_args()
-    machine = common.machine()
     with tempfile.TemporaryDirectory() as folder:
         train = [sys.executable, "train.py", "--config", args.config, "--data.cache", f"{folder}/cache"]
         run_process([*train, "--train.steps", 1, "--run", f"{folder}/run"])  # fills the cache
@@ -37,17 +37,10 @@ def main() -> None:
     took, share = (median(float(match[group]) for match in reported) for group in (1, 2))
     share, whole = share / 100, common.ratio(seconds["without"], seconds["recorded"])
     medians = {name: median(values) for name, values in seconds.items()}
-    results = {
-        "seconds": medians,
-        "rounds": seconds,
-        "recording_seconds": took,
-        "recording_share": share,
-        "whole process over without": whole,
-    }
+    results = {"seconds": medians, "rounds": seconds, "recording_seconds": took, "recording_share": share}
     rows = [["", "seconds"], *medians.items(), ["recording, as reported", took], ["share, as reported", f"{share:.1%}"]]
-    rows += [["whole process", f"{whole - 1:+.1%}"]]
-    print(common.table(rows))
-    common.write_results("recording", args, machine, results)
+    print(common.table([*rows, ["whole process", f"{whole - 1:+.1%}"]]))
+    common.write_results("recording", args, results | {"whole process over without": whole})
 
 
 if __name__ == "__main__":

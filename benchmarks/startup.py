@@ -14,17 +14,17 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks import common
-from benchmarks.common import median, run_process
+from benchmarks.common import run_process
 
 
 def main() -> None:
     parser = common.parser(__doc__, "startup", repeats=5)
     parser.add_argument("--config", metavar="FILE", default="small.yaml", help="of train.py (default %(default)s)")
     args = parser.parse_args()
-    machine = common.machine()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         text = common.write_text(folder / "text.txt", None, 200_000)
@@ -47,7 +47,7 @@ def main() -> None:
     print(common.table([["", "seconds", "times import torch"], *rows]))
     faster = common.ratio(rounds["train.py, first step"], rounds["Hugging Face, first step"])
     results = {"seconds": seconds, "rounds": rounds, "times faster than Hugging Face": faster}
-    common.write_results("startup", args, machine, results)
+    common.write_results("startup", args, results)
 
 
 def first_step(train: list) -> tuple[float, float]:

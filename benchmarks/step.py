@@ -21,13 +21,14 @@ from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks import common, peers
-from benchmarks.common import Worker, median
+from benchmarks.common import Worker
 from common.arguments import number
 from config import FOLDER, Config, TrainConfig, load_config
 from data.batches import Batches
@@ -53,14 +54,11 @@ class Task:
     batch: int  # sequences a step
     vocab_size: int
     device: str
+    nanogpt: str | None = None  # a checkout
 
     @property
     def tokens(self) -> int:
         return self.batch * self.shape["block_size"]
-
-    def flops(self) -> int:
-        with torch.device("meta"):
-            return classic_model(self).flops_per_token() * self.tokens
 
 
 def main() -> None:
@@ -72,16 +70,16 @@ def main() -> None:
     seconds = "of a contestant's turn, about (default 4)"
     parser.add_argument("--seconds", type=number(above=0), metavar="X", default=4.0, help=seconds)
     args = parser.parse_args()
-    machine, sizes = common.machine(), {}
+    sizes = {}
     for size in args.sizes:
         *widths, batch, vocab_size = SIZES[size]
         shape = dict(zip(("n_layer", "n_head", "n_embd", "block_size"), widths, strict=True))
-        sizes[size] = measure(Task(shape, batch, vocab_size, device), args)
+        sizes[size] = measure(Task(shape, batch, vocab_size, device, args.nanogpt), args)
         print(f"{report(size, sizes[size])}\n", flush=True)
     muon = measure_muon(device, args.repeats)
     rows = [[config, row["step_ms"], row["muon_ms"], f"{row['share']:.1%}"] for config, row in muon.items()]
     print(common.table([["Muon", "step ms", "Muon ms", "share"], *rows]))
-    common.write_results("step", args, machine, {"device": device, "sizes": sizes, "muon": muon})
+    common.write_results("step", args, {"device": device, "sizes": sizes, "muon": muon})
 
 
 def contestants(nanogpt: str | None, device: str) -> dict[str, tuple[str, str, bool]]:
@@ -100,8 +98,8 @@ def measure(task: Task, args: Namespace) -> dict:
     """All contestants: milliseconds per step, rates, memory; and FLOP/s of plain matrix products."""
     workers, first = {}, {}
     turns: dict[str, Callable[[], Any]] = {}
-    for name, contestant in contestants(args.nanogpt, task.device).items():
-        workers[name] = worker = Worker(build, task, *contestant, args.nanogpt)
+    for name, contestant in contestants(task.nanogpt, task.device).items():
+        workers[name] = worker = Worker(build, task, *contestant)
         first[name] = worker(1)
         turns[name] = partial(worker, max(2, round(args.seconds / worker(2))))
         common.say(f"{name:<28} the first step took {first[name]:.2f} s")
@@ -109,24 +107,22 @@ def measure(task: Task, args: Namespace) -> dict:
     rounds = common.alternate(turns, args.repeats)
     product_rounds = rounds.pop("matrix products")
     rates = {kind: median(measured[kind] for measured in product_rounds) for kind in product_rounds[0]}
-    rows, flops = {}, task.flops()
+    with torch.device("meta"):
+        flops = classic_model(task).flops_per_token() * task.tokens
+    rows = {}
     for name, worker in workers.items():
         seconds, dtype = median(rounds[name]), "bf16" if "bf16" in name else "fp32"
-        rate = flops / seconds
-        rows[name] = {
-            "ms": seconds * 1000,
-            "rounds_ms": [seconds * 1000 for seconds in rounds[name]],
-            "first_seconds": first[name],
-            "tokens_per_second": task.tokens / seconds,
-            "flops_per_second": rate,
-            "share of its shapes": rate / rates[f"{dtype}, its shapes"],
-            "share of the largest": rate / rates[f"{dtype}, largest"],
-            "waits": worker("waits") if task.device == "cuda" else None,
-            "peak_mb": worker.finish(),
-        }
+        row: dict[str, Any] = {"ms": seconds * 1000, "rounds_ms": [seconds * 1000 for seconds in rounds[name]]}
+        row |= {"first_seconds": first[name], "tokens_per_second": task.tokens / seconds}
+        row["flops_per_second"] = rate = flops / seconds
+        row["share of its shapes"] = rate / rates[f"{dtype}, its shapes"]
+        row["share of the largest"] = rate / rates[f"{dtype}, largest"]
+        row["waits"] = worker("waits") if task.device == "cuda" else None
+        row["peak_mb"] = worker.finish()
         if name.startswith("ours"):
             peers = [peer for peer in rounds if not peer.startswith("ours")]
-            rows[name]["times faster than"] = {peer: common.ratio(rounds[name], rounds[peer]) for peer in peers}
+            row["times faster than"] = {peer: common.ratio(rounds[name], rounds[peer]) for peer in peers}
+        rows[name] = row
     products.finish()
     return {"tokens": task.tokens, "flops_a_step": flops, "products_flops_per_second": rates, "contestants": rows}
 
@@ -148,46 +144,48 @@ def report(size: str, results: dict) -> str:
 # ---- in a contestant's process
 
 
-def build(
-    task: Task, owner: str, dtype: str, compiled: bool, nanogpt: str | None
-) -> Callable[[int | str], float | str]:
+def build(task: Task, owner: str, dtype: str, compiled: bool) -> Callable[[int | str], float | str]:
     """A function that takes so many steps and returns the seconds of one, or for "waits" returns what `waits` says."""
     folder = tempfile.TemporaryDirectory()
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder.name
-    data = np.random.default_rng(0).integers(0, task.vocab_size, 1_000_000).astype(np.uint16)
     torch.manual_seed(0)
     if owner.startswith("ours"):
         train: dict[str, Any] = {"optimizer": "adamw", "learning_rate": 1e-3, "batch_size": task.batch}
         train |= {"device": task.device, "dtype": dtype, "compile": compiled, "deterministic": owner != "ours"}
         config = TrainConfig(**train)
         settle_hardware(config)
-        step, _ = our_step(classic_model(task), data, config)
+        step, _ = our_step(classic_model(task), config)
     else:
-        step = peer_step(task, owner, dtype, compiled, nanogpt, data)
+        step = peer_step(task, owner, dtype, compiled)
 
     def run(steps: int | str, folder: object = folder) -> float | str:  # whose compiled code goes with this process
         if isinstance(steps, str):
             return waits(step)
         if steps > 1:
             step()  # wakes up: the system may have taken memory back from a process that waited
-        started = time.perf_counter()
-        for _ in range(steps):
-            step()
-        if task.device == "cuda":
-            torch.cuda.synchronize()
-        return (time.perf_counter() - started) / steps
+        return mean_seconds(step, steps, task.device)
 
     return run
+
+
+def mean_seconds(function: Callable[[], object], times: int = 1, device: str = "cpu") -> float:
+    """Seconds of a call, the mean of so many; what they leave to a GPU included."""
+    started = time.perf_counter()
+    for _ in range(times):
+        function()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return (time.perf_counter() - started) / times
 
 
 def classic_model(task: Task) -> GPT:
     return GPT(GPTConfig(vocab_size=task.vocab_size, **task.shape, **peers.AS_GPT2))
 
 
-def our_step(model: GPT, data: np.ndarray, config: TrainConfig) -> tuple[Callable[[], None], list]:
-    """A step as train.py takes it with `config`, in which nothing is `auto`, on ids in memory; and its optimizers."""
+def our_step(model: GPT, config: TrainConfig) -> tuple[Callable[[], None], list]:
+    """A step as train.py takes it with `config`, in which nothing is `auto`, on random ids; and its optimizers."""
     take_step = Step(model.to(config.device), config, compiled=config.compile is True)
-    batches = Batches(Stream(data), model.config.block_size, seed=0)  # type: ignore[arg-type]
+    batches = Batches(Stream(random_ids(model.config.vocab_size)), model.config.block_size, seed=0)  # type: ignore[arg-type]
     numbers = itertools.count(1)
 
     def step() -> None:
@@ -197,39 +195,33 @@ def our_step(model: GPT, data: np.ndarray, config: TrainConfig) -> tuple[Callabl
     return step, take_step.optimizers
 
 
+@dataclass
 class Stream:
     """Ids in memory as Batches reads them: one document."""
 
+    ids: np.ndarray
     several_documents = False
-
-    def __init__(self, ids: np.ndarray) -> None:
-        self.ids = ids
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
-def peer_step(
-    task: Task, owner: str, dtype: str, compiled: bool, nanogpt: str | None, data: np.ndarray
-) -> Callable[[], None]:
-    model: Any
-    forward: Any
-    if nanogpt and owner == "nanoGPT":
-        model = peers.nanogpt_model(nanogpt, task.vocab_size, **task.shape).to(task.device)
+def random_ids(vocab_size: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, vocab_size, 1_000_000).astype(np.uint16)
+
+
+def peer_step(task: Task, owner: str, dtype: str, compiled: bool) -> Callable[[], None]:
+    data = random_ids(task.vocab_size)
+    model = peers.peer_model(owner, task.nanogpt, vocab_size=task.vocab_size, **task.shape).to(task.device)
+    if owner == "nanoGPT":
         optimizer = model.configure_optimizers(0.1, 1e-3, (0.9, 0.99), task.device)
         forward = torch.compile(model) if compiled else model
     else:
-        model = peers.hf_model(task.vocab_size, **task.shape).to(task.device)
         optimizer, forward = peers.adamw(model), peers.with_loss(model)
 
     def step() -> None:
         x, y = (part.to(task.device) for part in peers.get_batch(data, task.shape["block_size"], task.batch))
-        with torch.autocast(task.device, dtype=torch.bfloat16, enabled=dtype == "bfloat16"):
-            _, loss = forward(x, y)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        peers.take_step(model, forward, optimizer, x, y, dtype)
 
     return step
 
@@ -259,16 +251,16 @@ def build_products(task: Task) -> Callable[[], dict[str, float]]:
         pairs = {}
         for m, k, n in products:
             pairs[m, k, n] = [torch.randn(*s, device=task.device, dtype=dtype) for s in ((m, k), (k, n))]
-        seconds, times = 0.0, 1
-        while seconds < PRODUCT_SECONDS:  # the first rounds warm up
-            times = 1 if not seconds else max(times + 1, round(times * PRODUCT_SECONDS * 1.2 / seconds))
-            started = time.perf_counter()
-            for sizes in products * times:
+
+        def multiply() -> None:
+            for sizes in products:
                 torch.mm(*pairs[sizes])
-            if task.device == "cuda":
-                torch.cuda.synchronize()
-            seconds = time.perf_counter() - started
-        return times * sum(2 * m * k * n for m, k, n in products) / seconds
+
+        seconds, times = 0.0, 1
+        while seconds * times < PRODUCT_SECONDS:  # the first rounds warm up
+            times = 1 if not seconds else max(times + 1, round(PRODUCT_SECONDS * 1.2 / seconds))
+            seconds = mean_seconds(multiply, times, task.device)
+        return sum(2 * m * k * n for m, k, n in products) / seconds
 
     def run() -> dict[str, float]:
         rates = {}
@@ -301,37 +293,25 @@ def measure_muon(device: str, repeats: int) -> dict[str, dict]:
 
 def build_configured(config_name: str, device: str) -> Callable[[], tuple[float, float]]:
     """A function that measures seconds of a step of a configuration, and those that Muon takes."""
-    step, optimizers, _ = configured_step(config_name, device)
+    step, optimizers = configured_step(load_config(config_name), device)
     (muon,) = [optimizer for optimizer in optimizers if isinstance(optimizer, Muon)]
     update, spent = muon.step, []
-
-    def timed() -> None:
-        started = time.perf_counter()
-        update()
-        spent.append(time.perf_counter() - started)
-
-    muon.step = timed  # type: ignore[method-assign]
+    muon.step = lambda: spent.append(mean_seconds(update))  # type: ignore[method-assign, assignment, misc]
 
     def run() -> tuple[float, float]:
         spent.clear()
-        started = time.perf_counter()
-        for _ in range(MUON_STEPS):
-            step()
-        return (time.perf_counter() - started) / MUON_STEPS, sum(spent) / MUON_STEPS
+        return mean_seconds(step, MUON_STEPS), sum(spent) / MUON_STEPS
 
     return run
 
 
-def configured_step(config_name: str, device: str) -> tuple[Callable[[], None], list, Config]:
-    """A step of a configuration on random tokens, not compiled; its optimizers; the configuration."""
-    config = load_config(config_name)
+def configured_step(config: Config, device: str) -> tuple[Callable[[], None], list]:
+    """A step of a configuration on random tokens, not compiled; and its optimizers."""
     t: Any = config.train
     m = config.model
     t.device, t.dtype, t.compile = device, choose_dtype(t.dtype, device), False
     m.vocab_size = m.vocab_size or (CHARACTERS if config.data.tokenizer == "char" else config.data.vocab_size)
-    data = np.random.default_rng(0).integers(0, m.vocab_size, 1_000_000).astype(np.uint16)
-    step, optimizers = our_step(GPT(m), data, t)
-    return step, optimizers, config
+    return our_step(GPT(m), t)
 
 
 if __name__ == "__main__":

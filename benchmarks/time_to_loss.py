@@ -20,10 +20,11 @@ import sys
 import tempfile
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks import common
-from benchmarks.common import median, run_process
+from benchmarks.common import run_process
 from common.arguments import number, whole_number
 from config import find_config
 
@@ -48,7 +49,6 @@ def main() -> None:
     args = parser.parse_args()
     for config in args.configs:
         find_config(config)
-    machine = common.machine()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         text = common.write_text(folder / "text.txt", args.text, 1_000_000)
@@ -64,7 +64,7 @@ def main() -> None:
         runs = common.alternate(contestants, args.repeats)
     results = summary(runs, peers, args.loss)
     print(report(results, peers))
-    common.write_results("time_to_loss", args, machine, results)
+    common.write_results("time_to_loss", args, results)
     draw(results, Path(args.png))
 
 
@@ -166,20 +166,12 @@ def draw(results: dict, path: Path) -> None:
         seconds, losses = zip(*run["curve"], (end, loss), strict=True)
         lowest, highest = min(lowest, loss), max(highest, loss)
         colour, width = (colours[name], 1.8) if name in colours else (next(bright), 2.8)
-        style: dict[str, Any] = {
-            "color": colour,
-            "linewidth": width,
-            "markersize": 4 + width,
-            "zorder": width,
-            "markevery": [-1],
-        }
-        axes.plot(seconds, losses, "o-", label=f"{name}: {loss:.3f} in {end:.0f} s", **style)
+        style: dict[str, Any] = {"color": colour, "linewidth": width, "markersize": 4 + width, "zorder": width}
+        axes.plot(seconds, losses, "o-", markevery=[-1], label=f"{name}: {loss:.3f} in {end:.0f} s", **style)
     to_reach: dict[str, Any] = {"color": "#b0b0b0", "linewidth": 1, "linestyle": (0, (5, 4)), "zorder": 1}
     axes.axhline(results["target"], **to_reach, label=f"{results['target']:.3f}, the loss to reach")
-    axes.set_ylim(lowest - 0.1, highest + 1)
-    axes.set_xlim(left=0)
-    axes.set_xlabel("seconds since the process began")
-    axes.set_ylabel("validation loss, nats per character")
+    axes.set(xlim=(0, None), ylim=(lowest - 0.1, highest + 1))
+    axes.set(xlabel="seconds since the process began", ylabel="validation loss, nats per character")
     axes.grid(color="#eeeeee", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(length=0)

@@ -10,6 +10,14 @@ import torch
 from benchmarks import common, generation, preparation, recording, startup, step, time_to_loss
 from tests.helpers.scripts import run_main
 
+EACH_BENCHMARK = pytest.mark.parametrize("benchmark", [time_to_loss, step, generation, preparation, startup, recording])
+
+
+@pytest.fixture
+def text(tmp_path):
+    (tmp_path / "text.txt").write_text("to be or not to be, that is the question\n" * 100)
+    return tmp_path / "text.txt"
+
 
 @pytest.fixture
 def in_this_process(monkeypatch):
@@ -47,11 +55,7 @@ def result_of(seconds, loss, curve):
 
 def test_times_and_losses_are_medians_and_the_target_is_where_the_last_peer_ends():
     runs = {
-        "Hugging Face": [
-            result_of(120, 1.90, [[100, 1.9]]),
-            result_of(100, 1.90, [[90, 1.9]]),
-            result_of(900, 1.90, []),
-        ],
+        "Hugging Face": [result_of(seconds, 1.90, [[90, 1.9]]) for seconds in (120, 100, 900)],
         "nanoGPT": [result_of(100, 1.86, [[90, 1.86]])] * 3,
         "fast, ours": [result_of(10, 1.80, [[2, 4.0], [6, 1.85], [8, 1.80]])] * 2 + [result_of(30, 1.80, [[9, 1.80]])],
         "slow, ours": [result_of(10, 1.87, [[2, 4.0]])] * 3,
@@ -80,19 +84,13 @@ def test_the_classic_recipe_on_our_code_is_the_one_of_the_peers():
     assert {key: getattr(m, key) for key in peers.AS_GPT2} == peers.AS_GPT2 and m.norm == "layernorm"
     assert (t.optimizer, t.schedule, t.warmup_steps, t.grad_clip) == ("adamw", "cosine", 100, 1)
     assert (t.steps, t.decay_share, t.final_share, t.dtype, t.compile) == (2000, 1, 0.1, "float32", False)
-    group = peers.adamw(peers.hf_model(5, 1, 1, 8, 8)).param_groups[0]
+    group = peers.adamw(peers.hf_model(5, 8, n_layer=1, n_head=1, n_embd=8)).param_groups[0]
     assert (t.learning_rate, (t.beta1, t.beta2), t.weight_decay) == (group["lr"], group["betas"], group["weight_decay"])
 
 
-def test_time_to_loss_measures_a_peer_and_ours_on_the_same_characters(tmp_path, monkeypatch):
-    (tmp_path / "text.txt").write_text("to be or not to be, that is the question\n" * 100)
+def test_time_to_loss_measures_a_peer_and_ours_on_the_same_characters(tmp_path, text, monkeypatch):
     monkeypatch.setattr(time_to_loss, "ours", lambda config, overrides, text: result_of(1.0, 2.0, [[0.5, 2.0]]))
-    options = {
-        "text": tmp_path / "text.txt",
-        "configs": "tiny.yaml",
-        "steps": 2,
-        "png": tmp_path / "deep" / "curve.png",
-    }
+    options = {"text": text, "configs": "tiny.yaml", "steps": 2, "png": tmp_path / "deep" / "curve.png"}
     body, table = results(time_to_loss.main, tmp_path, options)
     assert list(body["contestants"]) == ["Hugging Face", "classic, ours", "tiny, ours"]
     peer = body["contestants"]["Hugging Face"]["rounds"][0]
@@ -102,28 +100,26 @@ def test_time_to_loss_measures_a_peer_and_ours_on_the_same_characters(tmp_path, 
     assert "tiny, ours" in table
 
 
-def test_a_run_of_ours_is_a_whole_process_with_the_curve_of_its_metrics(tmp_path):
-    text = tmp_path / "text.txt"
-    text.write_text("to be or not to be, that is the question\n" * 100)
+def test_a_run_of_ours_is_a_whole_process_with_the_curve_of_its_metrics(text):
     small = "model.n_layer 1 model.n_embd 8 model.block_size 8 train.steps 2 train.eval_every 1 attention.snapshots 0"
     done = time_to_loss.ours("tiny.yaml", small.split(), text)
     assert len(done["curve"]) == 3 and done["curve"][-1][1] == done["loss"] < 5
     assert 0 < done["curve"][0][0] < done["curve"][-1][0] <= done["seconds"]
 
 
-def test_nanogpt_is_run_in_a_copy_and_its_own_folder_stays_as_it_was(tmp_path):
+def test_nanogpt_is_run_in_a_copy_and_its_own_folder_stays_as_it_was(tmp_path, text):
     checkout = tmp_path / "checkout"
-    (checkout / "data" / "shakespeare_char").mkdir(parents=True)
+    data = checkout / "data" / "shakespeare_char"
+    data.mkdir(parents=True)
     (checkout / "out").mkdir()
-    (checkout / "data" / "shakespeare_char" / "input.txt").write_text("another text")
+    (data / "input.txt").write_text("another text")
     program = "import os\nopen(os.path.join(os.path.dirname(__file__), 'train.bin'), 'w').write('made')"
-    (checkout / "data" / "shakespeare_char" / "prepare.py").write_text(program)
-    (tmp_path / "text.txt").write_text("our text")
+    (data / "prepare.py").write_text(program)
     before = sorted(checkout.rglob("*"))
-    copy = time_to_loss.prepare_nanogpt(str(checkout), tmp_path / "text.txt", tmp_path / "copy")
+    copy = time_to_loss.prepare_nanogpt(str(checkout), text, tmp_path / "copy")
     assert sorted(checkout.rglob("*")) == before and not (copy / "out").exists()
-    assert (copy / "data" / "shakespeare_char" / "input.txt").read_text() == "our text"
-    assert (copy / "data" / "shakespeare_char" / "train.bin").read_text() == "made"
+    assert (copy / data.relative_to(checkout) / "input.txt").read_text() == text.read_text()
+    assert (copy / data.relative_to(checkout) / "train.bin").read_text() == "made"
 
 
 # ---- step
@@ -167,8 +163,7 @@ def test_with_a_compiler_compiled_contestants_take_part_and_on_a_gpu_only_bf16(m
 
 
 def test_muons_share_of_a_step_is_between_nothing_and_all():
-    run = step.build_configured("tiny.yaml", "cpu")
-    seconds, muon = run()
+    seconds, muon = step.build_configured("tiny.yaml", "cpu")()
     assert 0 < muon < seconds
 
 
@@ -215,31 +210,25 @@ def test_preparation_measures_the_same_tokens_for_ours_and_tiktoken(tmp_path, mo
     # ours has an end of text at both ends; a cut of the peer's may fall into a word
     assert contestants["ours"]["tokens"] - 2 == pytest.approx(contestants["tiktoken"]["tokens"], rel=1e-3)
     assert all(row["peak_mb"] > 20 for row in contestants.values())
-    assert (
-        body["megabytes"] == 1
-        and set(body["vocabulary"]["seconds"]) == {"ours", "tokenizers"}
-        and "of tiktoken's rate" in table
-    )
+    assert body["megabytes"] == 1 and set(body["vocabulary"]["seconds"]) == {"ours", "tokenizers"}
+    assert "of tiktoken's rate" in table
 
 
 def test_the_time_to_the_first_step_is_read_from_the_runs_own_lines(monkeypatch):
     lines = [(1.0, '{"step": 0, "val_loss": 4}\n'), (1.5, '{"step": 1, "train'), (1.6, '_loss": 4}\n')]
     monkeypatch.setattr(startup, "run_process", lambda *command, **options: common.Finished(9.0, 1.0, "", lines))
     assert startup.first_step([]) == (1.0, 1.6)
-    lines = [
-        (3.0, '{"step": 0, "evaluating": 0.5}\n'),
-        (4.0, '{"step": 1, "train_loss": 4}\n{"step": 1, "val_loss": 3}\n'),
-    ]
-    monkeypatch.setattr(startup, "run_process", lambda *command, **options: common.Finished(9.0, 1.0, "", lines))
+    both = '{"step": 1, "train_loss": 4}\n{"step": 1, "val_loss": 3}\n'
+    lines[:] = [(3.0, '{"step": 0, "evaluating": 0.5}\n'), (4.0, both)]
     assert startup.hugging_face("text.txt") == 3.5
 
 
 def test_recording_compares_a_run_with_one_that_records_nothing(tmp_path, monkeypatch):
-    commands = []
+    commands, last_line = [], "600 steps in 48 s; recording attention took 1.2 s, 2.5% of it.\n"
 
     def run(command):
         commands.append(command)
-        return common.Finished(10.0 if "--attention.snapshots" in command else 11.0, 1.0, LAST_LINE, [])
+        return common.Finished(10.0 if "--attention.snapshots" in command else 11.0, 1.0, last_line, [])
 
     monkeypatch.setattr(recording, "run_process", run)
     body, table = results(recording.main, tmp_path)
@@ -248,14 +237,18 @@ def test_recording_compares_a_run_with_one_that_records_nothing(tmp_path, monkey
     assert len(commands) == 3
 
 
-LAST_LINE = "600 steps in 48 s; recording attention took 1.2 s, 2.5% of it.\n"
-
-
 def test_the_line_that_recording_reads_is_the_one_that_a_run_ends_with(tales_run):
     assert recording.REPORTED.search(tales_run[1])
 
 
-@pytest.mark.parametrize("benchmark", [time_to_loss, step, generation, preparation, startup, recording])
+@EACH_BENCHMARK
+def test_help_says_how_it_is_run_and_what_is_measured(benchmark):
+    done = run_main(benchmark.main, "--help")
+    assert done.code == 0 and benchmark.__doc__ in done.out
+    assert all(text in done.out for text in (f"python -m {benchmark.__name__}", "--repeats", "--out"))
+
+
+@EACH_BENCHMARK
 def test_every_benchmark_refuses_an_option_that_it_does_not_have(benchmark):
     done = run_main(benchmark.main, {"fast": 1})
     assert done.code == 2 and "--fast" in done.err

@@ -15,16 +15,8 @@ from training.evaluate import validation_loss
 SHAPE = {"n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 8}
 NANOGPT = """
 import torch
-from dataclasses import dataclass
-@dataclass
-class GPTConfig:
-    vocab_size: int
-    n_layer: int
-    n_head: int
-    n_embd: int
-    block_size: int
-    bias: bool
-    dropout: float
+from dataclasses import make_dataclass
+GPTConfig = make_dataclass("GPTConfig", "vocab_size n_layer n_head n_embd block_size bias dropout".split())
 class GPT(torch.nn.Module):
     def __init__(self, config):
         super().__init__()
@@ -82,7 +74,7 @@ def test_the_models_compared_have_the_same_weights_except_for_the_biases():
 def test_a_checkout_of_nanogpt_is_scored_by_its_own_model_from_a_file_that_is_not_unpickled(tmp_path, capsys):
     (tmp_path / "model.py").write_text(NANOGPT)
     (tmp_path / "text.txt").write_text("abcd" * 50)
-    model = peers.nanogpt_model(tmp_path, 4, **SHAPE)
+    model = peers.nanogpt_model(tmp_path, vocab_size=4, **SHAPE)
     torch.nn.init.zeros_(model.table.weight)
     arguments = vars(model.config)
     torch.save({"model": model.state_dict(), "model_args": arguments}, tmp_path / "ckpt.pt")
