@@ -113,6 +113,10 @@ def test_each_row_of_a_batch_is_written_as_it_would_be_alone():
 # The choice of a token
 
 
+def p_of(logits, temperature=1.0, top_k=None, top_p=None):
+    return probabilities(logits, temperature=temperature, top_k=top_k, top_p=top_p)
+
+
 def plain_probabilities(logits, temperature, top_k, top_p):
     """The same distribution by sorting and adding Python floats; None where rounding could decide what is kept."""
     order = sorted(range(len(logits)), key=lambda id: (-logits[id], id))[:top_k]
@@ -141,7 +145,7 @@ def test_probabilities_are_what_plain_python_computes(logits, temperature, top_k
     logits = [logit / 8 for logit in logits]  # ties are common, near-ties beyond rounding impossible
     expected = plain_probabilities(logits, temperature, top_k, top_p)
     assume(expected is not None)
-    ours = probabilities(torch.tensor([logits, logits]), temperature=temperature, top_k=top_k, top_p=top_p)
+    ours = p_of(torch.tensor([logits, logits]), temperature, top_k, top_p)
     assert ours.shape == (2, len(logits))
     assert ours[0].tolist() == pytest.approx(expected, abs=2e-6)
     assert torch.equal(ours[0], ours[1])
@@ -152,8 +156,8 @@ def test_probabilities_are_what_plain_python_computes(logits, temperature, top_k
 def test_probabilities_worked_out_by_hand():
     logits = torch.tensor([[8.0, 4.0, 2.0, 1.0, 1.0]]).log()  # of 16
 
-    def p(temperature=1.0, top_k=None, top_p=None):
-        return pytest.approx(probabilities(logits, temperature=temperature, top_k=top_k, top_p=top_p)[0].tolist())
+    def p(**options):
+        return pytest.approx(p_of(logits, **options)[0].tolist())
 
     assert p() == [8 / 16, 4 / 16, 2 / 16, 1 / 16, 1 / 16]
     assert p(temperature=0.5) == [64 / 86, 16 / 86, 4 / 86, 1 / 86, 1 / 86]  # each squared
@@ -167,7 +171,7 @@ def test_probabilities_worked_out_by_hand():
 
 def test_probabilities_of_bfloat16_logits_are_float32_and_exact():
     logits = 3 * torch.randn(4, 300, generator=torch.Generator().manual_seed(0)).bfloat16()
-    p = probabilities(logits, temperature=0.7, top_k=None, top_p=None)
+    p = p_of(logits, temperature=0.7)
     exact = (logits.double() / 0.7).softmax(dim=-1)
     assert p.dtype == torch.float32 and (p - exact).abs().max() < 1e-6
     rounded = (logits / 0.7).softmax(dim=-1)  # control: in bfloat16 throughout
@@ -176,15 +180,14 @@ def test_probabilities_of_bfloat16_logits_are_float32_and_exact():
 
 @pytest.mark.parametrize(("top_p", "kept"), [(1 / 8, 1), (1 / 2, 4), (0.51, 5), (5 / 8, 5), (1.0, 8)])
 def test_top_p_that_is_exactly_a_sum_of_probabilities_keeps_no_token_more(top_p, kept):
-    (p,) = probabilities(torch.zeros(1, 8), temperature=1.0, top_k=None, top_p=top_p).tolist()  # eighths, exactly
+    (p,) = p_of(torch.zeros(1, 8), top_p=top_p).tolist()  # eighths, exactly
     assert p == [pytest.approx(1 / kept)] * kept + [0] * (8 - kept)
 
 
 def test_of_equal_tokens_at_the_edge_the_smaller_ids_are_kept_in_a_large_vocabulary():
     logits = (torch.arange(3000) % 3).float()[None]
-    p = probabilities(logits, temperature=1.0, top_k=4, top_p=None)
-    assert p[0].nonzero().flatten().tolist() == [2, 5, 8, 11]
-    assert probabilities(logits, temperature=1.0, top_k=None, top_p=1e-6)[0].argmax() == 2
+    assert p_of(logits, top_k=4)[0].nonzero().flatten().tolist() == [2, 5, 8, 11]
+    assert p_of(logits, top_p=1e-6)[0].argmax() == 2
 
 
 @pytest.mark.parametrize("options", [{"temperature": 1.0}, {"temperature": 0.6, "top_k": 5}, {"top_p": 0.8}])
@@ -240,7 +243,7 @@ def test_the_same_seed_gives_the_same_text_and_another_seed_another():
 def test_what_is_hooked_into_a_model_counts_with_a_cache_too():
     model, idx = build(), prompt(batch=8)
     plain = written(model, idx, 20)
-    model.blocks[1].mlp.fc.register_forward_hook(lambda module, given, out: out * 0.5)
+    model.blocks[1].mlp.fc.register_forward_hook(lambda module, inputs, out: out * 0.5)
     changed = written(model, idx, 20)
     assert torch.equal(changed, written(model, idx, 20, use_cache=False))
     assert not torch.equal(changed, plain)
@@ -251,7 +254,7 @@ def test_a_hook_counts_from_the_token_on_after_which_it_was_set():
     plain = written(model, idx, 5)
     steps = generate(model, idx, 5, generator=torch.Generator().manual_seed(0))
     before = [next(steps) for _ in range(2)]
-    hook = model.ln_f.register_forward_hook(lambda module, given, out: -out)
+    hook = model.ln_f.register_forward_hook(lambda module, inputs, out: -out)
     turned = next(steps)
     hook.remove()
     assert torch.equal(torch.stack(before, dim=1), plain[:, :2]) and not torch.equal(turned, plain[:, 2])
@@ -288,7 +291,7 @@ def test_the_global_random_state_is_untouched_with_a_generator():
 @pytest.mark.parametrize("mode", [True, False], ids=["training", "evaluating"])
 def test_the_model_is_in_the_mode_it_was_found_in_at_every_step_and_after(mode):
     model, seen = build(dropout=0.5).train(mode), []
-    model.register_forward_hook(lambda module, given, out: seen.append((module.training, out[0].requires_grad)))
+    model.register_forward_hook(lambda module, inputs, out: seen.append((module.training, out[0].requires_grad)))
 
     def modes():
         return {module.training for module in model.modules()}
@@ -307,7 +310,7 @@ def test_the_model_is_in_the_mode_it_was_found_in_at_every_step_and_after(mode):
 def test_an_error_on_the_way_leaves_the_model_in_training():
     model = build().train()
 
-    def fail(module, given):
+    def fail(module, inputs):
         raise RuntimeError("out of memory")
 
     steps = generate(model, prompt(), 5)

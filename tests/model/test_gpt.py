@@ -125,9 +125,9 @@ def test_dropout_zeroes_its_share_of_embeddings_and_of_what_each_part_adds():
     model = GPT(GPTConfig(**SIZES | {"n_embd": 64, "dropout": 0.3, "bias": True}))
     zeros = {}
     block = model.blocks[0]
-    block.register_forward_pre_hook(lambda module, given: zeros.update(embedding=given[0]))
-    block.attn.register_forward_hook(lambda module, given, out: zeros.update(attention=out))
-    block.mlp.register_forward_hook(lambda module, given, out: zeros.update(mlp=out))
+    block.register_forward_pre_hook(lambda module, inputs: zeros.update(embedding=inputs[0]))
+    block.attn.register_forward_hook(lambda module, inputs, out: zeros.update(attention=out))
+    block.mlp.register_forward_hook(lambda module, inputs, out: zeros.update(mlp=out))
     idx = random_ids(batch=40)
     model(idx)
     for out in zeros.values():
@@ -212,7 +212,7 @@ def test_a_model_without_a_vocabulary_is_refused():
 def test_last_only_gives_the_last_logits_and_computes_no_others():
     model, idx = small_model(), random_ids()
     heads = []
-    model.lm_head.register_forward_hook(lambda module, given, out: heads.append(out.shape[1]))
+    model.lm_head.register_forward_hook(lambda module, inputs, out: heads.append(out.shape[1]))
     last, loss = model(idx, last_only=True)
     assert loss is None and (last - model(idx)[0][:, -1:]).abs().max() < 1e-6
     assert heads == [1, 6]

@@ -1,6 +1,7 @@
 """Losses against plain loops, and samples."""
 
 import math
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -16,13 +17,7 @@ from tests.helpers.models import small_model
 from training.evaluate import evaluate, validation_loss, write_sample
 
 CONFIG = TrainConfig(device="cpu", dtype="float32")
-
-
 build = partial(small_model, n_layer=1, block_size=8, dropout=0.2)
-
-
-def stream(count, vocab_size=11):
-    return np.random.default_rng(0).integers(vocab_size, size=count).astype(np.uint16)
 
 
 # Loss on the validation text
@@ -44,7 +39,7 @@ def loss_by_loops(model, ids, block_size):
 
 @pytest.mark.parametrize("count", [2, 5, 8, 9, 10, 17, 41, 43, 48])  # 9, 17 and 41 are whole windows of 8
 def test_validation_loss_is_what_plain_loops_compute(count, monkeypatch):
-    model, ids = build(), stream(count)
+    model, ids = build(), np.random.default_rng(0).integers(11, size=count).astype(np.uint16)
     expected, predicted = loss_by_loops(model, ids, 8)
     assert predicted == count - 1
     for at_once in (1, 16, 24, 8192):
@@ -82,7 +77,7 @@ def test_bits_per_byte_counts_the_bytes_of_the_text():
 def test_eval_tokens_limits_how_many_are_read():
     corpus = corpus_of("abcd" * 20)
     model = build(vocab_size=5)
-    metrics, _ = evaluate(model, corpus, TrainConfig(device="cpu", dtype="float32", eval_tokens=30), step=0)
+    metrics, _ = evaluate(model, corpus, replace(CONFIG, eval_tokens=30), step=0)
     assert metrics["val_loss"] == pytest.approx(loss_by_loops(model, corpus.val.ids[:31], 8)[0], abs=1e-5)
     everything, _ = evaluate(model, corpus, CONFIG, step=0)
     assert everything["val_loss"] != metrics["val_loss"]

@@ -1,3 +1,5 @@
+"""The learning rate and Muon's momentum, step by step."""
+
 import math
 from itertools import pairwise
 
@@ -29,11 +31,11 @@ def test_cosine_falls_along_a_half_wave():
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])
 def test_the_rate_ends_at_its_final_share(schedule):
-    rates = factors(steps=100, warmup_steps=10, decay_share=0.4, final_share=0.1, schedule=schedule)
+    options = {"steps": 100, "warmup_steps": 10, "decay_share": 0.4, "final_share": 0.1, "schedule": schedule}
+    rates = factors(**options)
     assert rates[60] == 1 and rates[80] == pytest.approx(0.55) and rates[100] == pytest.approx(0.1)
     assert all(later <= earlier for earlier, later in pairwise(rates[9:]))
-    config = TrainConfig(steps=100, warmup_steps=10, decay_share=0.4, final_share=0.1, schedule=schedule)
-    assert learning_rate_factor(5000, config) == pytest.approx(0.1)  # and stays there
+    assert learning_rate_factor(5000, TrainConfig(**options)) == pytest.approx(0.1)  # and stays there
 
 
 @pytest.mark.parametrize("decay_share", [0.0, 0.6, 1.0])

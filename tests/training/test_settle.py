@@ -38,21 +38,14 @@ def test_without_a_compiler_it_says_so_in_one_line_where_it_matters(monkeypatch,
     assert gains_from_compiling("cpu", MIN_FLOPS_TO_COMPILE / 2, 128) is False and capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("compile", [True, False])
-def test_compile_is_what_was_asked_for_unless_it_is_auto(compile, tmp_path):
-    corpus, model = small_corpus(tmp_path), GPT(GPTConfig(vocab_size=9, n_layer=1, n_embd=16, block_size=8))
-    config = Config(model=model.config, train=TrainConfig(compile=compile))
-    settle_run(config, model, corpus)
-    assert config.train.compile is compile
-    auto = Config(model=model.config, train=TrainConfig())
-    settle_run(auto, model, corpus)
-    assert auto.train.compile is False  # far too short to gain
-
-
-def small_corpus(tmp_path):
+@pytest.mark.parametrize(("asked", "settled"), [(True, True), (False, False), ("auto", False)])
+def test_compile_is_what_was_asked_for_unless_it_is_auto(asked, settled, tmp_path):
     (tmp_path / "text.txt").write_text("words and more words " * 40)
-    config = DataConfig(source=str(tmp_path / "text.txt"), tokenizer="char", cache=str(tmp_path / "cache"))
-    return load_corpus(config, block_size=8)
+    data = DataConfig(source=str(tmp_path / "text.txt"), tokenizer="char", cache=str(tmp_path / "cache"))
+    corpus, model = load_corpus(data, block_size=8), GPT(GPTConfig(vocab_size=9, n_layer=1, n_embd=16, block_size=8))
+    config = Config(model=model.config, train=TrainConfig(compile=asked))
+    settle_run(config, model, corpus)
+    assert config.train.compile is settled  # this run is far too short to gain
 
 
 @pytest.fixture
@@ -65,11 +58,11 @@ def restored(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("device", "wanted", "reached"), [("cuda", True, True), ("cuda", False, False), ("cpu", True, False)]
+    ("device", "deterministic", "reached"), [("cuda", True, True), ("cuda", False, False), ("cpu", True, False)]
 )
-def test_deterministic_reaches_torch_only_on_cuda(restored, device, wanted, reached, monkeypatch):
+def test_deterministic_reaches_torch_only_on_cuda(restored, device, deterministic, reached, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    settle_hardware(TrainConfig(device=device, dtype="float32", deterministic=wanted))
+    settle_hardware(TrainConfig(device=device, dtype="float32", deterministic=deterministic))
     assert torch.are_deterministic_algorithms_enabled() is reached
     assert os.environ.get("CUBLAS_WORKSPACE_CONFIG") == (":4096:8" if reached else None)
 
@@ -80,12 +73,12 @@ def test_deterministic_steps_on_a_gpu_give_the_same_bits_each_time(restored, dty
     config = TrainConfig(device="cuda", deterministic=True, dtype=dtype, batch_size=16, steps=10)
     settle_hardware(config)
     windows = np.random.default_rng(0).integers(0, 500, (16, 257))
-    found = []
+    weights = []
     for _ in range(2):
         torch.manual_seed(0)
         model = GPT(GPTConfig(vocab_size=500, n_embd=256, dropout=0.1, ngram=3)).to("cuda")
         take_step = Step(model, config)
         for step in range(1, 6):
             take_step(step, windows)
-        found.append([p.cpu() for p in model.parameters()])
-    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+        weights.append([p.cpu() for p in model.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
