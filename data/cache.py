@@ -1,4 +1,4 @@
-"""The token cache: tokens once made are found again by the content of the text and all else that decides them.
+"""The token cache: a text is tokenized once, then found by a hash of all that decides its tokens.
 
 A cache is a folder, DATA.CACHE/tokens/KEY, with tokenizer.json, train/ and val/. It is built beside its place and then
 renamed into it, so it is whole or not there, and two runs may build the same one at once.
@@ -37,7 +37,7 @@ def read_or_build(
 ) -> tuple[Parts, bool]:
     """The tokenizer, training and validation tokens that `config` asks for, and whether they were in the cache.
 
-    tokenizer: the one that the tokens must be of, None for the one that config names. build(folder): writes a cache
+    tokenizer: which one must have made the tokens, None for the one that config names. build(folder): writes a cache
     into a folder and returns a line about it, which is reported once the cache stands in its place.
     Raises RunError where the cache cannot be written or the text changes meanwhile; nothing is left then.
     """
@@ -73,7 +73,7 @@ def read_or_build(
 
 
 def _folder(config: "DataConfig", identity: str, tokenizer: Tokenizer | None) -> Path:
-    """The cache of `config`; its neighbour for `tokenizer`, where the tokens there are not of that one.
+    """The folder of the cache; another one next to it where the tokens there were not made by `tokenizer`.
 
     Its name is different whenever the text, the tokenizer, the split or the format is.
     """

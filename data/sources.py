@@ -29,7 +29,7 @@ READ_BYTES, READ_ROWS = 1 << 20, 256
 
 Report = Callable[[str], None]  # called with a line for the user
 Documents = Iterator[tuple[str, bool]]  # (chunk of text, ends a document)
-Rows = Iterator[dict[str, list]]  # some rows of a table, by column
+Rows = Iterator[dict[str, list]]  # some rows of a table at a time: the values of each column
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _not_utf8(path: str | Path, offset: int, error: UnicodeDecodeError) -> str:
 def _documents(files: list[Path], config: "DataConfig") -> Documents:
     for path in files:
         if path.suffix.lower() in TEXT:
-            # Whether a chunk is the last is known only when the next one has come: no chunk is empty.
+            # The last chunk is the one that nothing follows: no chunk is empty.
             chunks = itertools.chain(read_text(path, config.encoding_errors), [""])
             yield from ((chunk, not following) for chunk, following in itertools.pairwise(chunks))
         else:

@@ -283,11 +283,11 @@ class Read:
         index = choice.index.get(word[0]) if word else None
         if index is None or index in taken:
             allowed = ", ".join(repr(word) for word, index in choice.index.items() if index not in taken)
-            found = word[0] if word else self._text[at : at + 20]
-            raise ValueError(f"character {at}: expected one of {allowed}; found {found!r}")
+            actual = word[0] if word else self._text[at : at + 20]
+            raise ValueError(f"character {at}: expected one of {allowed}; found {actual!r}")
         return index
 
     def accept(self, piece: str, at: int) -> None:
-        found = self._text[at : at + len(piece)]
-        if found != piece:
-            raise ValueError(f"character {at}: expected {piece!r}, found {found!r}")
+        actual = self._text[at : at + len(piece)]
+        if actual != piece:
+            raise ValueError(f"character {at}: expected {piece!r}, found {actual!r}")

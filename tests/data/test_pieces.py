@@ -57,9 +57,8 @@ def test_a_document_cut_anywhere_would_have_other_ids(bpe, monkeypatch):
 
 
 def test_pieces_do_not_depend_on_how_the_text_arrives():
-    text = (
-        "".join(f"word{i} " if i % 7 else "中文。" * 5 for i in range(60_000)) + "x" * (2 * LONGEST_PIECE) + " end" * 9
-    )
+    words = "".join(f"word{i} " if i % 7 else "中文。" * 5 for i in range(60_000))
+    text = words + "x" * (2 * LONGEST_PIECE) + " end" * 9
     whole = list(pieces([text]))
     assert "".join(whole) == text
     assert max(len(piece) for piece in whole) == LONGEST_PIECE

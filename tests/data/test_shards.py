@@ -112,25 +112,22 @@ def test_a_file_that_is_a_link_is_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("place", "value"),
+    "change",
     [
-        (("n_bytes",), -1),
-        (("n_bytes",), "5"),
-        (("files", "tokens.bin", "dtype"), "O"),
-        (("files", "tokens.bin", "dtype"), "(3,)u2"),
-        (("files", "documents.bin", "dtype"), "<u8"),
-        (("files", "tokens.bin", "count"), None),
-        (("files",), []),
+        lambda manifest: manifest.update(n_bytes=-1),
+        lambda manifest: manifest.update(n_bytes="5"),
+        lambda manifest: manifest["files"]["tokens.bin"].update(dtype="O"),
+        lambda manifest: manifest["files"]["tokens.bin"].update(dtype="(3,)u2"),
+        lambda manifest: manifest["files"]["documents.bin"].update(dtype="<u8"),
+        lambda manifest: manifest["files"]["tokens.bin"].update(count=None),
+        lambda manifest: manifest.update(files=[]),
     ],
 )
-def test_a_manifest_that_says_something_else_is_refused(tmp_path, place, value):
+def test_a_manifest_that_says_something_else_is_refused(tmp_path, change):
     shard(tmp_path / "shard", ["abc", "def"])
     path = tmp_path / "shard/manifest.json"
     manifest = read_signed(path)
-    where = manifest
-    for key in place[:-1]:
-        where = where[key]
-    where[place[-1]] = value
+    change(manifest)
     path.write_text(signed(manifest))
     with pytest.raises(InputError, match="not a complete token shard"):
         Tokens(tmp_path / "shard")
