@@ -291,22 +291,7 @@ def test_a_configuration_written_and_read_again_is_the_same(config, tmp_path_fac
     ]
 
 
-YAML_PIECES = [
-    "model:",
-    "\n",
-    "  ",
-    "n_layer",
-    ": ",
-    "- ",
-    "&a ",
-    "*a",
-    "!!",
-    "1e",
-    "<<",
-    "...",
-    "---",
-    *"[]{}'\"#?%|\t",
-]
+YAML_PIECES = ["model:", "n_layer", "  ", ": ", "- ", "&a ", "*a", "!!", "1e", "<<", "...", "---", *"[]{}'\"#?%|\t\n"]
 
 
 @settings(max_examples=300, deadline=None)

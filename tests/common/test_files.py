@@ -149,6 +149,10 @@ def test_a_manifest_of_another_shape_is_none(tmp_path, change):
     (folder / "manifest.json").write_text(signed(manifest | change))
     with pytest.raises(Damaged, match=r"manifest\.json is not a manifest of glassgpt"):
         read_manifest(folder, 1)
+    for text in ("[]", "null", "{}", "[" * 9999, signed({"files": []}), signed({"files": {}, "format": 1})):
+        (folder / "manifest.json").write_text(text)
+        with pytest.raises(Damaged, match=r"manifest\.json"):
+            read_manifest(folder, 1)
     (folder / "manifest.json").write_text(signed(manifest | {"format": 2}))
     with pytest.raises(Damaged, match="format 2 was written by a newer version"):
         read_manifest(folder, 1)
