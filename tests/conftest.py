@@ -1,6 +1,8 @@
 """What several test files share: one number of threads, and runs that are trained once."""
 
 import os
+import shutil
+from pathlib import Path
 
 # Equal to the bit is promised for one number of threads. Set before torch is imported; subprocesses inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -9,6 +11,9 @@ import pytest
 
 from tests.helpers.scripts import run_train, small_options
 
+for name in [name for name in os.environ if name.startswith("WANDB")]:  # of whoever runs the tests and uses wandb
+    del os.environ[name]
+
 
 def pytest_terminal_summary(terminalreporter, config):
     """With -v: what tests have counted, such as the moments at which a run was killed (their `record_property`)."""
@@ -16,6 +21,12 @@ def pytest_terminal_summary(terminalreporter, config):
         for report in terminalreporter.getreports("passed"):
             for name, value in report.user_properties if report.when == "call" else []:
                 terminalreporter.write_line(f"{report.nodeid}: {name}: {value}")
+
+
+@pytest.fixture
+def run(tmp_path) -> Path:
+    """Where a test puts its run."""
+    return tmp_path / "run"
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +71,12 @@ def small_run(tmp_path_factory, small):
     run = tmp_path_factory.mktemp("runs") / "small"
     assert run_train(small, {"run": run}).code == 0
     return run
+
+
+@pytest.fixture
+def small_copy(small_run, run) -> Path:
+    """The same, to be written into."""
+    return shutil.copytree(small_run, run)
 
 
 # What makes a terminal, a browser or a reader do what a text wants, if they take it for more than text.

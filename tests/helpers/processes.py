@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.helpers.scripts import arguments_of, contents, differences, run_train
+from tests.helpers.source import ROOT
 
-ROOT = Path(__file__).parents[2]
 MAX_SECONDS = 300  # seconds that a process of a small run may take; after that it counts as hanging
 HUNG = f"no end within {MAX_SECONDS} s"
 
@@ -37,11 +37,11 @@ class Ended:
     struck: bool  # whether it was still running at the moment of the signal
 
 
-def process(*command: str, number: int | None = None, at: Moment | None = None) -> Ended:
+def process(*command, number: int | None = None, at: Moment | None = None) -> Ended:
     """Runs a command from the root of the project and sends it signal `number` at a moment."""
     started = time.perf_counter()
     child = subprocess.Popen(
-        [sys.executable, *command],
+        [sys.executable, *arguments_of(*command)],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -94,8 +94,7 @@ class Unbroken:
     def train(self, run: Path, **stop) -> Ended:
         """The same run in a real process: a new one, or one gone on with where a process has left it."""
         begun = (run / "config.yaml").exists()
-        arguments = ["--resume", str(run)] if begun else [*arguments_of(self.options), "--run", str(run)]
-        ended = process("train.py", *arguments, **stop)
+        ended = process("train.py", {"resume": run} if begun else self.options | {"run": run}, **stop)
         if not begun and not ended.struck:  # the machine has become quicker: later moments must come sooner
             self.ended.works = min(self.ended.works, ended.works)
         return ended
@@ -122,7 +121,7 @@ def train_unbroken(folder: Path, options: dict) -> Unbroken:
     """Trains one in a process of its own, its tokens not yet made."""
     run = folder / "unbroken"
     shutil.rmtree(options["data.cache"], ignore_errors=True)
-    ended = process("train.py", *arguments_of(options), "--run", str(run))
+    ended = process("train.py", options | {"run": run})
     assert (ended.code, ended.err) == (0, ""), ended
     return Unbroken(options, contents(run), files(run), ended)
 

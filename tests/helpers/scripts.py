@@ -3,8 +3,10 @@
 import contextlib
 import io
 import json
+import os
 import re
 import signal
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from common.errors import run_script
 from data.batches import Batches
 from data.tales.stories import stories
 from experiment.checkpoint import load_checkpoint, steps_in
+from tests.helpers.source import ROOT
 
 TIMES = ("seconds", "tokens_per_second")
 
@@ -40,16 +43,11 @@ def run_sample(*arguments, stdin: str = "") -> Done:
 
 
 def run_main(main, *arguments, stdin: str = "") -> Done:
-    """Calls `main` as its script does. Dicts among the arguments are options by name, the last one winning."""
-    options = {}
-    for argument in arguments:
-        options |= argument if isinstance(argument, dict) else {}
-    argv = [main.__module__ + ".py", *(str(argument) for argument in arguments if not isinstance(argument, dict))]
-    argv += arguments_of(options)
+    """Calls `main` as its script does."""
     out, err = io.StringIO(), io.StringIO()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        patch.setattr(sys, "argv", argv)
+        patch.setattr(sys, "argv", [main.__module__ + ".py", *arguments_of(*arguments)])
         patch.setattr(sys, "stdin", io.StringIO(stdin))
         try:
             run_script(main)
@@ -59,6 +57,30 @@ def run_main(main, *arguments, stdin: str = "") -> Done:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
     return Done(code, out.getvalue(), err.getvalue())
+
+
+def run_python(*command, cwd: Path = ROOT, environment: dict[str, str] | None = None) -> Done:
+    """Runs `python *command` in a process of its own, with these variables added to the environment."""
+    done = subprocess.run(
+        [sys.executable, *arguments_of(*command)],
+        cwd=cwd,
+        env=os.environ | (environment or {}),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def arguments_of(*arguments) -> list[str]:
+    """The words of a command line. Dicts among the arguments are options by name, the last one winning."""
+    options, words = {}, []
+    for argument in arguments:
+        if isinstance(argument, dict):
+            options |= argument
+        else:
+            words.append(str(argument))
+    return words + [text for name, value in options.items() for text in (f"--{name}", str(value))]
 
 
 def error_line(done: Done, *codes: int) -> str:
@@ -109,11 +131,6 @@ def small_options(source: Path, cache: Path) -> dict[str, object]:
         "train.device": "cpu",
         "attention.snapshots": 3,
     }
-
-
-def arguments_of(options: dict) -> list[str]:
-    """The options as they stand on a command line."""
-    return [text for name, value in options.items() for text in (f"--{name}", str(value))]
 
 
 def metrics(run: Path) -> list[dict]:

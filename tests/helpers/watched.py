@@ -8,9 +8,8 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.helpers.source import ROOT
 
 # Each thing seen is raised there and then, and noted, since a library may swallow what is raised.
 PREAMBLE = """

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -11,7 +12,6 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -22,19 +22,20 @@ from experiment.folder import find_run
 from model import GPT, GPTConfig
 from tests.helpers.processes import problems, process, progress_of
 from tests.helpers.scripts import (
+    arguments_of,
     differences,
     error_line,
     metrics,
     run_main,
+    run_python,
     run_sample,
     run_train,
     whole_checkpoints,
 )
+from tests.helpers.source import ROOT
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="no signals to send to another process")
 limited = pytest.mark.skipif(sys.platform != "linux", reason="needs limits as Linux has them")
-
-ROOT = Path(__file__).parents[2]
 
 SEED = 20261121
 
@@ -104,21 +105,14 @@ run_script(module.main)
 """
 
 
-def run_with_memory(megabytes: int, script: str, *arguments) -> SimpleNamespace:
+def run_with_memory(megabytes: int, script: str, *arguments):
     """Runs a script in a process that may take this much more memory than its imports do."""
-    words = []
-    for argument in arguments:
-        pairs = argument.items() if isinstance(argument, dict) else ()
-        words += [text for key, value in pairs for text in (f"--{key}", str(value))] or [str(argument)]
-    command = [sys.executable, "-c", LIMITED, script, str(megabytes), *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    return SimpleNamespace(code=done.returncode, out=done.stdout, err=done.stderr)
+    return run_python("-c", LIMITED, script, megabytes, *arguments)
 
 
 @limited
 @pytest.mark.slow
-def test_out_of_memory_names_a_micro_batch_that_then_fits_and_the_run_goes_on(options, tmp_path):
-    run = tmp_path / "run"
+def test_out_of_memory_names_a_micro_batch_that_then_fits_and_the_run_goes_on(options, run):
     larger = {"model.n_embd": 128, "model.block_size": 128, "train.batch_size": 64, "attention.snapshots": 0}
     larger |= {"train.steps": 1, "train.eval_every": 1, "train.micro_batch_size": 4, "train.eval_tokens": 128}
     assert run_train(options | larger, {"run": run}).code == 0
@@ -133,8 +127,7 @@ def test_out_of_memory_names_a_micro_batch_that_then_fits_and_the_run_goes_on(op
 
 
 @limited
-def test_out_of_memory_while_the_model_is_made_says_that_it_is_too_large(options, tmp_path):
-    run = tmp_path / "run"
+def test_out_of_memory_while_the_model_is_made_says_that_it_is_too_large(options, run):
     done = run_with_memory(300, "train", options | {"run": run, "model.n_embd": 4096, "model.n_layer": 4})
     error = error_line(done, 1)
     assert re.search(r"weights, gradients and optimizer alone take 1\d\.\d GB of the [23]\d\d MB that were free", error)
@@ -145,8 +138,7 @@ def test_out_of_memory_while_the_model_is_made_says_that_it_is_too_large(options
 
 @limited
 @pytest.mark.slow
-def test_sampling_out_of_memory_is_error_line(small_run, tmp_path):
-    run = tmp_path / "run"
+def test_sampling_out_of_memory_is_error_line(small_run, run):
     run.mkdir()
     for name in ("tokenizer.json", "data.json"):
         shutil.copy(small_run / name, run)
@@ -179,8 +171,7 @@ def test_any_number_of_tokens_is_a_limit_and_no_cost(small_run):
 # ---- a folder that is read-only
 
 
-def test_a_run_that_cannot_be_written_into_can_be_read(options, stopped, tmp_path, read_only):
-    run = tmp_path / "run"
+def test_a_run_that_cannot_be_written_into_can_be_read(options, stopped, run, tmp_path, read_only):
     shutil.copytree(stopped / "run", run)
     kept = run_sample(run, "--tokens", 20, "--seed", 1)
     inside = tmp_path / "folder"
@@ -239,8 +230,8 @@ def test_the_newest_run_is_found_whatever_the_clock_says(stopped, tmp_path, monk
 
 
 def start_in_shell(options, run, shell):
-    words = " ".join(f"--{key} '{value}'" for key, value in (options | {"run": run}).items())
-    command = ["bash", "-c", shell.format(f"{sys.executable} {ROOT / 'train.py'} {words}")]
+    words = shlex.join([sys.executable, str(ROOT / "train.py"), *arguments_of(options, {"run": run})])
+    command = ["bash", "-c", shell.format(words)]
     return subprocess.Popen(command, cwd=run.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -252,8 +243,7 @@ def test_a_run_goes_on_when_nobody_reads_it_any_more_and_says_so(options, unbrok
     assert metrics(tmp_path / "run") == unbroken["metrics"]
 
 
-def test_ctrl_c_saves_the_run_also_when_it_has_ended_whoever_read(options, tmp_path):
-    run = tmp_path / "run"
+def test_ctrl_c_saves_the_run_also_when_it_has_ended_whoever_read(options, run):
     started = start_in_shell(options | {"train.steps": 100_000, "attention.snapshots": 0}, run, "exec {} 2>&1")
     assert started.stdout.readline().startswith("run ")
     started.stdout.close()
@@ -264,11 +254,11 @@ def test_ctrl_c_saves_the_run_also_when_it_has_ended_whoever_read(options, tmp_p
     assert whole_checkpoints(run)[0] == metrics(run)[-1]["step"]
 
 
-def test_a_run_that_was_killed_before_it_wrote_its_page_gets_it_when_it_is_resumed(options, tmp_path):
-    run = tmp_path / "run"
-    assert run_train(options | {"run": run}).code == 0
-    page = (run / "attention.html").read_bytes()
-    (run / "attention.html").unlink()
+def test_a_run_that_was_killed_before_it_wrote_its_page_gets_it_when_it_is_resumed(options, run):
+    assert run_train(options, {"run": run}).code == 0
+    page = run / "attention.html"
+    content = page.read_bytes()
+    page.unlink()
     done = run_train("--resume", run)
-    assert done.code == 0 and done.out.endswith(f"steps are done\n{run / 'attention.html'} is written\n")
-    assert (run / "attention.html").read_bytes() == page
+    assert done.code == 0 and done.out.endswith(f"steps are done\n{page} is written\n")
+    assert page.read_bytes() == content

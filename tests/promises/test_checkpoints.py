@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.processes import process
-from tests.helpers.scripts import arguments_of, differences, error_line, run_train, whole_checkpoints
+from tests.helpers.scripts import differences, error_line, run_train, whole_checkpoints
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="no signals to send to another process")
 
@@ -26,8 +26,8 @@ def test_killed_at_every_stage_of_writing_a_checkpoint_nothing_is_lost(whole, tm
     for stage in numbers or itertools.count(1):
         folder = tmp_path / str(stage)
         folder.mkdir()
-        arguments = [*arguments_of(whole.options), "--run", str(folder / "run")]
-        ended = process("-m", "tests.helpers.at_stage", str(stage), str(SAVED), *arguments)
+        options = whole.options | {"run": folder / "run"}
+        ended = process("-m", "tests.helpers.at_stage", stage, SAVED, options)
         assert ended.err == "" and ended.code in (0, -signal.SIGKILL)
         whole.finish(folder)
         if ended.code == 0:

@@ -2,8 +2,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -12,9 +10,8 @@ import pytest
 
 from data.batches import Batches
 from experiment.checkpoint import save_checkpoint
-from tests.helpers.scripts import arguments_of, contents, differences, interrupt, metrics, run_train, stop_at
+from tests.helpers.scripts import contents, differences, interrupt, metrics, run_python, run_train, stop_at
 
-ROOT = Path(__file__).parents[2]
 STEPS, LONG = 10, 30
 VARIANTS = {
     "adamw": {"train.optimizer": "adamw", "train.learning_rate": 3e-3},
@@ -45,10 +42,7 @@ def unbroken(options, tmp_path_factory):
     ("variant", "step", "number"),
     [*product(("adamw", "muon"), (1, 4, 7), (signal.SIGTERM, signal.SIGINT)), ("bfloat16", 6, signal.SIGTERM)],
 )
-def test_interrupted_and_resumed_a_run_is_the_one_that_never_stopped(
-    options, unbroken, tmp_path, variant, step, number
-):
-    run = tmp_path / "run"
+def test_interrupted_and_resumed_a_run_is_the_one_that_never_stopped(options, unbroken, run, variant, step, number):
     done = interrupt(options[variant], run, step, number)
     assert done.code == 128 + number
     words = f"stopped after step {step}, saved. Go on with: python train.py "
@@ -62,15 +56,13 @@ def test_interrupted_and_resumed_a_run_is_the_one_that_never_stopped(
     assert seconds == sorted(seconds)  # the time before it stopped is counted
 
 
-def test_a_signal_in_the_last_step_lets_the_run_end(options, unbroken, tmp_path):
-    run = tmp_path / "run"
+def test_a_signal_in_the_last_step_lets_the_run_end(options, unbroken, run):
     done = interrupt(options["adamw"], run, STEPS, signal.SIGTERM)
     assert done.code == 0 and f"{STEPS} steps in" in done.out
     assert contents(run) == unbroken["adamw"]
 
 
-def test_a_run_may_be_stopped_again_and_again(options, unbroken, tmp_path, monkeypatch):
-    run = tmp_path / "run"
+def test_a_run_may_be_stopped_again_and_again(options, unbroken, run, monkeypatch):
     interrupt(options["muon"], run, 2, signal.SIGINT)
     for step in (3, 5, 6):
         with monkeypatch.context() as patch:
@@ -217,49 +209,40 @@ def test_the_comparison_sees_whatever_a_resumed_run_forgets(saved_runs, tmp_path
 
 
 KILLED = """
-import os, signal, sys
-from data.batches import Batches
-fetch = Batches.windows
-step, sys.argv = int(sys.argv[1]), ["train.py", *sys.argv[2:]]
-def windows(self, start, count):
-    if start == (step - 1) * count:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return fetch(self, start, count)
-Batches.windows = windows
-import train
+import signal, sys
+import pytest, train
+from tests.helpers.scripts import stop_at
+stop_at(pytest.MonkeyPatch(), int(sys.argv.pop(1)), signal.SIGKILL)
 train.main()
 """
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no SIGKILL")
-def test_killed_without_warning_and_resumed_a_run_is_the_one_that_never_stopped(options, unbroken, tmp_path):
-    runs = {step: tmp_path / f"killed-at-{step}" for step in (3, 7)}  # the first checkpoint is that of step 4
-    killed = []
-    for step, run in runs.items():
-        command = [sys.executable, "-c", KILLED, str(step), *arguments_of(options["muon"]), "--run", str(run)]
-        killed.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL))
-    assert [process.wait() for process in killed] == [-signal.SIGKILL] * 2
-    assert [metrics(run)[-1]["step"] for run in runs.values()] == [2, 6]
-    for step, run in runs.items():
-        done = run_train("--resume", run)
-        begins = f"--resume {run}: no checkpoint was written yet, so it starts again from step 0"
-        assert done.code == 0 and (begins in done.out) == (step == 3)
-        assert (f"resuming {run} after step 4" in done.out) == (step == 7)
-        assert contents(run) == unbroken["muon"]
-
-
-def test_a_finished_run_says_so_and_is_left_as_it_is(small_run, tmp_path):
-    run = tmp_path / "run"
-    shutil.copytree(small_run, run)
-    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in run.rglob("*") if path.is_file()}
+@pytest.mark.parametrize("step", [3, 7])  # the first checkpoint is that of step 4
+def test_killed_without_warning_and_resumed_a_run_is_the_one_that_never_stopped(options, unbroken, run, step):
+    assert run_python("-c", KILLED, step, options["muon"] | {"run": run}).code == -signal.SIGKILL
+    assert metrics(run)[-1]["step"] == step - 1
     done = run_train("--resume", run)
-    assert (done.code, done.out, done.err) == (0, f"--resume {run}: finished, 8 of 8 steps are done\n", "")
-    assert before == {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in run.rglob("*") if path.is_file()}
+    begins = f"--resume {run}: no checkpoint was written yet, so it starts again from step 0"
+    assert done.code == 0 and (begins in done.out) == (step == 3)
+    assert (f"resuming {run} after step 4" in done.out) == (step == 7)
+    assert contents(run) == unbroken["muon"]
 
 
-def test_more_steps_go_on_from_the_end(small_run, tmp_path):
-    run = tmp_path / "run"
-    shutil.copytree(small_run, run)
+def files_of(run: Path) -> dict:
+    """When each file and folder of a run was last changed, and what is in it."""
+    return {path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in run.rglob("*")}
+
+
+def test_a_finished_run_says_so_and_is_left_as_it_is(small_copy):
+    before = files_of(small_copy)
+    done = run_train("--resume", small_copy)
+    assert (done.code, done.out, done.err) == (0, f"--resume {small_copy}: finished, 8 of 8 steps are done\n", "")
+    assert files_of(small_copy) == before
+
+
+def test_more_steps_go_on_from_the_end(small_run, small_copy):
+    run = small_copy
     done = run_train("--resume", run, "--train.steps", "12", "--train.log_every=2")
     assert done.code == 0 and f"resuming {run} after step 8 of 12" in done.out
     assert metrics(run)[:9] == metrics(small_run)
@@ -283,17 +266,16 @@ def test_more_steps_go_on_from_the_end(small_run, tmp_path):
     ],
 )
 def test_a_change_that_would_make_it_another_run_is_refused(small_run, key, value, then):
-    before = {path: path.stat().st_mtime_ns for path in small_run.rglob("*")}
+    before = files_of(small_run)
     done = run_train("--resume", small_run, f"--{key}", value)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(f"error: --{key} ") and done.err.count("\n") == 1
     assert f"{small_run} was trained with {then}, and resuming cannot change it" in done.err
     assert "train.steps" in done.err  # what can be changed
-    assert before == {path: path.stat().st_mtime_ns for path in small_run.rglob("*")}
+    assert files_of(small_run) == before
 
 
-def test_a_second_ctrl_c_stops_at_once_and_the_run_can_go_on(options, unbroken, tmp_path):
-    run = tmp_path / "run"
+def test_a_second_ctrl_c_stops_at_once_and_the_run_can_go_on(options, unbroken, run):
     done = interrupt(options["muon"], run, 6, signal.SIGINT, signal.SIGINT)
     assert (done.code, done.err) == (130, "")
     assert metrics(run)[-1]["step"] == 5 and (run / "checkpoints/last").read_text() == "4\n"
@@ -318,18 +300,7 @@ def test_resume_takes_a_name_in_runs_and_no_other_folder(small_run, tmp_path, mo
     assert done.code == 2 and "--run two: not with --resume" in done.err
 
 
-def test_a_damaged_last_checkpoint_is_told_and_the_one_before_it_is_gone_on_from(options, unbroken, tmp_path):
-    run = tmp_path / "run"
-    interrupt(options["adamw"], run, 6, signal.SIGTERM)
-    path = run / "checkpoints/step-000006/model.safetensors"
-    path.write_bytes(path.read_bytes()[:-1])
-    done = run_train("--resume", run)
-    assert done.code == 0 and "step-000006: damaged" in done.err and "using step 4 instead" in done.err
-    assert metrics(run) == unbroken["adamw"]["metrics"]
-
-
-def test_snapshots_of_steps_that_are_not_taken_again_are_removed(options, unbroken, tmp_path):
-    run = tmp_path / "run"
+def test_snapshots_of_steps_that_are_not_taken_again_are_removed(options, unbroken, run):
     interrupt(options["adamw"], run, 6, signal.SIGINT, signal.SIGINT)  # the checkpoint is that of step 4
     stale = run / "snapshots/step-000007"
     shutil.copytree(run / "snapshots/step-000000", stale)
@@ -337,32 +308,23 @@ def test_snapshots_of_steps_that_are_not_taken_again_are_removed(options, unbrok
     assert not stale.exists() and contents(run) == unbroken["adamw"]
 
 
-def test_a_text_may_move_but_not_change(options, unbroken, tmp_path):
-    run, source, moved = tmp_path / "run", tmp_path / "text.txt", tmp_path / "moved.txt"
+def test_a_text_may_move_but_not_change(options, unbroken, run, tmp_path):
+    source, moved = tmp_path / "text.txt", tmp_path / "moved.txt"
     text = Path(options["adamw"]["data.source"]).read_text(encoding="utf-8")
     source.write_text(text, encoding="utf-8")
     assert interrupt(options["adamw"] | {"data.source": source}, run, 5, signal.SIGTERM).code == 143
-    source.rename(moved)
+    before = files_of(run)
+    source.write_text(text + " The end.", encoding="utf-8")
+    done = run_train("--resume", run)
+    assert done.code == 2 and done.err.startswith(f"error: --resume {run}: data.source {source} is not the text")
+    source.unlink()
     assert run_train("--resume", run).code == 2
     changed = {text[::-1]: "is not the text that the run began with", text + "ß": "not in the vocabulary"}
     for other, words in changed.items():  # as many tokens, and one that the run's tokenizer does not know
         moved.write_text(other, encoding="utf-8")
         done = run_train("--resume", run, "--data.source", moved)
         assert done.code == 2 and f"data.source {moved}" in done.err and words in done.err
+    assert files_of(run) == before
     moved.write_text(text, encoding="utf-8")
     assert run_train("--resume", run, "--data.source", moved).code == 0
     assert metrics(run) == unbroken["adamw"]["metrics"]
-
-
-def test_a_text_that_has_changed_is_refused(options, tmp_path):
-    run, source = tmp_path / "run", tmp_path / "text.txt"
-    text = Path(options["adamw"]["data.source"]).read_text(encoding="utf-8")
-    source.write_text(text, encoding="utf-8")
-    assert interrupt(options["adamw"] | {"data.source": source}, run, 5, signal.SIGTERM).code == 143
-    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
-    source.write_text(text + " The end.", encoding="utf-8")
-    done = run_train("--resume", run)
-    assert done.code == 2 and done.err.startswith(f"error: --resume {run}: data.source {source} is not the text")
-    assert before == {path: path.stat().st_mtime_ns for path in run.rglob("*")}
-    source.write_text(text, encoding="utf-8")
-    assert run_train("--resume", run).code == 0

@@ -1,19 +1,15 @@
 """The same configuration, machine and threads give the same numbers to the bit, whatever else is done beside them."""
 
-import os
 import random
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 import train
-from tests.helpers.scripts import arguments_of, contents, metrics, run_train, train_losses
+from tests.helpers.scripts import contents, metrics, run_python, run_train, train_losses
+from tests.helpers.source import ROOT
 
-ROOT = Path(__file__).parents[2]
 # large enough for a product to be shared between threads
 WIDE = {"model.n_embd": 128, "model.block_size": 64, "model.dropout": 0.1, "train.batch_size": 16, "train.steps": 12}
 COMPANY = {
@@ -23,7 +19,7 @@ COMPANY = {
     "with wandb": {"wandb.mode": "offline"},
 }
 CODE = """
-import json, sys, torch, train
+import sys, torch, train
 assert torch.get_num_threads() == int(sys.argv.pop(1))
 from common.errors import run_script
 run_script(train.main)
@@ -33,12 +29,10 @@ run_script(train.main)
 def train_in(folder, threads, options):
     """Trains in a process of its own that works in `folder`, where it also keeps its tokens."""
     folder.mkdir(parents=True)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
-    environment |= {"OMP_NUM_THREADS": str(threads), "HOME": str(folder), "PYTHONPATH": str(ROOT)}
-    arguments = arguments_of(options | {"data.cache": "cache", "run": "run"})
-    command = [sys.executable, "-c", CODE, str(threads), *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+    environment = {"OMP_NUM_THREADS": str(threads), "HOME": str(folder), "PYTHONPATH": str(ROOT)}
+    options = options | {"data.cache": "cache", "run": "run"}
+    done = run_python("-c", CODE, threads, options, cwd=folder, environment=environment)
+    assert (done.code, done.err) == (0, "")
     return folder / "run"
 
 

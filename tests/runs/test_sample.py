@@ -334,8 +334,7 @@ def test_without_any_run_it_says_how_to_make_one(tmp_path, monkeypatch):
     assert done.code == 2 and done.err.startswith("error: gone: no run there")
 
 
-def test_a_run_without_a_checkpoint_is_named(small_run, tmp_path):
-    run = tmp_path / "run"
+def test_a_run_without_a_checkpoint_is_named(small_run, run):
     shutil.copytree(small_run, run)
     shutil.rmtree(run / "checkpoints")
     for missing in (None, "data.json", "tokenizer.json"):  # as when it was killed while it prepared its text

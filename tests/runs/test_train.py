@@ -3,11 +3,7 @@
 import errno
 import json
 import math
-import os
 import random
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,11 +21,11 @@ from data.tales.stories import read_story
 from experiment.checkpoint import load_checkpoint
 from experiment.folder import load_trained
 from model import GPT
-from tests.helpers.scripts import arguments_of, metrics, run_train
+from tests.helpers.scripts import metrics, run_python, run_train
+from tests.helpers.source import ROOT
 from training.step import accumulate_gradients
 from training.stories import StoryScore
 
-ROOT = Path(__file__).parents[2]
 OF_A_STEP = ["step", "tokens", "seconds", "train_loss", "learning_rate", "grad_norm", "tokens_per_second"]
 OF_AN_EVALUATION = ["val_loss", "val_bits_per_byte"]
 OF_STORIES = ["story_loss", "story_floor", "above_floor"]
@@ -68,32 +64,25 @@ def test_metrics_have_a_line_every_log_every_steps_and_at_each_evaluation(tales_
         assert line["step"] == 0 or set(OF_A_STEP) <= set(line)
         assert of_evaluation & set(line) == (of_evaluation if line["step"] % 10 == 0 else set())
         assert "non_finite" not in line and line.get("skipped_steps", 0) == 0
-    assert [line["learning_rate"] for line in lines[1:]] == pytest.approx(
-        [3e-3, 2.2e-3, 1.2e-3, 2e-4]
-    )  # warm-up of 5 steps, then linear
+    rates = [3e-3, 2.2e-3, 1.2e-3, 2e-4]  # warm-up of 5 steps, then linear
+    assert [line["learning_rate"] for line in lines[1:]] == pytest.approx(rates)
     assert lines[-1]["val_loss"] < lines[0]["val_loss"] < math.log(512) + 0.1
     assert not set(OF_STORIES) & {name for line in metrics(small_run) for name in line}
 
 
-def test_lines_of_steps_and_of_evaluations_need_not_fall_together(small, tmp_path):
-    run = tmp_path / "run"
+def test_lines_of_steps_and_of_evaluations_need_not_fall_together(small, run):
     assert run_train(small, {"run": run, "train.log_every": 3, "train.eval_every": 5}).code == 0
-    assert [(line["step"], "val_loss" in line) for line in metrics(run)] == [
-        (0, True),
-        (3, False),
-        (5, True),
-        (6, False),
-        (8, True),
-    ]
+    lines = [(line["step"], "val_loss" in line) for line in metrics(run)]
+    assert lines == [(0, True), (3, False), (5, True), (6, False), (8, True)]
 
 
-def test_every_group_of_parameters_follows_the_schedule_to_the_last_step(small, tmp_path, monkeypatch):
+def test_every_group_of_parameters_follows_the_schedule_to_the_last_step(small, run, monkeypatch):
     class Kept(train.Step):
         def __init__(self, *arguments, **options):
             super().__init__(*arguments, **options)
             kept.append(self)
 
-    run, kept = tmp_path / "run", []
+    kept = []
     monkeypatch.setattr(train, "Step", Kept)
     assert run_train(small, {"run": run}).code == 0
     config = load_config(run / "config.yaml").train
@@ -105,22 +94,20 @@ def test_every_group_of_parameters_follows_the_schedule_to_the_last_step(small, 
     assert groups[-1]["momentum"] == pytest.approx(0.85 + 0.1 * 7 / 300)
 
 
-def test_the_best_checkpoint_is_that_of_the_lowest_validation_loss_also_after_a_resume(small, tmp_path, monkeypatch):
-    run, losses = tmp_path / "run", iter([3.0, 2.5, 2.7, 2.4, 2.6, 2.5, 2.45])
+def test_the_best_checkpoint_is_that_of_the_lowest_validation_loss_also_after_a_resume(small, run, monkeypatch):
+    losses = iter([3.0, 2.5, 2.7, 2.4, 2.6, 2.5, 2.45])
     monkeypatch.setattr(train, "evaluate", lambda *_: ({"val_loss": next(losses), "val_bits_per_byte": 1.0}, None))
     best = []
     for steps in (1, 2, 3, 5, 6):
-        if steps == 1:
-            assert run_train(small, {"run": run, "train.steps": 1, "train.eval_every": 1}).code == 0
-        else:
-            assert run_train("--resume", run, "--train.steps", steps).code == 0
+        begin = small | {"run": run, "train.eval_every": 1} if steps == 1 else {"resume": run}
+        assert run_train(begin, {"train.steps": steps}).code == 0
         best.append((run / "checkpoints/best").read_text().strip())
     assert best == ["1", "1", "3", "3", "3"]
     assert sorted(path.name for path in run.glob("checkpoints/step-*")) == ["step-000003", "step-000005", "step-000006"]
 
 
-def test_a_validation_loss_that_is_no_number_is_never_the_best(small, tmp_path, monkeypatch):
-    run, losses = tmp_path / "run", iter([3.0, math.nan, 2.9])
+def test_a_validation_loss_that_is_no_number_is_never_the_best(small, run, monkeypatch):
+    losses = iter([3.0, math.nan, 2.9])
     monkeypatch.setattr(train, "evaluate", lambda *_: ({"val_loss": next(losses), "val_bits_per_byte": 1.0}, None))
     assert run_train(small, {"run": run}).code == 0
     assert (run / "checkpoints/best").read_text() == "8\n"
@@ -169,11 +156,8 @@ def test_the_losses_are_what_their_names_say(tales_run, small_run):
 def test_samples_of_every_evaluation_are_kept_and_shown(tales_run):
     run, shown = tales_run
     samples = (run / "samples.txt").read_text(encoding="utf-8")
-    assert [line for line in samples.splitlines() if line in ("step 0", "step 10", "step 20")] == [
-        "step 0",
-        "step 10",
-        "step 20",
-    ]
+    titles = ["step 0", "step 10", "step 20"]
+    assert [line for line in samples.splitlines() if line in titles] == titles
     assert all(f"step {step:>6}  val loss" in shown for step in (0, 10, 20))
     controls = {character for character in samples if character < " "} - set("\n\t")
     assert controls and not controls & set(shown)  # data in the file, made visible on the screen
@@ -190,8 +174,7 @@ def test_the_end_says_what_was_reached_and_what_to_type_next(tales_run):
     ]
 
 
-def test_a_run_may_record_no_attention(small, tmp_path):
-    run = tmp_path / "run"
+def test_a_run_may_record_no_attention(small, run):
     done = run_train(small | {"run": run, "attention.snapshots": 0})
     assert (done.code, done.err) == (0, "") and "view.py" not in done.out
     assert not (run / "attention.html").exists() and not list(run.glob("snapshots/step-*"))
@@ -200,13 +183,10 @@ def test_a_run_may_record_no_attention(small, tmp_path):
 # ---- wandb
 
 
-def test_wandb_is_given_losses_pictures_tables_and_the_page_and_changes_no_loss(small, small_run, tmp_path):
-    run = tmp_path / "run"
-    command = [sys.executable, ROOT / "train.py", *arguments_of(small), "--run", run, "--wandb.mode", "offline"]
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
-    environment = plain | {"HOME": str(tmp_path / "home")}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+def test_wandb_is_given_losses_pictures_tables_and_the_page_and_changes_no_loss(small, small_run, run, tmp_path):
+    options = small | {"run": run, "wandb.mode": "offline"}
+    done = run_python(ROOT / "train.py", options, cwd=tmp_path, environment={"HOME": str(tmp_path / "home")})
+    assert (done.code, done.err) == (0, "")
     assert metrics(run) == metrics(small_run)
     (files,) = run.glob("wandb/offline-run-*/files")
     kept = [path.relative_to(files / "media") for path in files.rglob("*") if path.is_file()]
@@ -215,15 +195,12 @@ def test_wandb_is_given_losses_pictures_tables_and_the_page_and_changes_no_loss(
     for prompt in prompts:
         assert sum(f"attention/{prompt['name']}_" in name for name in pictures) == 3, pictures
     tables = sorted((files / "media").glob("table/heads_*.json"), key=lambda path: int(path.name.split("_")[1]))
-    shown = [dict(zip(t["columns"], row, strict=True)) for t in map(read_json, tables) for row in t["data"]]
+    read = (json.loads(path.read_text()) for path in tables)
+    shown = [dict(zip(table["columns"], row, strict=True)) for table in read for row in table["data"]]
     assert shown == [json.loads(line) for line in (run / "snapshots/heads.jsonl").read_text().splitlines()]
     (page,) = (files / "media").glob("html/attention_*.html")
     assert page.read_text(encoding="utf-8") == (run / "attention.html").read_text(encoding="utf-8")
     assert len(list((files / "media").glob("html/sample_*.html"))) == 3
-
-
-def read_json(path):
-    return json.loads(path.read_text())
 
 
 # ---- what is not finite
@@ -255,8 +232,7 @@ def poison(monkeypatch, kind, steps):
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 @pytest.mark.parametrize("kind", BAD)
-def test_what_is_not_finite_never_reaches_the_weights(small, tmp_path, monkeypatch, kind, optimizer):
-    run = tmp_path / "run"
+def test_what_is_not_finite_never_reaches_the_weights(small, run, tmp_path, monkeypatch, kind, optimizer):
     poison(monkeypatch, kind, steps=(3, 6))
     options = small | {"train.steps": 6, "train.save_every": 1, "train.optimizer": optimizer}
     done = run_train(options, {"run": run})
@@ -280,8 +256,7 @@ def test_what_is_not_finite_never_reaches_the_weights(small, tmp_path, monkeypat
     assert not any(torch.equal(before.model[name], after.model[name]) for name in before.model)
 
 
-def test_several_steps_in_a_row_stop_the_run_and_leave_its_checkpoints(small, tmp_path, monkeypatch):
-    run = tmp_path / "run"
+def test_several_steps_in_a_row_stop_the_run_and_leave_its_checkpoints(small, run, monkeypatch):
     poison(monkeypatch, "gradient nan", steps=(2, 5, 6, 7))
     options = small | {"train.max_bad_steps": 3, "train.learning_rate": 0.00312}
     done = run_train(options, {"run": run})
@@ -350,8 +325,8 @@ def test_a_context_too_short_for_a_story_is_named(tales, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["samples.txt", "heads.jsonl", "attention.html"])
-def test_a_full_disk_says_what_is_safe_and_the_run_can_go_on(small, small_run, tmp_path, monkeypatch, name):
-    run, write = tmp_path / "run", write_whole
+def test_a_full_disk_says_what_is_safe_and_the_run_can_go_on(small, small_run, run, monkeypatch, name):
+    write = write_whole
 
     def full(path, text):
         if path.name == name and (path.name == "attention.html" or (run / "checkpoints").exists()):
