@@ -72,6 +72,7 @@ def test_a_long_text_takes_little_memory(text):
     tracemalloc.stop()
     assert length == text.stat().st_size > 32e6
     assert peak < 6e6
+    assert documents(text) == [text.read_text()]  # one document, of many chunks
 
 
 def test_each_text_file_of_a_folder_is_a_document_in_the_order_of_their_names(tmp_path):
@@ -99,13 +100,13 @@ TABLES = ["rows.jsonl", "rows.csv", "rows.parquet", "saved", "splits"]
 def tables(tmp_path):
     """The same rows in four forms; one text is missing and one is empty."""
     rows = [{"id": 1, "body": STRANGE}, {"id": 2, "body": "007"}, {"id": 3, "body": "NA"}, {"id": 4, "body": ""}]
-    with open(tmp_path / "rows.jsonl", "w") as file:
-        file.writelines(json.dumps(row) + "\n" for row in [*rows, {"id": 5, "body": None}])
+    with_missing = [*rows, {"id": 5, "body": None}]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in with_missing))
     with open(tmp_path / "rows.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, ["id", "body"])
         writer.writeheader()
         writer.writerows([{**row, "body": row["body"].replace("\0", "")} for row in rows])
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([*rows, {"id": 5, "body": None}]), tmp_path / "rows.parquet")
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(with_missing), tmp_path / "rows.parquet")
     import datasets
 
     datasets.Dataset.from_list(rows).save_to_disk(tmp_path / "saved")
