@@ -13,7 +13,7 @@ import os
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import replace
 from functools import partial
 from statistics import median
 from typing import Any
@@ -53,9 +53,9 @@ def main() -> None:
 
 def measure(size: str, dtype: str, context: int, args: Namespace) -> list[dict]:
     """A row for each batch size: tokens a second by contestant, ratios of ours, its milliseconds by position."""
-    shape = shape_of(size, context)
+    config = config_of(size, context)
     names = ["ours", "Hugging Face", *["nanoGPT"] * bool(args.nanogpt)]
-    workers = {name: Worker(build, name, shape, dtype, args.nanogpt) for name in names}
+    workers = {name: Worker(build, name, config, dtype, args.nanogpt) for name in names}
     rows = []
     for batch in args.batches:
         common.say(f"{size}, {dtype}, context {context}, batch {batch}")
@@ -107,31 +107,27 @@ def report(rows: list[dict]) -> str:
     return common.table(lines)
 
 
-def shape_of(size: str, context: int) -> dict:
-    """What the three models have in common, and under `ours` the other keys of our model."""
+def config_of(size: str, context: int) -> GPTConfig:
+    """Our model's; the peers have its shape."""
     if size == "124m":
-        shape = {"vocab_size": 50257, "n_layer": 12, "n_head": 12, "n_embd": 768, "block_size": context}
-        return shape | {"ours": peers.AS_GPT2 | {"bias": True}}
+        shape = zip(peers.SHAPE, (12, 12, 768, context, 50257), strict=True)
+        return GPTConfig(**peers.AS_GPT2 | dict(shape), bias=True)
     config = load_config("small.yaml")
-    shape = asdict(config.model) | {"vocab_size": config.data.vocab_size, "block_size": context}
-    common_keys = ("vocab_size", "n_layer", "n_head", "n_embd", "block_size")
-    return {key: shape.pop(key) for key in common_keys} | {"ours": shape}
+    return replace(config.model, vocab_size=config.data.vocab_size, block_size=context)
 
 
-def build(owner: str, shape: dict, dtype: str, nanogpt: str | None) -> Callable[..., list[list[float]]]:
+def build(owner: str, config: GPTConfig, dtype: str, nanogpt: str | None) -> Callable[..., list[list[float]]]:
     """A function that writes texts for so many seconds, `batch` sequences at once: the seconds of each token, by text.
 
     Hugging Face's generate() returns whole texts, whose tokens get the mean of their text.
     """
     torch.manual_seed(0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    dimensions = {key: value for key, value in shape.items() if key != "ours"}
-    config = GPTConfig(**dimensions, **shape["ours"])
-    model: Any = GPT(config) if owner == "ours" else peers.peer_model(owner, nanogpt, **dimensions)
+    model: Any = GPT(config) if owner == "ours" else peers.peer_model(owner, nanogpt, config)
     model = model.to(device, getattr(torch, dtype)).eval()
     one_thread = sum(p.numel() for p in model.parameters()) < ONE_THREAD_BELOW
     all_threads = torch.get_num_threads()
-    context = shape["block_size"]
+    context = config.block_size
 
     def write(batch: int, seconds: float, threads: int | None) -> list[list[float]]:
         torch.set_num_threads(threads or (1 if one_thread else all_threads))

@@ -15,15 +15,19 @@ from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+if TYPE_CHECKING:
+    from model import GPTConfig
+
 # What our model needs besides to be GPT-2.
 AS_GPT2: dict[str, Any] = {"position": "learned", "activation": "gelu", "qk_norm": False, "tie_embeddings": True}
+SHAPE = ("n_layer", "n_head", "n_embd", "block_size", "vocab_size")
 LAPTOP = {"n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": 64}
 BATCH, EVAL_EVERY = 12, 250
 
@@ -56,8 +60,9 @@ def nanogpt_model(checkout: str, **config: Any) -> Any:
     return module.GPT(module.GPTConfig(**{"bias": False, "dropout": 0.0} | config))
 
 
-def peer_model(owner: str, nanogpt: str | None, **shape: int) -> Any:
-    """The untrained model of "nanoGPT", whose checkout is `nanogpt`, or of "Hugging Face"."""
+def peer_model(owner: str, nanogpt: str | None, config: "GPTConfig") -> Any:
+    """The untrained model of "nanoGPT", whose checkout is `nanogpt`, or of "Hugging Face", in the shape of ours."""
+    shape = {key: getattr(config, key) for key in SHAPE}
     return nanogpt_model(nanogpt, **shape) if nanogpt and owner == "nanoGPT" else hf_model(**shape)
 
 

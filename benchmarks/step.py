@@ -38,8 +38,8 @@ from training.optimizer import Muon
 from training.settle import settle_hardware
 from training.step import Step
 
-# n_layer, n_head, n_embd, block_size; sequences a step; vocabulary
-SIZES = {"4x128": (4, 4, 128, 64, 12, 96), "6x384": (6, 6, 384, 256, 16, 96), "124m": (12, 12, 768, 1024, 16, 50304)}
+# peers.SHAPE; sequences a step
+SIZES = {"4x128": (4, 4, 128, 64, 96, 12), "6x384": (6, 6, 384, 256, 96, 16), "124m": (12, 12, 768, 1024, 50304, 16)}
 CHARACTERS = 96  # in the vocabulary of a configuration that takes it from its text
 MUON_STEPS = 8
 PRODUCT_SECONDS = 0.3
@@ -50,15 +50,14 @@ SHORT = {"float32": "fp32", "bfloat16": "bf16"}
 class Task:
     """What a step computes, and on which device."""
 
-    shape: dict
+    config: GPTConfig
     batch: int  # sequences a step
-    vocab_size: int
     device: str
     nanogpt: str | None = None  # a checkout
 
     @property
     def tokens(self) -> int:
-        return self.batch * self.shape["block_size"]
+        return self.batch * self.config.block_size
 
 
 def main() -> None:
@@ -72,9 +71,9 @@ def main() -> None:
     args = parser.parse_args()
     sizes = {}
     for size in args.sizes:
-        *widths, batch, vocab_size = SIZES[size]
-        shape = dict(zip(("n_layer", "n_head", "n_embd", "block_size"), widths, strict=True))
-        sizes[size] = measure(Task(shape, batch, vocab_size, device, args.nanogpt), args)
+        *shape, batch = SIZES[size]
+        config = GPTConfig(**peers.AS_GPT2 | dict(zip(peers.SHAPE, shape, strict=True)))
+        sizes[size] = measure(Task(config, batch, device, args.nanogpt), args)
         print(f"{report(size, sizes[size])}\n", flush=True)
     muon = measure_muon(device, args.repeats)
     rows = [[config, row["step_ms"], row["muon_ms"], f"{row['share']:.1%}"] for config, row in muon.items()]
@@ -108,7 +107,7 @@ def measure(task: Task, args: Namespace) -> dict:
     product_rounds = rounds.pop("matrix products")
     rates = {kind: median(measured[kind] for measured in product_rounds) for kind in product_rounds[0]}
     with torch.device("meta"):
-        flops = classic_model(task).flops_per_token() * task.tokens
+        flops = GPT(task.config).flops_per_token() * task.tokens
     rows = {}
     for name, worker in workers.items():
         seconds, dtype = median(rounds[name]), "bf16" if "bf16" in name else "fp32"
@@ -154,7 +153,7 @@ def build(task: Task, owner: str, dtype: str, compiled: bool) -> Callable[[int |
         train |= {"device": task.device, "dtype": dtype, "compile": compiled, "deterministic": owner != "ours"}
         config = TrainConfig(**train)
         settle_hardware(config)
-        step, _ = our_step(classic_model(task), config)
+        step, _ = our_step(GPT(task.config), config)
     else:
         step = peer_step(task, owner, dtype, compiled)
 
@@ -176,10 +175,6 @@ def mean_seconds(function: Callable[[], object], times: int = 1, device: str = "
     if device == "cuda":
         torch.cuda.synchronize()
     return (time.perf_counter() - started) / times
-
-
-def classic_model(task: Task) -> GPT:
-    return GPT(GPTConfig(vocab_size=task.vocab_size, **task.shape, **peers.AS_GPT2))
 
 
 def our_step(model: GPT, config: TrainConfig) -> tuple[Callable[[], None], list]:
@@ -211,8 +206,8 @@ def random_ids(vocab_size: int) -> np.ndarray:
 
 
 def peer_step(task: Task, owner: str, dtype: str, compiled: bool) -> Callable[[], None]:
-    data = random_ids(task.vocab_size)
-    model = peers.peer_model(owner, task.nanogpt, vocab_size=task.vocab_size, **task.shape).to(task.device)
+    data = random_ids(task.config.vocab_size)
+    model = peers.peer_model(owner, task.nanogpt, task.config).to(task.device)
     if owner == "nanoGPT":
         optimizer = model.configure_optimizers(0.1, 1e-3, (0.9, 0.99), task.device)
         forward = torch.compile(model) if compiled else model
@@ -220,7 +215,7 @@ def peer_step(task: Task, owner: str, dtype: str, compiled: bool) -> Callable[[]
         optimizer, forward = peers.adamw(model), peers.with_loss(model)
 
     def step() -> None:
-        x, y = (part.to(task.device) for part in peers.get_batch(data, task.shape["block_size"], task.batch))
+        x, y = (part.to(task.device) for part in peers.get_batch(data, task.config.block_size, task.batch))
         peers.take_step(model, forward, optimizer, x, y, dtype)
 
     return step
@@ -241,8 +236,8 @@ def waits(step: Callable[[], None]) -> str:
 
 def build_products(task: Task) -> Callable[[], dict[str, float]]:
     """A function that measures FLOP/s of plain matrix products: those of the linear layers, and large square ones."""
-    tokens, C = task.tokens, task.shape["n_embd"]
-    linear = [(C, 3 * C), (C, C), (C, 4 * C), (4 * C, C)] * task.shape["n_layer"] + [(C, task.vocab_size)]
+    tokens, C = task.tokens, task.config.n_embd
+    linear = [(C, 3 * C), (C, C), (C, 4 * C), (4 * C, C)] * task.config.n_layer + [(C, task.config.vocab_size)]
     # (m, k, n): forward, and in backward the gradients of the input and of the weight
     of_model = [sizes for k, n in linear for sizes in ((tokens, k, n), (tokens, n, k), (k, tokens, n))]
     squares = [[(n, n, n)] for n in ((4096, 8192) if task.device == "cuda" else (1024, 2048))]

@@ -2,12 +2,15 @@
 
 import itertools
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from benchmarks import common, generation, preparation, recording, startup, step, time_to_loss
+from benchmarks import common, generation, peers, preparation, recording, startup, step, time_to_loss
+from config import load_config
+from model import GPTConfig
 from tests.helpers.scripts import run_main
 
 EACH_BENCHMARK = pytest.mark.parametrize("benchmark", [time_to_loss, step, generation, preparation, startup, recording])
@@ -73,9 +76,6 @@ def test_times_and_losses_are_medians_and_the_target_is_where_the_last_peer_ends
 
 
 def test_the_classic_recipe_on_our_code_is_the_one_of_the_peers():
-    from benchmarks import peers
-    from config import load_config
-
     keys = time_to_loss.CLASSIC.split()
     config = load_config("classic.yaml", [("train.steps", "2000"), *zip(keys[::2], keys[1::2], strict=True)])
     m, t = config.model, config.train
@@ -128,7 +128,7 @@ def test_nanogpt_is_run_in_a_copy_and_its_own_folder_stays_as_it_was(tmp_path, t
 def test_a_step_is_measured_for_ours_and_the_peer_with_its_share_of_plain_products(
     tmp_path, monkeypatch, in_this_process
 ):
-    monkeypatch.setattr(step, "SIZES", {"tiny": (1, 2, 16, 16, 4, 32)})
+    monkeypatch.setattr(step, "SIZES", {"tiny": (1, 2, 16, 16, 32, 4)})
     monkeypatch.setattr(step, "Worker", in_this_process)
     monkeypatch.setattr(step, "PRODUCT_SECONDS", 0.01)
     monkeypatch.setattr(step, "measure_muon", lambda device, repeats: {})
@@ -171,8 +171,8 @@ def test_muons_share_of_a_step_is_between_nothing_and_all():
 
 
 def test_generation_is_measured_for_ours_and_the_peer_and_its_cost_by_position(tmp_path, monkeypatch, in_this_process):
-    shape = {"vocab_size": 32, "n_layer": 1, "n_head": 2, "n_embd": 16, "ours": {}}
-    monkeypatch.setattr(generation, "shape_of", lambda size, context: shape | {"block_size": context})
+    config = GPTConfig(vocab_size=32, n_layer=1, n_head=2, n_embd=16)
+    monkeypatch.setattr(generation, "config_of", lambda size, context: replace(config, block_size=context))
     monkeypatch.setattr(generation, "Worker", in_this_process)
     monkeypatch.setattr(generation, "TRIAL_SECONDS", 1000)
     clock = itertools.count(step=50)  # of twenty looks in a turn, however slow this machine is
@@ -195,9 +195,10 @@ def test_a_rate_counts_all_sequences_and_positions_are_compared_at_their_medians
 
 
 def test_the_small_model_of_all_three_is_the_shape_of_small_yaml():
-    shape = generation.shape_of("small", 64)
-    assert (shape["n_layer"], shape["n_embd"], shape["block_size"]) == (4, 128, 64)
-    assert shape["ours"]["position"] == "rope" and "n_layer" not in shape["ours"]
+    config = generation.config_of("small", 64)
+    assert (config.n_layer, config.n_embd, config.block_size, config.position) == (4, 128, 64, "rope")
+    theirs = peers.peer_model("Hugging Face", None, config).config
+    assert (theirs.n_layer, theirs.n_embd, theirs.n_positions) == (4, 128, 64)
 
 
 # ---- preparation, start-up, recording

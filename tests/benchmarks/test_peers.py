@@ -8,8 +8,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from benchmarks import peers, step
+from benchmarks import peers
 from config import TrainConfig
+from model import GPT, GPTConfig
 from training.evaluate import validation_loss
 
 SHAPE = {"n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 8}
@@ -63,11 +64,10 @@ def test_the_text_is_split_by_position_and_counted_in_characters(tmp_path):
 
 
 def test_the_models_compared_have_the_same_weights_except_for_the_biases():
-    task = step.Task(SHAPE, 4, 11, "cpu")
     theirs = peers.hf_model(11, **SHAPE)
     biases = sum(p.numel() for name, p in theirs.named_parameters() if name.endswith("bias"))
     assert biases == 2 * 16 + 3 * 16 + 16 + 4 * 16 + 16 + 16  # norms, qkv, proj, fc, proj, the last norm
-    ours = step.classic_model(task)
+    ours = GPT(GPTConfig(vocab_size=11, **SHAPE, **peers.AS_GPT2))
     assert sum(p.numel() for p in theirs.parameters()) - biases == sum(p.numel() for p in ours.parameters())
 
 
