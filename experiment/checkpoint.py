@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or not there: written beside their place, hashed, flushed, renamed, then verified to load.
+"""Checkpoints that are whole or not there: written under another name, hashed, flushed, renamed, then verified to load.
 
 `checkpoints/step-000500/` holds model.safetensors, optimizer.safetensors, state.json and manifest.json, which gives the
 size and SHA-256 of the other three. `checkpoints/best` and `checkpoints/last` are text files that hold a step's number.
@@ -32,7 +32,7 @@ from model.weights import load_into
 
 FORMAT = 1
 FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
-ROOM_BESIDE = 100_000  # bytes: manifest, headers, the names in the folder
+OVERHEAD = 100_000  # bytes: manifest, headers, the names in the folder
 
 
 Tensors = dict[str, Tensor]
@@ -63,13 +63,15 @@ def save_checkpoint(
     try:
         folder.mkdir(exist_ok=True)
         remove_leftovers(folder)  # of a process that was killed while writing
-        check_room(folder, sum(t.nbytes for t in (*model.values(), *optimizer.values())) + len(text))
-        with replacing(target) as beside:
-            beside.mkdir()
-            save_file(model, beside / "model.safetensors")
-            save_file(optimizer, beside / "optimizer.safetensors")
-            (beside / "state.json").write_text(text, encoding="utf-8")
-            seal(beside, {"format": FORMAT, "step": step})
+        needed = sum(t.nbytes for t in (*model.values(), *optimizer.values())) + len(text)
+        if (free := shutil.disk_usage(folder).free) < needed + OVERHEAD:
+            raise OSError(f"the disk has {free / 1e6:,.1f} MB free, {needed / 1e6:,.1f} are needed")
+        with replacing(target) as temporary:
+            temporary.mkdir()
+            save_file(model, temporary / "model.safetensors")
+            save_file(optimizer, temporary / "optimizer.safetensors")
+            (temporary / "state.json").write_text(text, encoding="utf-8")
+            seal(temporary, {"format": FORMAT, "step": step})
         verify_files(target)
         if best_step in steps_in(folder):
             write_whole(folder / "best", f"{best_step}\n")
@@ -101,13 +103,6 @@ def is_whole(folder: Path) -> bool:
     except Damaged:
         return False
     return True
-
-
-def check_room(folder: Path, needed: int) -> None:
-    """Raises OSError where the disk has less than `needed` bytes free, and a little for what is written beside them."""
-    free = shutil.disk_usage(folder).free
-    if free < needed + ROOM_BESIDE:
-        raise OSError(f"the disk has {free / 1e6:,.1f} MB free, {needed / 1e6:,.1f} are needed")
 
 
 def stored_once(tensors: Tensors) -> Tensors:

@@ -1,4 +1,4 @@
-"""What a resumed run needs beside its weights, exactly: optimizers, by parameter name, random generators, progress."""
+"""What a resumed run needs besides its weights, exactly: optimizers, by parameter name, random generators, progress."""
 
 import base64
 from dataclasses import asdict
@@ -45,7 +45,7 @@ def restore_training(take_step: Step, checkpoint: Checkpoint) -> Progress:
     try:
         tensors = checkpoint.optimizer
         if "optimizers" in state:
-            tensors = named(tensors, take_step)
+            tensors = rename_numbered(tensors, take_step)
         restore_optimizers(take_step, tensors)
         restore_random_state(state["random"])
         progress = Progress.from_state(state["progress"], checkpoint.step)
@@ -61,7 +61,7 @@ def parameter_names(model: GPT) -> dict[Tensor, str]:
     return {parameter: name for name, parameter in model.named_parameters()}
 
 
-def named(tensors: dict[str, Tensor], take_step: Step) -> dict[str, Tensor]:
+def rename_numbered(tensors: dict[str, Tensor], take_step: Step) -> dict[str, Tensor]:
     """The optimizer state of a checkpoint from before it was kept by name: "1.4.exp_avg" was that of optimizer 1's
     parameter 4."""
     names = parameter_names(take_step.model)

@@ -1,4 +1,4 @@
-"""Weights & Biases (wandb), when asked: it is told nothing but what is logged here, and may fail without harm."""
+"""Weights & Biases (wandb), when asked: it is sent only what is logged here, and may fail without harm."""
 
 import contextlib
 import html

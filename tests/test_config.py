@@ -116,6 +116,9 @@ def test_a_whole_number_may_be_written_with_an_exponent_or_underscores_and_stays
             "ex.yaml:2: model.norm: 'RMSnorn' given, one of layernorm, rmsnorm expected; did you mean rmsnorm?",
         ),
         ("model:\n  n_head: 5", "ex.yaml:2: model.n_head: model.n_embd: 128 given, a multiple of n_head (5) expected"),
+        ("attention: {snapshots: -1}", "ex.yaml:1: attention.snapshots: -1 given, at least 0 expected"),
+        ("attention: {keep_mb: -1}", "ex.yaml:1: attention.keep_mb: -1 given, at least 0 expected"),
+        ("attention: {prompts: ['']}", "ex.yaml:1: attention.prompts: '' given, texts of at least one character"),
         ("model:\n  n_embd: 130", "ex.yaml:2: model.n_embd: 130 given, a multiple of n_head (4) expected"),
         ("model: 3", "ex.yaml:1: model: 3 given, keys below it expected"),
         ("model:\n  n_layer: 2\n  n_layer: 3", "ex.yaml:3: n_layer: given twice, first on line 2"),
@@ -167,18 +170,11 @@ def test_a_wrong_option_is_refused_with_its_name_value_and_what_was_expected(ref
     assert refused(EXAMPLE, *arguments).startswith(message)
 
 
-def test_numbers_of_recording_out_of_range_are_refused_by_name():
-    for values, key in (
-        ({"snapshots": -1}, "snapshots"),
-        ({"keep_mb": -1}, "keep_mb"),
-        ({"prompts": [""]}, "prompts"),
-    ):
-        with pytest.raises(ValueError, match=f"^{key}: "):
-            AttentionConfig(**values)
-
-
-def test_two_problems_are_told_at_once_and_more_are_not(refused):
-    assert [line[:9] for line in refused("a: 1\nb: 2\nc: 3").splitlines()] == ["ex.yaml:1", "ex.yaml:2"]
+def test_two_problems_are_shown_at_once_and_no_more(refused):
+    for text in ("a: 1\nb: 2\nc: 3", "model: {n_layer: four}\nb: 2\nc: 3"):
+        assert [line[:9] for line in refused(text).splitlines()] == ["ex.yaml:1", "ex.yaml:2"]
+    unknown, odd = refused("model: {n_layr: 4}", "--train.steps", "x").splitlines()
+    assert unknown.startswith("ex.yaml:1: model.n_layr: ") and odd.startswith("--train.steps: 'x' given")
 
 
 def test_steps_on_the_command_line_replace_minutes_in_the_file_and_not_those_of_another_key(load):

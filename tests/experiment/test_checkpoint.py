@@ -122,9 +122,9 @@ def test_tensors_come_back_as_they_were_whatever_their_layout_and_tied_ones_once
         "whole": torch.tensor([2**60]),
     }
     save_checkpoint(tmp_path, 1, model=model, optimizer={}, state={})
-    found = load_checkpoint(tmp_path).model
-    assert sorted(found) == sorted(set(model) - {"tied.again"})
-    for name, tensor in found.items():
+    loaded = load_checkpoint(tmp_path).model
+    assert sorted(loaded) == sorted(set(model) - {"tied.again"})
+    for name, tensor in loaded.items():
         assert tensor.dtype == model[name].dtype
         assert torch.equal(tensor.nan_to_num(-1), model[name].nan_to_num(-1))
     assert (folder(tmp_path, 1) / "model.safetensors").stat().st_size < 1500  # the part did not bring its neighbours
@@ -279,7 +279,7 @@ def test_killed_at_any_moment_of_writing_nothing_committed_is_lost(tmp_path, mon
         model = {"w": torch.full((3,), 1.0 * step)}
         save_checkpoint(run, step, model=model, optimizer={}, state={}, best_step=best_step)
 
-    found, code = set(), 9
+    outcomes, code = set(), 9
     for moment in itertools.count(1):
         run = tmp_path / str(moment)
         run.mkdir()
@@ -289,7 +289,7 @@ def test_killed_at_any_moment_of_writing_nothing_committed_is_lost(tmp_path, mon
         assert code in (0, 9)
         last, best = load_checkpoint(run, "last"), load_checkpoint(run, "best")
         assert last.model["w"].tolist() == [last.step] * 3 and best.model["w"].tolist() == [best.step] * 3
-        found.add((last.step, best.step))
+        outcomes.add((last.step, best.step))
         # the next to be saved cleans up and mends
         best_step = 30 if last.step == 30 else 10  # as the progress in the last one says
         write(run, 40, best_step)
@@ -299,7 +299,7 @@ def test_killed_at_any_moment_of_writing_nothing_committed_is_lost(tmp_path, mon
         if code == 0:
             break
     assert moment > 20
-    assert found == {(20, 10), (30, 10), (30, 30)}
+    assert outcomes == {(20, 10), (30, 10), (30, 30)}
 
 
 @pytest.mark.parametrize("stage", ["save_file", "seal", "replacing", "write_whole"])

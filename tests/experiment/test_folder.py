@@ -18,14 +18,14 @@ def run_at(path, age=0):
     return path
 
 
-def test_a_new_folder_is_the_one_that_was_wanted_or_the_next_number(tmp_path):
-    wanted = tmp_path / "deep" / "one"
-    assert [make_run_folder(wanted).name for _ in range(3)] == ["one", "one-2", "one-3"]
+def test_a_new_folder_is_the_one_asked_for_or_the_next_number(tmp_path):
+    path = tmp_path / "deep" / "one"
+    assert [make_run_folder(path).name for _ in range(3)] == ["one", "one-2", "one-3"]
     (tmp_path / "deep/two").write_text("a file in the way")
     assert make_run_folder(tmp_path / "deep/two").name == "two-2"
     assert (tmp_path / "deep/two").read_text() == "a file in the way"
     shutil.rmtree(tmp_path / "deep/one-2")
-    assert make_run_folder(wanted).name == "one-2"
+    assert make_run_folder(path).name == "one-2"
 
 
 def test_a_place_where_no_folder_can_be_is_named(tmp_path):
