@@ -122,9 +122,6 @@ def snapshot_steps(snapshots: int, steps: int) -> list[int]:
 
     Early steps lie close together, since that is when heads form. 0 snapshots gives none, 1 only the last.
     """
-    if snapshots == 0:
-        return []
-    if snapshots == 1:
-        return [steps]
-    inner = snapshots - 2
-    return sorted({0, steps, *(round(steps ** ((i + 1) / (inner + 1))) for i in range(inner))})
+    if snapshots < 2:
+        return [steps] * snapshots
+    return sorted({0, steps, *(round(steps ** (i / (snapshots - 1))) for i in range(1, snapshots - 1))})

@@ -5,20 +5,17 @@ import shutil
 
 import pytest
 
-from lens.explorer.page import build_page
-from tests.helpers.fabricated import write_run
-from tests.helpers.walked_row import arrays_of, row_of, write_rows
-
-
-def find_browser():
-    """CHROMIUM, or a Chromium on the path."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+from lens.explorer.page import build_page, render
+from lens.explorer.payload import payload
+from tests.helpers.fabricated import STORY, write_run
+from tests.helpers.walked_row import arrays_of, row_of
 
 
 @pytest.fixture(scope="session")
 def browser():
-    path = find_browser()
+    """CHROMIUM, or a Chromium on the path."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if not path:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("no Chromium found (CHROMIUM names one)")
     from playwright.sync_api import sync_playwright
@@ -57,7 +54,7 @@ def new_tab(browser):
 
 @pytest.fixture
 def explore(shared_tab, new_tab, tmp_path):
-    """explore(run, hash=""): opens a page, of a run's folder or its HTML, in place of the one before.
+    """explore(run, hash=""): opens a page, of a run's folder, of readings or as HTML, in place of the one before.
 
     At the end: no error, and no request except for the file.
     """
@@ -67,7 +64,8 @@ def explore(shared_tab, new_tab, tmp_path):
 
     def explore(run, hash="", size=(1280, 900), scheme="light", motion="no-preference", tab=shared_tab):
         tabs.add(tab)
-        file.write_text(run if isinstance(run, str) else build_page(run), encoding="utf-8")
+        html = render(payload(run)) if isinstance(run, list) else run if isinstance(run, str) else build_page(run)
+        file.write_text(html, encoding="utf-8")
         tab.goto("about:blank")  # from the file to itself with another hash nothing would be loaded
         tab.mouse.move(0, 0)
         tab.set_viewport_size({"width": size[0], "height": size[1]})
@@ -134,5 +132,7 @@ def walk_row(walk, rows_run):
 
 @pytest.fixture(scope="session")
 def rows_run(tmp_path_factory):
-    """A run for the walk along a row: as walked_row.py makes it."""
-    return write_rows(tmp_path_factory.mktemp("walk") / "made-up")
+    """A run of prompts of six, nine and 24 tokens: key_dim 7, 10 and 25, head_dim 3: both numbers and ribbons."""
+    run = tmp_path_factory.mktemp("walk") / "made-up"
+    write_run(run, steps=(0, 10, 200), prompts={"six": STORY[9:15], "nine": STORY[9:18], "long": STORY[:24]})
+    return run

@@ -1,12 +1,12 @@
 """The page in a browser: its controls, its heads at a glance, its address; nothing goes out and no token runs."""
 
 import re
+from itertools import product
 
 import numpy as np
 import pytest
 
-from lens.explorer.page import build_page, render
-from lens.explorer.payload import payload
+from lens.explorer.page import build_page
 from tests.helpers.fabricated import reading_of, write_run
 from tests.helpers.open_page import READ_ALL_CELLS, pixels, printed, shown, wait_for_step
 
@@ -50,15 +50,14 @@ def test_a_badge_is_there_from_the_threshold_on_and_nowhere_else(explore, tmp_pa
     maps = write_run(tmp_path / "run", layers=4, heads=5)
     page = explore(tmp_path / "run", "#prompt=0&step=200")
     marked = 0
-    for layer in range(4):
-        for head in range(5):
-            weights = maps[0, 200][layer, head]
-            score = np.mean([weights[i, i - 1] for i in range(1, len(weights))])
-            badges = page.inner_text(f".tile[aria-label^='layer {layer}, head {head}'] .badges")
-            assert ("previous token" in badges) == (score >= 0.5)
-            if score >= 0.5:
-                marked += 1
-                assert f"previous token {score:.2f}".replace("0.", ".") in badges
+    for layer, head in product(range(4), range(5)):
+        weights = maps[0, 200][layer, head]
+        score = np.mean([weights[i, i - 1] for i in range(1, len(weights))])
+        badges = page.inner_text(f".tile[aria-label^='layer {layer}, head {head}'] .badges")
+        assert ("previous token" in badges) == (score >= 0.5)
+        if score >= 0.5:
+            marked += 1
+            assert f"previous token {score:.2f}".replace("0.", ".") in badges
     assert 0 < marked < 20
 
 
@@ -95,11 +94,8 @@ def test_heads_can_be_put_in_the_order_of_a_score(explore, run, maps):
 
 
 def test_a_page_opens_on_the_best_induction_head_and_a_query_that_looks_far_back(explore, run, maps):
-    induction = {
-        (layer, head): np.mean([maps[1, 200][layer, head][i, i - 10] for i in range(12, 23)])
-        for layer in range(2)
-        for head in range(3)
-    }
+    heads = product(range(2), range(3))
+    induction = {head: np.mean([maps[1, 200][head][i, i - 10] for i in range(12, 23)]) for head in heads}
     layer, head = max(induction, key=induction.get)
     assert induction[layer, head] >= 0.5  # there is one
     for prompt in (0, 2):
@@ -147,7 +143,7 @@ def test_worked_examples_have_no_training_to_move_through(explore):
     reading = reading_of(["le", " vieux", " pont"], heads=1, steps=(0,), keys=["the", " bridge"])
     reading.says = says
     other = reading_of(["a", " b"], heads=2, steps=(0,))
-    page = explore(render(payload([reading, other])))
+    page = explore([reading, other])
     assert page.inner_text(".brand") == "glassgpt\nworked examples"
     assert page.locator("#controls input, .play, .step, .loss").count() == 0
     assert page.locator(".of-run").is_hidden() and page.locator(".of-examples").is_visible()
@@ -157,9 +153,8 @@ def test_worked_examples_have_no_training_to_move_through(explore):
     page.select_option("#controls select >> nth=0", "1")
     page.locator("section[aria-labelledby=heads-title]").wait_for()
     assert page.locator(".about").is_hidden()
-    assert (
-        page.locator("#grid .choices, #badging, #readout .scores").locator("visible=true").count() == 0
-    )  # not measured
+    measured = page.locator("#grid .choices, #badging, #readout .scores")
+    assert measured.locator("visible=true").count() == 0
 
 
 def test_a_narrow_screen_shows_everything_without_scrolling_sideways(explore, run, maps):

@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-from lens.explorer.page import render
-from lens.explorer.payload import payload
 from tests.helpers.fabricated import reading_of, write_run
 from tests.helpers.open_page import READ_ALL_CELLS, colours_of, pixels, printed
 
@@ -101,14 +99,12 @@ KEYS = ["the", " old", " bridge", " falls", "."]
 
 @pytest.fixture(scope="module")
 def crossing():
-    """A page where three queries look at the five keys of another sequence, and the maps (L, H, 3, 5)."""
-    reading = reading_of(["le", " vieux", " pont"], heads=2, steps=(0,), keys=KEYS)
-    return render(payload([reading])), reading.steps[0]["l0.weights"]
+    """A reading whose three queries look at the five keys of another sequence."""
+    return reading_of(["le", " vieux", " pont"], heads=2, steps=(0,), keys=KEYS)
 
 
 def test_a_map_over_the_keys_of_another_sequence_is_as_wide_as_they_are(explore, crossing):
-    html, maps = crossing
-    page = explore(html, "#head=1")
+    page, maps = explore([crossing], "#head=1"), crossing.steps[0]["l0.weights"]  # (H, 3, 5)
     assert page.evaluate(READ_ALL_CELLS) == [f"{weight:.6f}" for weight in maps[1].ravel().tolist()]
     assert page.locator(".keys span").all_text_contents() == [key.replace(" ", "␣") for key in KEYS]
     assert page.locator(".queries span").all_text_contents() == ["le", "␣vieux", "␣pont"]
@@ -121,8 +117,7 @@ def test_a_map_over_the_keys_of_another_sequence_is_as_wide_as_they_are(explore,
 
 
 def test_of_two_sequences_a_query_reads_keys_and_a_key_is_read_by_queries(explore, crossing):
-    html, maps = crossing
-    page = explore(html, "#head=0")
+    page, maps = explore([crossing], "#head=0"), crossing.steps[0]["l0.weights"]  # (H, 3, 5)
 
     def titles(line):
         return page.locator(".line").nth(line).locator("button").evaluate_all("all => all.map((one) => one.title)")

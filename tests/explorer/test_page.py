@@ -157,16 +157,11 @@ def test_a_loss_that_is_no_number_is_left_out(own_run):
     assert data_of(build_page(own_run))["losses"][-1]["step"] == 200
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "config.yaml",
-        "metrics.jsonl",
-        "snapshots/prompts.json",
-        "snapshots/heads.jsonl",
-        "snapshots/step-000040/attention.safetensors",
-    ],
-)
+FILES = ("prompts.json", "heads.jsonl", "step-000040/attention.safetensors")
+PROMPTS, HEADS, MAPS = (f"snapshots/{name}" for name in FILES)
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "metrics.jsonl", PROMPTS, HEADS, MAPS])
 def test_a_missing_file_is_named(own_run, name):
     (own_run / name).unlink()
     with pytest.raises(InputError, match=re.escape(name)):
@@ -177,13 +172,13 @@ def test_a_missing_file_is_named(own_run, name):
     ("name", "content"),
     [
         ("config.yaml", b"\xff\xfe"),
-        ("snapshots/prompts.json", b"["),
-        ("snapshots/prompts.json", b"[]"),
-        ("snapshots/prompts.json", b'[{"name": "x"}]'),
-        ("snapshots/prompts.json", b'[{"name": "x", "tokens": ["one"]}]'),
-        ("snapshots/heads.jsonl", b'{"step": 0}\n'),
-        ("snapshots/heads.jsonl", b'{"step": 0, "prompt": 9, "layer": 0, "head": 0}\n'),
-        ("snapshots/step-000040/attention.safetensors", b"rubbish"),
+        (PROMPTS, b"["),
+        (PROMPTS, b"[]"),
+        (PROMPTS, b'[{"name": "x"}]'),
+        (PROMPTS, b'[{"name": "x", "tokens": ["one"]}]'),
+        (HEADS, b'{"step": 0}\n'),
+        (HEADS, b'{"step": 0, "prompt": 9, "layer": 0, "head": 0}\n'),
+        (MAPS, b"rubbish"),
     ],
 )
 def test_a_damaged_file_is_named(own_run, name, content):

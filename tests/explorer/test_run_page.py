@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 
 from lens.explorer.examples import examples
-from lens.explorer.page import render
-from lens.explorer.payload import payload
 from model import GPT, GPTConfig
 from tests.helpers.fabricated import write_lines
 
@@ -156,7 +154,7 @@ def test_the_configuration_is_the_files_and_the_parameters_are_counted_part_by_p
 
 
 def test_worked_examples_have_no_run_and_nothing_to_predict(explore):
-    page = explore(render(payload(examples())))
+    page = explore(examples())
     for section in ("run", "effects"):
         assert page.locator(f"[aria-labelledby={section}-title]").is_hidden()
     assert page.is_visible("#words-title")

@@ -8,8 +8,6 @@ import torch
 from safetensors.numpy import load_file
 
 from lens.explorer.examples import examples
-from lens.explorer.page import render
-from lens.explorer.payload import payload
 from model.attention import rotary_angles, rotate
 from tests.helpers.fabricated import STORY, rewrite_snapshot, write_run
 from tests.helpers.open_page import READ_CELLS, READ_FOOT, READ_RIBBON, READ_TABLE, as_text, formula, table, vector
@@ -151,7 +149,7 @@ def test_a_query_that_did_not_make_the_weights_is_told_of(walk, tmp_path):
 def test_rows_of_any_shape_are_worked_out(walk, shape):
     one, arrays = made_up(**shape)
     causal, scale, last = one.causal, one.scale, shape["queries"] - 1
-    page = walk(render(payload([one])), f"#query={last}&head={shape.get('heads', 1) - 1}&key=0")
+    page = walk([one], f"#query={last}&head={shape.get('heads', 1) - 1}&key=0")
     row = row_of(arrays, shape.get("heads", 1) - 1, last, scale, causal)
     assert table(page) == texts_of(row, causal=causal)
     assert vector(page, "z of the query") == [as_text(value, 6) for value in row["z"]]
@@ -165,7 +163,7 @@ def test_rows_of_any_shape_are_worked_out(walk, shape):
 
 def test_scores_too_large_for_exp_are_lowered_first_and_the_page_says_so(walk):
     one, arrays = made_up(4, size=3000.0)
-    page = walk(render(payload([one])), "#query=1&key=2")
+    page = walk([one], "#query=1&key=2")
     row = row_of(arrays, 0, 1, causal=False)
     scaled, most = row["scaled"], row["scaled"].max()
     assert most > 80 and f"the largest, {as_text(most)}, is subtracted" in page.inner_text("#step-softmax .says")
@@ -205,7 +203,7 @@ def test_rope_is_turned_back_and_its_angles_are_written(walk, tmp_path):
 def test_the_page_says_how_a_position_was_told_and_shows_what_an_example_starts_from(walk, rows_run):
     assert "pe, a learned vector for each position" in walk(rows_run).inner_text("#step-x .says")
     readings = examples()
-    page = walk(render(payload(readings)), "#prompt=0")
+    page = walk(readings, "#prompt=0")
     shown = page.eval_on_selector_all(
         ".given figure", "all => all.map((one) => Array.from(one.querySelectorAll('tr'), (tr) => tr.innerText))"
     )

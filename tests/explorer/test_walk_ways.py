@@ -6,8 +6,6 @@ import re
 
 import numpy as np
 
-from lens.explorer.page import render
-from lens.explorer.payload import payload
 from tests.helpers.fabricated import STORY, write_run
 from tests.helpers.open_page import READ_FOOT, as_text, formula, table
 from tests.helpers.walked_row import NAMES, arrays_of, made_up, row_of, texts_of
@@ -60,7 +58,7 @@ def test_the_steps_are_walked_one_by_one_or_shown_all_at_once(walk, rows_run):
 
 
 def test_a_step_that_a_prompt_does_not_have_gives_way_to_the_one_before(walk):
-    page = walk(render(payload([made_up(3)[0]])), "#walk=mask")
+    page = walk([made_up(3)[0]], "#walk=mask")
     assert page.inner_text(".stage.now h3") == "scale"
     page.evaluate("location.hash = 'walk=x'")
     page.locator(".stage.now h3", has_text="Q, K, V").wait_for()
@@ -91,7 +89,7 @@ def test_a_click_or_a_key_in_the_table_chooses_a_key_and_reads_its_numbers(walk_
 
 def test_of_a_long_prompt_64_keys_are_shown_and_the_sums_are_over_all(walk):
     one, arrays = made_up(150, K=4, causal=True)
-    page = walk(render(payload([one])), "#query=120&key=100")
+    page = walk([one], "#query=120&key=100")
     row = row_of(arrays, 0, 120)
     assert page.locator(".row-table > .note").inner_text().startswith("Keys 68 to 131 of 150")
     assert table(page) == texts_of(row)[68:132]
@@ -140,7 +138,7 @@ def test_a_narrow_screen_scrolls_the_table_and_not_the_page(walk_row):
 def test_a_prompt_without_q_and_k_hides_the_section(explore):
     one, _ = made_up(3)
     one.steps[0] = {"l0.weights": one.steps[0]["l0.weights"]}
-    page = explore(render(payload([one])))
+    page = explore([one])
     assert not page.locator("#walk-title").is_visible()
 
 

@@ -11,7 +11,8 @@ from tests.helpers.open_page import as_text, signs
 def effects(run, prompt, step):
     """What the file holds of one prompt, by name."""
     arrays = load_file(run / f"snapshots/step-{step:06d}/attention.safetensors")
-    return {name.removeprefix(f"p{prompt}."): values for name, values in arrays.items()}
+    start = f"p{prompt}."
+    return {name.removeprefix(start): values for name, values in arrays.items() if name.startswith(start)}
 
 
 load_tokenizer = cache(Tokenizer.load)

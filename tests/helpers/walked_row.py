@@ -1,11 +1,11 @@
 """One row of attention, computed again in numpy."""
 
 import numpy as np
-from safetensors.numpy import load_file
 
 from lens.snapshots import Reading
-from tests.helpers.fabricated import STORY, softmax, write_run
+from tests.helpers.fabricated import softmax
 from tests.helpers.open_page import as_text
+from tests.helpers.recorded_effects import effects
 
 NAMES = ["products", "score", "scaled", "mask", "exp", "weight", "weighted"]  # the columns, in order
 FEW = 8  # numbers side by side; more are a ribbon
@@ -13,8 +13,7 @@ FEW = 8  # numbers side by side; more are a ribbon
 
 def arrays_of(run, prompt, step, layer=0):
     """What the file holds of one layer, by name."""
-    arrays = load_file(run / f"snapshots/step-{step:06d}/attention.safetensors")
-    start = f"p{prompt}.l{layer}."
+    arrays, start = effects(run, prompt, step), f"l{layer}."
     return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
 
 
@@ -53,13 +52,7 @@ def texts_of(row, digits=3, causal=True):
     return lines
 
 
-def write_rows(folder):
-    """A run of prompts of six, nine and 24 tokens: key_dim 7, 10 and 25, head_dim 3: both numbers and ribbons."""
-    write_run(folder, steps=(0, 10, 200), prompts={"six": STORY[9:15], "nine": STORY[9:18], "long": STORY[:24]})
-    return folder
-
-
-def made_up(queries, keys=None, K=2, D=3, heads=1, scale=None, causal=False, size=1.0, **extra):
+def made_up(queries, keys=None, K=2, D=3, heads=1, scale=None, causal=False, size=1.0):
     """A made-up prompt of any shape: (Reading, its arrays)."""
     rng = np.random.default_rng(3)
     Tk = keys or queries
@@ -72,13 +65,6 @@ def made_up(queries, keys=None, K=2, D=3, heads=1, scale=None, causal=False, siz
     scale = K**-0.5 if scale is None else scale
     arrays["weights"] = softmax(arrays["q"] @ arrays["k"].swapaxes(-1, -2) * scale, causal)
     names = [f"t{number}" for number in range(queries)]
-    one = Reading(
-        "made up",
-        names,
-        {0: {f"l0.{name}": array for name, array in arrays.items()}},
-        scale=scale,
-        causal=causal,
-        **extra,
-    )
-    one.keys = [f"key{number}" for number in range(keys)] if keys else None
-    return one, arrays
+    steps = {0: {f"l0.{name}": array for name, array in arrays.items()}}
+    keys = [f"key{number}" for number in range(keys)] if keys else None
+    return Reading("made up", names, steps, keys=keys, scale=scale, causal=causal), arrays

@@ -82,11 +82,9 @@ def test_every_song_that_is_long_enough_is_found_whatever_the_tokenizer(sung):
             prompt = song_prompt(story, one)
             assert (prompt is None) == (len(again.split()) < 4)
             if prompt:
-                sung_words = [
-                    prompt.ids[start : start + prompt.length]
-                    for start in (prompt.offset, len(prompt.ids) - prompt.length - 1)
-                ]
-                assert one.decode(sung_words[0]).strip() == one.decode(sung_words[1]).strip() == again
+                starts = prompt.offset, len(prompt.ids) - prompt.length - 1
+                words = [one.decode(prompt.ids[start : start + prompt.length]).strip() for start in starts]
+                assert words == [again, again]
 
 
 def test_songs_too_long_to_show_leave_the_prompts_of_other_text(sung):
@@ -105,12 +103,11 @@ def test_a_song_is_scored_where_it_is_sung(tmp_path, sung):
     recorder = Recorder(tmp_path, given, 0, 1)
     maps = recorder.maps(recorder.record(make_model(vocab_size=tokenizer.vocab_size, block_size=80), 0), 0)
     song = json.loads((tmp_path / "snapshots/prompts.json").read_text(encoding="utf-8"))[0]
+    repeat = [song[name] for name in ("period", "offset", "length")]
     rows = [row for row in read_heads(tmp_path) if row["prompt"] == 0]
     assert len(rows) == 6
     for row in rows:
-        expected = measures(
-            maps[row["layer"], row["head"]].double().numpy(), song["period"], song["offset"], song["length"]
-        )
+        expected = measures(maps[row["layer"], row["head"]].double().numpy(), *repeat)
         assert {name: row[name] for name in expected} == pytest.approx(expected, rel=1e-6, abs=2e-6)
 
 

@@ -20,7 +20,7 @@ from data.tokenizer import char_tokenizer
 from experiment.checkpoint import save_checkpoint
 from lens.record import Prompt, Recorder, read
 from lens.snapshots import ATTENTION, EFFECTS, IDS
-from model import GPT, GPTConfig, generate
+from model import generate
 from tests.helpers.fabricated import data_of, lower, unpacked, write_run
 from tests.helpers.models import small_model
 from tests.helpers.scripts import run_main
@@ -138,9 +138,8 @@ def test_a_prompt_of_ones_own_has_every_number_and_effect_of_a_recorded_one(fold
 def test_the_trained_model_is_read_too_where_its_weights_are_of_no_snapshot(folder, tmp_path):
     shutil.copytree(folder / "runs", tmp_path / "runs")
     built, tokenizer = models()
-    save_checkpoint(
-        tmp_path / "runs/whole", 5, model=built[9].state_dict(), optimizer={}, state={"step": 5}, best_step=5
-    )
+    weights = built[9].state_dict()
+    save_checkpoint(tmp_path / "runs/whole", 5, model=weights, optimizer={}, state={"step": 5}, best_step=5)
     (tmp_path / "runs/whole/snapshots/step-000009/model.safetensors").unlink()
     assert run_view(tmp_path, "--prompt", "the fox").code == 0
     steps = page_data(tmp_path / "runs/whole/attention.html")["prompts"][0]["steps"]
@@ -152,8 +151,7 @@ def test_the_trained_model_is_read_too_where_its_weights_are_of_no_snapshot(fold
 
 def test_a_long_prompt_is_shown_at_as_many_steps_as_a_page_can_carry(tmp_path, capsys):
     tokenizer = char_tokenizer(set("the quick brown fox, lazy dog."))
-    config = GPTConfig(vocab_size=tokenizer.vocab_size, n_layer=2, n_head=2, n_embd=16, block_size=512)
-    model = GPT(config)
+    model = small_model(vocab_size=tokenizer.vocab_size, n_embd=16, block_size=512)
     run = make_run(tmp_path / "runs/long", tokenizer, {step: model for step in range(0, 80, 10)}, "the")
     text = ("the quick brown fox, a lazy dog. " * 16)[:512]
     with pytest.MonkeyPatch.context() as patch:
@@ -179,13 +177,8 @@ def test_a_prompt_is_followed_by_what_the_model_writes(folder):
     assert (done.code, done.err) == (0, "")
     own = page_data(folder / "own.html")["prompts"][0]
     built, tokenizer = models()
-    drawn = generate(
-        built[9],
-        torch.tensor([tokenizer.encode("the fox")]),
-        9,
-        temperature=lens.own.TEMPERATURE,
-        generator=torch.Generator().manual_seed(0),
-    )
+    idx, generator = torch.tensor([tokenizer.encode("the fox")]), torch.Generator().manual_seed(0)
+    drawn = generate(built[9], idx, 9, temperature=lens.own.TEMPERATURE, generator=generator)
     ids = [int(id) for (id,) in drawn]
     if tokenizer.end_of_text in ids:
         ids = ids[: ids.index(tokenizer.end_of_text)]
