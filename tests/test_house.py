@@ -205,8 +205,6 @@ def test_the_core_can_be_read_in_one_sitting():
     assert lines_of(ROOT, *CORE) <= MAX_CORE_LINES
 
 
-# For the lead: remove the mark when train.py is that short.
-@pytest.mark.xfail(strict=False, reason="being shortened")
 def test_train_py_is_short():
     assert lines_of(ROOT, "train.py") <= MAX_TRAIN_LINES
 
