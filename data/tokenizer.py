@@ -41,7 +41,7 @@ class Tokenizer:
         self.vocab_size = len(tokens)
         self.hash = signature(self._body())
         self.byte_lengths = np.array([len(token) for token in tokens])
-        self.encode_piece = self._character_encoder() if pattern is None else self._byte_pair_encoder()
+        self.encode_piece = self._character_encoder() if pattern is None else self._byte_pair_encoder(pattern)
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`. The text of a special token is plain text; half a surrogate pair becomes U+FFFD.
@@ -119,7 +119,7 @@ class Tokenizer:
 
         return encode
 
-    def _byte_pair_encoder(self) -> Callable[[str], np.ndarray]:
+    def _byte_pair_encoder(self, pattern: str) -> Callable[[str], np.ndarray]:
         import tiktoken
 
         ranks = {token: id for id, token in enumerate(self.tokens) if token}
@@ -131,7 +131,7 @@ class Tokenizer:
             try:
                 if not hasattr(local, "encoding"):
                     parts: dict[str, Any] = {"mergeable_ranks": ranks, "special_tokens": special}
-                    local.encoding = tiktoken.Encoding(self.name, pat_str=self.pattern, **parts)
+                    local.encoding = tiktoken.Encoding(self.name, pat_str=pattern, **parts)
                 return local.encoding.encode_to_numpy(text, disallowed_special=())
             except BaseException as error:  # a pattern from a file may be invalid, or match nothing: tiktoken panics
                 if not (isinstance(error, ValueError) or type(error).__name__ == "PanicException"):
