@@ -1,5 +1,7 @@
 """The hardware: which device and precision a run uses, and how many sequences fit at once."""
 
+from typing import Literal, cast
+
 import torch
 
 from config import TrainConfig
@@ -19,19 +21,19 @@ def sequences_to_evaluate(block_size: int, config: TrainConfig) -> int:
     return min(sequences, config.micro_batch_size or sequences)
 
 
-def choose_device(device: str) -> str:
+def choose_device(device: str) -> Literal["cuda", "mps", "cpu"]:
     """`auto` becomes cuda, mps or cpu, the first that is there. Raises ValueError for one that is not."""
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     usable = [name for name, there in available.items() if there]
     if device == "auto":
-        return usable[0]
+        device = usable[0]
     if device not in usable:
         expected = " or ".join(usable)
         raise ValueError(f"device: {device} given, but this machine or this PyTorch has none; {expected} expected")
-    return device
+    return cast(Literal["cuda", "mps", "cpu"], device)
 
 
-def choose_dtype(dtype: str, device: str) -> str:
+def choose_dtype(dtype: Literal["auto", "float32", "bfloat16"], device: str) -> Literal["float32", "bfloat16"]:
     """`auto` becomes bfloat16 where the hardware multiplies it natively, else float32."""
     if dtype != "auto":
         return dtype
