@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from common.terminal import printable, warn
+from common.terminal import warn
 
 MANIFEST = "manifest.json"
 
@@ -57,17 +57,17 @@ def read_json_lines(path: Path, *, strict: bool = False) -> list[dict]:
     A last line that a kill cut short is left out; so is any other damaged line, with a warning on stderr that gives its
     number, or with `strict` a ValueError is raised. Raises OSError where the file cannot be read.
     """
-    *lines, last = path.read_bytes().split(b"\n")
-    parsed = {number: _parse_line(line) for number, line in enumerate(lines, 1)}
-    damaged = [str(number) for number, values in parsed.items() if values is None]
+    lines = path.read_bytes().split(b"\n")
+    parsed = [_parse_line(line) for line in lines]
+    damaged = [number for number, values in enumerate(parsed[:-1], 1) if values is None]
+    if damaged and strict:
+        text = lines[damaged[0] - 1][:40].decode(errors="replace")
+        raise ValueError(f"line {damaged[0]}: an object with a step expected, not {text!r}")
     if damaged:
-        if strict:
-            text = lines[int(damaged[0]) - 1][:40].decode(errors="replace")
-            raise ValueError(f"line {damaged[0]}: an object with a step expected, not {text!r}")
         more = f" and {len(damaged) - 5} more" if len(damaged) > 5 else ""
-        numbers = ("lines " if len(damaged) > 1 else "line ") + ", ".join(damaged[:5]) + more
-        warn(printable(f"{path}: damaged and left out: {numbers}"))
-    return [values for values in (*parsed.values(), _parse_line(last)) if values is not None]
+        numbers = ("lines " if len(damaged) > 1 else "line ") + ", ".join(map(str, damaged[:5])) + more
+        warn(f"{path}: damaged and left out: {numbers}")
+    return [values for values in parsed if values is not None]
 
 
 def _parse_line(line: bytes) -> dict | None:

@@ -6,7 +6,7 @@ from common.arguments import Arguments, nonempty_text, number, whole_number
 from common.errors import InputError, run_script
 
 
-def test_options_are_not_abbreviated_and_complaints_are_ours(monkeypatch):
+def test_options_are_not_abbreviated_and_complaints_are_ours():
     parser = Arguments(add_help=False)
     parser.add_argument("--prompt")
     for arguments in (["--pro", "x"], ["--prompt"], ["x"]):

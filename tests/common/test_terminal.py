@@ -24,14 +24,8 @@ def test_what_is_said_after_stdout_was_closed_goes_nowhere_and_ends_nothing():
         "import sys, time; from common.terminal import say; say('first'); sys.stdin.read(); "
         "say('second'); say('third'); print('went on', file=sys.stderr)"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, text=True, **pipes)
     assert process.stdout.readline() == "first\n"
     process.stdout.close()
     process.stdin.close()  # only now is the second said

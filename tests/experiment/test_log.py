@@ -10,6 +10,7 @@ from common.errors import RunError
 from common.files import read_json_lines
 from config import Config
 from experiment.log import Log
+from tests.helpers.scripts import metrics
 from training.progress import Progress
 
 
@@ -18,16 +19,12 @@ def begin(run, step=-1):
     return Log(run, Config(), Progress(step=step))
 
 
-def lines(run):
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-
-
 def test_every_line_is_on_disk_as_soon_as_it_is_logged(tmp_path):
     log = begin(tmp_path)
     logged = [{"step": 0, "val_loss": 0.1 + 0.2}, {"step": 1, "val_loss": 1e-45, "note": "ü\n", "none": None}]
     for number, line in enumerate(logged, 1):
         log.metrics(line)
-        assert lines(tmp_path) == read_json_lines(tmp_path / "metrics.jsonl") == logged[:number]
+        assert metrics(tmp_path) == read_json_lines(tmp_path / "metrics.jsonl") == logged[:number]
     log.finish()
 
 
@@ -64,9 +61,9 @@ def test_a_resumed_run_neither_repeats_nor_skips_a_line(tmp_path, torn):
 def test_a_run_that_begins_again_begins_its_metrics_again(tmp_path):
     begin(tmp_path).metrics({"step": 0})
     begin(tmp_path).metrics({"step": 1})
-    assert lines(tmp_path) == [{"step": 1}]
+    assert metrics(tmp_path) == [{"step": 1}]
     begin(tmp_path, step=0)
-    assert lines(tmp_path) == []
+    assert metrics(tmp_path) == []
 
 
 def test_metrics_that_cannot_be_written_are_named_in_plain_words(tmp_path):

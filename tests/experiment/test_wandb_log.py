@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from config import Config, WandbConfig
 from experiment.log import Log
 from lens.explorer.images import head_image
+from tests.helpers.scripts import metrics
 from training.progress import Progress
 
 ROOT = Path(__file__).parents[2]
@@ -20,10 +22,6 @@ ROOT = Path(__file__).parents[2]
 
 def begin(run, mode):
     return Log(run, Config(wandb=WandbConfig(mode)), Progress())
-
-
-def lines(run):
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
 def test_a_project_that_wandb_would_refuse_is_refused_at_once():
@@ -78,12 +76,6 @@ def history(path):
             yield {".".join(i.nested_key) or i.key: json.loads(i.value_json) for i in record.history.item}
 
 
-def pixels_of(png):
-    from PIL import Image
-
-    return np.asarray(Image.open(png))
-
-
 def test_disabled_does_not_import_wandb(tmp_path):
     code = "t = begin({!r}); t.metrics({{'step': 0}}); t.wandb.text('a', '', 0); t.finish()\n"
     code += "print('wandb' in sys.modules)"
@@ -133,7 +125,7 @@ log.finish()
     image = next(line for line in logged if any(key.startswith("attention/a prompt") for key in line))
     assert image["step"] == 50
     (png,) = files.glob("media/images/attention/a prompt_*.png")
-    assert np.array_equal(pixels_of(png), head_image(np.array([[[[1.0, 0.0], [0.25, 0.75]]] * 2])))
+    assert np.array_equal(np.asarray(Image.open(png)), head_image(np.array([[[[1.0, 0.0], [0.25, 0.75]]] * 2])))
     (sample,) = files.glob("media/html/sample_*.html")
     assert "a &lt;b&gt;\n  c &amp; d" in sample.read_text()
     (page,) = files.glob("media/html/attention_*.html")
@@ -158,7 +150,7 @@ log.finish()
     (again,) = second.glob("*.wandb")
     assert again.name == path.name
     assert [line["loss"] for line in history(again)] == [0.5]
-    assert [line["step"] for line in lines(run)] == [0, 10, 20, 30, 40]
+    assert [line["step"] for line in metrics(run)] == [0, 10, 20, 30, 40]
 
 
 def test_without_a_server_online_says_so_once_and_the_run_goes_on(tmp_path):
@@ -172,7 +164,7 @@ log.finish()
 print(time.perf_counter() - started)
 """
     stdout, stderr = in_a_process(code, tmp_path)  # no key for wandb
-    assert [line["step"] for line in lines(tmp_path)] == [0, 1, 2]
+    assert [line["step"] for line in metrics(tmp_path)] == [0, 1, 2]
     assert stderr.count("warning: wandb failed (") == 1
     assert stderr.endswith("; the run goes on without it\n") and "login" in stderr
     assert float(stdout) < 10
@@ -198,7 +190,7 @@ print(len(core))
     stdout, stderr = in_a_process(code, tmp_path)
     assert stdout == "1\n"
     assert len(stderr.splitlines()) == 1 and stderr.startswith("warning: wandb failed (")
-    assert [line["step"] for line in lines(tmp_path)] == list(range(30))
+    assert [line["step"] for line in metrics(tmp_path)] == list(range(30))
 
 
 class Failing:
@@ -231,7 +223,7 @@ def test_a_failure_of_wandb_is_one_warning_and_never_stops_a_run(tmp_path, monke
         log.wandb.image("maps", np.zeros((2, 2, 3), np.uint8), step)
         log.wandb.text("sample", "text", step)
     log.finish()
-    assert [line["step"] for line in lines(tmp_path)] == [0, 1, 2]
+    assert [line["step"] for line in metrics(tmp_path)] == [0, 1, 2]
     warnings = capsys.readouterr().err.splitlines()
     assert warnings == [f"warning: wandb failed ({at} failed in two lines); the run goes on without it"] * (
         at != "nothing"
@@ -244,7 +236,7 @@ def test_a_missing_wandb_is_a_warning(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "wandb", None)
     begin(tmp_path, "offline").metrics({"step": 0})
     assert "warning: wandb failed (import of wandb halted" in capsys.readouterr().err
-    assert lines(tmp_path) == [{"step": 0}]
+    assert metrics(tmp_path) == [{"step": 0}]
 
 
 def test_a_page_that_is_not_there_is_a_warning(tmp_path, monkeypatch, capsys):
@@ -253,4 +245,4 @@ def test_a_page_that_is_not_there_is_a_warning(tmp_path, monkeypatch, capsys):
     log.wandb.page("attention", tmp_path / "gone.html")
     log.metrics({"step": 0})
     assert "No such file" in capsys.readouterr().err
-    assert lines(tmp_path) == [{"step": 0}]
+    assert metrics(tmp_path) == [{"step": 0}]
