@@ -127,7 +127,7 @@ class Block(nn.Module):
 
 
 class GPT(nn.Module):
-    """The language model. `GPT(config)(idx, targets)` returns logits and the mean loss in nats a token."""
+    """The language model. `GPT(config)(idx, targets)` returns logits and the mean loss in nats per token."""
 
     pe: Tensor  # (block_size, C), only with sinusoidal positions
     rope_cos: Tensor  # (block_size, K/2), only with rope, as the next

@@ -1,4 +1,4 @@
-"""What a model is worth: its loss on the validation text in nats a token and bits a byte, and a sample of its text."""
+"""What a model is worth: its loss on the validation text in nats per token and bits per byte, and a sample of its text."""
 
 import math
 
@@ -18,7 +18,7 @@ from training.stories import StoryScore, story_score
 def evaluate(model: GPT, corpus: Corpus, config: TrainConfig, step: int) -> tuple[dict[str, float], StoryScore | None]:
     """The metrics of an evaluation after `step` steps, and the StoryScore where the text is tales.
 
-    val_loss in nats a token; val_bits_per_byte over the UTF-8 bytes of the same tokens. Raises RunError where a causal
+    val_loss in nats per token; val_bits_per_byte over the UTF-8 bytes of the same tokens. Raises RunError where a causal
     model is better than any can be.
     """
     ids = corpus.val.ids[: config.eval_tokens + 1] if config.eval_tokens else corpus.val.ids
@@ -31,7 +31,7 @@ def evaluate(model: GPT, corpus: Corpus, config: TrainConfig, step: int) -> tupl
     score = story_score(model, corpus.stories, tokenizer, config)
     if score.below_floor and model.config.causal:
         raise RunError(
-            f"step {step}: {score.loss:.2f} nats a story is below the floor of {score.floor:.2f}, which no model can "
+            f"step {step}: {score.loss:.2f} nats per story is below the floor of {score.floor:.2f}, which no model can "
             "reach honestly: either the future leaks or the validation stories were trained on. "
             "This is a bug in glassgpt"
         )

@@ -18,7 +18,7 @@ from training.schedule import learning_rate_factor, muon_momentum
 class LastStep(NamedTuple):
     """What is known of the last step of a Step."""
 
-    loss: float  # nats a token
+    loss: float  # nats per token
     learning_rate: float  # AdamW's
     grad_norm: float  # before clipping
     bad_steps: int  # the longest row of skipped steps until now

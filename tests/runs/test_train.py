@@ -285,7 +285,7 @@ def test_a_story_loss_below_the_floor_stops_the_run(tales, tmp_path, monkeypatch
     monkeypatch.setattr("training.evaluate.story_score", score(68.0))
     done = run_train(options)
     assert done.code == 1
-    assert done.err.startswith("error: step 0: 68.00 nats a story is below the floor of 70.00")
+    assert done.err.startswith("error: step 0: 68.00 nats per story is below the floor of 70.00")
     monkeypatch.setattr("training.evaluate.story_score", score(69.5))  # by chance
     assert run_train(options).code == 0
     monkeypatch.setattr("training.evaluate.story_score", score(68.0))
