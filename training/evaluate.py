@@ -1,4 +1,4 @@
-"""What a model is worth: its loss on the validation text in nats per token and bits per byte, and a sample of its text."""
+"""What a model is worth: its loss on the validation text in nats per token and bits per byte, and a sample of it."""
 
 import math
 
@@ -18,8 +18,8 @@ from training.stories import StoryScore, story_score
 def evaluate(model: GPT, corpus: Corpus, config: TrainConfig, step: int) -> tuple[dict[str, float], StoryScore | None]:
     """The metrics of an evaluation after `step` steps, and the StoryScore where the text is tales.
 
-    val_loss in nats per token; val_bits_per_byte over the UTF-8 bytes of the same tokens. Raises RunError where a causal
-    model is better than any can be.
+    val_loss in nats per token; val_bits_per_byte over the UTF-8 bytes of the same tokens.
+    Raises RunError where a causal model is better than any can be.
     """
     ids = corpus.val.ids[: config.eval_tokens + 1] if config.eval_tokens else corpus.val.ids
     loss, count = validation_loss(model, ids, config)
