@@ -294,7 +294,7 @@ def options_of(args: argparse.Namespace) -> dict:
 
 
 def write_results(name: str, args: argparse.Namespace, results: dict) -> None:
-    """Writes --out."""
+    """Writes --out: the machine, the options and `results`."""
     path = Path(args.out)
     body = {"benchmark": name, "date": str(date.today()), "machine": machine(), "options": options_of(args)} | results
     try:
