@@ -64,7 +64,7 @@ class Places:
         self.text = folder / "text.txt"
         self.text.write_text("The cat sat on the mat. It was warm.\n" * 20, encoding="utf-8")
         self.data = {"source": str(self.text), "tokenizer": "char", "cache": str(folder / "cache")}
-        load_corpus(DataConfig(**self.data), 8, report=lambda line: None)
+        corpus_of(8, **self.data)
         (self.cached,) = (folder / "cache/tokens").iterdir()
         self.tokens = self.cached_ids()
         self.config = load_config(run / "config.yaml")
@@ -74,8 +74,16 @@ class Places:
         shutil.rmtree(copy, ignore_errors=True)
         return shutil.copytree(of, copy)
 
+    def empty_cache(self) -> str:
+        shutil.rmtree(self.folder / "text-cache", ignore_errors=True)
+        return str(self.folder / "text-cache")
+
     def cached_ids(self):
         return [Tokens(self.cached / part).ids.tolist() for part in ("train", "val")]
+
+
+def corpus_of(block_size: int, **data):
+    return load_corpus(DataConfig(**data), block_size, report=lambda line: None)
 
 
 def refusal(action) -> str:
@@ -110,15 +118,13 @@ def a_configuration_file(random, places):
     if random.random() < 0.5:
         path.write_bytes(mutations.mutate_bytes(random, text))
     else:
-        changed = mutations.mutate_structure(random, yaml.safe_load(text), YAML_WORDS)
+        changed = mutations.mutate_structure(random, yaml.safe_load(text), [f"@{word}@" for word in YAML_WORDS])
         path.write_bytes(mutations.as_json(changed).replace(b'"@', b"").replace(b'@"', b""))
     return outcome_of(run_train({"config": path}, "--print-config"))
 
 
 # As JSON is YAML, these go in as they are, without their quotes.
-YAML_WORDS = [
-    f"@{word}@" for word in ("&a [*a]", "*a", "!!python/name:os.system", "!!binary aGk=", "1e9", "0o17", "? a")
-]
+YAML_WORDS = ["&a [*a]", "*a", "!!python/name:os.system", "!!binary aGk=", "1e9", "0o17", "? a"]
 VALUES = "0 -1 1 2 3 16 1e9 1e30 0.5 nan inf -inf null none true rope adamw char bpe [] [a] {} - -- = --x".split(" ")  # noqa: SIM905 (a line, not a page)
 VALUES += ["", " ", "\ud800", "a\0b", "\x1b[2J", "9" * 5000, "é" * 300, "../..", "/", "&a [*a]", "!!x", "[" * 500]
 
@@ -159,26 +165,24 @@ def draw_words(random, options):
 
 
 def a_run_to_go_on_with(random, places):
-    run = places.copy(of=places.finished)
-    break_something(random, run)
+    run = broken_copy(random, places.finished, places)
     return outcome_of(run_train("--resume", run, {"train.steps": 9, "attention.snapshots": random.choice((0, 2))}))
 
 
 def a_run_to_sample(random, places):
-    run = places.copy(of=places.finished)
-    break_something(random, run, ["checkpoints", "config.yaml", "tokenizer.json", "data.json"])
+    run = broken_copy(random, places.finished, places, ["checkpoints", "config.yaml", "tokenizer.json", "data.json"])
     options = {"tokens": 3, "seed": 1, "prompt": random.choice(("", "the")), "checkpoint": random.choice(("best", 8))}
     return outcome_of(run_sample(run, options))
 
 
 def a_run_to_view(random, places):
-    run = places.copy(of=places.made)
-    break_something(random, run)
+    run = broken_copy(random, places.made, places)
     return outcome_of(run_main(view.main, run, "--no-open"))
 
 
-def break_something(random, run, among=("",)):
-    """Changes one or two files of a run, mostly so that no checksum tells."""
+def broken_copy(random, original, places, among=("",)):
+    """A copy of a run with one or two of its files changed, mostly so that no checksum tells."""
+    run = places.copy(of=original)
     files = sorted(path for name in among for path in [run / name, *(run / name).rglob("*")] if path.is_file())
     names = sorted({path.name for path in files})
     for _ in range(random.choice((1, 1, 2))):
@@ -189,14 +193,14 @@ def break_something(random, run, among=("",)):
                 mutations.reseal(path.parent)
             if name == "tokenizer.json":
                 mutations.sign(path)
+    return run
 
 
 def a_checkpoint(random, places):
     from experiment.checkpoint import load_checkpoint, restore_weights
     from experiment.state import restore_training
 
-    run = places.copy(of=places.finished)
-    break_something(random, run, ["checkpoints"])
+    run = broken_copy(random, places.finished, places, ["checkpoints"])
 
     def act():
         checkpoint = load_checkpoint(run)
@@ -251,7 +255,7 @@ def token_shards(random, places):
         resign_shard(part)
     try:
         try:
-            corpus = load_corpus(DataConfig(**places.data), 8, report=lambda line: None)
+            corpus = corpus_of(8, **places.data)
         except InputError as error:  # a part that is too short, though its checksum fits
             return check_plain(str(error))
         model_reads(corpus)
@@ -290,12 +294,10 @@ def a_text(random, places):
     path.write_bytes(random.choice((mutations.mutate_bytes(random, valid), random.randbytes(random.randint(0, 300)))))
     tokenizer = random.choice(("char", "char", "bpe"))
     errors = random.choice(("strict", "replace"))
-    config = {"source": str(path), "tokenizer": tokenizer, "vocab_size": 260, "encoding_errors": errors}
-    cache = places.folder / "text-cache"
-    shutil.rmtree(cache, ignore_errors=True)
+    config = {"tokenizer": tokenizer, "vocab_size": 260, "encoding_errors": errors}
 
     def act():
-        corpus = load_corpus(DataConfig(**config, cache=str(cache)), 4, report=lambda line: None)
+        corpus = corpus_of(4, source=str(path), cache=places.empty_cache(), **config)
         parts = [corpus.tokenizer.decode(part.ids.tolist()) for part in (corpus.train, corpus.val)]
         whole = path.read_bytes().decode("utf-8-sig", errors)
         assert "".join(parts) == whole
@@ -316,10 +318,7 @@ def a_table(random, places):
 
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
     mutations.mutate_file(random, path)
-    cache = places.folder / "text-cache"
-    shutil.rmtree(cache, ignore_errors=True)
-    config = DataConfig(source=str(path), tokenizer="char", cache=str(cache))
-    return refusal(lambda: load_corpus(config, 4, report=lambda line: None))
+    return refusal(lambda: corpus_of(4, source=str(path), tokenizer="char", cache=places.empty_cache()))
 
 
 def metrics_read_back(random, places):
@@ -366,12 +365,8 @@ def places(tmp_path_factory, small):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("here"))  # without runs/
         run = tmp_path_factory.mktemp("fuzz") / "run"
-        options = small | {
-            "model.n_layer": 1,
-            "train.eval_tokens": 64,
-            "train.sample_tokens": 2,
-            "attention.snapshots": 2,
-        }
+        options = small | {"model.n_layer": 1, "train.eval_tokens": 64, "train.sample_tokens": 2}
+        options |= {"attention.snapshots": 2}
         assert run_train(options, {"run": run}).code == 0
         yield Places(tmp_path_factory.mktemp("places"), options, run)
 

@@ -2,6 +2,7 @@
 
 import ast
 import base64
+import contextlib
 import json
 import os
 import re
@@ -18,7 +19,7 @@ from common.terminal import printable
 from config import Config
 from data.tokenizer import Tokenizer
 from tests.conftest import HOSTILE
-from tests.helpers.scripts import run_train, small_options
+from tests.helpers.scripts import arguments_of, run_train, small_options
 from tests.helpers.source import ROOT, python_files, room_of
 from tests.helpers.watched import watch
 
@@ -53,9 +54,7 @@ def dangers(source: str) -> list[str]:
             names.append(ast.unparse(node))
         elif isinstance(node, ast.Call):
             name = ast.unparse(node.func)
-            keywords = {
-                keyword.arg: keyword.value.value for keyword in node.keywords if isinstance(keyword.value, ast.Constant)
-            }
+            keywords = {word.arg: word.value.value for word in node.keywords if isinstance(word.value, ast.Constant)}
             constant = node.args and all(isinstance(argument, ast.Constant) for argument in node.args)
             if name in CALLS and not (name == "importlib.import_module" and constant):
                 names.append(name)
@@ -178,8 +177,8 @@ def test_the_hook_sees_what_a_pickle_names():
 # ---- text that is written to be obeyed (the page: tests/explorer)
 
 
-def on_terminal(*command) -> tuple[bytes, str]:
-    """What reaches a terminal that stdout is, and stderr, which is none."""
+def on_terminal(*command) -> str:
+    """What reaches a terminal that stdout is; stderr is none."""
     pty = pytest.importorskip("pty", reason="pseudo-terminals are Unix's")
     termios = pytest.importorskip("termios")
     main, side = pty.openpty()
@@ -189,18 +188,13 @@ def on_terminal(*command) -> tuple[bytes, str]:
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=side, stderr=subprocess.PIPE) as process:
         os.close(side)
         seen = b""
-        while True:
-            try:
-                data = os.read(main, 1 << 16)
-            except OSError:  # Linux's way to say that the other end is closed
-                data = b""
-            if not data:
-                break
-            seen += data
+        with contextlib.suppress(OSError):  # Linux's way to say that the other end is closed
+            while data := os.read(main, 1 << 16):
+                seen += data
         stderr = process.stderr.read().decode()
     os.close(main)
     assert process.returncode == 0, stderr
-    return seen, stderr
+    return seen.decode()
 
 
 def obeyed(text: str) -> set[str]:
@@ -216,24 +210,14 @@ def test_a_tokenizer_gives_hostile_text_back_as_it_is(hostile_run):
 
 
 def test_a_terminal_is_shown_a_hostile_sample_and_does_not_obey_it(hostile_run):
-    options = [
-        "--prompt",
-        HOSTILE[0] + HOSTILE[2],
-        "--tokens",
-        "150",
-        "--seed",
-        "3",
-        "--temperature",
-        "2",
-        "--ignore-end",
-    ]
-    command = [sys.executable, "sample.py", hostile_run, *options]
-    seen, _ = on_terminal(*command)
+    prompt = HOSTILE[0] + HOSTILE[2]
+    options = {"prompt": prompt, "tokens": 150, "seed": 3, "temperature": 2}
+    command = [sys.executable, *arguments_of("sample.py", hostile_run, "--ignore-end", options)]
+    text = on_terminal(*command)
     piped = subprocess.run(command, cwd=ROOT, capture_output=True).stdout.decode()
-    text = seen.decode()
     assert obeyed(text) == set()
     assert text == printable(piped)
-    written = piped.removeprefix(HOSTILE[0] + HOSTILE[2])
+    written = piped.removeprefix(prompt)
     assert len(obeyed(written)) > 2  # the model writes such characters itself; to a pipe they go as they are
 
 
@@ -241,12 +225,11 @@ def test_a_run_on_a_terminal_shows_the_samples_of_hostile_text(tmp_path, cache):
     source = tmp_path / "hostile.txt"
     source.write_bytes("".join(HOSTILE[:3] * 30).encode())
     options = small_options(tmp_path / "unused.txt", cache) | {"data.source": source, "train.steps": 2}
-    options["train.sample_tokens"] = 200
-    words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-    seen, _ = on_terminal(sys.executable, "train.py", *words, "--run", tmp_path / "run")
+    options |= {"train.sample_tokens": 200, "run": tmp_path / "run"}
+    text = on_terminal(sys.executable, *arguments_of("train.py", options))
     samples = (tmp_path / "run/samples.txt").read_bytes().decode()
     assert len(obeyed(samples)) > 2
-    assert obeyed(seen.decode()) == set() and "\\x1b" in seen.decode()
+    assert obeyed(text) == set() and "\\x1b" in text
 
 
 def test_an_error_that_quotes_hostile_text_shows_it(tmp_path):
@@ -283,10 +266,8 @@ run_typed("train.py", *of_text, "--run", folder + "/wandb", "--wandb.mode", "off
 
 def can_isolate() -> bool:
     """Whether this system gives a process a network namespace of its own."""
-    return (
-        bool(shutil.which("unshare"))
-        and subprocess.run(["unshare", "-rn", "true"], capture_output=True).returncode == 0
-    )
+    unshare = ["unshare", "-rn", "true"]
+    return bool(shutil.which("unshare")) and subprocess.run(unshare, capture_output=True).returncode == 0
 
 
 def test_without_a_network_everything_goes_on_and_no_secret_is_written(tmp_path):
@@ -307,16 +288,16 @@ def test_without_a_network_everything_goes_on_and_no_secret_is_written(tmp_path)
         assert not any(secret in str(path) for path in written)
 
 
+UDP = "socket.socket(type=socket.SOCK_DGRAM)"
+
+
 @pytest.mark.parametrize(
     ("code", "seen"),
     [
         ("socket.create_connection(('192.0.2.1', 80), 0.1)", ("socket.getaddrinfo", "192.0.2.1")),
         ("socket.socket().connect(('192.0.2.1', 80))", ("socket.connect", "('192.0.2.1', 80)")),
         ("socket.socket().connect(('127.0.0.1', 9))", ("socket.connect", "('127.0.0.1', 9)")),
-        (
-            "socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 53))",
-            ("socket.sendto", "('192.0.2.1', 53)"),
-        ),
+        (f"{UDP}.sendto(b'x', ('192.0.2.1', 53))", ("socket.sendto", "('192.0.2.1', 53)")),
         ("socket.gethostbyname('example.com')", ("socket.gethostbyname", "example.com")),
         ("import requests; requests.get('http://192.0.2.1/', timeout=1)", ("socket.getaddrinfo", "192.0.2.1")),
     ],
