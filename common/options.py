@@ -249,13 +249,14 @@ def unknown_key(key: str, place: str, keys: dict[str, Key]) -> str:
     dashes = "--" if place == "--" else ""
     section, _, name = key.rpartition(".")
     anywhere: dict[str, list[str]] = {}
-    for dotted, known in keys.items():
-        anywhere.setdefault(known.name, []).append(dotted)
-    # in a file, a key without a dot may also be a section misspelt
-    sections = {known.section: [known.section] for known in keys.values() if not section and not dashes}
-    here = {known.name: [dotted] for dotted, known in keys.items() if known.section == section and name not in anywhere}
+    for dotted, other in keys.items():
+        anywhere.setdefault(other.name, []).append(dotted)
+    here = {other.name: [dotted] for dotted, other in keys.items() if other.section == section and name not in anywhere}
+    # in a file, a key without a dot may be a section misspelt
+    sections = {other.section: [other.section] for other in keys.values() if not section and not dashes}
     written = place + (key if key.isprintable() and len(key) <= 60 else quote(key))
-    for word, meanings in ((key, sections), (name, here), (name, anywhere), (key, {known: [known] for known in keys})):
+    # the likeliest first; a name that is exactly that of a key elsewhere before one spelt like it in this section
+    for word, meanings in ((key, sections), (name, here), (name, anywhere), (key, {other: [other] for other in keys})):
         for close in difflib.get_close_matches(word, meanings, n=1):
             meant = " or ".join(dashes + meaning for meaning in meanings[close])
             return f"{written}: unknown key, did you mean {meant}?"

@@ -81,13 +81,12 @@ def restore_optimizers(take_step: Step, tensors: dict[str, Tensor]) -> None:
             state = {}
             for field in FIELDS[type(optimizer).__name__]:
                 name = f"{names[parameter]}.{field}"
+                where = f"optimizer.safetensors: {name}"
                 if name not in tensors:
-                    raise ValueError(f"optimizer.safetensors: {name}: missing")
-                check_tensor(
-                    f"optimizer.safetensors: {name}", tensors[name], torch.zeros(()) if field == "step" else parameter
-                )
+                    raise ValueError(f"{where}: missing")
+                check_tensor(where, tensors[name], torch.zeros(()) if field == "step" else parameter)
                 if not tensors[name].isfinite().all():
-                    raise ValueError(f"optimizer.safetensors: {name}: finite numbers expected")
+                    raise ValueError(f"{where}: finite numbers expected")
                 state[field] = tensors[name].to(parameter.device)
                 unused.remove(name)
             optimizer.state[parameter] = state
