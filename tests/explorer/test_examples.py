@@ -154,8 +154,11 @@ def test_three_heads_do_three_jobs_and_each_is_measured_as_its_own():
     assert unmasked["steps"][0]["metrics"] == [[{}, {}]]  # the metrics are of causal maps
 
 
-def test_every_example_opens_in_a_browser_and_shows_its_numbers(explore):
+def test_every_example_opens_in_a_browser_and_shows_its_numbers_and_no_run_or_predictions(explore):
     page = explore(render(DATA))
+    assert page.title() == "Attention by example" and page.is_visible("#words-title")
+    for section in ("run", "effects"):
+        assert page.locator(f"[aria-labelledby={section}-title]").is_hidden()
     for number, name in enumerate(NAMES):
         prompt, numbers, _ = example(name)
         head, query, key = (size - 1 for size in numbers["weights"].shape)

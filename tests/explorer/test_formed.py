@@ -29,6 +29,9 @@ def panel(page, name):
 
 def place(page, name, step, value):
     """Where a value at a step is on a panel, in pixels: steps by their logarithm, values from 0 at the bottom to 1."""
+    for host in ("#walk", "#film", "#curves"):  # once what is above has been drawn, the panel stays where it is
+        page.locator(host).scroll_into_view_if_needed()
+        page.wait_for_selector(f"{host}:not([aria-busy])", state="attached")
     box = panel(page, name).locator(".plot").bounding_box()
     share = np.log1p(step) / np.log1p(STEPS[-1])
     return {"x": share * (box["width"] - 1), "y": (1 - value) * (box["height"] - 1)}  # a line is drawn below

@@ -6,7 +6,6 @@ import re
 import numpy as np
 import pytest
 
-from lens.explorer.examples import examples
 from model import GPT, GPTConfig
 from tests.helpers.fabricated import write_lines
 
@@ -151,14 +150,6 @@ def test_the_configuration_is_the_files_and_the_parameters_are_counted_part_by_p
     assert rows == [["part", "parameters", "share"], *expected, ["in all", f"{total:,}", "100.0 %"]]
     assert len(expected) > 4
     assert page.text_content("#config pre") == (run / "config.yaml").read_text()
-
-
-def test_worked_examples_have_no_run_and_nothing_to_predict(explore):
-    page = explore(examples())
-    for section in ("run", "effects"):
-        assert page.locator(f"[aria-labelledby={section}-title]").is_hidden()
-    assert page.is_visible("#words-title")
-    assert page.title() == "Attention by example"
 
 
 def test_every_measure_is_explained(explore, run):

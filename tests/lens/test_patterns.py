@@ -59,9 +59,10 @@ def test_a_perfect_score_is_exactly_one():
 @pytest.mark.parametrize(
     ("pattern", "expected"), [("previous", 1), ("first", 1 / 8), ("identity", 0), ("uniform", harmonic)]
 )
-def test_without_a_repeat_the_previous_token_is_that_of_every_row_but_the_first(pattern, expected):
-    weights, *_ = PATTERNS[pattern]
-    assert float(head_metrics(weights)["previous_token"]) == pytest.approx(expected, abs=1e-6)
+def test_without_a_repeat_the_previous_token_is_of_every_row_but_the_first_and_nothing_is_repeated(pattern, expected):
+    metrics = head_metrics(PATTERNS[pattern][0])
+    assert float(metrics["previous_token"]) == pytest.approx(expected, abs=1e-6)
+    assert metrics["duplicate_token"] is None and metrics["induction"] is None
 
 
 def only_in(rows, distance):
@@ -116,11 +117,6 @@ def test_many_maps_are_measured_as_each_alone():
     for name in NAMES:
         assert together[name].shape == (2, 3)
         assert torch.allclose(together[name].flatten(), torch.stack([metrics[name] for metrics in alone]), atol=1e-6)
-
-
-def test_without_a_repeat_the_two_metrics_of_repeats_are_left_out():
-    metrics = head_metrics(uniform)
-    assert metrics["duplicate_token"] is None and metrics["induction"] is None
 
 
 def test_a_single_token_has_a_distance_and_nothing_else():

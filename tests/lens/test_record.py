@@ -79,6 +79,7 @@ def test_what_is_recorded_is_that_of_the_model_kept_beside_it(tales_run):
     for folder in sorted((run / "snapshots").glob("step-*")):
         load_into(model, load_file(folder / "model.safetensors"))
         tensors = load_file(folder / "attention.safetensors")
+        seen.append(tensors["p0.l0.weights"])
         for number, prompt in enumerate(described):
             layers = []
             with torch.no_grad():
@@ -86,9 +87,10 @@ def test_what_is_recorded_is_that_of_the_model_kept_beside_it(tales_run):
             for layer, record in enumerate(layers):
                 for name in TENSORS:
                     assert torch.equal(tensors[f"p{number}.l{layer}.{name}"], record[name][0])
-            for name, tensor in effects(model, prompt["ids"]).items():
-                assert torch.equal(tensors[f"p{number}.{name}"], tensor)
-        seen.append(tensors["p0.l0.weights"])
+            computed = trace(model, prompt["ids"]) | effects(model, prompt["ids"])
+            for name, tensor in read(model, prompt["ids"]).items():
+                assert torch.equal(tensors.pop(f"p{number}.{name}"), tensor) and torch.equal(computed[name], tensor)
+        assert not tensors
     assert not any(torch.equal(one, other) for one, other in pairwise(seen))
     last = load_checkpoint(run, "last").model  # the last snapshot's weights are the last checkpoint's
     assert all(torch.equal(tensor, last[name]) for name, tensor in model.state_dict().items())
@@ -218,15 +220,6 @@ def test_a_trace_is_of_one_sequence_and_needs_no_gradient():
     tensors = trace(make_model(), IDS[:7])
     assert len(tensors) == 12 and not any(tensor.requires_grad for tensor in tensors.values())
     assert tensors["l1.weights"].shape == (3, 7, 7)
-
-
-def test_all_that_is_read_of_a_prompt_is_what_is_recorded_of_it(tmp_path):
-    model, given = make_model(), prompts()
-    recorded = Recorder(tmp_path, given, 0, 1).record(model, 0)
-    for number, prompt in enumerate(given):
-        for name, tensor in read(model, prompt.ids).items():
-            assert torch.equal(recorded.pop(f"p{number}.{name}"), tensor)
-    assert not recorded
 
 
 # ---- the weights that are kept

@@ -65,9 +65,3 @@ def test_a_row_of_heads_that_names_no_head_is_refused(tmp_path, row):
         file.write(json.dumps(row) + "\n")
     with pytest.raises(InputError, match=r"heads\.jsonl: expected step, prompt, layer and head in every line"):
         readings_of(tmp_path / "run")
-
-
-def test_a_run_without_maps_says_so(tmp_path):
-    (tmp_path / "config.yaml").write_text("")
-    with pytest.raises(InputError, match="no attention maps recorded"):
-        readings_of(tmp_path)
