@@ -7,15 +7,15 @@ import contextlib
 import io
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import torch
 
 from common.options import keys_of
 from config import Config
+from tests.helpers.source import ROOT
 
-LESSON = (Path(__file__).parents[2] / "docs" / "attention.md").read_text(encoding="utf-8")
+LESSON = (ROOT / "docs" / "attention.md").read_text(encoding="utf-8")
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)")
 
 
@@ -29,14 +29,9 @@ class Block:
 
 def blocks_of(page: str) -> list[Block]:
     """The python blocks of a page, in order; `printed` is None where no text block follows."""
-    found = re.finditer(
-        r"^```python(?P<mark>[^\n]*)\n(?P<code>.*?)^```\n(?:```text\n(?P<printed>.*?)^```$)?",
-        page,
-        re.MULTILINE | re.DOTALL,
-    )
     return [
-        Block(page[: m.start()].count("\n") + 1, m["code"], m["mark"] == ' title="measured"', m["printed"])
-        for m in found
+        Block(page[: block.start()].count("\n") + 1, block[2], block[1] == ' title="measured"', block[3])
+        for block in re.finditer(r"(?ms)^```python([^\n]*)\n(.*?)^```\n(?:```text\n(.*?)^```$)?", page)
     ]
 
 
@@ -97,9 +92,8 @@ def test_every_block_is_followed_by_its_output_and_few_are_measured():
 
 def test_a_number_changed_in_a_copy_of_the_lesson_is_found(outputs):
     """Control: every number under a block that is run, one after another, by two in its last digit."""
-    text = re.compile(r"^```python\n.*?^```\n```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
     changed = 0
-    for shown in text.finditer(LESSON):
+    for shown in re.finditer(r"(?ms)^```python\n.*?^```\n```text\n(.*?)^```$", LESSON):
         for number in NUMBER.finditer(LESSON, shown.start(1), shown.end(1)):
             mantissa = number[0].partition("e")[0]
             by = -2 if mantissa in "89" else 2  # 9e-03 stays below 1e-02

@@ -15,6 +15,13 @@ def close(answer, expected, tolerance=5e-5):
     return torch.allclose(answer, torch.tensor(expected), rtol=0, atol=tolerance)
 
 
+def recorded(q, k, v, **options):
+    """What attend without a mask records, and its answer under the name z."""
+    record = {}
+    z = attend(q, k, v, causal=False, record=record, **options)
+    return record | {"z": z}
+
+
 # N2: from X to the output
 
 PIXELS = torch.tensor([[2.0, 2.0], [2.0, 3.0], [4.0, 2.0], [4.0, 3.0]])  # p0 to p3 of a 2x2 map
@@ -22,18 +29,16 @@ PIXELS = torch.tensor([[2.0, 2.0], [2.0, 3.0], [4.0, 2.0], [4.0, 3.0]])  # p0 to
 
 def test_n2_four_pixels_look_at_the_whole_map():
     output = [[3.8884, 2.8044], [3.8884, 2.8930], [3.9930, 2.8044], [3.9930, 2.8930]]
-    record = {}
-    explicit = attend(PIXELS, PIXELS, PIXELS, causal=False, record=record)
-    assert close(explicit, output) and close(attend(PIXELS, PIXELS, PIXELS, causal=False), output)
-    assert (record["weights"] > 0).all()  # each pixel looks at every other
-    cut = (explicit[:2] * 100).floor() / 100
+    explicit = recorded(PIXELS, PIXELS, PIXELS)
+    assert close(explicit["z"], output) and close(attend(PIXELS, PIXELS, PIXELS, causal=False), output)
+    assert (explicit["weights"] > 0).all()  # each pixel looks at every other
+    cut = (explicit["z"][:2] * 100).floor() / 100
     assert close(cut, [[3.88, 2.80], [3.88, 2.89]], 1e-6)  # as the notes print the first two
     assert not close(attend(PIXELS, PIXELS, PIXELS, causal=False, scale=1.0), output)  # control
 
 
 def test_n2_the_step_of_scaling_divides_by_the_root_of_d_k():
-    record = {}
-    attend(PIXELS, PIXELS, PIXELS, causal=False, record=record)
+    record = recorded(PIXELS, PIXELS, PIXELS)
     assert record["scores"][0].tolist() == [8, 10, 12, 14]
     by_hand = [math.exp(score * 0.70710678) for score in (8, 10, 12, 14)]
     assert close(record["weights"][0], [weight / sum(by_hand) for weight in by_hand], 1e-6)
@@ -112,14 +117,11 @@ def test_n4_a_1x1_convolution_and_a_linear_layer_give_the_same_attention():
 
 def test_n5_the_key_that_points_the_same_way_scores_higher_and_the_opposite_below_zero():
     q, k = torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[2.0, 1.0, 0.0], [1.0, 2.0, 3.0], [-1.0, -2.0, -3.0]])
-    record = {}
-    attend(q, k[:1], k[:1], causal=False, record=record)
-    assert record["scores"].tolist() == [[4]]
-    attend(q, k[:2], k[:2], causal=False, record=record)
+    assert recorded(q, k[:1], k[:1])["scores"].tolist() == [[4]]
+    record = recorded(q, k[:2], k[:2])
     assert record["scores"].tolist() == [[4, 14]]
     assert record["weights"][0, 1] > record["weights"][0, 0]
-    attend(q, k, k, causal=False, record=record)
-    assert record["scores"].tolist() == [[4, 14, -14]]
+    assert recorded(q, k, k)["scores"].tolist() == [[4, 14, -14]]
 
 
 # N6: scaling
@@ -129,10 +131,9 @@ def test_n6_the_variance_of_scores_grows_with_d_k_and_scaling_keeps_it_at_one():
     generator = torch.Generator().manual_seed(0)
     for d_k in (4, 64, 1024):
         q, k = torch.randn(2, 400, d_k, generator=generator)
-        record = {}
-        attend(q, k, k, causal=False, record=record)
-        assert record["scores"].var().item() == pytest.approx(d_k, rel=0.1)
-        assert (record["scores"] * d_k**-0.5).var().item() == pytest.approx(1, abs=0.1)
+        scores = recorded(q, k, k)["scores"]
+        assert scores.var().item() == pytest.approx(d_k, rel=0.1)
+        assert (scores * d_k**-0.5).var().item() == pytest.approx(1, abs=0.1)
 
 
 def test_n6_without_scaling_the_softmax_saturates_and_its_gradient_vanishes():
@@ -141,9 +142,7 @@ def test_n6_without_scaling_the_softmax_saturates_and_its_gradient_vanishes():
     def measure(d_k, scale):
         """The mean of the largest weight of a row, and the mean size of the softmax's derivatives."""
         q, k = torch.randn(2, 16, d_k, generator=generator)
-        record = {}
-        attend(q, k, k, causal=False, scale=scale, record=record)
-        weights = record["weights"]
+        weights = recorded(q, k, k, scale=scale)["weights"]
         jacobian = torch.diag_embed(weights) - weights[:, :, None] * weights[:, None, :]  # (16, 16, 16)
         return weights.amax(dim=-1).mean().item(), jacobian.abs().mean().item()
 
@@ -172,10 +171,10 @@ def loops_over_pairs(x):
 def test_n7_your_journey_starts():
     exact = [[0.4655, 0.5588, 0.6689], [0.4766, 0.6359, 0.6469], [0.4766, 0.6359, 0.6469]]
     printed = [[0.4656, 0.5592, 0.6688], [0.4765, 0.6358, 0.6469], [0.4765, 0.6358, 0.6469]]
-    record = {}
+    record = recorded(JOURNEY, JOURNEY, JOURNEY, scale=1.0)
     for z in (
         attend(JOURNEY, JOURNEY, JOURNEY, causal=False, scale=1.0),
-        attend(JOURNEY, JOURNEY, JOURNEY, causal=False, scale=1.0, record=record),
+        record["z"],
         loops_over_pairs(JOURNEY),
         torch.softmax(JOURNEY @ JOURNEY.T, dim=-1) @ JOURNEY,
     ):
@@ -202,12 +201,11 @@ def test_n7_two_loops_and_one_product_differ_in_time_alone():
 
 def test_n7_the_same_function_looks_from_one_sequence_at_another():
     decoder, encoder = torch.randn(2, 3, generator=torch.Generator().manual_seed(0)), JOURNEY
-    record = {}
-    answer = attend(decoder, encoder, encoder, causal=False, record=record)
-    assert record["weights"].shape == (2, 3) and answer.shape == (2, 3)
+    record = recorded(decoder, encoder, encoder)
+    assert record["weights"].shape == (2, 3) and record["z"].shape == (2, 3)
     for i in range(2):
         weights = torch.softmax(encoder @ decoder[i] / math.sqrt(3), dim=0)
-        assert torch.allclose(answer[i], weights @ encoder)
+        assert torch.allclose(record["z"][i], weights @ encoder)
 
 
 # N8: causal attention
@@ -263,15 +261,7 @@ def test_n10_ours_gives_the_numbers_of_keras_unscaled_and_with_value_and_key_exc
     assert (attend(q, v, k, causal=False, scale=1.0) - expected).abs().max() > 0.1  # control: in their order
 
 
-# N11: the three classic mistakes
-
-
-def test_n11_shapes_that_do_not_match_are_a_clear_error():
-    q, k, v = torch.zeros(1, 5, 64), torch.zeros(1, 5, 32), torch.zeros(1, 5, 64)
-    with pytest.raises(ValueError, match=r"same key_dim: q is \(1, 5, 64\), k is \(1, 5, 32\)"):
-        attend(q, k, v, causal=False)
-    with pytest.raises(ValueError, match=r"each key needs one value: k is \(1, 5, 64\), v is \(1, 4, 64\)"):
-        attend(q, q, torch.zeros(1, 4, 64), causal=False)
+# N11: the classic mistakes (shapes that do not match are a clear error: tests/model/test_attention.py)
 
 
 def test_n11_without_scaling_the_weights_saturate_in_a_model_too():

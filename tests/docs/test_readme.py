@@ -24,10 +24,8 @@ CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 
 def commands(script: str) -> list[str]:
     """The command lines of README.md that call `script`, without their comments."""
-    blocks = (
-        "\n".join(re.findall(r"```bash\n(.*?)```", README, re.DOTALL)) + "\n" + "\n".join(re.findall("`.*?`", README))
-    )
-    return [line.split("  #")[0] for line in blocks.splitlines() if script in line]
+    code = re.findall(r"```bash\n(.*?)```", README, re.DOTALL) + re.findall("`.*?`", README)
+    return [line.split("  #")[0] for line in "\n".join(code).splitlines() if script in line]
 
 
 def imported(paths: list[Path]) -> set[str]:

@@ -3,11 +3,10 @@
 import json
 import re
 import shlex
-import subprocess
-import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.helpers.scripts import run_python
+from tests.helpers.source import ROOT
+
 TABLE = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
 
 # All in one process, since importing torch for each would take a minute.
@@ -37,9 +36,8 @@ def commands_of(page: str) -> list[str]:
 def selected_by(commands: list[str]) -> dict[str, int]:
     """How many tests each command selects: a path with options of pytest, or a whole line of the shell."""
     arguments = [shlex.split(command.rpartition("python -m pytest ")[2]) for command in commands]
-    process = [sys.executable, "-c", COLLECT, json.dumps(arguments)]
-    done = subprocess.run(process, cwd=ROOT, capture_output=True, text=True)
-    (line,) = re.findall("^SELECTED (.*)", done.stdout, re.MULTILINE)
+    done = run_python("-c", COLLECT, json.dumps(arguments))
+    (line,) = re.findall("^SELECTED (.*)", done.out, re.MULTILINE)
     return dict(zip(commands, json.loads(line), strict=True))
 
 

@@ -59,16 +59,11 @@ def run_main(main, *arguments, stdin: str = "") -> Done:
     return Done(code, out.getvalue(), err.getvalue())
 
 
-def run_python(*command, cwd: Path = ROOT, environment: dict[str, str] | None = None) -> Done:
+def run_python(*command, cwd: Path = ROOT, environment: dict[str, str] | None = None, prefix=()) -> Done:
     """Runs `python *command` in a process of its own, with these variables added to the environment."""
-    done = subprocess.run(
-        [sys.executable, *arguments_of(*command)],
-        cwd=cwd,
-        env=os.environ | (environment or {}),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    command = [*prefix, sys.executable, *arguments_of(*command)]
+    environment = os.environ | (environment or {})
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
     return Done(done.returncode, done.stdout, done.stderr)
 
 

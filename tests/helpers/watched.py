@@ -4,12 +4,10 @@
 """
 
 import json
-import os
-import subprocess
-import sys
+import re
 from dataclasses import dataclass
 
-from tests.helpers.source import ROOT
+from tests.helpers.scripts import Done, run_python
 
 # Each thing seen is raised there and then, and noted, since a library may swallow what is raised.
 PREAMBLE = """
@@ -55,22 +53,17 @@ END = '\nprint("SEEN" + json.dumps(seen))\n'
 
 
 @dataclass
-class Watched:
-    out: str
-    err: str
-    seen: list
+class Watched(Done):
+    seen: list[tuple]
     exits: list[str]
 
 
 def watch(code: str, *arguments, environment=None, isolated=False) -> Watched:
     """Runs `code` after PREAMBLE in the project's folder; `isolated`: in a network namespace with nothing in it."""
-    command = [sys.executable, "-c", PREAMBLE + code + END, *map(str, arguments)]
-    if isolated:
-        command = ["unshare", "-rn", *command]
-    environment = {**os.environ, "MPLBACKEND": "agg", **(environment or {})}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
-    lines = done.stdout.splitlines()
-    seen_lines = [line for line in lines if line.startswith("SEEN")]
-    assert len(seen_lines) == 1, done.stdout + done.stderr
-    exits = [line.removeprefix("EXIT ") for line in lines if line.startswith("EXIT ")]
-    return Watched(done.stdout, done.stderr, [tuple(what) for what in json.loads(seen_lines[0][4:])], exits)
+    environment = {"MPLBACKEND": "agg"} | (environment or {})
+    prefix = ["unshare", "-rn"] if isolated else []
+    done = run_python("-c", PREAMBLE + code + END, *arguments, environment=environment, prefix=prefix)
+    seen = re.findall("^SEEN(.*)$", done.out, re.MULTILINE)
+    assert len(seen) == 1, done
+    exits = re.findall("^EXIT (.*)$", done.out, re.MULTILINE)
+    return Watched(done.code, done.out, done.err, [tuple(what) for what in json.loads(seen[0])], exits)
