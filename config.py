@@ -5,8 +5,6 @@ The `model` section is in model/gpt.py, so that the model can be used by itself.
 become on this machine and this text is in training/settle.py; reading and checking types in common/options.py.
 """
 
-import difflib
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -163,7 +161,7 @@ def load_config(path_or_name: str | Path, overrides: Sequence[tuple[str, str]] =
 
     Raises InputError naming the file and line, or the option, the value and what was expected.
     """
-    path, name = find_config(str(path_or_name))
+    path, name = options.find_yaml(str(path_or_name), FOLDER)
     from_file = options.from_file(Config, path, name)
     from_arguments = options.from_arguments(Config, overrides)
     if "train.steps" in from_arguments:
@@ -171,21 +169,6 @@ def load_config(path_or_name: str | Path, overrides: Sequence[tuple[str, str]] =
             raise InputError("--train.minutes: --train.steps is given too; one of them expected")
         from_file.pop("train.minutes", None)  # which would otherwise set the steps
     return options.build(Config, from_file | from_arguments)
-
-
-def find_config(path_or_name: str) -> tuple[Path, str]:
-    """The file meant, and its name in messages: relative to the working directory if it lies below that."""
-    path = Path(path_or_name)
-    for candidate in (path, FOLDER / path_or_name, FOLDER / f"{path_or_name}.yaml"):
-        if os.path.exists(candidate) and not os.path.isdir(candidate):
-            below = candidate.is_relative_to(Path.cwd())
-            return candidate, str(candidate.relative_to(Path.cwd()) if below else candidate)
-    if os.path.isdir(path):
-        raise InputError(f"--config {path_or_name}: a folder; a YAML file expected")
-    names = sorted(file.stem for file in FOLDER.glob("*.yaml"))
-    close = difflib.get_close_matches(path.stem, names, n=1)
-    hint = f"did you mean {close[0]}.yaml?" if close else f"a path expected, or one of {', '.join(names)}"
-    raise InputError(f"--config {path_or_name}: no such file; {hint}")
 
 
 def dump_config(config: Config) -> str:

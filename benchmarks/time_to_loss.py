@@ -26,7 +26,8 @@ from typing import Any
 from benchmarks import common
 from benchmarks.common import run_process
 from common.arguments import number, whole_number
-from config import find_config
+from common.options import find_yaml
+from config import FOLDER
 
 # What nanoGPT's README gives for a CPU. The steps are --steps.
 NANOGPT = "--device=cpu --compile=False --eval_iters=20 --log_interval=100 --block_size=64 --batch_size=12 --n_layer=4"
@@ -48,7 +49,7 @@ def main() -> None:
     parser.add_argument("--png", default="benchmarks/results/time_to_loss.png", help="the curves (default %(default)s)")
     args = parser.parse_args()
     for config in args.configs:
-        find_config(config)
+        find_yaml(config, FOLDER)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         text = common.write_text(folder / "text.txt", args.text, 1_000_000)
@@ -102,7 +103,15 @@ def ours(config: str, overrides: list, text: Path) -> dict:
         own = ["data.source", text, "data.tokenizer", "char", "data.val_fraction", 0.1, "data.cache", f"{folder}/cache"]
         own += ["train.device", "cpu", "train.eval_tokens", 0]
         options = [f"--{part}" if at % 2 == 0 else part for at, part in enumerate([*overrides, *own])]
-        command = [sys.executable, "train.py", "--config", find_config(config)[0].resolve(), "--run", run, *options]
+        command = [
+            sys.executable,
+            "train.py",
+            "--config",
+            find_yaml(config, FOLDER)[0].resolve(),
+            "--run",
+            run,
+            *options,
+        ]
         done = run_process(command, watch=run / "metrics.jsonl")
     lines = [(seconds, json.loads(line)) for seconds, line in done.lines()]
     curve = [[seconds, line["val_loss"]] for seconds, line in lines if "val_loss" in line]

@@ -8,6 +8,7 @@ messages and exits are not ours and whose errors do not know the line of a file.
 
 import difflib
 import math
+import os
 import re
 import shutil
 import sys
@@ -55,6 +56,24 @@ def keys_of(cls: type) -> dict[str, Key]:
 
 
 # ---- reading
+
+
+def find_yaml(path_or_name: str, folder: Path) -> tuple[Path, str]:
+    """The file meant by --config, a path or a name in `folder`, and its name in messages: from here if it lies below.
+
+    Raises InputError where there is none.
+    """
+    path = Path(path_or_name)
+    for candidate in (path, folder / path_or_name, folder / f"{path_or_name}.yaml"):
+        if os.path.exists(candidate) and not os.path.isdir(candidate):
+            below = candidate.is_relative_to(Path.cwd())
+            return candidate, str(candidate.relative_to(Path.cwd()) if below else candidate)
+    if os.path.isdir(path):
+        raise InputError(f"--config {path_or_name}: a folder; a YAML file expected")
+    names = sorted(file.stem for file in folder.glob("*.yaml"))
+    close = difflib.get_close_matches(path.stem, names, n=1)
+    hint = f"did you mean {close[0]}.yaml?" if close else f"a path expected, or one of {', '.join(names)}"
+    raise InputError(f"--config {path_or_name}: no such file; {hint}")
 
 
 def from_file(cls: type, path: Path, name: str) -> dict[str, Setting]:

@@ -1,14 +1,11 @@
 """The order in which training reads tokens: a pure function of the seed and the number of a window."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-if TYPE_CHECKING:
-    from data.shards import Tokens
+from data.permutation import ROUNDS, permute
+from data.shards import Tokens
 
 LOOKAHEAD = 1 << 10  # windows whose places are computed at a time: for a thousand it takes hardly longer than for 32
-ROUNDS = 12
 
 
 class Batches:
@@ -21,7 +18,7 @@ class Batches:
     windows are moved so that they fit into the stream.
     """
 
-    def __init__(self, tokens: "Tokens", block_size: int, seed: int) -> None:
+    def __init__(self, tokens: Tokens, block_size: int, seed: int) -> None:
         """Raises ValueError when the stream is shorter than one window."""
         if len(tokens) < block_size + 1:
             raise ValueError(f"block_size: {block_size} needs {block_size + 1} tokens, the text has {len(tokens)}")
@@ -61,30 +58,3 @@ class Batches:
             heads = self._heads[np.minimum(next_head, len(self._heads) - 1)]
             starts = np.where((heads >= starts) & (heads < starts + self.block_size), heads, starts)
         return np.minimum(starts, self._last_start)
-
-
-def permute(x: np.ndarray, n: int, keys: np.ndarray) -> np.ndarray:
-    """Where a keyed permutation of range(n) sends each of x, int64, without a list of range(n).
-
-    An alternating Feistel network over digits in the mixed base (a, b), a * b just above n (the second method of
-    Black and Rogaway 2002), walking on while a value falls outside of range(n). keys: uint64 (ROUNDS,).
-    """
-    root = max(1, int(np.ceil(np.sqrt(n))))
-    a, b = np.uint64(root), np.uint64(-(-n // root))
-    x = x.astype(np.uint64)
-    outside = np.ones(len(x), bool)
-    while outside.any():
-        high, low = np.divmod(x[outside], b)  # high < a, low < b
-        for even, odd in keys.reshape(-1, 2):
-            high = (high + _mix(low + even) % a) % a
-            low = (low + _mix(high + odd) % b) % b
-        x[outside] = high * b + low
-        outside = x >= np.uint64(n)
-    return x.astype(np.int64)
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    """The finaliser of splitmix64 (Steele, Lea and Flood 2014): every input bit flips about half of the output bits."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))

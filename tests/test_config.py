@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from common import options
 from common.errors import InputError
-from common.options import help_text, keys_of, parse_overrides
+from common.options import find_yaml, help_text, keys_of, parse_overrides
 from config import (
     FOLDER,
     AttentionConfig,
@@ -18,7 +18,6 @@ from config import (
     TrainConfig,
     WandbConfig,
     dump_config,
-    find_config,
     load_config,
 )
 from model import GPTConfig
@@ -211,7 +210,7 @@ def test_a_configuration_is_found_by_path_and_by_name_with_and_without_yaml(tmp_
     (tmp_path / "shipped" / "small.yaml").write_text("model: {n_layer: 1}")
     (tmp_path / "small").mkdir()  # a folder in the way hides nothing
     assert [load_config(name).model.n_layer for name in ("small", "small.yaml", "shipped/small.yaml")] == [1, 1, 1]
-    assert find_config("small")[1] == "shipped/small.yaml"
+    assert find_yaml("small", tmp_path / "shipped")[1] == "shipped/small.yaml"
     (tmp_path / "small.yaml").write_text("model: {n_layer: 2}")
     assert load_config("small.yaml").model.n_layer == 2
     for name, message in [

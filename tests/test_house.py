@@ -199,8 +199,6 @@ def test_a_long_function_is_found(tmp_path):
     ]
 
 
-# For the lead: remove the mark when the core is that short, and when each of its files is there.
-@pytest.mark.xfail(strict=False, reason="being shortened")
 def test_the_core_can_be_read_in_one_sitting():
     assert lines_of(ROOT, *CORE) <= MAX_CORE_LINES
 

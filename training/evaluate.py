@@ -32,8 +32,7 @@ def evaluate(model: GPT, corpus: Corpus, config: TrainConfig, step: int) -> tupl
     if score.below_floor and model.config.causal:
         raise RunError(
             f"step {step}: {score.loss:.2f} nats per story is below the floor of {score.floor:.2f}, which no model can "
-            "reach honestly: either the future leaks or the validation stories were trained on. "
-            "This is a bug in glassgpt"
+            "reach: the future leaks, or the validation stories were trained on. This is a bug in glassgpt"
         )
     metrics |= {"story_loss": score.loss, "story_floor": score.floor, "above_floor": score.above_floor}
     return metrics | {"story_excess": score.loss - score.floor, "forced_right": score.forced_right}, score

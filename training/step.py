@@ -42,8 +42,7 @@ class Step:
     """
 
     def __init__(self, model: GPT, config: TrainConfig, compiled: bool = False) -> None:
-        self.config = config
-        self.model = model
+        self.config, self.model = config, model
         self.parameters = list(model.parameters())
         self.forward = torch.compile(model) if compiled else model
         self.optimizers = make_optimizers(model, config)
