@@ -137,7 +137,11 @@ def reseal(folder: Path) -> None:
         manifest = json.loads((folder / "manifest.json").read_bytes())
         for name, entry in manifest["files"].items():
             data = (folder / name).read_bytes()
-            entry |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            entry["sha256"] = hashlib.sha256(data).hexdigest()
+            if "dtype" in entry:  # of a part of tokens
+                entry["count"] = len(data) // np.dtype(entry["dtype"]).itemsize
+            else:
+                entry["bytes"] = len(data)
         (folder / "manifest.json").write_text(json.dumps(manifest))
         sign(folder / "manifest.json")
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):

@@ -18,7 +18,6 @@ import pytest
 import view
 from config import Config, dump_config, load_config
 from experiment.checkpoint import save_checkpoint
-from experiment.folder import find_run
 from model import GPT, GPTConfig
 from tests.helpers.processes import problems, process, progress_of
 from tests.helpers.scripts import (
@@ -216,14 +215,6 @@ def test_a_clock_that_jumps_changes_nothing_that_is_learned(options, unbroken, s
         assert metrics(run) == unbroken["metrics"]
         seconds = [line["seconds"] for line in map(json.loads, (run / "metrics.jsonl").read_text().splitlines())]
         assert seconds == sorted(seconds) and seconds[0] >= 0
-
-
-def test_the_newest_run_is_found_whatever_the_clock_says(stopped, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name, age in (("old", 10**9), ("of the future", -(10**9))):
-        shutil.copytree(stopped / "run", tmp_path / "runs" / name)
-        os.utime(tmp_path / "runs" / name, (time.time() - age,) * 2)
-    assert find_run(None).name == "of the future"
 
 
 # ---- someone who reads

@@ -252,7 +252,7 @@ def token_shards(random, places):
     if path.name == "tokenizer.json":
         mutations.sign(path)
     if path.suffix == ".bin":
-        resign_shard(part)
+        mutations.reseal(part)
     try:
         try:
             corpus = corpus_of(8, **places.data)
@@ -264,16 +264,6 @@ def token_shards(random, places):
     finally:
         shutil.rmtree(places.cached, ignore_errors=True)
         shutil.copytree(whole, places.cached)
-
-
-def resign_shard(folder):
-    manifest = json.loads((folder / "manifest.json").read_bytes())
-    for name, entry in manifest["files"].items():
-        data = (folder / name).read_bytes()
-        entry["sha256"] = mutations.hashlib.sha256(data).hexdigest()
-        entry["count"] = len(data) // np.dtype(entry["dtype"]).itemsize
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    mutations.sign(folder / "manifest.json")
 
 
 def model_reads(corpus):

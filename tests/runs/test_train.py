@@ -1,6 +1,7 @@
 """train.py as typed: what a run leaves and shows, what it skips, and what ends it."""
 
 import errno
+import itertools
 import json
 import math
 import random
@@ -216,16 +217,16 @@ BAD = {
 
 def poison(monkeypatch, kind, steps):
     """The loss or a number of the gradient is not finite at `steps`."""
-    loss_given, number = BAD[kind]
-    real, count = accumulate_gradients, iter(range(1, 1000))
+    bad_loss, number = BAD[kind]
+    count = itertools.count(1)
 
     def poisoned(forward, windows, t):
-        loss = real(forward, windows, t)
-        if next(count) in steps:
-            if number is not None:
-                next(p for p in forward.parameters() if p.ndim == 2).grad[1, 2] = number
-            return loss if loss_given is None else torch.tensor(loss_given)
-        return loss
+        loss = accumulate_gradients(forward, windows, t)
+        if next(count) not in steps:
+            return loss
+        if number is not None:
+            next(p for p in forward.parameters() if p.ndim == 2).grad[1, 2] = number
+        return loss if bad_loss is None else torch.tensor(bad_loss)
 
     monkeypatch.setattr("training.step.accumulate_gradients", poisoned)
 
@@ -308,8 +309,8 @@ def test_without_a_mask_a_run_warns_and_reaches_a_loss_that_no_honest_model_can(
     assert loss["false"] < 1.5
 
 
-def test_without_the_scale_a_run_warns(small, tmp_path):
-    options = small | {"run": tmp_path / "run", "train.steps": 1}
+def test_without_the_scale_a_run_warns(small, run):
+    options = small | {"run": run, "train.steps": 1}
     done = run_train(options, {"model.scale": "false"})
     assert done.code == 0 and "warning: model.scale is false" in done.err
     assert run_train(options).err == ""
