@@ -219,7 +219,7 @@ def test_n8_the_mask_comes_before_the_softmax():
     assert torch.equal(causal_mask(5, 5), mask)
     assert torch.allclose(masked, ((x @ x.T) / 2 + mask).softmax(dim=-1) @ x)
     assert (record["weights"].triu(1) == 0).all() and torch.allclose(record["weights"].sum(dim=-1), torch.ones(5))
-    assert torch.allclose(masked[0], x[0])  # the first token sees itself alone
+    assert torch.allclose(masked[0], x[0])  # the first token sees only itself
     after = (x @ x.T / 2).softmax(dim=-1).tril()  # control: masked after the softmax, rows no longer sum to 1
     assert after.sum(dim=-1)[0] < 0.9
 

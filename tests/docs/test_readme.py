@@ -149,8 +149,8 @@ def test_every_file_that_the_readme_names_is_there():
 
 def test_the_architecture_names_every_file_of_the_rooms_and_none_that_is_not_there():
     named = set(re.findall(r"`((?:\w+/)*\w+\.(?:py|js|html|yaml)|(?:\w+/)+)`", ARCHITECTURE))
-    beside = ARCHITECTURE.split("## Beside the core")[1].split("\n## ")[0]
-    for room, line in re.findall(r"^\| `([\w/]+/)` \| (.*) \|$", beside, re.MULTILINE):
+    tables = ARCHITECTURE.split("## Beside the core")[1].split("\n## ")[0]
+    for room, line in re.findall(r"^\| `([\w/]+/)` \| (.*) \|$", tables, re.MULTILINE):
         named |= {f"{room}{name}.py" for name in re.findall(r"`(\w+)`", line)}
     assert [name for name in named if not any((ROOT / room / name).exists() for room in ("", "lens/explorer"))] == []
     of_rooms = [path for path in python_files(ROOT) if room_of(path, ROOT) not in ("scripts", "benchmarks", "tests")]

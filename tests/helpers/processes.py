@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.helpers.scripts import arguments_of, contents, differences, run_train
+from tests.helpers.scripts import Done, arguments_of, contents, differences, run_train
 from tests.helpers.source import ROOT
 
 MAX_SECONDS = 300  # seconds that a process of a small run may take; after that it counts as hanging
@@ -28,10 +28,7 @@ class Moment:
 
 
 @dataclass
-class Ended:
-    code: int
-    out: str
-    err: str
+class Ended(Done):
     begins: float  # seconds until its first line
     works: float  # seconds from there to its end
     struck: bool  # whether it was still running at the moment of the signal
@@ -92,7 +89,7 @@ class Unbroken:
     ended: Ended
 
     def train(self, run: Path, **stop) -> Ended:
-        """The same run in a real process: a new one, or one gone on with where a process has left it."""
+        """The same run in a real process: a new one, or one resumed where a process has left it."""
         begun = (run / "config.yaml").exists()
         ended = process("train.py", {"resume": run} if begun else self.options | {"run": run}, **stop)
         if not begun and not ended.struck:  # the machine has become quicker: later moments must come sooner
@@ -105,9 +102,13 @@ class Unbroken:
         done = run_train("--resume", run) if (run / "config.yaml").exists() else run_train(self.options, {"run": run})
         assert (done.code, done.err) == (0, "")
         (run,) = (path.parent for path in folder.glob("*/config.yaml"))  # run-2, where only a folder had been made
-        assert differences(run, self.contents) == []
-        assert leftovers(run) == []
-        assert files(run) == self.files
+        assert self.compare(run) == []
+
+    def compare(self, run: Path) -> list[str]:
+        """What is wrong with a finished run, which must be as this one."""
+        wrong = [f"{name} differs" for name in differences(run, self.contents)]
+        wrong += [f"{path.relative_to(run)} left" for path in run.rglob("tmp-*")]
+        return wrong + [f"{name} on one side only" for name in set(files(run)) ^ set(self.files)]
 
     def moments(self, seed: int, share: float = 1) -> Iterator[Moment]:
         """Endless: every fourth within the start of a process, the rest within the first `share` of its work."""
@@ -129,8 +130,8 @@ def train_unbroken(folder: Path, options: dict) -> Unbroken:
 def files(run: Path) -> list[str]:
     """The names of what a run holds.
 
-    But for its checkpoints, which depend on where it was stopped, and its page, which is written when it is finished:
-    `view.py` writes it for a run that was killed right there.
+    Except for its checkpoints, which depend on where it was stopped, and its page, which is written when it is
+    finished: `view.py` writes it for a run that was killed right there.
     """
     names = (str(path.relative_to(run)) for path in run.rglob("*"))
     return sorted(name for name in names if not name.startswith(("checkpoints/step-", "attention.html")))
@@ -155,7 +156,3 @@ def progress_of(run: Path) -> str:
     if list(run.rglob("tmp-*")):
         return "while writing"
     return "between writes" if list(run.glob("checkpoints/step-*")) else "before a checkpoint"
-
-
-def leftovers(run: Path) -> list[str]:
-    return sorted(str(path.relative_to(run)) for path in run.rglob("tmp-*"))

@@ -139,7 +139,7 @@ def train_losses(run: Path) -> dict[int, float]:
 
 
 def contents(run: Path) -> dict[str, object]:
-    """What in a run its configuration determines, but for where tokens are kept: tensors and texts by file name."""
+    """What in a run its configuration determines, except where tokens are kept: tensors and texts by file name."""
     result = {"metrics": metrics(run)}
     for path in sorted(run.rglob("*")):
         name = str(path.relative_to(run))
@@ -169,7 +169,7 @@ def whole_checkpoints(run: Path) -> list[int]:
 def differences(run: Path, unbroken: dict[str, object]) -> list[str]:
     """The names of the files of a finished run that differ from the `contents` of the unbroken one.
 
-    Beside the best and the last, a run keeps the checkpoint of the step where it happened to stop: that is left out.
+    Besides the best and the last, a run keeps the checkpoint of the step where it happened to stop: that is left out.
     """
     kept = {f"checkpoints/step-{int(unbroken[f'checkpoints/{name}']):06d}" for name in ("best", "last")}
     result, expected = (

@@ -17,8 +17,8 @@ from collections import Counter
 from pathlib import Path
 
 from common.files import read_json_lines
-from tests.helpers.processes import Unbroken, damage, files, leftovers, problems, train_unbroken
-from tests.helpers.scripts import differences, small_options, train_losses
+from tests.helpers.processes import Unbroken, damage, problems, train_unbroken
+from tests.helpers.scripts import small_options, train_losses
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)  # half without warning
 MAX_ENDS = 40  # of a run; after them it may come to its end
@@ -55,10 +55,7 @@ class Soak:
         whole = train_unbroken(folder, options)
         run = folder / "broken"
         accidents, wrong = self.train_broken(whole, run)
-        if not wrong:
-            wrong = [f"{name} differs" for name in differences(run, whole.contents)]
-            wrong += [f"{name} left" for name in leftovers(run)]
-            wrong += [f"{name} on one side only" for name in set(files(run)) ^ set(whole.files)]
+        wrong = wrong or whole.compare(run)
         self.wrong += [f"round {self.rounds}: {what}" for what in wrong]
         if not wrong:
             if not self.fullest or len(dict(accidents)) > len(dict(self.fullest[0])):

@@ -248,7 +248,7 @@ SECRETS = {
     "HUGGING_FACE_HUB_TOKEN": "hfcanary5e" * 3,
 }
 
-# A default run but for its size, a run on a text, text and pages by both, wandb offline.
+# A default run except for its size, a run on a text, text and pages by both, wandb offline.
 RUNS = """
 folder, text = sys.argv[1:]
 options = ["--train.steps", 2, "--train.batch_size", 4, "--train.eval_tokens", 512, "--data.cache", folder + "/cache"]

@@ -86,7 +86,7 @@ class Saved:
     batches: list  # of each step, as nested lists
 
     def resume(self, step: int, run: Path, patch) -> tuple[dict, list]:
-        """The copy of `step`, gone on with in the folder `run`: its contents at the end, and the batches it read."""
+        """The copy of `step`, resumed in the folder `run`: its contents at the end, and the batches it read."""
         shutil.copytree(self.copies / str(step), run)
         batches = watch_batches(patch)
         done = run_train("--resume", run)

@@ -1,4 +1,4 @@
-"""The same configuration, machine and threads give the same numbers to the bit, whatever else is done beside them."""
+"""The same configuration, machine and threads give the same numbers to the bit, whatever else is done meanwhile."""
 
 import random
 

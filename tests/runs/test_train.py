@@ -271,7 +271,7 @@ def test_several_steps_in_a_row_stop_the_run_and_leave_its_checkpoints(small, ru
         assert words in done.err
     assert metrics(run)[-1]["step"] == 7 and metrics(run)[-1]["skipped_steps"] == 4
     monkeypatch.undo()
-    assert run_train("--resume", run).code == 0  # and it can be gone on with
+    assert run_train("--resume", run).code == 0  # and it can go on
     assert [line["step"] for line in metrics(run)] == list(range(9))
 
 
