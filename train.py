@@ -57,8 +57,7 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
 
     # -- what watches it
     prompts = make_prompts(config.attention.prompts, corpus, m.block_size)
-    recorder = Recorder(run.folder, prompts, config.attention.keep_mb, t.steps, progress.step)
-    recorder.seconds = progress.recording
+    recorder = Recorder(run.folder, prompts, config.attention.keep_mb, t.steps, progress.step, progress.recording)
     snapshots = snapshot_steps(config.attention.snapshots, t.steps)
     with Log(run.folder, config, progress) as log:
         for step in range(progress.step + 1, t.steps + 1):

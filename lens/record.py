@@ -53,12 +53,20 @@ class Recorder:
     records them again, or, where it now ends elsewhere, at other steps.
     """
 
-    def __init__(self, run: Path, prompts: list[Prompt], keep_mb: int, last_step: int, resumed_step: int = -1) -> None:
+    def __init__(
+        self,
+        run: Path,
+        prompts: list[Prompt],
+        keep_mb: int,
+        last_step: int,
+        resumed_step: int = -1,
+        seconds: float = 0.0,
+    ) -> None:
         self.folder = run / "snapshots"
         self.prompts = prompts
         self.keep_bytes = keep_mb * 1_000_000
         self.last_step = last_step
-        self.seconds = 0.0
+        self.seconds = seconds
         self.folder.mkdir(exist_ok=True)
         for path in self.folder.glob("step-*"):
             step = step_of(path.name)

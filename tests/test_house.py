@@ -179,8 +179,6 @@ def test_a_circle_is_found(tmp_path, files):
 # ---- lengths
 
 
-# For the lead: remove the mark when this holds.
-@pytest.mark.xfail(strict=False, reason="being shortened")
 def test_no_function_is_long():
     assert long_functions(ROOT) == []
 
