@@ -31,8 +31,8 @@ class DataConfig:
         str, "tales (the embedded stories), a file, folder or glob (.txt .md .jsonl .csv .parquet), or hub:OWNER/NAME"
     ] = "tales"
     tokenizer: Annotated[str, "char, bpe (trained on your text), or a tiktoken name such as gpt2"] = "bpe"
-    vocab_size: Annotated[int, "tokens of a trained bpe, at least the 256 bytes and the end of text", FROM_0] = 1024
-    val_fraction: Annotated[float, "share of the text, its end or documents, for validation", INSIDE_0_1] = 0.1
+    vocab_size: Annotated[int, "tokens of a trained bpe, at least 257: the 256 bytes and the end of text"] = 1024
+    val_fraction: Annotated[float, "share of the text kept for validation: documents, or its end", INSIDE_0_1] = 0.1
     text_column: Annotated[str, "the column that holds the text, in .jsonl, .csv, .parquet and on the Hub"] = "text"
     cache: Annotated[str, "folder of the token caches"] = ".cache"
     encoding_errors: Annotated[
@@ -70,8 +70,8 @@ class TrainConfig:
     batch_size: Annotated[int, "sequences per optimizer step", FROM_1] = 32
     micro_batch_size: Annotated[int, "sequences at a time, to save memory: a divisor of batch_size; 0: all", FROM_0] = 0
     optimizer: Annotated[Literal["adamw", "muon"], "muon: the blocks' matrices by Muon, the rest by AdamW"] = "muon"
-    learning_rate: Annotated[float, "AdamW's peak", Limits(0, 10, above=True)] = 3e-3
-    muon_learning_rate: Annotated[float, "Muon's peak (only with muon)", Limits(0, 10, above=True)] = 0.02
+    learning_rate: Annotated[float, "AdamW's peak learning rate", Limits(0, 10, above=True)] = 3e-3
+    muon_learning_rate: Annotated[float, "Muon's peak learning rate", Limits(0, 10, above=True)] = 0.02
     warmup_steps: Annotated[int, "steps of linear rise to the peak", FROM_0] = 50
     schedule: Annotated[Literal["cosine", "linear"], "shape of the decay"] = "linear"
     decay_share: Annotated[float, "share of the run, at its end, in which the rate decays", FROM_0_TO_1] = 1.0
@@ -86,9 +86,11 @@ class TrainConfig:
     sample_tokens: Annotated[int, "tokens of the sample that an evaluation writes, at most", FROM_0] = 200
     save_every: Annotated[int, "steps between checkpoints, besides those at evaluations; 0: only those", FROM_0] = 0
     log_every: Annotated[int, "steps between lines of metrics.jsonl", FROM_1] = 10
-    seed: Annotated[int, "of initial weights, order of batches and dropout", Limits(0, 2**63, below=True)] = 1337
+    seed: Annotated[int, "seed of initial weights, order of batches, dropout", Limits(0, 2**63, below=True)] = 1337
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], "auto: cuda, else mps, else cpu"] = "auto"
-    dtype: Annotated[Literal["auto", "float32", "bfloat16"], "of matrix products; weights stay float32"] = "auto"
+    dtype: Annotated[Literal["auto", "float32", "bfloat16"], "precision of matrix products; weights are float32"] = (
+        "auto"
+    )
     deterministic: Annotated[bool, "the same losses to the bit on CUDA too, slower; a CPU gives them anyway"] = False
     compile: Annotated[Literal["auto", True, False], "torch.compile; auto: if the run is long enough to gain"] = "auto"
 

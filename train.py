@@ -47,19 +47,19 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
         return 0
     run.describe(config, corpus)
 
-    # -- what moves the model, and how far that has come
+    # -- the optimizers, and how far they have come
     torch.manual_seed(t.seed)
     take_step = Step(model, t, compiled=t.compile is True)
     gc.enable()  # that was the last import: torch's optimizers bring their own
     batches = Batches(corpus.train, m.block_size, t.seed)
     progress = run.restore(take_step, t.steps)
-    stop, clock = StopSignal(), Clock(progress, t.batch_size * m.block_size)
 
-    # -- what watches it
+    # -- what is recorded and logged of it
     prompts = make_prompts(config.attention.prompts, corpus, m.block_size)
     recorder = Recorder(run.folder, prompts, config.attention.keep_mb, t.steps, progress.step, progress.recording)
     snapshots = snapshot_steps(config.attention.snapshots, t.steps)
     with Log(run.folder, config, progress) as log:
+        stop, clock = StopSignal(), Clock(progress, t.batch_size * m.block_size)
         for step in range(progress.step + 1, t.steps + 1):
             if step > 0:  # step 0, with which a new run begins, is a look at the untrained model
                 take_step(step, batches.windows((step - 1) * t.batch_size, t.batch_size))  # (batch, block_size + 1)
@@ -78,7 +78,7 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
             last = take_step.read()
             line = clock.pause(step)  # step, tokens, seconds
             if logging and step > 0:
-                line |= last.metrics() | {"tokens_per_second": clock.tokens_per_second(step)}
+                line |= last.metrics(clock.tokens_per_second(step))
             if evaluating:
                 metrics, score = evaluate(model, corpus, t, step)
                 progress.add_evaluation(step, metrics, write_sample(model, corpus, t, step))
@@ -86,7 +86,7 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
                 line |= metrics
             if logging:
                 log.metrics(line)
-            if last.bad_steps >= t.max_bad_steps:
+            if (logging or saving) and last.bad_steps >= t.max_bad_steps:
                 raise RunError(not_finite(run.folder, step, t, last, model))
             if recording:
                 log.attention(step, recorder, recorder.record(model, step))
@@ -101,7 +101,7 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
 
         page = run.write_page()
         log.finish(page)
-    say(closing(run.folder, progress, metrics, score, last.skipped_steps, page))
+    say(closing(run.folder, progress, clock.seconds(), metrics, score, last.skipped_steps, page))
     return 0
 
 

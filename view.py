@@ -52,7 +52,6 @@ def main() -> None:
     from lens.explorer.examples import examples
     from lens.explorer.page import render
     from lens.explorer.payload import payload, run_payload
-    from lens.own import read_own_prompts
     from lens.snapshots import readings_of
 
     if run is None:
@@ -60,15 +59,21 @@ def main() -> None:
     elif not args.prompt:
         readings = readings_of(run)
     else:
-        model, tokenizer, _, step, several_documents = load_trained(run, device="cpu")
-        own = read_own_prompts(run, args.prompt, args.tokens, model, tokenizer, step, several_documents)
-        readings = readings_of(run, own)
+        readings = readings_of(run, own_prompts(run, args.prompt, args.tokens))
     if args.out or not args.png:
         path = write_page(render(run_payload(run, readings) if run else payload(readings)), args.out, run)
         if has_screen() and not args.no_open and not args.png:
             webbrowser.open(path.resolve().as_uri())
     if args.png:
         write_png(readings, Path(args.png))
+
+
+def own_prompts(run: Path, texts: list[str], tokens: int) -> list:
+    """A Reading of each text and up to `tokens` tokens after it; the model is dropped before the page is made."""
+    from lens.own import read_own_prompts
+
+    model, tokenizer, _, step, several_documents = load_trained(run, device="cpu")
+    return read_own_prompts(run, texts, tokens, model, tokenizer, step, several_documents)
 
 
 def write_page(page: str, out: str | None, run: Path | None) -> Path:

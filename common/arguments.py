@@ -52,13 +52,16 @@ def number(
     ]
     limits = [(words, limit, holds) for words, limit, holds in bounds if limit is not None]
     expected = " and ".join(f"{words} {limit}" for words, limit, _ in limits) or name
+    expected = expected.replace(f"at most {2**63 - 1}", "below 2 ** 63")
 
     def parse(text: str) -> int | float:
         try:
             value = kind(text)
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} given, {name} expected") from None
-        if not (abs(value) < math.inf and all(holds(value, limit) for _, limit, holds in limits)):
+        if not abs(value) < math.inf:
+            raise argparse.ArgumentTypeError(f"{text} given, a finite number expected")
+        if not all(holds(value, limit) for _, limit, holds in limits):
             raise argparse.ArgumentTypeError(f"{text} given, {expected} expected")
         return value
 

@@ -155,7 +155,7 @@ def seal(folder: Path, header: dict) -> None:
 
 
 def read_manifest(folder: Path, format: int) -> dict:
-    """The manifest of `folder`. Raises Damaged if it is not ours, names a file elsewhere or has another format."""
+    """The manifest of `folder`. Raises Damaged if it is not ours, names a file elsewhere or is newer than `format`."""
     try:
         manifest = read_signed(folder / MANIFEST)
     except (OSError, ValueError) as error:
@@ -164,7 +164,7 @@ def read_manifest(folder: Path, format: int) -> dict:
     if type(version) is int and version > format:
         raise Damaged(f"format {version} was written by a newer version, which is needed to read it")
     try:
-        fits = (type(version), version, type(manifest["step"])) == (int, format, int)
+        fits = type(version) is int and version >= 1 and type(manifest["step"]) is int
         for name, file in manifest["files"].items():
             types = (type(file["bytes"]), type(file["sha256"]))
             fits = fits and Path(name).name == name != ".." and types == (int, str)

@@ -30,7 +30,7 @@ from common.files import (
 from common.terminal import warn
 from model.weights import load_into
 
-FORMAT = 1
+FORMAT = 2  # in 1 the optimizer's state was numbered, not named
 FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
 OVERHEAD = 100_000  # bytes: manifest, headers, the names in the folder
 

@@ -44,7 +44,7 @@ class Log:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.bar.close()  # before what is said of an error
+        self.bar.close()  # so that the message of an error starts on a line of its own
 
     def advance(self) -> None:
         """A step was taken."""

@@ -213,7 +213,7 @@ def last_checkpoint(folder: Path, config: Config) -> Checkpoint | None:
     for place in (folder, folder / "checkpoints", folder / "snapshots"):
         remove_leftovers(place)
     if not steps_in(folder / "checkpoints"):
-        print(f"--resume {folder}: no checkpoint was written yet, so it starts again from step 0")
+        say(f"--resume {folder}: no checkpoint was written yet, so it starts again from step 0")
         return None
     checkpoint = load_checkpoint(folder, "last")
     try:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model import GPT
-from model.generation import evaluating
+from model.generation import eval_mode
 
 TOP_K = 5  # the likeliest next tokens that are kept for each position
 
@@ -30,7 +30,7 @@ def effects(model: GPT, ids: list[int]) -> dict[str, Tensor]:
     """
     idx = torch.tensor([ids], device=next(model.parameters()).device)
     layers: list[dict[str, Tensor]] = []
-    with evaluating(model):
+    with eval_mode(model):
         logits = model(idx, record=layers)[0][0]  # (T, V)
         tensors = {"loss": losses(logits, idx[0]), **predictions(logits), **logit_lens(model, layers, idx[0])}
         tensors |= direct_attribution(model, layers, logits, idx[0])
@@ -140,7 +140,7 @@ def ablation(model: GPT, idx: Tensor) -> Tensor:
     idx (T,); returns (T - 1, L, H + 1): heads 0 to H - 1, their answers z zeroed, then the MLP, all it adds zeroed.
     """
     parts = model.config.n_head + 1
-    with evaluating(model):
+    with eval_mode(model):
         # One pass for each part: in a batch, the same numbers at another place in memory are rounded differently, and
         # a part that adds nothing would seem to have an effect. It costs the same time.
         whole = losses(model(idx[None])[0][0], idx)  # (T - 1,)

@@ -18,7 +18,7 @@ from lens.patterns import head_scores
 from lens.prompts import Prompt
 from lens.snapshots import ATTENTION, FORMAT, RECORDED, WEIGHTS, read_rows
 from model import GPT
-from model.generation import evaluating
+from model.generation import eval_mode
 
 
 def read(model: GPT, ids: list[int]) -> dict[str, Tensor]:
@@ -37,7 +37,7 @@ def trace(model: GPT, ids: list[int]) -> dict[str, Tensor]:
     """
     device = next(model.parameters()).device
     layers: list[dict[str, Tensor]] = []
-    with evaluating(model):
+    with eval_mode(model):
         model(torch.tensor([ids], device=device), record=layers)
     return {
         f"l{layer}.{name}": record[name][0].float().cpu().contiguous()
@@ -72,7 +72,10 @@ class Recorder:
             step = step_of(path.name)
             if step is not None and step > resumed_step:
                 remove(path)
-        self.rows = [row for row in read_heads(run) if row["step"] <= resumed_step]
+        rows = read_heads(run)
+        self.rows = [row for row in rows if row["step"] <= resumed_step]
+        if len(self.rows) < len(rows):
+            self.write_rows()
         write_whole(self.folder / "prompts.json", json.dumps([asdict(prompt) for prompt in prompts], indent=1))
 
     def record(self, model: GPT, step: int) -> dict[str, Tensor]:
@@ -92,9 +95,12 @@ class Recorder:
                 save_file({k: v.cpu().contiguous() for k, v in state.items()}, folder / WEIGHTS)
             seal(folder, {"format": FORMAT, "step": step})
         self.rows += self.measure(tensors, step)
-        write_whole(self.folder / "heads.jsonl", "".join(json.dumps(row) + "\n" for row in self.rows))
+        self.write_rows()
         self.seconds += time.perf_counter() - started
         return tensors
+
+    def write_rows(self) -> None:
+        write_whole(self.folder / "heads.jsonl", "".join(json.dumps(row) + "\n" for row in self.rows))
 
     def maps(self, tensors: dict[str, Tensor], number: int) -> Tensor:
         """The maps of prompt `number` in what `record` returned: (layers, H, T, T)."""

@@ -14,7 +14,7 @@ from model.gpt import GPT
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
+def eval_mode(model: nn.Module) -> Iterator[None]:
     """Within it the model is in eval mode and no gradients are kept; afterwards it is in the mode it was in before."""
     training = model.training
     if training:
@@ -116,7 +116,7 @@ def _generate(
                 idx = idx[:, -max(1, block_size // 2) :]
             if cache:
                 cache.length = 0
-            with evaluating(model):
+            with eval_mode(model):
                 logits = model(idx, cache=cache, last_only=True)[0][:, -1]  # (B, V)
         ids = next_ids(logits)  # (B,)
         yield ids
@@ -127,7 +127,7 @@ def read_one(model: GPT, decoder: Decoder | None, ids: Tensor, cache: KVCache) -
     """Reads one more token of each sequence, ids (B,). Returns the logits after it, (B, V)."""
     if decoder and not decoder.has_hooks():
         return decoder(ids, cache)
-    with evaluating(model):
+    with eval_mode(model):
         return model(ids[:, None], cache=cache)[0][:, -1]
 
 

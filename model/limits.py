@@ -18,12 +18,13 @@ class Limits:
         if not (value > self.low if self.above else value >= self.low):
             return f"{'above' if self.above else 'at least'} {self.low:,}"
         if self.high is not None and not (value < self.high if self.below else value <= self.high):
-            return f"{'below' if self.below else 'at most'} {self.high:,}"
+            high = "2 ** 63" if self.high == 2**63 else f"{self.high:,}"
+            return f"{'below' if self.below else 'at most'} {high}"
         return ""
 
     def __str__(self) -> str:
         """In words, without an upper limit that only keeps sizes countable: "at least 0 and below 1"."""
-        high = "" if self.high is None or self.high >= 10**6 else self.violated_limit(self.high + 1)
+        high = "" if self.high is None or self.high >= 1000 else self.violated_limit(self.high + 1)
         return self.violated_limit(self.low - 1) + (f" and {high}" if high else "")
 
 
@@ -32,5 +33,6 @@ def check_limits(config: object) -> None:
     for key, hint in get_type_hints(type(config), include_extras=True).items():
         value = getattr(config, key)
         for limits in getattr(hint, "__metadata__", ()):
-            if isinstance(limits, Limits) and value is not None and (expected := limits.violated_limit(value)):
+            if isinstance(limits, Limits) and value is not None and (violated := limits.violated_limit(value)):
+                expected = str(limits) if violated in str(limits) else violated
                 raise ValueError(f"{key}: {value} given, {expected} expected")

@@ -10,7 +10,7 @@ from common.errors import RunError
 from config import TrainConfig
 from data.corpus import Corpus
 from model import GPT
-from model.generation import continuation, evaluating
+from model.generation import continuation, eval_mode
 from training.device import autocast, sequences_to_evaluate
 from training.stories import StoryScore, story_score
 
@@ -56,7 +56,7 @@ def validation_loss(model: GPT, ids: np.ndarray, config: TrainConfig) -> tuple[f
     count = len(ids) - 1
     total = 0.0
     rows = sequences_to_evaluate(block_size, config)
-    with evaluating(model), autocast(config):
+    with eval_mode(model), autocast(config):
         for start in range(0, count, rows * block_size):
             end = min(count, start + rows * block_size)
             piece = torch.from_numpy(ids[start : end + 1].astype(np.int64)).to(config.device)

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field, fields
 from types import FrameType
 
-# What a Step counts of steps that it skipped: those in a row until now, the longest row of them, all.
+# What a Step counts of steps that it skipped: those in a row until now, the longest such run, all.
 SKIP_COUNTS = ("skipped_in_a_row", "longest_skip", "skipped")
 
 
@@ -17,7 +17,7 @@ SKIP_COUNTS = ("skipped_in_a_row", "longest_skip", "skipped")
 class Progress:
     """How far a run has come: what a checkpoint keeps beside weights, optimizer and random state."""
 
-    step: int = -1  # steps taken when the model was last looked at; 0: the untrained model was, -1: it was not
+    step: int = -1  # the last step that was evaluated, logged, recorded or saved; -1: not even step 0 was
     seconds: float = 0.0  # of the run, over all its processes
     recording: float = 0.0  # seconds of those that recording attention took
     first: dict[str, float] = field(default_factory=dict)  # the metrics of the untrained model
@@ -52,6 +52,7 @@ class Progress:
         for when, text in self.samples.items():
             text.encode()  # which half a surrogate pair ends
             fits = fits and int(when) <= step
+        fits = fits and (self.best is None or (type(self.best["step"]) is int and self.best["step"] <= step))
         if not fits:
             raise ValueError(f"the progress of step {step} expected")
 
@@ -76,7 +77,7 @@ class Clock:
         return {"step": step, "tokens": step * self._tokens_per_step, "seconds": self._paused - self._started}
 
     def tokens_per_second(self, step: int) -> float:
-        """Of training up to the pause, since it was asked for last."""
+        """Of training between the call before and this pause."""
         speed = (step - self._step) * self._tokens_per_step / (self._paused - self._since)
         self._step, self._since = step, self._paused
         return speed

@@ -50,14 +50,20 @@ def plan(model: GPT, config: Config, corpus: Corpus) -> str:
 
 
 def closing(
-    run: Path, progress: Progress, last: dict, score: StoryScore | None, skipped_steps: int, page: Path | None
+    run: Path,
+    progress: Progress,
+    seconds: float,
+    last: dict,
+    score: StoryScore | None,
+    skipped_steps: int,
+    page: Path | None,
 ) -> str:
     """What is said at the end of a run: its time, the answer to "is this good?", and what to do now.
 
     `last`, `score`: the metrics of the last evaluation and its StoryScore, None except for tales. `page`: the
     explorer's, None where nothing was recorded.
     """
-    seconds, recording = progress.seconds, progress.recording
+    recording = progress.recording
     return "\n".join(
         [
             f"\n{progress.step} steps in {seconds:.0f} s; recording attention took {recording:.1f} s, "

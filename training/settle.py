@@ -1,4 +1,4 @@
-"""What `auto`, 0, `minutes` and `max_epochs` become on this machine and this text. The run keeps what they became."""
+"""What `auto`, `minutes` and `max_epochs` become on this machine and this text. The run keeps what they became."""
 
 import copy
 import os
@@ -34,11 +34,11 @@ def settle_hardware(t: TrainConfig) -> None:
         t.device = choose_device(t.device)
     except ValueError as error:
         raise InputError(f"train.{error}") from None
-    t.dtype = choose_dtype(t.dtype, t.device)
     if t.deterministic and t.device == "cuda":  # elsewhere the same bits come out anyway
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         # of a kernel without a deterministic twin torch warns: those of sampling, for one, on which no loss depends
         torch.use_deterministic_algorithms(True, warn_only=True)
+    t.dtype = choose_dtype(t.dtype, t.device)
 
 
 def build_model(config: Config, corpus: Corpus, dry_run: bool) -> GPT:
@@ -59,7 +59,7 @@ def build_model(config: Config, corpus: Corpus, dry_run: bool) -> GPT:
 
 
 def settle_run(config: Config, model: GPT, corpus: Corpus) -> None:
-    """`minutes` and `max_epochs` become `steps`, a longer warm-up is cut to them, and `compile` is decided."""
+    """`minutes` and `max_epochs` become `steps`, `compile` is decided. Prints it where a warm-up is too long."""
     t, block_size = config.train, config.model.block_size
     batches = Batches(corpus.train, block_size, t.seed)
     if t.minutes is not None:
@@ -81,7 +81,7 @@ def settle_run(config: Config, model: GPT, corpus: Corpus) -> None:
 def gains_from_compiling(device: str, flops: float, width: int) -> bool:
     """Whether a run of `flops`, of a model `width` channels wide, gains more than compiling takes.
 
-    Without a C++ compiler a CPU cannot compile: where it would gain, that is said.
+    Without a C++ compiler a CPU cannot compile: where that would have paid off, it is printed.
     """
     if device != "cpu":
         return device == "cuda" and flops > MIN_FLOPS_TO_COMPILE_CUDA

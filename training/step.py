@@ -16,22 +16,18 @@ from training.schedule import learning_rate_factor, muon_momentum
 
 
 class LastStep(NamedTuple):
-    """What is known of the last step of a Step."""
+    """The figures of the last optimizer step."""
 
     loss: float  # nats per token
     learning_rate: float  # AdamW's
     grad_norm: float  # before clipping
-    bad_steps: int  # the longest row of skipped steps until now
+    bad_steps: int  # the longest run of consecutive skipped steps until now
     skipped_steps: int  # all of them
 
-    def metrics(self) -> dict[str, float]:
+    def metrics(self, tokens_per_second: float) -> dict[str, float]:
         """What metrics.jsonl says of it."""
-        return {
-            "train_loss": self.loss,
-            "learning_rate": self.learning_rate,
-            "grad_norm": self.grad_norm,
-            "skipped_steps": self.skipped_steps,
-        }
+        line = {"train_loss": self.loss, "learning_rate": self.learning_rate, "grad_norm": self.grad_norm}
+        return line | {"tokens_per_second": tokens_per_second, "skipped_steps": self.skipped_steps}
 
 
 class Step:
@@ -47,7 +43,7 @@ class Step:
         self.forward = torch.compile(model) if compiled else model
         self.optimizers = make_optimizers(model, config)
         self.loss = self.grad_norm = torch.zeros((), device=config.device)
-        # skipped steps: in a row up to now, the longest row of them, all; exact in float32 up to 2 ** 24
+        # skipped steps: in a row until now, the longest such run, all; exact in float32 up to 2 ** 24
         self.skipped_in_a_row = self.longest_skip = self.skipped = torch.zeros((), device=config.device)
 
     def __call__(self, step: int, windows: np.ndarray) -> None:

@@ -14,7 +14,7 @@ from config import TrainConfig
 from data.tales.stories import Story
 from data.tokenizer import Tokenizer
 from model import GPT
-from model.generation import evaluating
+from model.generation import eval_mode
 from training.device import autocast, sequences_to_evaluate
 
 # Ranges of distances, in words, by which the guesses at forced words are counted apart, and where each ends.
@@ -64,7 +64,7 @@ def story_score(model: GPT, stories: Sequence[Story], tokenizer: Tokenizer, conf
         for row, (ids, _) in zip(table, batch, strict=True):
             row[: len(ids)] = torch.tensor(ids)
         x, y = table[:, :-1].clamp(min=0).to(config.device), table[:, 1:].to(config.device)
-        with evaluating(model), autocast(config):
+        with eval_mode(model), autocast(config):
             logits, _ = model(x)
             nats = F.cross_entropy(logits.float().flatten(0, 1), y.flatten(), ignore_index=-1, reduction="none")
         losses += nats.view(y.shape).sum(dim=1).tolist()

@@ -36,7 +36,7 @@ def test_a_field_outside_of_its_limits_is_named():
 
     check_limits(Config())
     check_limits(Config(rate=1, steps=1))
-    with pytest.raises(ValueError, match=r"^rate: 2 given, at most 1 expected$"):
+    with pytest.raises(ValueError, match=r"^rate: 2 given, at least 0 and at most 1 expected$"):
         check_limits(Config(rate=2))
     with pytest.raises(ValueError, match=r"^steps: 0 given, at least 1 expected$"):
         check_limits(Config(steps=0))
