@@ -39,6 +39,8 @@ def test_the_progress_of_a_run_is_read_back_as_it_is():
         {"best": {}},
         {"best": 4.5},
         {"best": {"val_loss": "4", "val_bits_per_byte": 1.0}},
+        {"best": EVALUATION},  # without its step
+        {"best": {"step": 8, **EVALUATION}},
         {"first": {}},
         {"first": None},
         {"samples": []},
