@@ -44,7 +44,8 @@ def run_script(main: Callable[[], int | None]) -> NoReturn:
         signal.signal(signal.SIGINT, stop)
     try:
         code = main() or 0
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it was closed before this process began
+            sys.stdout.flush()
     except Exception as error:
         # what stop raised may have come out of an import as another error
         code = stopped[0] if stopped else exit_code_of(error)

@@ -92,10 +92,13 @@ def remove(path: Path) -> None:
 
 
 def flush(path: Path) -> None:
-    """Makes a file, or a folder with the files in it, survive a power cut (Windows cannot open a folder)."""
+    """Makes a file, or a folder with the files in it, survive a power cut (Windows cannot open a folder).
+
+    Hidden files are left out: a run's .lock is let go of as soon as its process closes any descriptor of that file.
+    """
     if path.is_dir():
         for child in path.iterdir():
-            if child.is_file():
+            if child.is_file() and not child.name.startswith("."):
                 flush(child)
         if os.name != "posix":
             return

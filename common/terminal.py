@@ -18,6 +18,8 @@ def say(text: str) -> None:
     """Prints above a progress bar. With stdout closed (`| head`) the run goes on: its files hold what it reports."""
     from tqdm import tqdm
 
+    if sys.stdout is None:  # it was closed before this process began
+        return
     try:
         tqdm.write(text, file=sys.stdout)
         sys.stdout.flush()

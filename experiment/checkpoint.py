@@ -86,7 +86,7 @@ def save_checkpoint(
         whole = ", ".join(map(str, reversed(steps_in(folder)))) or "none yet"
         raise RunError(
             f"{target}: could not be written: {reason(error)}. Checkpoints that are whole: {whole}. "
-            f"Mend that, then go on with --resume {run}"
+            f"Fix that, then go on with --resume {run}"
         ) from None
 
 

@@ -32,3 +32,12 @@ def test_what_is_said_after_stdout_was_closed_goes_nowhere_and_ends_nothing():
     assert process.stderr.read() == "stdout was closed; this goes on without it, Ctrl-C ends it\nwent on\n"
     assert process.wait() == 0
     process.stderr.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+def test_with_stdout_closed_from_the_start_all_goes_on():
+    code = "import sys; from common.errors import run_script; from common.terminal import say, use_utf8; use_utf8(); "
+    code += "run_script(lambda: say('unheard') or print(sys.stdout, file=sys.stderr))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(["sh", "-c", '"$0" "$@" >&-', *command], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "None\n")

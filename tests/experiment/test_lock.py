@@ -17,8 +17,11 @@ ROOT = Path(__file__).parents[2]
 HOLDING = """
 import os, sys, time
 from pathlib import Path
+from common.files import write_whole
 from experiment.folder import locked
 with locked(Path(sys.argv[1])):
+    if sys.argv[2] == "writing":
+        write_whole(Path(sys.argv[1], "a file"), "")
     if sys.argv[2] == "fork" and os.fork() == 0:
         os.close(1)
         time.sleep(60)
@@ -55,6 +58,13 @@ def test_a_folder_is_one_process_s_at_a_time(tmp_path, holding):
     with locked(tmp_path):
         pass
     with locked(tmp_path):  # again in this one: it was let go of
+        pass
+
+
+def test_a_process_that_writes_into_its_folder_keeps_the_lock(tmp_path, holding):
+    holding(tmp_path, "writing")
+    assert (tmp_path / "a file").exists()
+    with pytest.raises(RunError, match="another process is training in it"), locked(tmp_path):
         pass
 
 
