@@ -243,7 +243,7 @@ def test_a_finished_run_says_so_and_is_left_as_it_is(small_copy):
 
 def test_more_steps_go_on_from_the_end(small_run, small_copy):
     run = small_copy
-    done = run_train("--resume", run, "--train.steps", "12", "--train.log_every=2")
+    done = run_train("--resume", run, "--train.steps", "12", "--train.log_every=2", "--train.sample_tokens", "5")
     assert done.code == 0 and f"resuming {run} after step 8 of 12" in done.out
     assert metrics(run)[:9] == metrics(small_run)
     assert [line["step"] for line in metrics(run)[9:]] == [10, 12]

@@ -1,8 +1,11 @@
-"""How far a run had come is looked at before it is gone on with."""
+"""How far a run has come, its clock and its end: read back, counted, noted."""
+
+import math
+from types import SimpleNamespace
 
 import pytest
 
-from training.progress import Progress
+from training.progress import Clock, Progress, StopSignal
 
 EVALUATION = {"val_loss": 4.5, "val_bits_per_byte": float("nan")}
 PROGRESS = {
@@ -60,3 +63,36 @@ def test_progress_that_no_run_has_is_refused(change):
     for key in PROGRESS:
         with pytest.raises(ValueError, match="how far a run had come"):
             Progress.from_state({name: value for name, value in PROGRESS.items() if name != key}, 7)
+
+
+def test_of_equal_losses_the_earlier_is_the_best_and_neither_the_untrained_model_nor_one_that_is_no_number():
+    progress = Progress()
+    for step, loss in ((0, 1.0), (5, 2.0), (10, 2.0), (15, math.nan)):
+        progress.add_evaluation(step, {"val_loss": loss}, f"text {step}")
+    assert progress.first == {"val_loss": 1.0} and progress.best == {"step": 5, "val_loss": 2.0}
+    assert list(progress.samples.items()) == [(str(step), f"text {step}") for step in (0, 5, 10, 15)]
+
+
+def test_the_clock_leaves_pauses_out_of_the_speed_and_goes_on_from_the_seconds_of_a_resumed_run(monkeypatch):
+    now = SimpleNamespace(seconds=1000.0)
+    monkeypatch.setattr("training.progress.time", SimpleNamespace(perf_counter=lambda: now.seconds))
+    clock = Clock(Progress(step=10, seconds=50.0), tokens_per_step=8)
+    now.seconds += 4
+    assert clock.pause(14) == {"step": 14, "tokens": 112, "seconds": 54.0}
+    assert clock.tokens_per_second(14) == 4 * 8 / 4
+    now.seconds += 100  # an evaluation
+    clock.resume()
+    now.seconds += 2
+    assert clock.pause(15)["seconds"] == clock.seconds() == 156.0
+    assert clock.tokens_per_second(15) == 8 / 2
+
+
+def test_the_first_signal_is_noted_and_a_second_one_ends_the_process(monkeypatch, capfd):
+    monkeypatch.setattr("signal.signal", lambda number, handler: None)
+    stop = StopSignal()
+    assert stop.exit_code == 0
+    stop.note(15, None)
+    assert stop.exit_code == 143 and "stopping after this step" in capfd.readouterr().err
+    with pytest.raises(SystemExit) as end:
+        stop.note(2, None)
+    assert end.value.code == 130

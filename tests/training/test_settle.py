@@ -48,6 +48,17 @@ def test_compile_is_what_was_asked_for_unless_it_is_auto(asked, settled, tmp_pat
     assert config.train.compile is settled  # this run is far too short to gain
 
 
+def test_minutes_are_timed_on_a_copy_of_the_model(tmp_path):
+    (tmp_path / "text.txt").write_text("words and more words " * 40)
+    data = DataConfig(source=str(tmp_path / "text.txt"), tokenizer="char", cache=str(tmp_path / "cache"))
+    corpus, model = load_corpus(data, block_size=8), GPT(GPTConfig(vocab_size=11, n_layer=1, n_embd=16, block_size=8))
+    before = [parameter.clone() for parameter in model.parameters()]
+    config = Config(model=model.config, train=TrainConfig(minutes=1e-4, device="cpu", dtype="float32"))
+    settle_run(config, model, corpus)
+    assert config.train.minutes is None
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), before, strict=True))
+
+
 @pytest.fixture
 def restored(monkeypatch):
     """Puts torch back to where it was, and the variable, which no library has read yet."""

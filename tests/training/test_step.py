@@ -33,8 +33,11 @@ def test_it_knows_the_loss_and_the_norm_of_the_gradient_before_the_clip():
     assert norm > 0.02 and last.bad_steps == last.skipped_steps == 0
 
 
-def test_the_optimizers_see_a_gradient_of_the_norm_that_it_is_clipped_to():
-    _, take_step, windows = small_step(grad_clip=0.01)
+@pytest.mark.parametrize("grad_clip", [0.01, 0.0])  # 0 does not clip
+def test_the_optimizers_see_a_gradient_of_the_norm_that_it_is_clipped_to(grad_clip):
+    model, take_step, windows = small_step(grad_clip=grad_clip)
+    with torch.no_grad():
+        model.lm_head.weight.mul_(100)  # for a norm far above 1
     gradients = []
 
     def look(optimizer, *_):
@@ -44,7 +47,9 @@ def test_the_optimizers_see_a_gradient_of_the_norm_that_it_is_clipped_to():
         optimizer.register_step_pre_hook(look)
     take_step(1, windows)
     assert len(gradients) == len(take_step.parameters)
-    assert torch.nn.utils.get_total_norm(gradients).item() == pytest.approx(0.01, rel=1e-4)
+    norm = take_step.read().grad_norm
+    assert norm > 2
+    assert torch.nn.utils.get_total_norm(gradients).item() == pytest.approx(grad_clip or norm, rel=1e-4)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
