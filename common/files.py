@@ -34,7 +34,7 @@ def replacing(target: Path) -> Iterator[Path]:
         if target.is_dir():  # no system replaces a folder in one step
             target.rename(previous)
         os.replace(temporary, target)
-        flush(target.parent)
+        sync(target.parent)  # not the files beside it: closing .lock would let go of a run's lock
     except BaseException as error:
         if isinstance(error, OSError) and error.filename is None:  # the system does not name it when a write fails
             error.filename = str(target)
@@ -92,16 +92,18 @@ def remove(path: Path) -> None:
 
 
 def flush(path: Path) -> None:
-    """Makes a file, or a folder with the files in it, survive a power cut (Windows cannot open a folder).
-
-    Hidden files are left out: a run's .lock is let go of as soon as its process closes any descriptor of that file.
-    """
+    """Makes a file, or a folder with the files in it, survive a power cut."""
     if path.is_dir():
         for child in path.iterdir():
-            if child.is_file() and not child.name.startswith("."):
+            if child.is_file():
                 flush(child)
-        if os.name != "posix":
-            return
+    sync(path)
+
+
+def sync(path: Path) -> None:
+    """Makes a file, or the names in a folder, survive a power cut (Windows cannot open a folder)."""
+    if os.name != "posix" and path.is_dir():
+        return
     descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
     try:
         os.fsync(descriptor)

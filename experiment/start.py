@@ -40,9 +40,9 @@ Train a GPT from scratch, on the computer you have.
 # What a resumed run may change: how long it goes on, how often it looks at its model and where its text lies
 # (Run.check_text sees whether it is the same), never what a step computes. A micro-batch changes how that is rounded,
 # and lets a run go on that has run out of memory.
-CHANGEABLE = {"steps", "eval_every", "eval_tokens", "sample_tokens", "save_every", "log_every", "max_bad_steps"}
-CHANGEABLE = {f"train.{key}" for key in (*CHANGEABLE, "micro_batch_size")}
-CHANGEABLE |= {"attention.snapshots", "attention.keep_mb", "data.source", "data.cache", "wandb.mode", "wandb.project"}
+CHANGEABLE = {"train.steps", "train.eval_every", "train.eval_tokens", "train.sample_tokens", "train.save_every"}
+CHANGEABLE |= {"train.log_every", "train.max_bad_steps", "train.micro_batch_size", "data.source", "data.cache"}
+CHANGEABLE |= {"attention.snapshots", "attention.keep_mb", "wandb.mode", "wandb.project"}
 
 PAGE = "attention.html"
 
