@@ -139,7 +139,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--top-p", metavar="X", type=number(above=0, maximum=1), help=top_p)
     add("--samples", metavar="N", type=whole_number(1), default=1, help="texts to write, --- between them (default 1)")
     seed = "the same seed writes the same text (default: a new one, printed on stderr)"
-    add("--seed", metavar="N", type=whole_number(0, 2**63 - 1), help=seed)
+    add("--seed", metavar="N", type=number(int, "a whole number", minimum=0, below=2**63), help=seed)
     stop = "end before this text; can be given several times"
     add("--stop", metavar="TEXT", type=nonempty_text, action="append", default=[], help=stop)
     add("--ignore-end", action="store_true", help="go on after an end-of-text token")

@@ -51,8 +51,7 @@ def number(
         ("below", below, operator.lt),
     ]
     limits = [(words, limit, holds) for words, limit, holds in bounds if limit is not None]
-    expected = " and ".join(f"{words} {limit}" for words, limit, _ in limits) or name
-    expected = expected.replace(f"at most {2**63 - 1}", "below 2 ** 63")
+    expected = " and ".join(f"{words} {'2 ** 63' if limit == 2**63 else limit}" for words, limit, _ in limits) or name
 
     def parse(text: str) -> int | float:
         try:
