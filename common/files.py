@@ -9,10 +9,16 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path, PureWindowsPath
 
 from common.terminal import warn
+
+if sys.platform == "darwin":
+    import fcntl
 
 MANIFEST = "manifest.json"
 
@@ -32,8 +38,8 @@ def replacing(target: Path) -> Iterator[Path]:
         yield temporary
         flush(temporary)
         if target.is_dir():  # no system replaces a folder in one step
-            target.rename(previous)
-        os.replace(temporary, target)
+            patiently(os.replace, target, previous)
+        patiently(os.replace, temporary, target)
         sync(target.parent)  # not the files beside it: closing .lock would let go of a run's lock
     except BaseException as error:
         if isinstance(error, OSError) and error.filename is None:  # the system does not name it when a write fails
@@ -45,10 +51,26 @@ def replacing(target: Path) -> Iterator[Path]:
     remove(previous)
 
 
+def patiently(change: Callable[..., object], *paths: Path) -> None:
+    """Calls a function that renames or removes, for up to a second again while Windows refuses: the file is in use.
+
+    Virus scanners and indexers open what is new, for moments.
+    """
+    deadline = time.monotonic() + 1
+    while True:
+        try:
+            change(*paths)
+            return
+        except PermissionError as error:  # access denied, or a sharing violation; elsewhere it has no winerror
+            if getattr(error, "winerror", None) not in (5, 32) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
 def write_whole(path: Path, text: str) -> None:
     """Writes a text file, all of it or nothing."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def read_json_lines(path: Path, *, strict: bool = False) -> list[dict]:
@@ -85,10 +107,15 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+    if path.is_dir() and not is_link(path):
+        patiently(shutil.rmtree, path)
     else:
-        path.unlink(missing_ok=True)
+        patiently(partial(Path.unlink, missing_ok=True), path)
+
+
+def is_link(path: Path) -> bool:
+    """Whether it may lead elsewhere: a symbolic link or, on Windows, a junction (known from Python 3.12 on)."""
+    return path.is_symlink() or (sys.version_info >= (3, 12) and os.path.isjunction(path))
 
 
 def flush(path: Path) -> None:
@@ -107,6 +134,9 @@ def sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
     try:
         os.fsync(descriptor)
+        if sys.platform == "darwin":  # where fsync leaves it in the disk's own cache
+            with contextlib.suppress(OSError):  # a file system that cannot do more
+                fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
     finally:
         os.close(descriptor)
 
@@ -156,7 +186,7 @@ def seal(folder: Path, header: dict) -> None:
         for path in sorted(folder.iterdir())
         if path.name != MANIFEST
     }
-    (folder / MANIFEST).write_text(signed(header | {"files": files}), encoding="utf-8")
+    (folder / MANIFEST).write_text(signed(header | {"files": files}), encoding="utf-8", newline="\n")
 
 
 def read_manifest(folder: Path, format: int) -> dict:
@@ -172,7 +202,8 @@ def read_manifest(folder: Path, format: int) -> dict:
         fits = type(version) is int and version >= 1 and type(manifest["step"]) is int
         for name, file in manifest["files"].items():
             types = (type(file["bytes"]), type(file["sha256"]))
-            fits = fits and Path(name).name == name != ".." and types == (int, str)
+            # by Windows' rules, which know drives and both slashes: a folder may be moved from one system to another
+            fits = fits and PureWindowsPath(name).name == name != ".." and types == (int, str)
     except (AttributeError, LookupError, TypeError):
         fits = False
     if not fits:
@@ -186,7 +217,7 @@ def verify(folder: Path, manifest: dict, name: str) -> Path:
     if expected is None:
         raise Damaged(f"{MANIFEST} does not name {name}")
     try:
-        if path.is_symlink() or not path.is_file():
+        if is_link(path) or not path.is_file():
             raise Damaged(f"{name} is missing")
         if (size := path.stat().st_size) != expected["bytes"]:
             raise Damaged(f"{name} has {size} bytes, not {expected['bytes']}")

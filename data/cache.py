@@ -9,13 +9,16 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import time
+import traceback
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.errors import InputError, RunError
+from common.files import patiently
 from data.shards import Tokens, own_file
 from data.sources import Report, Source
 from data.tokenizer import Tokenizer
@@ -47,8 +50,9 @@ def read_or_build(
         try:
             return _read(folder), True
         except InputError as error:
-            report(f"{error}; making the tokens again")
-            shutil.rmtree(folder, ignore_errors=True)
+            damage = str(error)
+        report(f"{damage}; making the tokens again")
+        shutil.rmtree(folder, ignore_errors=True)  # only now nothing of it is open: Windows removes no open file
     unfinished = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
     try:
         _sweep(folder.parent)
@@ -57,7 +61,7 @@ def read_or_build(
         if source.identity() != identity:
             raise RunError(f"data.source {config.source}: changed while it was read; start again")
         try:
-            os.rename(unfinished, folder)
+            patiently(os.replace, unfinished, folder)
         except OSError:
             if not folder.exists():  # otherwise another run was first, and its cache is kept
                 raise
@@ -67,6 +71,7 @@ def read_or_build(
         why = f"cannot be written: {error.strerror}; nothing is left there"
         raise RunError(f"data.cache {config.cache}: {why}") from error
     finally:
+        _let_go(sys.exception())
         shutil.rmtree(unfinished, ignore_errors=True)
     report(line)
     return _read(folder), False
@@ -99,13 +104,20 @@ def _read(folder: Path) -> Parts:
     return tokenizer, train, val
 
 
+def _let_go(error: BaseException | None) -> None:
+    """Closes what the frames of an error, and of those behind it, have open: Windows removes no open file."""
+    while error:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
 def _sweep(caches: Path) -> None:
     """Removes caches that killed runs left unfinished.
 
     If the clock has jumped, that may be another run's: it then ends with a message and has lost only its minutes.
     """
     for unfinished in caches.glob(".*"):
-        with contextlib.suppress(FileNotFoundError):  # another run has just renamed it into place
+        with contextlib.suppress(OSError):  # another run has just renamed it into place, or removes it right now
             newest = max(path.stat().st_mtime for path in (unfinished, *unfinished.rglob("*")))
             if time.time() - newest > ABANDONED_SECONDS:
                 shutil.rmtree(unfinished, ignore_errors=True)

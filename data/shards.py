@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from common.errors import InputError
-from common.files import digest, read_signed, signed
+from common.files import digest, is_link, read_signed, signed
 from data.tokenizer import Tokenizer
 
 FORMAT = 1
@@ -93,7 +93,7 @@ class Tokens:
 
 def own_file(folder: Path, name: str) -> Path:
     """The path of a file or folder in `folder`. Raises InputError for a link, which may point anywhere."""
-    if (folder / name).is_symlink():
+    if is_link(folder / name):
         raise InputError(f"{folder / name}: a link; the file itself expected")
     return folder / name
 
@@ -138,7 +138,7 @@ def write_tokens(
         "tokenizer_hash": tokenizer.hash,
         "n_bytes": n_bytes,
     }
-    (folder / "manifest.json").write_text(signed(manifest), encoding="utf-8")
+    (folder / "manifest.json").write_text(signed(manifest), encoding="utf-8", newline="\n")
     return Tokens(folder)
 
 

@@ -6,6 +6,7 @@ Nothing is pickled.
 """
 
 import json
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from torch import Tensor, nn
 from common.errors import InputError, RunError, reason
 from common.files import (
     Damaged,
+    is_link,
+    patiently,
     read_manifest,
     remove_leftovers,
     replacing,
@@ -70,7 +73,7 @@ def save_checkpoint(
             temporary.mkdir()
             save_file(model, temporary / "model.safetensors")
             save_file(optimizer, temporary / "optimizer.safetensors")
-            (temporary / "state.json").write_text(text, encoding="utf-8")
+            (temporary / "state.json").write_text(text, encoding="utf-8", newline="\n")
             seal(temporary, {"format": FORMAT, "step": step})
         verify_files(target)
         if best_step in steps_in(folder):
@@ -80,7 +83,7 @@ def save_checkpoint(
         spare = next((other for other in earlier if is_whole(folder / step_name(other))), None)
         for other in set(steps_in(folder)) - {step, best_step, spare}:
             # renamed first, so that one half removed is never taken for a checkpoint
-            (folder / step_name(other)).rename(folder / f"tmp-old-{step_name(other)}")
+            patiently(os.replace, folder / step_name(other), folder / f"tmp-old-{step_name(other)}")
         remove_leftovers(folder)
     except (OSError, SafetensorError, Damaged) as error:
         whole = ", ".join(map(str, reversed(steps_in(folder)))) or "none yet"
@@ -157,7 +160,8 @@ def read_checkpoint(folder: Path, step: int, optimizer: bool) -> Checkpoint:
         raise Damaged(f"manifest.json is that of step {manifest['step']}")
     paths = [verify(folder, manifest, name) for name in FILES if optimizer or name != "optimizer.safetensors"]
     try:
-        tensors = [load_file(path) for path in paths[:-1]]
+        # not mapped: Windows neither renames nor removes a file that is, as long as any of its tensors lives
+        tensors = [load_file(path, backend="pread") for path in paths[:-1]]
         state = json.loads(paths[-1].read_text(encoding="utf-8"))
         return Checkpoint(step, tensors[0], tensors[1] if optimizer else {}, state)
     except (OSError, ValueError, RecursionError, SafetensorError) as error:
@@ -177,7 +181,7 @@ def restore_weights(model: nn.Module, checkpoint: Checkpoint) -> None:
 
 def steps_in(folder: Path) -> list[int]:
     """The steps that have a folder of their own (a link may lead anywhere), newest first."""
-    steps = [step_of(path.name) for path in folder.glob("step-*") if not path.is_symlink()]
+    steps = [step_of(path.name) for path in folder.glob("step-*") if not is_link(path)]
     return sorted((step for step in steps if step is not None), reverse=True)
 
 

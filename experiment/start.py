@@ -164,17 +164,20 @@ def open_run(args: argparse.Namespace, config: Config) -> Iterator[Run]:
     """
     folder = args.resume or (None if args.dry_run else make_run(args, config))
     free_bytes = free_memory(config.train.device)
-    with locked(folder) if folder else contextlib.nullcontext():
-        try:
-            yield Run(folder, last_checkpoint(args.resume, config) if args.resume else None)
-        except InputError:
-            if folder and not args.resume and not (folder / "checkpoints").exists():
-                shutil.rmtree(folder, ignore_errors=True)
-            raise
-        except Exception as error:
-            if why := could_not_go_on(error, folder, config, free_bytes):
-                raise RunError(why) from error
-            raise
+    try:
+        with locked(folder) if folder else contextlib.nullcontext():
+            try:
+                yield Run(folder, last_checkpoint(args.resume, config) if args.resume else None)
+            except InputError:
+                raise
+            except Exception as error:
+                if why := could_not_go_on(error, folder, config, free_bytes):
+                    raise RunError(why) from error
+                raise
+    except InputError:
+        if folder and not args.resume and not (folder / "checkpoints").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # only once its lock is closed: Windows removes no open file
+        raise
 
 
 def make_run(args: argparse.Namespace, config: Config) -> Path:

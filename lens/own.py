@@ -79,6 +79,6 @@ def spread(steps: list[int], maximum: int) -> list[int]:
 def load_weights(model: GPT, path: Path) -> None:
     """Puts the weights that a snapshot kept into `model`. Raises InputError that names the file."""
     try:
-        load_into(model, load_file(verify_file(path)))
+        load_into(model, load_file(verify_file(path), backend="pread"))
     except (OSError, SafetensorError, ValueError, InputError) as error:
         raise InputError(f"{path}: not the weights of this model ({error})") from error

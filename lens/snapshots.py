@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from common.errors import InputError
-from common.files import Damaged, read_json_lines, read_manifest, step_name, step_of, verify
+from common.files import Damaged, is_link, read_json_lines, read_manifest, step_name, step_of, verify
 from lens.patterns import head_scores
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ def readings_of(run: Path, own: Sequence[Reading] = ()) -> list[Reading]:
 
 def snapshot_files(run: Path, name: str) -> dict[int, Path]:
     """The files of this name in a run's snapshots, by step, the first one first; none in a folder that is a link."""
-    paths = [path for path in run.glob(f"snapshots/*/{name}") if not path.parent.is_symlink()]
+    paths = [path for path in run.glob(f"snapshots/*/{name}") if not is_link(path.parent)]
     return dict(sorted((step, path) for path in paths if (step := step_of(path.parent.name)) is not None))
 
 
@@ -126,7 +126,7 @@ def _read_arrays(path: Path, readings: list[Reading]) -> list[dict[str, np.ndarr
     """What one snapshot's file holds of each prompt. Raises InputError that names the file."""
     by_prompt: list[dict[str, np.ndarray]] = [{} for _ in readings]
     try:
-        with safe_open(verify_file(path), framework="np") as file:
+        with safe_open(verify_file(path), framework="np", backend="pread") as file:
             for name in file.keys():  # noqa: SIM118  (the file is no mapping)
                 match = re.fullmatch(r"p(\d+)\.(.+)", name)
                 if match and int(match[1]) < len(readings):

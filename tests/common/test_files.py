@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+from functools import partial
 
 import pytest
 
@@ -27,7 +28,7 @@ def sealed(folder, **files):
 
 
 def names(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
 
 
 def test_a_file_is_replaced_by_a_whole_one_or_stays(tmp_path):
@@ -80,6 +81,32 @@ def test_what_is_written_is_flushed_before_it_takes_its_place_and_the_folder_aft
     assert done[5:] == ["replaced", tmp_path.name]
 
 
+def test_a_file_that_somebody_reads_for_a_moment_is_waited_for_on_windows_alone(tmp_path, monkeypatch):
+    replace, refusals = os.replace, []
+
+    def refuses(*paths, times, **error):
+        if len(refusals) == times:
+            return replace(*paths)
+        refusals.append(PermissionError(13, "in use"))
+        refusals[-1].__dict__.update(error)
+        raise refusals[-1]
+
+    monkeypatch.setattr(os, "replace", partial(refuses, times=3, winerror=32))
+    write_whole(tmp_path / "a.txt", "one")
+    assert len(refusals) == 3 and (tmp_path / "a.txt").read_bytes() == b"one"
+    refusals.clear()
+    monkeypatch.setattr(os, "replace", partial(refuses, times=-1))
+    with pytest.raises(PermissionError):
+        write_whole(tmp_path / "a.txt", "two")
+    assert len(refusals) == 1 and names(tmp_path) == ["a.txt"]
+    refusals.clear()
+    monkeypatch.setattr("common.files.time.monotonic", iter(range(9)).__next__)
+    monkeypatch.setattr(os, "replace", partial(refuses, times=-1, winerror=32))
+    with pytest.raises(PermissionError):  # not for ever
+        write_whole(tmp_path / "a.txt", "two")
+    assert (tmp_path / "a.txt").read_bytes() == b"one"
+
+
 def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/kept").write_text("")
@@ -121,7 +148,8 @@ def test_a_file_elsewhere_is_refused_whatever_its_content(tmp_path):
     (folder / "a").symlink_to(tmp_path / "a")
     with pytest.raises(Damaged, match="a is missing"):
         verify(folder, manifest, "a")
-    for name in ("../a", str(tmp_path / "a"), "b/../../a", "b/a", "..", "."):
+    windows = ("..\\a", "C:a", "C:\\a", "\\\\server\\share\\a", "b\\a")  # refused on every system
+    for name in ("../a", str(tmp_path / "a"), "b/../../a", "b/a", "..", ".", *windows):
         moved = manifest | {"files": {name: manifest["files"]["a"]}}
         (folder / "manifest.json").write_text(signed(moved))
         with pytest.raises(Damaged, match="not a manifest of glassgpt"):
