@@ -7,7 +7,11 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from common.terminal import printable
+from common.terminal import is_closed_pipe, printable
+
+# What asks a process to end. Windows has no SIGTERM from outside, but Ctrl-Break.
+STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
+DISK_FULL = errno.ENOSPC if sys.platform != "win32" else 112  # the number in the system's own message
 
 
 class Problem(Exception):
@@ -30,8 +34,8 @@ def run_script(main: Callable[[], int | None]) -> NoReturn:
     """Calls `main()` and ends the process: a Problem becomes its message on stderr and its exit code, no traceback.
 
     So does what may happen anywhere: no memory left, a file or stdout that cannot be written. Outside of training
-    Ctrl-C ends with 130 and SIGTERM with 143, once what is half written has been removed. A closed pipe (`| head`) ends
-    quietly with 0.
+    Ctrl-C ends with 130 and SIGTERM with 143 (128 + its number), once what is half written has been removed. A closed
+    pipe (`| head`) ends quietly with 0.
     """
     stopped: list[int] = []
 
@@ -39,9 +43,9 @@ def run_script(main: Callable[[], int | None]) -> NoReturn:
         stopped.append(128 + number)
         sys.exit(128 + number)
 
-    signal.signal(signal.SIGTERM, stop)
-    if signal.getsignal(signal.SIGINT) in (signal.SIG_DFL, signal.default_int_handler):  # not under nohup
-        signal.signal(signal.SIGINT, stop)
+    for number in STOP_SIGNALS:
+        if number != signal.SIGINT or signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, stop)  # Ctrl-C not under nohup
     try:
         code = main() or 0
         if sys.stdout is not None:  # it was closed before this process began
@@ -58,7 +62,7 @@ def exit_code_of(error: Exception) -> int:
     if isinstance(error, Problem):
         print_error(str(error))
         return error.exit_code
-    if isinstance(error, BrokenPipeError):
+    if is_closed_pipe(error):
         sys.stdout = None  # what is left in its buffer has nowhere to go
         return 0
     if isinstance(error, OSError):
@@ -79,7 +83,7 @@ def print_error(text: str) -> None:
 def reason(error: Exception) -> str:
     """Why a file could not be written or read, in a few words."""
     # safetensors passes on the system's error as text
-    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or f"os error {errno.ENOSPC}" in str(error)
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or f"os error {DISK_FULL}" in str(error)
     return "the disk is full" if full else getattr(error, "strerror", None) or str(error)
 
 

@@ -1,6 +1,7 @@
 """Text on its way to a terminal."""
 
 import contextlib
+import errno
 import io
 import os
 import sys
@@ -8,10 +9,15 @@ import unicodedata
 
 
 def use_utf8() -> None:
-    """Sets stdin and stdout to UTF-8 whatever the system is set to; bytes that are not UTF-8 become U+FFFD."""
-    for stream in (sys.stdin, sys.stdout):
+    """Sets the standard streams to UTF-8 whatever the system is set to; bytes that are not UTF-8 become U+FFFD.
+
+    Written lines end as they are given: Windows would turn the line ends of a text that is piped on into others.
+    """
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # None where it is closed by whoever started this
-            stream.reconfigure(encoding="utf-8", errors="replace")
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace" if stream is sys.stderr else "replace")
+            if stream is not sys.stdin:
+                stream.reconfigure(newline="\n")
 
 
 def say(text: str) -> None:
@@ -23,10 +29,18 @@ def say(text: str) -> None:
     try:
         tqdm.write(text, file=sys.stdout)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        if not is_closed_pipe(error):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         with contextlib.suppress(OSError):
             print("stdout was closed; this goes on without it, Ctrl-C ends it", file=sys.stderr, flush=True)
+
+
+def is_closed_pipe(error: Exception) -> bool:
+    """Whether it says that nobody reads stdout any more, which Windows may call an invalid argument."""
+    invalid = isinstance(error, OSError) and error.errno == errno.EINVAL and error.filename is None
+    return isinstance(error, BrokenPipeError) or (sys.platform == "win32" and invalid)
 
 
 def warn(text: str) -> None:

@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass, field, fields
 from types import FrameType
 
+from common.errors import STOP_SIGNALS
+
 # What a Step counts of steps that it skipped: those in a row until now, the longest such run, all.
 SKIP_COUNTS = ("skipped_in_a_row", "longest_skip", "skipped")
 
@@ -87,11 +89,12 @@ class Clock:
 
 
 class StopSignal:
-    """Ctrl-C and SIGTERM: the first sets `exit_code`, and the loop ends after its step; a second one stops at once."""
+    """Ctrl-C, SIGTERM, Windows' Ctrl-Break: the first sets `exit_code`, and the loop ends after its step; a second one
+    stops at once."""
 
     def __init__(self) -> None:
         self.exit_code = 0
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOP_SIGNALS:
             signal.signal(number, self.note)
 
     def note(self, number: int, frame: FrameType | None) -> None:

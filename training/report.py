@@ -8,6 +8,7 @@ import torch
 from safetensors import SafetensorError
 
 from common.errors import out_of_memory, system_error
+from common.terminal import is_closed_pipe
 from config import Config, TrainConfig
 from data.corpus import Corpus
 from model import GPT
@@ -142,7 +143,7 @@ def could_not_go_on(error: Exception, run: Path | None, config: Config, free_byt
         traceback.clear_frames(error.__traceback__)  # what they hold is needed to say so
         kept = f"; what {run} has saved is whole" if run else ""
         return f"out of memory on {t.device}: {what_to_lower(config, free_bytes)}{kept}"
-    if run and isinstance(error, OSError | SafetensorError) and not isinstance(error, BrokenPipeError):
+    if run and isinstance(error, OSError | SafetensorError) and not is_closed_pipe(error):
         return (
             f"{system_error(error)}. What {run} has saved is whole: fix that, then go on with "
             f"python train.py --resume {run}"

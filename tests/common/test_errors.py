@@ -90,3 +90,13 @@ def test_ctrl_c_during_the_imports_shows_no_traceback(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run([sys.executable, ROOT / "train.py", "--help"], env=environment, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="has the real one")
+def test_windows_ctrl_break_ends_a_script_as_a_signal_does():
+    code = "import signal; signal.SIGBREAK = signal.SIGUSR1; from common.errors import run_script; "
+    code += "run_script(lambda: signal.raise_signal(signal.SIGBREAK))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGUSR1, b"", b"")
+    code = code.replace("SIGBREAK = ", "OTHER = ").replace("SIGBREAK", "SIGUSR1")  # control: a signal that is not taken
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == -signal.SIGUSR1

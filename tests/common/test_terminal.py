@@ -1,5 +1,6 @@
 """Text on its way to a terminal: what is shown of control characters, and a stdout that has been closed."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from common.terminal import printable
+from common.terminal import is_closed_pipe, printable
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,3 +42,34 @@ def test_with_stdout_closed_from_the_start_all_goes_on():
     command = [sys.executable, "-c", code]
     done = subprocess.run(["sh", "-c", '"$0" "$@" >&-', *command], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "None\n")
+
+
+CODE_PAGE = """
+import sys
+for stream in (sys.stdout, sys.stderr):
+    stream.reconfigure(newline="\\r\\n")  # as Windows sets them
+if sys.argv[1] == "ours":
+    from common.terminal import use_utf8, warn
+    use_utf8()
+sys.stdout.write(sys.stdin.readline())
+sys.stderr.write("é 中\\udcff\\n")
+"""
+
+
+@pytest.mark.parametrize("page", ["cp1252", "cp437", "cp932", "ascii"])
+def test_a_terminal_s_code_page_changes_no_character_and_no_line_end(page):
+    environment = os.environ | {"PYTHONIOENCODING": page, "PYTHONUTF8": "0"}
+    given = "“Long ago” 中文 🦉\n".encode()
+    options = {"cwd": ROOT, "env": environment, "input": given, "capture_output": True}
+    done = subprocess.run([sys.executable, "-c", CODE_PAGE, "ours"], **options)
+    assert (done.returncode, done.stdout, done.stderr) == (0, given, "é 中\\udcff\n".encode())
+    control = subprocess.run([sys.executable, "-c", CODE_PAGE, "theirs"], **options)
+    assert control.stdout != given and control.stderr.endswith(b"\r\n")
+
+
+def test_a_closed_pipe_is_known_by_windows_name_for_it_too(monkeypatch):
+    invalid, named = OSError(errno.EINVAL, "Invalid argument"), OSError(errno.EINVAL, "Invalid argument", "a.txt")
+    assert is_closed_pipe(BrokenPipeError()) and not is_closed_pipe(invalid)
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert is_closed_pipe(BrokenPipeError()) and is_closed_pipe(invalid)
+    assert not is_closed_pipe(named) and not is_closed_pipe(OSError(errno.ENOSPC, "full"))

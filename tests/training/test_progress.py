@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from common.errors import STOP_SIGNALS
 from training.progress import Clock, Progress, StopSignal
 
 EVALUATION = {"val_loss": 4.5, "val_bits_per_byte": float("nan")}
@@ -88,9 +89,10 @@ def test_the_clock_leaves_pauses_out_of_the_speed_and_goes_on_from_the_seconds_o
 
 
 def test_the_first_signal_is_noted_and_a_second_one_ends_the_process(monkeypatch, capfd):
-    monkeypatch.setattr("signal.signal", lambda number, handler: None)
+    handlers = {}
+    monkeypatch.setattr("signal.signal", handlers.__setitem__)
     stop = StopSignal()
-    assert stop.exit_code == 0
+    assert stop.exit_code == 0 and handlers == dict.fromkeys(STOP_SIGNALS, stop.note)
     stop.note(15, None)
     assert stop.exit_code == 143 and "stopping after this step" in capfd.readouterr().err
     with pytest.raises(SystemExit) as end:
