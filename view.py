@@ -80,7 +80,7 @@ def write_page(page: str, out: str | None, run: Path | None) -> Path:
     """Writes the page where it belongs and prints its path. Raises InputError or RunError where that cannot be."""
     path = Path(out) if out else run / "attention.html" if run else Path("attention-examples.html")
     try:
-        path.write_text(page, encoding="utf-8")
+        path.write_text(page, encoding="utf-8", newline="\n")
     except OSError as error:
         if out:
             raise InputError(f"--out {path}: cannot be written ({reason(error)})") from error

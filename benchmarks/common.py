@@ -269,7 +269,7 @@ def machine() -> dict:
     """The hardware, the system and the versions measured on. No name of the machine and no path."""
     model = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), model)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     packages = ("torch", "transformers", "tokenizers", "tiktoken", "numpy")
@@ -289,7 +289,8 @@ def options_of(args: argparse.Namespace) -> dict:
     options = {name: Path(value).name if isinstance(value, str) else value for name, value in vars(args).items()}
     if options.get("nanogpt"):
         command = ["git", "-C", args.nanogpt, "rev-parse", "--short", "HEAD"]
-        options["nanogpt"] = subprocess.run(command, capture_output=True, text=True).stdout.strip() or "no git there"
+        commit = subprocess.run(command, capture_output=True, encoding="utf-8").stdout.strip()
+        options["nanogpt"] = commit or "no git there"
     return options
 
 
@@ -299,7 +300,7 @@ def write_results(name: str, args: argparse.Namespace, results: dict) -> None:
     body = {"benchmark": name, "date": str(date.today()), "machine": machine(), "options": options_of(args)} | results
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8", newline="\n")
     except OSError as error:
         raise InputError(f"--out {path}: cannot be written ({error.strerror})") from None
     say(f"{path} is written")

@@ -71,7 +71,7 @@ class WandbLog:
         directory.mkdir(exist_ok=True)
         identity = directory / "id.txt"  # a resumed run goes on under the same name
         if not identity.exists():
-            identity.write_text(secrets.token_hex(4), encoding="utf-8")
+            identity.write_text(secrets.token_hex(4), encoding="utf-8", newline="\n")
         os.environ["WANDB_ERROR_REPORTING"] = "false"
         for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):  # what it stages, out of the home folder
             os.environ.setdefault(name, str(directory.resolve()))

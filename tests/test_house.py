@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 import sys
 from pathlib import Path
 
@@ -79,6 +80,34 @@ def long_functions(root: Path) -> list[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (lines := node.end_lineno - node.lineno + 1) > MAX_FUNCTION_LINES
     ]
+
+
+def left_to_the_system(root: Path) -> list[str]:
+    """Where the system would choose an encoding or, in writing, line ends, as FILE:LINE."""
+    return [
+        f"{path.relative_to(root)}:{node.lineno}"
+        for path in python_files(root)
+        if room_of(path, root) != "tests"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and set(needed_of(node)) - {keyword.arg for keyword in node.keywords}
+    ]
+
+
+def needed_of(call: ast.Call) -> tuple[str, ...]:
+    """The keywords without which a call that reads or writes text leaves something to the system."""
+    *_, name = called = ast.unparse(call.func).split(".")
+    keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+    arguments = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
+    mode = str(next((word for word in arguments if re.fullmatch(r"[rwxabt+]{1,3}", str(word))), "r"))
+    if name == "read_text" and len(called) > 1:
+        return ("encoding",)
+    if name == "write_text" and len(called) > 1:
+        return () if called[0] == "common" else ("encoding", "newline")
+    if name == "open" and called[0] not in ("os", "webbrowser", "Image") and "b" not in mode:
+        return ("encoding",) if mode[0] == "r" else ("encoding", "newline")
+    if called[0] == "subprocess" and {"text", "universal_newlines"} & keywords.keys():
+        return ("encoding",)
+    return ()
 
 
 def lines_of(root: Path, *names: str) -> int:
@@ -174,6 +203,30 @@ def test_a_circle_is_found(tmp_path, files):
     assert first == last and set(names) == set(files)
     write_tree(tmp_path, {first: "import torch"})  # and is gone when one of its files no longer takes part
     assert circle(tmp_path) == []
+
+
+# ---- text
+
+
+def test_no_text_is_read_or_written_as_the_system_likes():
+    assert left_to_the_system(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("path.read_text()", "path.read_text(encoding='utf-8')"),
+        ("path.write_text(a, encoding='utf-8')", "path.write_text(a, encoding='utf-8', newline='\\n')"),
+        ("open(path)", "open(path, 'rb')"),
+        ("open(path, mode)", "open(path, mode, encoding='utf-8')"),
+        ("path.open('w', encoding='utf-8')", "path.open('w', encoding='utf-8', newline='\\n')"),
+        ("(a / b).open('a')", "(a / b).open('ab')"),
+        ("subprocess.run(a, text=True)", "subprocess.run(a)"),
+    ],
+)
+def test_what_is_left_to_the_system_is_found(tmp_path, wrong, right):
+    write_tree(tmp_path, {"data/a.py": f"{right}\n\n{wrong}\n", "tests/a.py": wrong, "data/b.py": "read_text(path)"})
+    assert left_to_the_system(tmp_path) == ["data/a.py:3"]
 
 
 # ---- lengths
