@@ -359,6 +359,8 @@ def parse_yaml(text: str, name: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = " ".join(part for part in (error.context, error.problem) if part)
+        if "escape" in what:  # as of "C:\Users\me"
+            what += "; a path with backslashes is written in single quotes or in none"
         raise InputError(f"{name}{f':{mark.line + 1}' if mark else ''}: not YAML: {what}") from None
     except yaml.YAMLError as error:  # a character that YAML does not allow
         raise InputError(f"{name}: not YAML: {str(error).splitlines()[0]}") from None

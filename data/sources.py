@@ -123,8 +123,8 @@ def _find_files(path: Path, report: Report) -> list[Path]:
             raise InputError(f"data.source {path}: cannot read {kind}; readable: {READABLE}")
         return [path]
     if glob.has_magic(str(path)):
-        names = sorted(glob.glob(str(path), recursive=True))
-        return _readable_files([Path(name) for name in names if os.path.isfile(name)], path, report)
+        files = [Path(name) for name in glob.glob(str(path), recursive=True) if os.path.isfile(name)]
+        return _readable_files(sorted(files, key=Path.as_posix), path, report)  # in the same order on every system
     nearby = [Path(name).name for name in glob.glob(f"{glob.escape(str(path.parent))}/*")]
     nearest = difflib.get_close_matches(path.name, [*nearby, "tales"], n=1)
     hint = f"; did you mean {path.with_name(nearest[0]) if nearest[0] in nearby else 'tales'}?" if nearest else ""
@@ -168,7 +168,7 @@ def _table_rows(path: Path, column: str) -> Rows:
     kind = path.suffix.lower().removeprefix(".")
     # Text stays as it was written: "NA" is not a missing value and "007" not a number.
     options = {"converters": {column: str}, "keep_default_na": False} if kind == "csv" else {}
-    options |= {"data_files": glob.escape(str(path)), "split": "train", "streaming": True}
+    options |= {"data_files": glob.escape(path.as_posix()), "split": "train", "streaming": True}
     yield from import_datasets().load_dataset(kind, **options).iter(READ_ROWS)
 
 

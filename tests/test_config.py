@@ -286,6 +286,15 @@ def test_a_configuration_written_and_read_again_is_the_same(config, tmp_path_fac
     ]
 
 
+@pytest.mark.parametrize("path", [r"C:\Users\new\*.txt", r"\\server\share\texts\a b.txt", r"D:\#1\it's.md"])
+def test_a_path_of_windows_is_kept_as_it_is_unless_double_quotes_make_escapes_of_it(load, refused, path):
+    assert load("data: {}", "--data.source", path).data.source == path
+    for text in (path, "'" + path.replace("'", "''") + "'"):
+        assert load(f"data:\n  source: {text}").data.source == path
+    message = refused('data:\n  source: "C:\\Users\\me.txt"')
+    assert message.startswith("ex.yaml:2: not YAML: ") and message.endswith("in single quotes or in none")
+
+
 YAML_PIECES = ["model:", "n_layer", "  ", ": ", "- ", "&a ", "*a", "!!", "1e", "<<", "...", "---", *"[]{}'\"#?%|\t\n"]
 
 
