@@ -44,7 +44,7 @@ def holding():
     yield start
     for process in started:
         with contextlib.suppress(ProcessLookupError):  # it has ended already
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
         process.wait()
         process.stdout.close()
 

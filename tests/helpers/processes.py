@@ -133,7 +133,7 @@ def files(run: Path) -> list[str]:
     Except for its checkpoints, which depend on where it was stopped, and its page, which is written when it is
     finished: `view.py` writes it for a run that was killed right there.
     """
-    names = (str(path.relative_to(run)) for path in run.rglob("*"))
+    names = (path.relative_to(run).as_posix() for path in run.rglob("*"))
     return sorted(name for name in names if not name.startswith(("checkpoints/step-", "attention.html")))
 
 

@@ -142,7 +142,7 @@ def contents(run: Path) -> dict[str, object]:
     """What in a run its configuration determines, except where tokens are kept: tensors and texts by file name."""
     result = {"metrics": metrics(run)}
     for path in sorted(run.rglob("*")):
-        name = str(path.relative_to(run))
+        name = path.relative_to(run).as_posix()
         if path.suffix == ".safetensors":
             result[name] = {key: tensor.numpy().tobytes() for key, tensor in load_file(path).items()}
         elif path.name == "config.yaml":

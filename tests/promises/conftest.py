@@ -62,7 +62,7 @@ def disk(tmp_path):
 
 
 def mount(*arguments):
-    may = not os.geteuid() and shutil.which("mount")
+    may = os.name == "posix" and not os.geteuid() and shutil.which("mount")
     if not may or subprocess.run(["mount", *arguments], capture_output=True).returncode:
         pytest.skip("no right to mount a file system")
 
@@ -73,6 +73,8 @@ def read_only(tmp_path):
     mounts = []
 
     def make(folder: Path):
+        if os.name != "posix":
+            pytest.skip("a read-only folder may be written into there")
         if os.geteuid():
             folder.chmod(0o555)
         else:

@@ -33,7 +33,8 @@ from tests.helpers.scripts import (
 )
 from tests.helpers.source import ROOT
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="no signals to send to another process")
+if os.name != "posix":
+    pytest.skip("no signals to send to another process", allow_module_level=True)
 limited = pytest.mark.skipif(sys.platform != "linux", reason="needs limits as Linux has them")
 
 SEED = 20261121
