@@ -3,7 +3,7 @@
 python sample.py                                 the newest run, from nothing
 python sample.py runs/small --prompt "Once upon a time" --samples 3
 echo "Once upon a time" | python sample.py --prompt -
-python sample.py --interactive                   type a beginning, read on; Ctrl-D ends
+python sample.py --interactive                   type a beginning, read on; Ctrl-D (on Windows Ctrl-Z) ends
 """
 
 import argparse
