@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 
 from common.arguments import Arguments, whole_number
 from common.errors import InputError, RunError, run_script
+from common.machine import available_cores
 
 ROOT = Path(__file__).resolve().parent.parent
 POLL_SECONDS = 0.01  # between two looks at a watched process: the error of its times
@@ -271,11 +272,10 @@ def machine() -> dict:
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), model)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     packages = ("torch", "transformers", "tokenizers", "tiktoken", "numpy")
     return {
         "cpu": model,
-        "cores": cores,
+        "cores": available_cores(),
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
         "load_average": LOAD_AVERAGE,
         "system": f"{platform.system()} {platform.machine()}",

@@ -9,7 +9,6 @@ or all, whichever is faster for it.
 For ours also the milliseconds of a token by its position are measured, in eight parts of the text."""
 
 import itertools
-import os
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -23,7 +22,7 @@ import torch
 from benchmarks import common, peers
 from benchmarks.common import Worker
 from common.arguments import number, whole_number
-from common.machine import ONE_THREAD_BELOW
+from common.machine import ONE_THREAD_BELOW, available_cores
 from config import load_config
 from model import GPT, GPTConfig, generate
 
@@ -77,7 +76,7 @@ def measure(size: str, dtype: str, context: int, args: Namespace) -> list[dict]:
 def best_threads(worker: Worker, batch: int) -> int:
     """One thread or as many as there are cores: those with which a peer is faster."""
     worker(batch, TRIAL_SECONDS, 1)  # warms up
-    return max((1, os.cpu_count() or 1), key=lambda count: rate(batch, worker(batch, TRIAL_SECONDS, count)))
+    return max((1, available_cores()), key=lambda count: rate(batch, worker(batch, TRIAL_SECONDS, count)))
 
 
 def rate(batch: int, texts: list[list[float]]) -> float:

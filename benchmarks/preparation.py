@@ -10,7 +10,6 @@ Contestants take turns, each in a process of its own."""
 
 import contextlib
 import itertools
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from typing import Any
 from benchmarks import common
 from benchmarks.common import Worker
 from common.arguments import whole_number
+from common.machine import available_cores
 
 VOCABULARY, LEARN_BYTES = 1024, 10_000_000
 BLOCK, PIECE = 16 << 20, 64 << 10
@@ -133,7 +133,7 @@ def build_tiktoken(config: dict, folder: str) -> Callable[[], dict]:
                 block = "".join(lines)
                 pieces = [block[at : at + PIECE] for at in range(0, len(block), PIECE)]
                 started = time.perf_counter()
-                ids = encoding.encode_ordinary_batch(pieces, num_threads=os.cpu_count() or 1)
+                ids = encoding.encode_ordinary_batch(pieces, num_threads=available_cores())
                 seconds += time.perf_counter() - started
                 tokens += sum(map(len, ids))
         return {"seconds": seconds, "tokens": tokens}

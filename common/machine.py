@@ -1,4 +1,8 @@
-"""What this machine has: the memory that is left on it, and how many threads are worth their while."""
+"""What this machine lets this process have of memory and cores, and how many threads are worth their while."""
+
+import contextlib
+import os
+from pathlib import Path
 
 import psutil
 
@@ -6,15 +10,32 @@ import psutil
 # other more than they compute, and for whole seconds where another program holds a core.
 ONE_THREAD_BELOW = 10_000_000
 
+# The memory limits of Linux for containers and batch jobs (cgroups, of version 2 and 1): which groups this process is
+# in, and where groups stand; of each version the folder of its groups, and in a group the files of its limit and of
+# what it uses, and what of that is only a copy of a file, which gives way.
+OWN_CGROUPS, CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+CGROUP_FILES = {
+    "": ("", "memory.max", "memory.current", "inactive_file"),
+    "memory": ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+}
+
+
+def available_cores() -> int:
+    """The cores that this process may use, which in a batch job or under taskset are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
 
 def free_memory(device: str) -> int | None:
-    """Bytes that this process may still take on `device`, within its ulimit; None where the system does not tell."""
+    """Bytes that this process may still take on `device`; None where the system does not tell.
+
+    On a CPU that is within its ulimit and the limit of its container, which the machine's own figure does not know.
+    """
     if device == "cuda":
         import torch
 
         return torch.cuda.mem_get_info()[0]
     try:
-        return max(0, min([psutil.virtual_memory().available, *left_by_ulimit()]))
+        return max(0, min([psutil.virtual_memory().available, *left_by_ulimit(), *left_by_cgroups()]))
     except (psutil.Error, OSError, RuntimeError):
         return None
 
@@ -31,6 +52,27 @@ def left_by_ulimit() -> list[int]:
         allowed = resource.getrlimit(limit)[0]
         if allowed != resource.RLIM_INFINITY and hasattr(used, name):  # macOS does not tell `data`
             left.append(allowed - getattr(used, name))
+    return left
+
+
+def left_by_cgroups() -> list[int]:
+    """Bytes that the cgroups of this process and those around them (of a container, a batch job) still leave it."""
+    try:
+        lines = OWN_CGROUPS.read_text().splitlines()
+    except OSError:  # no Linux
+        return []
+    left = []
+    for _, kinds, name in (line.split(":", 2) for line in lines):
+        for kind in CGROUP_FILES.keys() & kinds.split(","):
+            mount, limit, usage, copies = CGROUP_FILES[kind]
+            root = CGROUPS / mount
+            # in a container the name may be that outside of it: then only the root is there, and is the container's own
+            own = root / name.strip("/")
+            for group in (own, *(parent for parent in own.parents if parent.is_relative_to(root))):
+                with contextlib.suppress(OSError, ValueError):  # it is not there, or its limit is "max"
+                    allowed, used = (int((group / file).read_text()) for file in (limit, usage))
+                    counts = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+                    left.append(allowed - used + int(counts.get(copies, 0)))
     return left
 
 

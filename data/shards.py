@@ -5,7 +5,6 @@ manifest.json. All numbers are little-endian.
 """
 
 import hashlib
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +15,7 @@ import numpy as np
 
 from common.errors import InputError
 from common.files import digest, is_link, read_signed, signed
+from common.machine import available_cores
 from data.tokenizer import Tokenizer
 
 FORMAT = 1
@@ -103,7 +103,7 @@ def write_tokens(
 ) -> Tokens:
     """Encodes an iterable of (piece of text, begins a document) into a new shard and opens it.
 
-    The pieces are encoded by `workers` threads (default: one per processor, at most MAX_WORKERS; tiktoken releases the
+    The pieces are encoded by `workers` threads (default: one per core, at most MAX_WORKERS; tiktoken releases the
     interpreter's lock) and written in order as they come, so the bytes are the same for any number of workers and
     memory stays bounded.
     ends: whether the last document ends with the stream. n_bytes: the UTF-8 bytes of all pieces together.
@@ -127,7 +127,7 @@ def write_tokens(
 
     with open(folder / "tokens.bin", "wb") as ids_file, open(folder / "documents.bin", "wb") as starts_file:
         tokens, documents = _Numbers(ids_file, dtype), _Numbers(starts_file, np.dtype("<i8"))
-        for ids, starts in _in_order(encode, _groups(pieces), workers or min(os.cpu_count() or 1, MAX_WORKERS)):
+        for ids, starts in _in_order(encode, _groups(pieces), workers or min(available_cores(), MAX_WORKERS)):
             documents.write(starts + tokens.count)
             tokens.write(ids)
         if ends:

@@ -9,10 +9,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
+from common.machine import available_cores
 from tests.helpers.scripts import run_train, small_options
 
 for name in [name for name in os.environ if name.startswith("WANDB")]:  # of whoever runs the tests and uses wandb
     del os.environ[name]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """A process a core of those that may be used, which in a container or under taskset are not all there are."""
+    return available_cores()
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -60,11 +60,11 @@ def test_the_bytes_are_the_same_for_any_number_of_workers(tmp_path):
     assert bpe.decode(tokens.ids[start:end]) == "".join(words[1500:1503])
 
 
-@pytest.mark.parametrize(("processors", "workers"), [(1, 1), (2, 2), (64, MAX_WORKERS)])
-def test_there_is_a_worker_for_each_processor_up_to_a_limit(tmp_path, monkeypatch, processors, workers):
+@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (2, 2), (64, MAX_WORKERS)])
+def test_there_is_a_worker_for_each_core_up_to_a_limit(tmp_path, monkeypatch, cores, workers):
     in_order, started = module._in_order, []
     monkeypatch.setattr(module, "_in_order", lambda *args: started.append(args[-1]) or in_order(*args))
-    monkeypatch.setattr("os.cpu_count", lambda: processors)
+    monkeypatch.setattr(module, "available_cores", lambda: cores)
     shard(tmp_path / "shard", ["abc"])
     assert started == [workers]
 
