@@ -4,6 +4,7 @@ A folder of results has a manifest.json, which gives the size and SHA-256 of eac
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -128,7 +129,10 @@ def flush(path: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Makes a file, or the names in a folder, survive a power cut (Windows cannot open a folder)."""
+    """Makes a file, or the names in a folder, survive a power cut (Windows cannot open a folder).
+
+    On a file system that cannot do so, as some of a network or of a virtual machine, it does nothing.
+    """
     if os.name != "posix" and path.is_dir():
         return
     descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
@@ -137,6 +141,9 @@ def sync(path: Path) -> None:
         if sys.platform == "darwin":  # where fsync leaves it in the disk's own cache
             with contextlib.suppress(OSError):  # a file system that cannot do more
                 fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP):
+            raise
     finally:
         os.close(descriptor)
 
@@ -179,8 +186,10 @@ def signature(body: dict) -> str:
 
 
 def seal(folder: Path, header: dict) -> None:
-    """Writes the manifest of `folder`: the `header`, the size and SHA-256 of each file, and its own SHA-256."""
-    flush(folder)  # the manifest last: where it is, the others are
+    """Writes the manifest of `folder`: the `header`, the size and SHA-256 of each file, and its own SHA-256.
+
+    To be called within `replacing`, which flushes all of it before the folder is seen under its name.
+    """
     files = {
         path.name: {"bytes": path.stat().st_size, "sha256": digest(path)}
         for path in sorted(folder.iterdir())
