@@ -4,8 +4,11 @@ import contextlib
 import errno
 import io
 import os
+import shlex
+import subprocess
 import sys
 import unicodedata
+from pathlib import Path
 
 
 def use_utf8() -> None:
@@ -46,6 +49,14 @@ def is_closed_pipe(error: Exception) -> bool:
 def warn(text: str) -> None:
     """Prints a warning to stderr; what it quotes from outside is not obeyed by a terminal."""
     print(f"warning: {printable(text)}", file=sys.stderr, flush=True)
+
+
+def as_argument(path: Path) -> str:
+    """A path as a command that is shown has it: it can be pasted, whatever spaces, quotes or dashes its name has."""
+    text = str(path)
+    if text.startswith("-"):  # it would be taken for an option
+        text = os.path.join(os.curdir, text)
+    return subprocess.list2cmdline([text]) if os.name == "nt" else shlex.quote(text)
 
 
 # What turns the order of all that follows on its line, ours included (Boucher and Anderson 2021, "Trojan Source").

@@ -2,13 +2,14 @@
 
 import errno
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from common.terminal import is_closed_pipe, printable
+from common.terminal import as_argument, is_closed_pipe, printable
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,3 +74,11 @@ def test_a_closed_pipe_is_known_by_windows_name_for_it_too(monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
     assert is_closed_pipe(BrokenPipeError()) and is_closed_pipe(invalid)
     assert not is_closed_pipe(named) and not is_closed_pipe(OSError(errno.ENOSPC, "full"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="of a POSIX shell")
+@pytest.mark.parametrize("name", ["runs/a", "my runs/é 中文", "it's", 'a "b" $HOME', "100%;x", "-x", "--help"])
+def test_a_path_that_is_shown_in_a_command_can_be_pasted(name):
+    (word,) = shlex.split(as_argument(Path(name)))
+    assert Path(word) == Path(name) and not word.startswith("-")
+    assert as_argument(Path("runs/a")) == "runs/a"  # and is left as it is where that does
