@@ -25,6 +25,8 @@ from experiment.folder import RUNS, find_run, locked, make_run_folder, read_data
 from experiment.state import restore_training, training_state
 from lens.explorer.page import build_page
 from lens.record import read_heads
+from training.compiling import NEEDS, why_not_compiled
+from training.nvidia import why_no_cuda
 from training.progress import Progress
 from training.report import could_not_go_on
 from training.settle import settle_hardware
@@ -38,11 +40,11 @@ Train a GPT from scratch, on the computer you have.
   python train.py --resume runs/small              go on where a run was stopped"""
 
 # What a resumed run may change: how long it goes on, how often it looks at its model and where its text lies
-# (Run.check_text sees whether it is the same), never what a step computes. A micro-batch changes how that is rounded,
-# and lets a run go on that has run out of memory.
+# (Run.check_text sees whether it is the same), never what a step computes. A micro-batch and compiling change how that
+# is rounded, and let a run go on where there is less memory or no compiler.
 CHANGEABLE = {"train.steps", "train.eval_every", "train.eval_tokens", "train.sample_tokens", "train.save_every"}
-CHANGEABLE |= {"train.log_every", "train.max_bad_steps", "train.micro_batch_size", "data.source", "data.cache"}
-CHANGEABLE |= {"attention.snapshots", "attention.keep_mb", "wandb.mode", "wandb.project"}
+CHANGEABLE |= {"train.log_every", "train.max_bad_steps", "train.micro_batch_size", "train.compile"}
+CHANGEABLE |= {"data.source", "data.cache", "attention.snapshots", "attention.keep_mb", "wandb.mode", "wandb.project"}
 
 PAGE = "attention.html"
 
@@ -80,6 +82,7 @@ def read_command_line() -> tuple[argparse.Namespace, Config]:
         args.resume, config = find_resumed(args.resume, overrides)
     else:
         config = load_config(args.config, overrides)
+    device = config.train.device
     settle_hardware(config.train)
     if config.data.source != "tales" and not config.data.source.startswith("hub:"):
         # so that the run goes on from any folder
@@ -91,6 +94,13 @@ def read_command_line() -> tuple[argparse.Namespace, Config]:
     if args.print_config:
         print(dump_config(config), end="", flush=True)
         sys.exit(0)
+    if device == "auto" and config.train.device == "cpu" and (why := why_no_cuda()):
+        say(f"train.device: auto takes the CPU: {why}")
+    if config.train.compile is True and (why := why_not_compiled(config.train.device)):
+        raise InputError(
+            f"train.compile: true, but torch.compile does not work here: {why}; {NEEDS}. --train.compile false "
+            "does without"
+        )
     return args, config
 
 

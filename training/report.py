@@ -8,10 +8,12 @@ import torch
 from safetensors import SafetensorError
 
 from common.errors import out_of_memory, system_error
-from common.terminal import is_closed_pipe
+from common.machine import free_memory
+from common.terminal import as_argument, is_closed_pipe
 from config import Config, TrainConfig
 from data.corpus import Corpus
 from model import GPT
+from training.compiling import NEEDS, compile_error
 from training.memory import memory_estimate, what_to_lower
 from training.progress import Progress
 from training.step import LastStep
@@ -35,7 +37,8 @@ def plan(model: GPT, config: Config, corpus: Corpus) -> str:
     total = sum(count for _, count in table)
     tokens = t.steps * t.batch_size * block_size
     flops = model.flops_per_token()
-    memory = memory_estimate(model, t)
+    memory, free = memory_estimate(model, t), free_memory(t.device)
+    too_much = free is not None and sum(memory.values()) > free
     lines = [
         f"model    {total:,} parameters",
         *(f"           {part:<20}{count:>12,}  {count / total:6.1%}" for part, count in table),
@@ -45,6 +48,7 @@ def plan(model: GPT, config: Config, corpus: Corpus) -> str:
         f"{tokens:,}, {tokens / len(corpus.train):.1f} times through the text",
         f"memory   about {sum(memory.values()) / 1e6:,.0f} MB: "
         + ", ".join(f"{name} {size / 1e6:,.0f}" for name, size in memory.items()),
+        *([f"         more than is free: {what_to_lower(config, free)}"] if too_much else []),
         f"on       {t.device}, {t.dtype}, {'compiled' if t.compile else 'not compiled'}",
     ]
     return "\n".join(lines)
@@ -70,8 +74,8 @@ def closing(
             f"\n{progress.step} steps in {seconds:.0f} s; recording attention took {recording:.1f} s, "
             f"{recording / seconds:.1%} of it.",
             verdict(progress.first, progress.best or last, last, score, skipped_steps),
-            f"\nNow:\n  python sample.py {run}",
-            *([f"  python view.py {run}        # {page} is written"] if page else []),
+            f"\nNow:\n  python sample.py {as_argument(run)}",
+            *([f"  python view.py {as_argument(run)}        # {page} is written"] if page else []),
         ]
     )
 
@@ -146,8 +150,8 @@ def could_not_go_on(error: Exception, run: Path | None, config: Config, free_byt
     if run and isinstance(error, OSError | SafetensorError) and not is_closed_pipe(error):
         return (
             f"{system_error(error)}. What {run} has saved is whole: fix that, then go on with "
-            f"python train.py --resume {run}"
+            f"python train.py --resume {as_argument(run)}"
         )
     if t.compile and isinstance(error, torch._dynamo.exc.TorchDynamoException):
-        return f"torch.compile does not work here ({str(error).splitlines()[0]}); --train.compile false does without"
+        return f"torch.compile does not work here: {compile_error(error)}; {NEEDS}. --train.compile false does without"
     return None

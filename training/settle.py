@@ -2,8 +2,8 @@
 
 import copy
 import os
-import shutil
 import time
+import warnings
 
 import numpy as np
 import torch
@@ -14,8 +14,10 @@ from config import Config, TrainConfig
 from data.batches import Batches
 from data.corpus import Corpus
 from model import GPT
+from training.compiling import NEEDS, why_not_compiled
 from training.device import choose_device, choose_dtype
 from training.evaluate import evaluate
+from training.nvidia import why_no_cuda
 from training.step import Step
 
 # Where a run on a CPU gains more than the half minute that compiling takes: in narrow models, which spend it between
@@ -31,9 +33,11 @@ def settle_hardware(t: TrainConfig) -> None:
     Raises InputError for a device that is not there.
     """
     try:
-        t.device = choose_device(t.device)
+        with warnings.catch_warnings(action="ignore"):  # PyTorch's, of a driver that it cannot use: why_no_cuda says it
+            t.device = choose_device(t.device)
     except ValueError as error:
-        raise InputError(f"train.{error}") from None
+        why = why_no_cuda() if t.device == "cuda" else None
+        raise InputError(f"train.{error}" + (f"; {why}" if why else "")) from None
     if t.deterministic and t.device == "cuda":  # elsewhere the same bits come out anyway
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         # of a kernel without a deterministic twin torch warns: those of sampling, for one, on which no loss depends
@@ -81,13 +85,14 @@ def settle_run(config: Config, model: GPT, corpus: Corpus) -> None:
 def gains_from_compiling(device: str, flops: float, width: int) -> bool:
     """Whether a run of `flops`, of a model `width` channels wide, gains more than compiling takes.
 
-    Without a C++ compiler a CPU cannot compile: where that would have paid off, it is printed.
+    Where it would, but this machine cannot compile, that is printed.
     """
-    if device != "cpu":
-        return device == "cuda" and flops > MIN_FLOPS_TO_COMPILE_CUDA
-    gains = flops > MIN_FLOPS_TO_COMPILE and width <= MAX_WIDTH_TO_COMPILE
-    if gains and shutil.which("c++") is None:
-        say("train.compile: a run this long would gain from compiling, but there is no C++ compiler (c++) here")
+    if device == "cpu":
+        gains = flops > MIN_FLOPS_TO_COMPILE and width <= MAX_WIDTH_TO_COMPILE
+    else:
+        gains = device == "cuda" and flops > MIN_FLOPS_TO_COMPILE_CUDA
+    if gains and (why := why_not_compiled(device)):
+        say(f"train.compile: a run this long would gain from it, but torch.compile does not work here: {why}; {NEEDS}")
         return False
     return gains
 

@@ -101,6 +101,12 @@ def test_the_development_requirements_add_to_the_others_what_tests_and_benchmark
     assert set(requirements("requirements-dev.txt")) - used == set()
 
 
+def test_the_build_for_the_cpu_is_the_same_version_of_pytorch():
+    (line,) = commands("download.pytorch.org")
+    version = requirements("requirements.txt")["torch"]
+    assert line.endswith(f" torch=={version} --index-url https://download.pytorch.org/whl/cpu")
+
+
 # ---- configurations
 
 

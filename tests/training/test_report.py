@@ -23,7 +23,9 @@ def test_what_the_machine_did_not_have_is_said_with_what_is_safe_and_what_to_do(
         assert said.endswith("python train.py --resume runs/a")
     assert "lower train.micro_batch_size (now 8)" in could_not_go_on(torch.OutOfMemoryError("full"), run, config, None)
     no_compiler = torch._dynamo.exc.TorchDynamoException("InvalidCxxCompiler: none found\n\nSet TORCH_LOGS")
-    assert "none found); --train.compile false" in could_not_go_on(no_compiler, run, config, None)
+    said = could_not_go_on(no_compiler, run, config, None)
+    assert "torch.compile does not work here: InvalidCxxCompiler: none found; on a CPU it needs a C++" in said
+    assert said.endswith("--train.compile false does without")
     for other in (BrokenPipeError(), RunError("said already"), RuntimeError("a defect")):
         assert could_not_go_on(other, run, config, None) is None
 

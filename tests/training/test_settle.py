@@ -9,7 +9,13 @@ import torch
 from config import Config, DataConfig, TrainConfig
 from data.corpus import load_corpus
 from model import GPT, GPTConfig
-from training.settle import MIN_FLOPS_TO_COMPILE, gains_from_compiling, settle_hardware, settle_run
+from training.settle import (
+    MIN_FLOPS_TO_COMPILE,
+    MIN_FLOPS_TO_COMPILE_CUDA,
+    gains_from_compiling,
+    settle_hardware,
+    settle_run,
+)
 from training.step import Step
 
 
@@ -25,16 +31,17 @@ from training.step import Step
     ],
 )
 def test_auto_compiles_where_the_run_is_long_enough_to_gain(device, flops, width, compiled, monkeypatch, capsys):
-    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/c++")
+    monkeypatch.setattr("training.settle.why_not_compiled", lambda device: None)
     assert gains_from_compiling(device, flops, width) is compiled
     assert capsys.readouterr().out == ""
 
 
-def test_without_a_compiler_it_says_so_in_one_line_where_it_matters(monkeypatch, capsys):
-    monkeypatch.setattr("shutil.which", lambda name: None)
+def test_where_torch_compile_does_not_work_it_says_so_in_one_line_where_it_matters(monkeypatch, capsys):
+    monkeypatch.setattr("training.settle.why_not_compiled", lambda device: f"no compiler for {device}")
     assert gains_from_compiling("cpu", 2 * MIN_FLOPS_TO_COMPILE, 128) is False
     said = capsys.readouterr().out
-    assert "no C++ compiler" in said and said.count("\n") == 1
+    assert "torch.compile does not work here: no compiler for cpu; on a CPU it needs" in said and said.count("\n") == 1
+    assert gains_from_compiling("cuda", 2 * MIN_FLOPS_TO_COMPILE_CUDA, 128) is False and capsys.readouterr().out
     assert gains_from_compiling("cpu", MIN_FLOPS_TO_COMPILE / 2, 128) is False and capsys.readouterr().out == ""
 
 
