@@ -58,7 +58,7 @@ def left_by_ulimit() -> list[int]:
 def left_by_cgroups() -> list[int]:
     """Bytes that the cgroups of this process and those around them (of a container, a batch job) still leave it."""
     try:
-        lines = OWN_CGROUPS.read_text().splitlines()
+        lines = OWN_CGROUPS.read_text(encoding="utf-8").splitlines()
     except OSError:  # no Linux
         return []
     left = []
@@ -70,8 +70,8 @@ def left_by_cgroups() -> list[int]:
             own = root / name.strip("/")
             for group in (own, *(parent for parent in own.parents if parent.is_relative_to(root))):
                 with contextlib.suppress(OSError, ValueError):  # it is not there, or its limit is "max"
-                    allowed, used = (int((group / file).read_text()) for file in (limit, usage))
-                    counts = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+                    allowed, used = (int((group / file).read_text("utf-8")) for file in (limit, usage))
+                    counts = dict(line.split() for line in (group / "memory.stat").read_text("utf-8").splitlines())
                     left.append(allowed - used + int(counts.get(copies, 0)))
     return left
 
