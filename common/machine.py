@@ -70,8 +70,10 @@ def left_by_cgroups() -> list[int]:
             own = root / name.strip("/")
             for group in (own, *(parent for parent in own.parents if parent.is_relative_to(root))):
                 with contextlib.suppress(OSError, ValueError):  # it is not there, or its limit is "max"
-                    allowed, used = (int((group / file).read_text("utf-8")) for file in (limit, usage))
-                    counts = dict(line.split() for line in (group / "memory.stat").read_text("utf-8").splitlines())
+                    allowed, used = (int((group / file).read_text(encoding="utf-8")) for file in (limit, usage))
+                    counts = dict(
+                        line.split() for line in (group / "memory.stat").read_text(encoding="utf-8").splitlines()
+                    )
                     left.append(allowed - used + int(counts.get(copies, 0)))
     return left
 
