@@ -3,6 +3,7 @@
 import argparse
 import math
 import operator
+import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -16,6 +17,10 @@ class Arguments(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        encoding = sys.getfilesystemencoding()
+        for text in sys.argv[1:] if args is None else args:
+            if encoding != "utf-8" and text != text.encode(errors="replace").decode():  # bytes that are no character
+                raise InputError(f"{text!r}: not text in {encoding}, as this system is set to; PYTHONUTF8=1 sets UTF-8")
         namespace, rest = super().parse_known_args(args, namespace)
         for name, value in vars(namespace).items():
             if value == [] != self.get_default(name) or (isinstance(value, list) and [] in value):

@@ -23,6 +23,6 @@ def compile_error(error: Exception) -> str:
     """What torch.compile failed of, in one line: of a compiler's output that with its first error."""
     cause = getattr(error, "inner_exception", error)
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    errors = [line for line in lines if re.search(r"\berror( \w+)?: ", line)]
+    errors = [line for line in lines if re.search(r"\berror( \w+)?: |No space left on device", line)]
     named = [] if isinstance(cause, RuntimeError | OSError) else [type(cause).__name__]
     return ": ".join([*named, *(errors or lines)[:1]]) or type(cause).__name__

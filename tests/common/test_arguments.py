@@ -1,9 +1,12 @@
 """The command line: complaints in one line, ranges that are checked while it is read."""
 
+import os
+
 import pytest
 
 from common.arguments import Arguments, nonempty_text, number, whole_number
 from common.errors import InputError, run_script
+from tests.helpers.scripts import error_line, run_python
 
 
 def test_options_are_not_abbreviated_and_complaints_are_ours():
@@ -68,3 +71,12 @@ def test_help_keeps_the_lines_of_the_description_and_ends_with_0(capsys):
         run_script(lambda: parser.parse_args(["--help"]))
     assert ended.value.code == 0
     assert "First.\n\n  python x.py   an example\n" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows gives arguments as Unicode")
+def test_an_argument_that_the_system_s_encoding_does_not_have_is_refused_with_the_remedy():
+    ascii = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    asked = ("sample.py", "no such run", "--prompt", "h\xe4llo")
+    error = error_line(run_python(*asked, environment=ascii), 2)
+    assert "'h\\udcc3\\udca4llo': not text in ascii, as this system is set to; PYTHONUTF8=1 sets UTF-8" in error
+    assert "no run there" in error_line(run_python(*asked, environment=ascii | {"PYTHONUTF8": "1"}), 2)

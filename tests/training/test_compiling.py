@@ -19,6 +19,7 @@ In file included from /tmp/c7.main.cpp:1:
 /tmp/c7.main.cpp:1:10: fatal error: Python.h: No such file or directory
 compilation terminated.
 """
+FULL = "ld: final link failed: No space left on device"
 MSVC = "C++ compile error\n\nOutput:\nc7.cpp(1): fatal error C1083: Cannot open include file\n"
 
 
@@ -28,6 +29,7 @@ MSVC = "C++ compile error\n\nOutput:\nc7.cpp(1): fatal error C1083: Cannot open 
         (GCC, "/tmp/c7.main.cpp:1:10: fatal error: Python.h: No such file or directory"),
         (MSVC, "c7.cpp(1): fatal error C1083: Cannot open include file"),
         ("No working C++ compiler found\nSet TORCH_LOGS for more", "No working C++ compiler found"),
+        (f"C++ compile error\n{FULL}\ncollect2: error: ld returned 1 exit status", FULL),
         ("", "RuntimeError"),
     ],
 )
