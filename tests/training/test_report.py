@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 
 from common.errors import RunError
 from config import Config, TrainConfig
+from tests.helpers.scripts import run_train
 from training.report import could_not_go_on, verdict
 from training.stories import StoryScore
 
@@ -78,3 +79,14 @@ def test_of_tales_the_floor_and_the_forced_words_decide(loss, right, words):
         ["place", "100.0%"],
     ]
     assert said[-2].index("100.0%") > said[-3].index("50.0%")  # each in the column of its distance
+
+
+# ---- the plan
+
+
+@pytest.mark.parametrize(("free", "too_much"), [(10**6, True), (10**12, False), (None, False)])
+def test_the_plan_says_where_it_takes_more_memory_than_is_free(small, monkeypatch, free, too_much):
+    monkeypatch.setattr("training.report.free_memory", lambda device: free)
+    done = run_train(small, "--dry-run")
+    assert (done.code, done.err) == (0, "")
+    assert ("         more than is free: --train.micro_batch_size" in done.out) == too_much
