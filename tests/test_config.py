@@ -207,11 +207,11 @@ def test_a_configuration_is_found_by_path_and_by_name_with_and_without_yaml(tmp_
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("config.FOLDER", tmp_path / "shipped")
     (tmp_path / "shipped").mkdir()
-    (tmp_path / "shipped" / "small.yaml").write_text("model: {n_layer: 1}")
+    (tmp_path / "shipped" / "small.yaml").write_text("model: {n_layer: 1}", encoding="utf-8")
     (tmp_path / "small").mkdir()  # a folder in the way hides nothing
     assert [load_config(name).model.n_layer for name in ("small", "small.yaml", "shipped/small.yaml")] == [1, 1, 1]
     assert find_yaml("small", tmp_path / "shipped")[1] == "shipped/small.yaml"
-    (tmp_path / "small.yaml").write_text("model: {n_layer: 2}")
+    (tmp_path / "small.yaml").write_text("model: {n_layer: 2}", encoding="utf-8")
     assert load_config("small.yaml").model.n_layer == 2
     for name, message in [
         ("smal.yaml", "--config smal.yaml: no such file; did you mean small.yaml?"),

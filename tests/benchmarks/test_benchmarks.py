@@ -18,7 +18,7 @@ EACH_BENCHMARK = pytest.mark.parametrize("benchmark", [time_to_loss, step, gener
 
 @pytest.fixture
 def text(tmp_path):
-    (tmp_path / "text.txt").write_text("to be or not to be, that is the question\n" * 100)
+    (tmp_path / "text.txt").write_text("to be or not to be, that is the question\n" * 100, encoding="utf-8")
     return tmp_path / "text.txt"
 
 
@@ -46,7 +46,7 @@ def results(main, tmp_path, *arguments) -> tuple[dict, str]:
     """What a benchmark wrote into its file, and its table."""
     done = run_main(main, "--repeats", 1, "--out", tmp_path / "results.json", *arguments)
     assert done.code == 0, done.err
-    return json.loads((tmp_path / "results.json").read_text()), done.out
+    return json.loads((tmp_path / "results.json").read_text(encoding="utf-8")), done.out
 
 
 # ---- time to loss
@@ -112,14 +112,16 @@ def test_nanogpt_is_run_in_a_copy_and_its_own_folder_stays_as_it_was(tmp_path, t
     data = checkout / "data" / "shakespeare_char"
     data.mkdir(parents=True)
     (checkout / "out").mkdir()
-    (data / "input.txt").write_text("another text")
+    (data / "input.txt").write_text("another text", encoding="utf-8")
     program = "import os\nopen(os.path.join(os.path.dirname(__file__), 'train.bin'), 'w').write('made')"
-    (data / "prepare.py").write_text(program)
+    (data / "prepare.py").write_text(program, encoding="utf-8")
     before = sorted(checkout.rglob("*"))
     copy = time_to_loss.prepare_nanogpt(str(checkout), text, tmp_path / "copy")
     assert sorted(checkout.rglob("*")) == before and not (copy / "out").exists()
-    assert (copy / data.relative_to(checkout) / "input.txt").read_text() == text.read_text()
-    assert (copy / data.relative_to(checkout) / "train.bin").read_text() == "made"
+    assert (copy / data.relative_to(checkout) / "input.txt").read_text(encoding="utf-8") == text.read_text(
+        encoding="utf-8"
+    )
+    assert (copy / data.relative_to(checkout) / "train.bin").read_text(encoding="utf-8") == "made"
 
 
 # ---- step

@@ -111,13 +111,13 @@ def test_the_text_is_the_same_bytes_for_all_contestants(tmp_path):
 
 
 def test_stories_are_drawn_until_there_is_enough_text(tmp_path):
-    text = common.write_text(tmp_path / "text.txt", None, 20_000).read_text()
+    text = common.write_text(tmp_path / "text.txt", None, 20_000).read_text(encoding="utf-8")
     assert 20_000 <= len(text) < 22_000
 
 
 def test_a_longer_text_repeats_its_stories(tmp_path, monkeypatch):
     monkeypatch.setattr(common, "MAX_STORY_BYTES", 1_000)
-    text = common.write_text(tmp_path / "text.txt", None, 5_000).read_text()
+    text = common.write_text(tmp_path / "text.txt", None, 5_000).read_text(encoding="utf-8")
     assert 5_000 <= len(text) < 8_000 and text.count(text.splitlines()[0]) >= 3
 
 
@@ -126,7 +126,7 @@ def test_results_name_the_machine_the_versions_and_the_options_but_no_place(tmp_
     common.add_nanogpt(parser)
     args = parser.parse_args(["--out", str(tmp_path / "deep" / "step.json")])
     common.write_results("step", args, {"seconds": 1.0})
-    text = (tmp_path / "deep" / "step.json").read_text()
+    text = (tmp_path / "deep" / "step.json").read_text(encoding="utf-8")
     body = json.loads(text)
     assert list(body) == ["benchmark", "date", "machine", "options", "seconds"]
     assert body["machine"]["cores"] >= 1 and body["machine"]["torch"] and body["machine"]["cpu"]

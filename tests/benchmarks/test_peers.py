@@ -72,8 +72,8 @@ def test_the_models_compared_have_the_same_weights_except_for_the_biases():
 
 
 def test_a_checkout_of_nanogpt_is_scored_by_its_own_model_from_a_file_that_is_not_unpickled(tmp_path, capsys):
-    (tmp_path / "model.py").write_text(NANOGPT)
-    (tmp_path / "text.txt").write_text("abcd" * 50)
+    (tmp_path / "model.py").write_text(NANOGPT, encoding="utf-8")
+    (tmp_path / "text.txt").write_text("abcd" * 50, encoding="utf-8")
     model = peers.nanogpt_model(tmp_path, vocab_size=4, **SHAPE)
     torch.nn.init.zeros_(model.table.weight)
     arguments = vars(model.config)

@@ -86,7 +86,7 @@ def test_a_signal_lets_what_is_half_made_be_removed(number, code, wrapped):
 
 @pytest.mark.skipif(os.name != "posix", reason="a process is not ended by a signal there")
 def test_ctrl_c_during_the_imports_shows_no_traceback(tmp_path):
-    (tmp_path / "numpy.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
+    (tmp_path / "numpy.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n", encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run([sys.executable, ROOT / "train.py", "--help"], env=environment, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")

@@ -38,7 +38,7 @@ def test_a_file_is_replaced_by_a_whole_one_or_stays(tmp_path):
     write_whole(path, "zwei ß")
     assert (path.read_text(encoding="utf-8"), names(tmp_path)) == ("zwei ß", ["a.txt"])
     with pytest.raises(KeyboardInterrupt), replacing(path) as temporary:
-        temporary.write_text("hal")
+        temporary.write_text("hal", encoding="utf-8")
         assert path.read_text(encoding="utf-8") == "zwei ß"
         raise KeyboardInterrupt
     assert (path.read_text(encoding="utf-8"), names(tmp_path)) == ("zwei ß", ["a.txt"])
@@ -48,7 +48,7 @@ def test_a_folder_is_replaced_by_a_whole_one_or_stays(tmp_path, monkeypatch):
     for content in ("one", "two"):
         with replacing(tmp_path / "f") as temporary:
             temporary.mkdir()
-            (temporary / content).write_text(content)
+            (temporary / content).write_text(content, encoding="utf-8")
     assert names(tmp_path) == ["f", "f/two"]
 
     def refuses(*_):
@@ -75,7 +75,7 @@ def test_what_is_written_is_flushed_before_it_takes_its_place_and_the_folder_aft
     monkeypatch.setattr(os, "replace", lambda *paths: (done.append("replaced"), replace(*paths))[1])
     with replacing(tmp_path / "f") as temporary:
         temporary.mkdir()
-        (temporary / "a").write_text("a")
+        (temporary / "a").write_text("a", encoding="utf-8")
         seal(temporary, {"format": 1, "step": 3})
     assert sorted(done[:2]) == ["a", "manifest.json"]  # each of them once: a slow disk takes its time
     assert done[2:] == ["tmp-f", "replaced", tmp_path.name]
@@ -124,13 +124,13 @@ def test_a_file_that_somebody_reads_for_a_moment_is_waited_for_on_windows_alone(
 
 def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     (tmp_path / "outside").mkdir()
-    (tmp_path / "outside/kept").write_text("")
+    (tmp_path / "outside/kept").write_text("", encoding="utf-8")
     folder = tmp_path / "run"
     (folder / "tmp-step-000001").mkdir(parents=True)
-    (folder / "tmp-step-000001/model").write_text("")
+    (folder / "tmp-step-000001/model").write_text("", encoding="utf-8")
     (folder / "tmp-link").symlink_to(tmp_path / "outside")
     for name in ("tmp-a.txt", "a.txt", "xtmp-a"):
-        (folder / name).write_text("")
+        (folder / name).write_text("", encoding="utf-8")
     remove_leftovers(folder)
     assert names(folder) == ["a.txt", "xtmp-a"] and (tmp_path / "outside/kept").exists()
     remove_leftovers(tmp_path / "gone")
@@ -166,7 +166,7 @@ def test_a_file_elsewhere_is_refused_whatever_its_content(tmp_path):
     windows = ("..\\a", "C:a", "C:\\a", "\\\\server\\share\\a", "b\\a")  # refused on every system
     for name in ("../a", str(tmp_path / "a"), "b/../../a", "b/a", "..", ".", *windows):
         moved = manifest | {"files": {name: manifest["files"]["a"]}}
-        (folder / "manifest.json").write_text(signed(moved))
+        (folder / "manifest.json").write_text(signed(moved), encoding="utf-8")
         with pytest.raises(Damaged, match="not a manifest of glassgpt"):
             read_manifest(folder, 1)
 
@@ -189,14 +189,14 @@ def test_a_file_elsewhere_is_refused_whatever_its_content(tmp_path):
 def test_a_manifest_of_another_shape_is_none(tmp_path, change):
     folder = sealed(tmp_path / "f", a=b"abc")
     manifest = read_manifest(folder, 1)
-    (folder / "manifest.json").write_text(signed(manifest | change))
+    (folder / "manifest.json").write_text(signed(manifest | change), encoding="utf-8")
     with pytest.raises(Damaged, match=r"manifest\.json is not a manifest of glassgpt"):
         read_manifest(folder, 1)
     for text in ("[]", "null", "{}", "[" * 9999, signed({"files": []}), signed({"files": {}, "format": 1})):
-        (folder / "manifest.json").write_text(text)
+        (folder / "manifest.json").write_text(text, encoding="utf-8")
         with pytest.raises(Damaged, match=r"manifest\.json"):
             read_manifest(folder, 1)
-    (folder / "manifest.json").write_text(signed(manifest | {"format": 2}))
+    (folder / "manifest.json").write_text(signed(manifest | {"format": 2}), encoding="utf-8")
     assert read_manifest(folder, 2)["format"] == 2 and read_manifest(folder, 3)["format"] == 2  # an older one is read
     with pytest.raises(Damaged, match="format 2 was written by a newer version"):
         read_manifest(folder, 1)
@@ -205,7 +205,7 @@ def test_a_manifest_of_another_shape_is_none(tmp_path, change):
 def test_what_is_signed_is_what_was_written_to_the_last_bit(tmp_path):
     path = tmp_path / "a.json"
     body = {"format": 1, "best": True, "text": "ß\ud800", "files": {"a": {"bytes": 3}}}
-    path.write_text(signed(body))
+    path.write_text(signed(body), encoding="utf-8")
     assert read_signed(path) == body
     content = path.read_bytes()
     assert (
@@ -225,7 +225,7 @@ def test_what_is_signed_is_what_was_written_to_the_last_bit(tmp_path):
                 continue
     assert unnoticed < 60
     for other in ("[]", "3", "{}", '{"sha256": ""}', "[" * 9999, json.dumps(body)):
-        path.write_text(other)
+        path.write_text(other, encoding="utf-8")
         with pytest.raises(ValueError):
             read_signed(path)
 

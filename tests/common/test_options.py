@@ -68,7 +68,7 @@ def built(tmp_path):
     """built(text, *arguments): the sections from a file f with that text and a command line."""
 
     def built(text, *arguments):
-        (tmp_path / "f").write_text(text)
+        (tmp_path / "f").write_text(text, encoding="utf-8")
         settings = options.from_file(Both, tmp_path / "f", "f")
         return options.build(Both, settings | options.from_arguments(Both, parse_overrides(list(arguments))))
 

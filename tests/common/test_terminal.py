@@ -41,7 +41,7 @@ def test_with_stdout_closed_from_the_start_all_goes_on():
     code = "import sys; from common.errors import run_script; from common.terminal import say, use_utf8; use_utf8(); "
     code += "run_script(lambda: say('unheard') or print(sys.stdout, file=sys.stderr))"
     command = [sys.executable, "-c", code]
-    done = subprocess.run(["sh", "-c", '"$0" "$@" >&-', *command], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(["sh", "-c", '"$0" "$@" >&-', *command], cwd=ROOT, capture_output=True, encoding="utf-8")
     assert (done.returncode, done.stderr) == (0, "None\n")
 
 

@@ -36,7 +36,7 @@ def run_code():
         config = "import json, sys, types\nconfig = types.SimpleNamespace(**json.loads(sys.argv[1]))\n"
         command = [sys.executable, "-c", config + code, json.dumps(asdict(DataConfig(**options))), *map(str, words)]
         env = os.environ | dict(environment)
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, env=env, capture_output=True, encoding="utf-8", timeout=120)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -46,7 +46,7 @@ def run_code():
 @pytest.fixture
 def text(tmp_path):
     path = tmp_path / "text.txt"
-    path.write_text(prose(2000))
+    path.write_text(prose(2000), encoding="utf-8")
     return path
 
 

@@ -31,8 +31,8 @@ def test_whatever_decides_the_tokens_makes_a_cache_of_its_own(load, text):
         assert not corpus.cached, options
         folders.add(corpus.train.folder)
     before = text.stat()
-    changed = text.read_text()[::-1]
-    text.write_text(changed)
+    changed = text.read_text(encoding="utf-8")[::-1]
+    text.write_text(changed, encoding="utf-8")
     os.utime(text, ns=(before.st_atime_ns, before.st_mtime_ns))  # the same size and date
     corpus = load(text)
     assert not corpus.cached
@@ -45,7 +45,7 @@ def test_a_damaged_cache_is_made_again(load, text):
     whole = (folder / "tokens.bin").read_bytes()
     for damage in (
         lambda: (folder / "tokens.bin").write_bytes(whole[:-2] + b"\0\0"),
-        lambda: (folder.parent / "tokenizer.json").write_text("{}"),
+        lambda: (folder.parent / "tokenizer.json").write_text("{}", encoding="utf-8"),
         lambda: (folder.parent / "val" / "manifest.json").unlink(),
         lambda: replaced_by_a_link(folder.parent / "tokenizer.json"),
         lambda: replaced_by_a_link(folder.parent / "val"),
@@ -68,7 +68,7 @@ def test_a_resumed_run_keeps_its_tokenizer(load, text, tmp_path):
     again = load(text, tokenizer_of_run=first.tokenizer)
     assert again.cached and again.train.folder == first.train.folder
     more = tmp_path / "more.txt"
-    more.write_text(prose(3000, seed=1))
+    more.write_text(prose(3000, seed=1), encoding="utf-8")
     other, kept = load(more), load(more, tokenizer_of_run=first.tokenizer)
     assert kept.tokenizer.hash == first.tokenizer.hash != other.tokenizer.hash
     assert kept.tokenizer.decode(kept.val.ids) == other.tokenizer.decode(other.val.ids)
@@ -80,7 +80,7 @@ def test_a_text_that_changes_while_it_is_read_leaves_no_cache(load, text, monkey
     learn = corpus_module.train_bpe
 
     def meddle(*args):
-        text.write_text(prose(2000, seed=9))
+        text.write_text(prose(2000, seed=9), encoding="utf-8")
         return learn(*args)
 
     monkeypatch.setattr(corpus_module, "train_bpe", meddle)

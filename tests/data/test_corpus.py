@@ -23,7 +23,7 @@ def texts(corpus):
 @either
 def test_one_document_is_split_by_position(load, text, tokenizer):
     corpus = load(text, tokenizer=tokenizer, val_fraction=0.2)
-    whole = text.read_text()
+    whole = text.read_text(encoding="utf-8")
     cut = int(len(whole) * 0.8)
     assert texts(corpus) == [whole[:cut], whole[cut:]]
     # The end of text stands at the two ends of the text, and not where it is cut.
@@ -52,7 +52,9 @@ def documents(corpus, tokens):
 
 def test_several_documents_are_split_by_document_with_copies_on_one_side(load, tmp_path):
     def load_rows(rows):
-        (tmp_path / "rows.jsonl").write_text("".join(json.dumps({"text": row}) + "\n" for row in rows))
+        (tmp_path / "rows.jsonl").write_text(
+            "".join(json.dumps({"text": row}) + "\n" for row in rows), encoding="utf-8"
+        )
         return load(tmp_path / "rows.jsonl")
 
     different = [f"{i} {prose(20, i)}" for i in range(40)]
@@ -71,17 +73,17 @@ def test_several_documents_are_split_by_document_with_copies_on_one_side(load, t
 def test_two_documents_give_one_to_each_side_and_copies_of_one_are_split_by_position(load, tmp_path):
     folder = tmp_path / "texts"
     folder.mkdir()
-    (folder / "a.txt").write_text("a" * 100)
-    (folder / "b.txt").write_text("b" * 100)
+    (folder / "a.txt").write_text("a" * 100, encoding="utf-8")
+    (folder / "b.txt").write_text("b" * 100, encoding="utf-8")
     corpus = load(folder, tokenizer="char")
     assert sorted(documents(corpus, corpus.train) + documents(corpus, corpus.val)) == ["a" * 100, "b" * 100]
-    (folder / "b.txt").write_text("a" * 100)
+    (folder / "b.txt").write_text("a" * 100, encoding="utf-8")
     corpus = load(folder, tokenizer="char")
     assert texts(corpus) == ["a" * 180, "a" * 20]
 
 
 def test_a_character_vocabulary_is_that_of_the_whole_text_and_bpe_learns_only_from_training(load, text):
-    text.write_text("abc " * 900 + "xyz " * 100)
+    text.write_text("abc " * 900 + "xyz " * 100, encoding="utf-8")
     assert load(text, tokenizer="char").tokenizer.tokens == [b" ", b"a", b"b", b"c", b"x", b"y", b"z", b""]
     learned = load(text, vocab_size=270).tokenizer.tokens
     assert b" abc" in learned and b"abc" in learned
@@ -96,14 +98,14 @@ def test_a_vocabulary_that_the_text_cannot_fill_is_smaller_and_says_so(load, tex
 
 @either
 def test_the_text_of_the_end_of_text_stays_text(load, text, tokenizer):
-    text.write_text("one <|endoftext|> two " * 100)
+    text.write_text("one <|endoftext|> two " * 100, encoding="utf-8")
     corpus = load(text, tokenizer=tokenizer)
     assert (corpus.train.ids == corpus.tokenizer.end_of_text).sum() == 1
     assert texts(corpus)[1].count("<|endoftext|>") == 10
 
 
 def test_a_text_too_short_for_a_window_is_refused_with_its_size_and_what_to_do(load, text):
-    size = text.write_text(prose(400))  # about 2 KB
+    size = text.write_text(prose(400), encoding="utf-8")  # about 2 KB
     with pytest.raises(InputError) as error:
         load(text, tokenizer="char", block_size=256)
     message = str(error.value)
@@ -117,10 +119,10 @@ def test_a_text_too_short_for_a_window_is_refused_with_its_size_and_what_to_do(l
 
 @either
 def test_a_text_of_nothing_or_of_one_character_is_refused(load, text, tokenizer):
-    text.write_text("")
+    text.write_text("", encoding="utf-8")
     with pytest.raises(InputError, match="holds no text"):
         load(text, tokenizer=tokenizer)
-    text.write_text("x")
+    text.write_text("x", encoding="utf-8")
     with pytest.raises(InputError, match=r"has . tokens"):
         load(text, tokenizer=tokenizer)
 
@@ -168,7 +170,7 @@ def test_a_large_text_takes_little_memory(run_code, text, tokenizer, size):
     small = prose(60_000)
 
     def peak(n_bytes, *control):
-        text.write_text(small * (n_bytes // len(small)))
+        text.write_text(small * (n_bytes // len(small)), encoding="utf-8")
         options = {"source": str(text), "cache": str(text.with_name("cache")), "tokenizer": tokenizer}
         return int(run_code(BOUNDED, *control, **options))
 

@@ -157,10 +157,10 @@ def test_a_script_beside_saved_rows_or_in_the_working_folder_is_never_run(tmp_pa
     canary = tmp_path / "canary"
     script = SCRIPT.format(canary=str(canary))
     datasets.Dataset.from_list([{"text": "a row"}]).save_to_disk(tmp_path / "saved")
-    (tmp_path / "rows.csv").write_text("text\na row\n")
+    (tmp_path / "rows.csv").write_text("text\na row\n", encoding="utf-8")
     for name in ("saved/saved.py", "saved/__init__.py", "csv/csv.py", "csv/__init__.py", "rows.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(script)
+        (tmp_path / name).write_text(script, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     for name in ("saved", "rows.csv"):
         assert list(open_source(DataConfig(source=name), print).documents()) == [("a row", True)]
@@ -169,7 +169,7 @@ def test_a_script_beside_saved_rows_or_in_the_working_folder_is_never_run(tmp_pa
 
 def test_archives_whose_members_would_be_unpickled_are_refused(ask):
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
+    with tarfile.open(fileobj=packed, mode="w", encoding="utf-8") as archive:
         for name, content in (("0.txt", b"a text"), ("0.pth", pickle.dumps({"a": 1}))):
             member = tarfile.TarInfo(name)
             member.size = len(content)

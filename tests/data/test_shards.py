@@ -80,9 +80,9 @@ def test_a_damaged_shard_is_refused(tmp_path):
                 Tokens(tmp_path / "shard")
         path.write_bytes(whole)
     manifest = tmp_path / "shard" / "manifest.json"
-    whole = manifest.read_text()
+    whole = manifest.read_text(encoding="utf-8")
     for damaged in (whole[:-9], "[]", json.dumps({**json.loads(whole), "format": 99})):
-        manifest.write_text(damaged)
+        manifest.write_text(damaged, encoding="utf-8")
         with pytest.raises(InputError, match="shard"):
             Tokens(tmp_path / "shard")
     with pytest.raises(InputError, match="nowhere"):
@@ -128,7 +128,7 @@ def test_a_manifest_that_says_something_else_is_refused(tmp_path, change):
     path = tmp_path / "shard/manifest.json"
     manifest = read_signed(path)
     change(manifest)
-    path.write_text(signed(manifest))
+    path.write_text(signed(manifest), encoding="utf-8")
     with pytest.raises(InputError, match="not a complete token shard"):
         Tokens(tmp_path / "shard")
 
@@ -147,6 +147,6 @@ def test_ids_and_documents_that_no_text_has_are_refused_though_their_checksum_fi
         np.array(starts, "<i8").tofile(path)
         manifest = read_signed(tmp_path / "shard/manifest.json")
         manifest["files"]["documents.bin"]["sha256"] = module.digest(path)
-        (tmp_path / "shard/manifest.json").write_text(signed(manifest))
+        (tmp_path / "shard/manifest.json").write_text(signed(manifest), encoding="utf-8")
         with pytest.raises(InputError, match="its documents do not follow one another"):
             Tokens(tmp_path / "shard")

@@ -72,23 +72,23 @@ def test_a_long_text_takes_little_memory(text):
     tracemalloc.stop()
     assert length == text.stat().st_size > 32e6
     assert peak < 6e6
-    assert documents(text) == [text.read_text()]  # one document, of many chunks
+    assert documents(text) == [text.read_text(encoding="utf-8")]  # one document, of many chunks
 
 
 def test_each_text_file_of_a_folder_is_a_document_in_the_order_of_their_names(tmp_path):
     for name in ("b.txt", "a/z.MD", "a.txt", "c.pdf", ".hidden.txt", ".git/x.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(name)
-    (tmp_path / "empty.txt").write_text("")
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    (tmp_path / "empty.txt").write_text("", encoding="utf-8")
     reported = []
     assert documents(tmp_path, reported.append) == ["a.txt", "a/z.MD", "b.txt"]
     assert len(reported) == 1 and "1 skipped (.pdf)" in reported[0]
 
 
 def test_a_pattern_finds_files_of_all_kinds(tmp_path):
-    (tmp_path / "a.txt").write_text("first")
-    (tmp_path / "b.jsonl").write_text('{"text": "second"}\n{"text": "third"}\n')
-    (tmp_path / "c.md").write_text("fourth")
+    (tmp_path / "a.txt").write_text("first", encoding="utf-8")
+    (tmp_path / "b.jsonl").write_text('{"text": "second"}\n{"text": "third"}\n', encoding="utf-8")
+    (tmp_path / "c.md").write_text("fourth", encoding="utf-8")
     assert documents(tmp_path / "*") == ["first", "second", "third", "fourth"]
     assert documents(tmp_path / "[ac].*") == ["first", "fourth"]
 
@@ -101,8 +101,8 @@ def tables(tmp_path):
     """The same rows in four forms; one text is missing and one is empty."""
     rows = [{"id": 1, "body": STRANGE}, {"id": 2, "body": "007"}, {"id": 3, "body": "NA"}, {"id": 4, "body": ""}]
     with_missing = [*rows, {"id": 5, "body": None}]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in with_missing))
-    with open(tmp_path / "rows.csv", "w", newline="") as file:
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in with_missing), encoding="utf-8")
+    with open(tmp_path / "rows.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["id", "body"])
         writer.writeheader()
         writer.writerows([{**row, "body": row["body"].replace("\0", "")} for row in rows])
@@ -142,9 +142,9 @@ def test_a_damaged_table_is_named(tmp_path, name):
 
 
 def test_a_source_that_does_not_exist_or_has_no_text_is_named(tmp_path):
-    (tmp_path / "moby.txt").write_text("x")
+    (tmp_path / "moby.txt").write_text("x", encoding="utf-8")
     (tmp_path / "empty").mkdir()
-    (tmp_path / "notes.pdf").write_text("x")
+    (tmp_path / "notes.pdf").write_text("x", encoding="utf-8")
     missing = refusal(tmp_path / "mobi.txt")
     assert "no such file, folder or pattern" in missing and "did you mean" in missing and "moby.txt" in missing
     assert "did you mean tales?" in refusal("tale")
@@ -155,7 +155,7 @@ def test_a_source_that_does_not_exist_or_has_no_text_is_named(tmp_path):
 
 
 def test_what_cannot_be_opened_is_named(tmp_path, monkeypatch):
-    (tmp_path / "a.txt").write_text("x")
+    (tmp_path / "a.txt").write_text("x", encoding="utf-8")
 
     def forbidden(path):
         raise PermissionError(13, "Permission denied", str(path))
@@ -172,11 +172,11 @@ def test_the_identity_follows_the_text_and_not_its_place(tmp_path):
 
     a, b = tmp_path / "a.txt", tmp_path / "b.txt"
     for path in (a, b):
-        path.write_text("same")
+        path.write_text("same", encoding="utf-8")
     os.utime(b, (0, 0))
     first = identity(a)
     assert first == identity(b) != identity(a, encoding_errors="replace")
-    b.write_text("sane")
+    b.write_text("sane", encoding="utf-8")
     os.utime(b, (0, 0))  # the same size and date
     assert first != identity(b) != identity(tmp_path)
 
@@ -206,5 +206,5 @@ def test_tables_are_read_without_torch(run_code, tables):
 )
 def test_a_line_that_no_parser_should_follow_is_named(tmp_path, value):
     path = tmp_path / "rows.jsonl"
-    path.write_text(f'{{"text": "a"}}\n{{"text": {value}}}\n')
+    path.write_text(f'{{"text": "a"}}\n{{"text": {value}}}\n', encoding="utf-8")
     assert "rows.jsonl: line 2 is not a JSON object" in refusal(path)

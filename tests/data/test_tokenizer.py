@@ -140,10 +140,10 @@ def test_a_saved_tokenizer_is_the_same_one(bpe, tmp_path):
 def test_a_damaged_tokenizer_is_refused(bpe, tmp_path):
     path = tmp_path / "tokenizer.json"
     bpe.save(path)
-    whole = path.read_text()
+    whole = path.read_text(encoding="utf-8")
     for damaged in (whole.replace('"e"', '"x"', 1), whole[:-40], "", "[]", '{"sha256": ""}'):
         assert damaged != whole
-        path.write_text(damaged)
+        path.write_text(damaged, encoding="utf-8")
         with pytest.raises(InputError, match=r"tokenizer\.json"):
             Tokenizer.load(path)
     with pytest.raises(InputError, match=r"nothing\.json"):
@@ -200,9 +200,9 @@ LATIN = [chr(byte) for byte in range(256)]
 def test_a_vocabulary_that_is_not_valid_is_refused(tmp_path, change, why):
     path = tmp_path / "tokenizer.json"
     body = {"format": 1, "name": "bpe", "tokens": [*LATIN, ""], "end_of_text": 256, "pattern": "."}
-    path.write_text(signed(body))
+    path.write_text(signed(body), encoding="utf-8")
     assert Tokenizer.load(path).encode("ab") == [97, 98]
-    path.write_text(signed(body | change))
+    path.write_text(signed(body | change), encoding="utf-8")
     with pytest.raises(InputError, match=why):
         Tokenizer.load(path)
 

@@ -35,7 +35,7 @@ def imported(paths: list[Path]) -> set[str]:
 
 def requirements(name: str) -> dict[str, str]:
     """Distribution to version; every line that is no comment and no other file must pin one exactly."""
-    lines = [line.split("#")[0].strip() for line in (ROOT / name).read_text().splitlines()]
+    lines = [line.split("#")[0].strip() for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
     pins = [line for line in lines if line and not line.startswith("-r ")]
     assert [line for line in pins if not re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line)] == []
     return dict(line.split("==") for line in pins)
@@ -50,9 +50,11 @@ def files_in(*rooms: str) -> list[Path]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs grep")
 def test_the_gate_runs_the_test_line_of_the_readme():
-    gate = (ROOT / ".ci/run").read_text()
+    gate = (ROOT / ".ci/run").read_text(encoding="utf-8")
     (pick,) = re.findall(r'test_line="\$\((grep .*)\)"', gate)
-    line = subprocess.run(["bash", "-c", pick], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    line = subprocess.run(
+        ["bash", "-c", pick], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
+    ).stdout.strip()
     assert f"```bash\n{line}\n```" in README  # a block of its own, to be copied
     assert line.startswith("python3 -m venv .venv && .venv/bin/pip install")
     assert "-r requirements-dev.txt" in line and line.endswith(".venv/bin/python -m pytest -q")
@@ -92,7 +94,7 @@ def test_every_requirement_is_pinned_and_used_and_no_other_is():
 
 
 def test_the_development_requirements_add_to_the_others_what_tests_and_benchmarks_use():
-    text = (ROOT / "requirements-dev.txt").read_text()
+    text = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
     assert "-r requirements.txt" in text.splitlines()
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
     used = imported(files_in("tests", "benchmarks")) | settings.keys()  # tools that are configured: ruff, mypy

@@ -132,14 +132,18 @@ def test_tensors_come_back_as_they_were_whatever_their_layout_and_tied_ones_once
 
 def test_a_checkpoint_is_described_by_its_manifest_and_named_by_text_files(tmp_path):
     save(tmp_path, 500, best_step=500)
-    manifest = json.loads((folder(tmp_path, 500) / "manifest.json").read_text())
+    manifest = json.loads((folder(tmp_path, 500) / "manifest.json").read_text(encoding="utf-8"))
     assert (manifest["format"], manifest["step"]) == (2, 500)
     names = {"model.safetensors", "optimizer.safetensors", "state.json"}
     assert {path.name for path in folder(tmp_path, 500).iterdir()} == names | {"manifest.json"}
     for name in names:
         content = (folder(tmp_path, 500) / name).read_bytes()
         assert manifest["files"][name] == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    assert (tmp_path / "checkpoints" / "best").read_text() == (tmp_path / "checkpoints" / "last").read_text() == "500\n"
+    assert (
+        (tmp_path / "checkpoints" / "best").read_text(encoding="utf-8")
+        == (tmp_path / "checkpoints" / "last").read_text(encoding="utf-8")
+        == "500\n"
+    )
 
 
 def test_the_best_the_last_and_the_one_before_it_are_kept_and_found(tmp_path):
@@ -239,7 +243,7 @@ def test_a_run_without_checkpoints_and_a_step_that_is_not_there_are_input_errors
         with pytest.raises(InputError, match=r"no checkpoint .*best, last or a step that was kept expected: 10, 20"):
             load_checkpoint(tmp_path, which)
     for text in ("", "x" * 99, "15", "\udcff"):
-        (tmp_path / "checkpoints" / "best").write_text(text, errors="surrogateescape")
+        (tmp_path / "checkpoints" / "best").write_text(text, errors="surrogateescape", encoding="utf-8")
         assert load_checkpoint(tmp_path, "best").step == 20
 
 
@@ -374,7 +378,7 @@ try:
 except RunError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8")
     assert "step-000002: could not be written: " in done.stdout, done.stderr
     assert "File too large" in done.stdout
     assert [path.name for path in sorted((tmp_path / "checkpoints").iterdir())] == ["best", "last", "step-000001"]

@@ -21,15 +21,15 @@ def run_at(path, age=0):
 def test_a_new_folder_is_the_one_asked_for_or_the_next_number(tmp_path):
     path = tmp_path / "deep" / "one"
     assert [make_run_folder(path).name for _ in range(3)] == ["one", "one-2", "one-3"]
-    (tmp_path / "deep/two").write_text("a file in the way")
+    (tmp_path / "deep/two").write_text("a file in the way", encoding="utf-8")
     assert make_run_folder(tmp_path / "deep/two").name == "two-2"
-    assert (tmp_path / "deep/two").read_text() == "a file in the way"
+    assert (tmp_path / "deep/two").read_text(encoding="utf-8") == "a file in the way"
     shutil.rmtree(tmp_path / "deep/one-2")
     assert make_run_folder(path).name == "one-2"
 
 
 def test_a_place_where_no_folder_can_be_is_named(tmp_path):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     for place in (tmp_path / "file/run", tmp_path / ("n" * 300), Path("."), Path(".."), Path("/"), Path("runs/\udcff")):
         with pytest.raises(InputError, match=r"^--run .*: "):
             make_run_folder(place)
@@ -51,7 +51,7 @@ def test_a_run_is_found_by_its_path_by_its_name_or_as_the_newest(tmp_path, monke
 def test_a_run_that_ended_before_it_read_its_text_is_not_the_newest(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run_at(Path("runs/trained"), age=100)
-    Path("runs/trained/data.json").write_text("{}")
+    Path("runs/trained/data.json").write_text("{}", encoding="utf-8")
     run_at(Path("runs/stillborn"), age=1)
     assert find_run(None) == Path("runs/trained")
 
@@ -72,7 +72,7 @@ def test_a_run_that_is_not_there_is_named_with_those_that_are(tmp_path, monkeypa
 @pytest.mark.parametrize("text", [None, "", "{", "[]", "{}", "3", '{"documents": "many"}', "\0"])
 def test_a_summary_of_the_data_that_is_missing_or_damaged_is_named(tmp_path, text):
     if text is not None:
-        (tmp_path / "data.json").write_text(text)
+        (tmp_path / "data.json").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"data.json: cannot be read"):
         read_data_summary(tmp_path)
 
@@ -83,7 +83,7 @@ def test_the_summary_of_the_data_tells_what_was_read(tales_run, small_run, small
     characters = len(Path(small["data.source"]).read_text(encoding="utf-8"))
     assert one_text["train_bytes"] + one_text["validation_bytes"] == characters
     assert one_text["train_tokens"] + one_text["validation_tokens"] == characters + 2  # an end of text at each end
-    assert json.loads((small_run / "data.json").read_text()) == one_text
+    assert json.loads((small_run / "data.json").read_text(encoding="utf-8")) == one_text
 
 
 def test_a_trained_model_is_whole_and_ready_to_use(small_run):

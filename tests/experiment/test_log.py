@@ -2,7 +2,7 @@
 
 import json
 import math
-import os
+from pathlib import Path
 
 import pytest
 
@@ -30,7 +30,7 @@ def test_every_line_is_on_disk_as_soon_as_it_is_logged(tmp_path):
 
 def test_what_is_not_finite_is_null_and_named_so_that_the_line_stays_json(tmp_path):
     begin(tmp_path).metrics({"step": 7, "val_loss": math.nan, "grad_norm": -math.inf, "lr": 0.1})
-    text = (tmp_path / "metrics.jsonl").read_text()
+    text = (tmp_path / "metrics.jsonl").read_text(encoding="utf-8")
     line = json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
     odd = {"val_loss": "nan", "grad_norm": "-inf"}
     assert line == {"step": 7, "val_loss": None, "grad_norm": None, "lr": 0.1, "non_finite": odd}
@@ -71,6 +71,7 @@ def test_metrics_that_cannot_be_written_are_named_in_plain_words(tmp_path):
         begin(tmp_path / "gone")
     log = begin(tmp_path)
     log.metrics_file.close()
-    log.metrics_file = open("/dev/full", "w") if os.path.exists("/dev/full") else pytest.skip("needs /dev/full")  # noqa: SIM115
+    full = Path("/dev/full")
+    log.metrics_file = full.open("w", encoding="utf-8") if full.exists() else pytest.skip("needs /dev/full")
     with pytest.raises(RunError, match=r"metrics.jsonl: cannot be written: No space left on device"):
         log.metrics({"step": 0})

@@ -78,7 +78,7 @@ def test_a_short_text_is_not_read_more_often_than_max_epochs(small, tmp_path):
     options = small | {"train.steps": 10**6, "train.eval_every": 10**6, "train.max_epochs": 0.02}
     done = run_train(options | {"run": tmp_path / "run"})
     config = load_config(tmp_path / "run/config.yaml")
-    windows = (json.loads((tmp_path / "run/data.json").read_text())["train_tokens"] - 1) // 16
+    windows = (json.loads((tmp_path / "run/data.json").read_text(encoding="utf-8"))["train_tokens"] - 1) // 16
     assert config.train.steps == round(0.02 * windows / 4) > 1
     assert config.train.max_epochs == 0  # settled: fed back, it is the same run on any text
     assert f"train.steps 1000000 becomes {config.train.steps}" in done.out
@@ -146,7 +146,7 @@ def test_a_wrong_input_leaves_no_run_in_the_way_of_the_next_try(small, tmp_path,
 def test_a_wrong_option_ends_with_2_and_a_line_or_two(small, tmp_path, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     done = run_train({key: value for key, value in small.items() if f"--{key}" != arguments[0]}, *arguments)
     assert done.code == 2 and done.err.startswith("error: ") and done.err.count("\n") <= 2
     assert all(word in done.err for word in words), done.err

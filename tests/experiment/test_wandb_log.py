@@ -45,7 +45,9 @@ def begin(mode, step=-1, project="glassgpt"):
 """
     plain = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
     environment = plain | {"HOME": str(run.parent / "home")} | environment
-    done = subprocess.run([sys.executable, "-c", prelude + code], capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", prelude + code], capture_output=True, encoding="utf-8", env=environment
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr
 
@@ -127,11 +129,11 @@ log.finish()
     (png,) = files.glob("media/images/attention/a prompt_*.png")
     assert np.array_equal(np.asarray(Image.open(png)), head_image(np.array([[[[1.0, 0.0], [0.25, 0.75]]] * 2])))
     (sample,) = files.glob("media/html/sample_*.html")
-    assert "a &lt;b&gt;\n  c &amp; d" in sample.read_text()
+    assert "a &lt;b&gt;\n  c &amp; d" in sample.read_text(encoding="utf-8")
     (page,) = files.glob("media/html/attention_*.html")
     assert page.read_text(encoding="utf-8") == "<p>page \u00fc</p>"
     (table,) = files.glob("media/table/heads_*.json")
-    assert json.loads(table.read_text()) == {
+    assert json.loads(table.read_text(encoding="utf-8")) == {
         "columns": ["step", "head", "score"],
         "data": [[50, 0, 0.25], [50, 1, 0.5]],
     }

@@ -179,7 +179,7 @@ SEEN = [*HOSTILE[:3], "⟨D83D⟩", "⟨202E⟩right␣to␣left", "␛[2J", "�
 
 def test_a_token_is_shown_and_never_run(explore, tmp_path):
     write_run(tmp_path / "<b>run", prompts={HOSTILE[0]: HOSTILE}, steps=(0, 5))
-    (tmp_path / "<b>run/samples.txt").write_text(HOSTILE[0])
+    (tmp_path / "<b>run/samples.txt").write_text(HOSTILE[0], encoding="utf-8")
     page = explore(tmp_path / "<b>run")
     seen = [token.replace(" ", "␣") if index < 3 else token for index, token in enumerate(SEEN)]
     assert page.locator(".strip button").all_inner_texts() == seen

@@ -18,7 +18,7 @@ def formed(tmp_path_factory):
     """A run of 12 snapshots, its maps by (prompt, step), and its metrics by (step, layer, head) on prompt 0."""
     run = tmp_path_factory.mktemp("formed") / "run"
     maps = write_run(run, steps=STEPS)
-    rows = [json.loads(line) for line in (run / "snapshots/heads.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (run / "snapshots/heads.jsonl").read_text(encoding="utf-8").splitlines()]
     metrics = {(row["step"], row["layer"], row["head"]): row for row in rows if row["prompt"] == 0}
     return SimpleNamespace(run=run, maps=maps, metrics=metrics)
 
@@ -124,7 +124,7 @@ def test_a_step_moves_the_marks_and_leaves_the_curves_as_they_are(explore, forme
 
 
 def test_the_loss_is_that_of_the_file_and_has_no_floor_of_another_unit(explore, formed):
-    lines = [json.loads(line) for line in (formed.run / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (formed.run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     losses = [line[name] for line in lines for name in ("train_loss", "val_loss") if name in line]
     page = explore(formed.run, "#step=1000")
     text = panel(page, "loss").inner_text().split("\n")

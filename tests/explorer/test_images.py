@@ -49,13 +49,13 @@ def test_every_step_has_a_picture_and_every_head_of_the_last_one_its_own(tmp_pat
     at = {step: {f"l{layer}.weights": maps[n, layer] for layer in range(2)} for n, step in ((1, 1100), (0, 7))}
     other = Reading("other", ["q"], {0: {"l0.weights": np.full((1, 1, 4), 0.25, np.float32)}}, keys=list("abcd"))
     (tmp_path / "pictures").mkdir()
-    (tmp_path / "pictures/mine.txt").write_text("kept")
+    (tmp_path / "pictures/mine.txt").write_text("kept", encoding="utf-8")
     assert write_pictures([Reading("x", list("abcde"), at), other], tmp_path / "pictures") == 1 + 1 + 6 + 2
     heads = [f"prompt-0-step-001100-layer-{layer}-head-{head}.png" for layer in range(2) for head in range(3)]
     others = ["prompt-1-step-000000.png", "prompt-1-step-000000-layer-0-head-0.png"]
     names = ["mine.txt", "prompt-0-step-000007.png", "prompt-0-step-001100.png", *heads, *others]
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == sorted(names)
-    assert (tmp_path / "pictures/mine.txt").read_text() == "kept"
+    assert (tmp_path / "pictures/mine.txt").read_text(encoding="utf-8") == "kept"
 
     for name, expected in [
         ("prompt-0-step-000007.png", head_image(maps[0], 51)),  # 256 pixels for 5 cells

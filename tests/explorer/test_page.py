@@ -70,13 +70,13 @@ def test_an_unmasked_map_is_carried_whole(tmp_path):
 
 def test_the_metrics_and_losses_are_those_of_the_files(run):
     data = data_of(build_page(run))
-    rows = [json.loads(line) for line in (run / "snapshots/heads.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (run / "snapshots/heads.jsonl").read_text(encoding="utf-8").splitlines()]
     for row in rows:
         step = next(one for one in data["prompts"][row["prompt"]]["steps"] if one["step"] == row["step"])
         found = step["metrics"][row["layer"]][row["head"]]
         assert found["entropy"] == round(row["entropy"], 6)
         assert ("induction" in found) == (row["induction"] is not None)
-    logged = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    logged = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     assert {line["step"]: line["val"] for line in data["losses"] if "val" in line} == {
         line["step"]: round(line["val_loss"], 6) for line in logged if "val_loss" in line
     }
@@ -97,7 +97,7 @@ def test_the_page_of_a_run_of_small_yaml_stays_under_four_megabytes(tmp_path, ca
     config.model.vocab_size = tokenizer.vocab_size
     tokenizer.save(tmp_path / "tokenizer.json")
     (tmp_path / "config.yaml").write_text(dump_config(config), encoding="utf-8")
-    (tmp_path / "metrics.jsonl").write_text('{"step": 0, "train_loss": 7.2}\n')
+    (tmp_path / "metrics.jsonl").write_text('{"step": 0, "train_loss": 7.2}\n', encoding="utf-8")
     torch.manual_seed(0)
     model = GPT(config.model)
     drawn = [torch.randint(tokenizer.vocab_size, (length,)).tolist() for length in (64, 63, 12)]
@@ -132,9 +132,9 @@ def test_the_bundle_holds_every_module_once_and_no_import():
 def test_text_can_never_end_the_block_that_carries_it(tmp_path):
     hostile = "</script><script>alert(1)</script><!--{{script}}"
     write_run(tmp_path / "run", prompts={hostile: ["a", hostile, "\ud800", "c"]})
-    with (tmp_path / "run/config.yaml").open("a") as file:
+    with (tmp_path / "run/config.yaml").open("a", encoding="utf-8") as file:
         file.write(f"# {hostile}\n")
-    (tmp_path / "run/samples.txt").write_text(hostile)
+    (tmp_path / "run/samples.txt").write_text(hostile, encoding="utf-8")
     html = build_page(tmp_path / "run")
     assert html.count("</script>") == 2
     data = data_of(html)
@@ -145,13 +145,13 @@ def test_text_can_never_end_the_block_that_carries_it(tmp_path):
 
 def test_a_last_line_cut_short_by_a_kill_is_left_out(own_run):
     expected = data_of(build_page(own_run))
-    with (own_run / "metrics.jsonl").open("a") as file:
+    with (own_run / "metrics.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"step": 201, "tra')
     assert data_of(build_page(own_run)) == expected
 
 
 def test_a_loss_that_is_no_number_is_left_out(own_run):
-    with (own_run / "metrics.jsonl").open("a") as file:
+    with (own_run / "metrics.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"step": 201, "train_loss": NaN}\n{"step": 202, "train_loss": null}\n')
         file.write('{"step": 203, "train_loss": 1' + "0" * 400 + "}\n")
     assert data_of(build_page(own_run))["losses"][-1]["step"] == 200
@@ -204,20 +204,20 @@ def test_a_recording_of_weights_alone_is_shown_too(own_run, maps):
 
 @pytest.mark.parametrize("text", ["", "model: 3\n", "model:\n  n_head: 0\n", "model:\n  layers: 3\n", "a: [\n"])
 def test_a_configuration_of_no_model_is_refused(own_run, text):
-    (own_run / "config.yaml").write_text(text)
+    (own_run / "config.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"config\.yaml: its model section describes no model"):
         build_page(own_run)
 
 
 def test_scale_position_and_parameters_are_those_of_the_configuration(own_run):
     data = data_of(build_page(own_run))
-    model = GPT(GPTConfig(**yaml.safe_load((own_run / "config.yaml").read_text())["model"]))
+    model = GPT(GPTConfig(**yaml.safe_load((own_run / "config.yaml").read_text(encoding="utf-8"))["model"]))
     assert data["parameters"] == [list(part) for part in model.parameter_table()]
     assert sum(count for _, count in data["parameters"]) == sum(parameter.numel() for parameter in model.parameters())
     key_dim = len(data["prompts"][0]["tokens"]) + 1  # as write_run makes them
     assert data["prompts"][0]["scale"] == pytest.approx(key_dim**-0.5)
     assert data["prompts"][0]["position"] == "learned"
-    with (own_run / "config.yaml").open("a") as file:
+    with (own_run / "config.yaml").open("a", encoding="utf-8") as file:
         file.write("  scale: false\n")
     assert data_of(build_page(own_run))["prompts"][0]["scale"] == 1
 
@@ -225,8 +225,8 @@ def test_scale_position_and_parameters_are_those_of_the_configuration(own_run):
 @pytest.mark.parametrize("line", ["not json", "[1]", '{"step": [1]}', '{"step": "a"}', '{"step": NaN}', "{}"])
 def test_a_damaged_line_of_metrics_is_left_out_with_a_warning_that_names_it(own_run, line, capsys):
     path = own_run / "metrics.jsonl"
-    whole, lines = data_of(build_page(own_run))["losses"], path.read_text().splitlines()
+    whole, lines = data_of(build_page(own_run))["losses"], path.read_text(encoding="utf-8").splitlines()
     assert capsys.readouterr().err == ""
-    path.write_text("\n".join([lines[0], line, *lines[1:], ""]))
+    path.write_text("\n".join([lines[0], line, *lines[1:], ""]), encoding="utf-8")
     assert data_of(build_page(own_run))["losses"] == whole
     assert capsys.readouterr().err == f"warning: {path}: damaged and left out: line 2\n"

@@ -14,7 +14,7 @@ PANELS = "#losses .panel"
 
 def logged(run, name):
     """[(step, value)] of one loss in the file."""
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     return [(line["step"], line[name]) for line in lines if name in line]
 
 
@@ -149,7 +149,7 @@ def test_the_configuration_is_the_files_and_the_parameters_are_counted_part_by_p
     rows = [row.split("\t") for row in page.locator("#parameters tr").all_inner_texts()]
     assert rows == [["part", "parameters", "share"], *expected, ["in all", f"{total:,}", "100.0 %"]]
     assert len(expected) > 4
-    assert page.text_content("#config pre") == (run / "config.yaml").read_text()
+    assert page.text_content("#config pre") == (run / "config.yaml").read_text(encoding="utf-8")
 
 
 def test_every_measure_is_explained(explore, run):

@@ -178,7 +178,7 @@ def test_scores_too_large_for_exp_are_lowered_first_and_the_page_says_so(walk):
 def test_rope_is_turned_back_and_its_angles_are_written(walk, tmp_path):
     write_run(tmp_path / "run", steps=(0,), layers=1, heads=2, head_dim=4, prompts={"odd": STORY[:11]})  # key_dim 12
     config = tmp_path / "run/config.yaml"
-    config.write_text(config.read_text().replace("learned", "rope"))
+    config.write_text(config.read_text(encoding="utf-8").replace("learned", "rope"), encoding="utf-8")
     page = walk(tmp_path / "run", "#head=1&query=9&key=4")
     arrays = arrays_of(tmp_path / "run", 0, 0)
     for name, spoken, position in [("q", "q of the query", 9), ("k", "k of the key", 4)]:

@@ -142,7 +142,7 @@ def reseal(folder: Path) -> None:
                 entry["count"] = len(data) // np.dtype(entry["dtype"]).itemsize
             else:
                 entry["bytes"] = len(data)
-        (folder / "manifest.json").write_text(json.dumps(manifest))
+        (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
         sign(folder / "manifest.json")
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         pass
@@ -154,6 +154,6 @@ def sign(path: Path) -> None:
         body = json.loads(path.read_bytes())
         body.pop("sha256", None)
         canonical = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
-        path.write_text(json.dumps({**body, "sha256": hashlib.sha256(canonical).hexdigest()}))
+        path.write_text(json.dumps({**body, "sha256": hashlib.sha256(canonical).hexdigest()}), encoding="utf-8")
     except (ValueError, TypeError, AttributeError, RecursionError):
         pass

@@ -43,7 +43,7 @@ def process(*command, number: int | None = None, at: Moment | None = None) -> En
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     )
     struck, first, begun = False, "", started
     try:

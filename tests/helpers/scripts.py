@@ -63,7 +63,7 @@ def run_python(*command, cwd: Path = ROOT, environment: dict[str, str] | None = 
     """Runs `python *command` in a process of its own, with these variables added to the environment."""
     command = [*prefix, sys.executable, *arguments_of(*command)]
     environment = os.environ | (environment or {})
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, encoding="utf-8", timeout=300)
     return Done(done.returncode, done.stdout, done.stderr)
 
 
@@ -130,7 +130,7 @@ def small_options(source: Path, cache: Path) -> dict[str, object]:
 
 def metrics(run: Path) -> list[dict]:
     """The lines of metrics.jsonl without what no two runs share, the times."""
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     return [{name: value for name, value in line.items() if name not in TIMES} for line in lines]
 
 
@@ -147,10 +147,8 @@ def contents(run: Path) -> dict[str, object]:
             result[name] = {key: tensor.numpy().tobytes() for key, tensor in load_file(path).items()}
         elif path.name == "config.yaml":
             result[name] = re.sub("^  cache: .*", "  cache:", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-        elif path.name in ("tokenizer.json", "data.json", "samples.txt", "heads.jsonl", "prompts.json"):
+        elif path.name in ("tokenizer.json", "data.json", "samples.txt", "heads.jsonl", "prompts.json", "best", "last"):
             result[name] = path.read_text(encoding="utf-8")
-        elif path.name in ("best", "last"):
-            result[name] = path.read_text()
         elif path.name == "state.json":
             state = json.loads(path.read_text(encoding="utf-8"))
             state["progress"] |= dict.fromkeys(("seconds", "recording", "config"))  # the last is in config.yaml

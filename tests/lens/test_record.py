@@ -182,14 +182,14 @@ def test_recording_again_after_a_resume_repeats_no_line(tmp_path):
     recorder = Recorder(tmp_path, given, 64, 20)
     for step in (0, 3, 7):
         recorder.record(model, step)
-    before = (tmp_path / "snapshots/heads.jsonl").read_text()
+    before = (tmp_path / "snapshots/heads.jsonl").read_text(encoding="utf-8")
     resumed = Recorder(tmp_path, given, 64, 20, resumed_step=3)
     assert {row["step"] for row in resumed.rows} == {row["step"] for row in read_heads(tmp_path)} == {0, 3}
     resumed.record(model, 7)
-    assert (tmp_path / "snapshots/heads.jsonl").read_text() == before
+    assert (tmp_path / "snapshots/heads.jsonl").read_text(encoding="utf-8") == before
     begun_again = Recorder(tmp_path, given, 64, 20)
     begun_again.record(model, 0)
-    assert before.startswith((tmp_path / "snapshots/heads.jsonl").read_text())
+    assert before.startswith((tmp_path / "snapshots/heads.jsonl").read_text(encoding="utf-8"))
     assert {row["step"] for row in read_heads(tmp_path)} == {0}
     assert not list(tmp_path.rglob("tmp-*"))
 
@@ -252,7 +252,7 @@ def test_weights_that_are_tied_are_kept_once_and_can_be_loaded(tmp_path):
 @pytest.mark.parametrize("line", ["{}", "3", '{"step": "1"}', "{"])
 def test_a_damaged_line_of_heads_is_named_when_a_run_is_resumed(tmp_path, line):
     (tmp_path / "snapshots").mkdir()
-    (tmp_path / "snapshots/heads.jsonl").write_text('{"step": 0}\n' + line + "\n")
+    (tmp_path / "snapshots/heads.jsonl").write_text('{"step": 0}\n' + line + "\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"heads\.jsonl: damaged \(line 2: an object with a step expected, not .*\)"):
         Recorder(tmp_path, [], 0, 1, 0)
 

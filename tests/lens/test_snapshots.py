@@ -19,13 +19,16 @@ def test_a_folder_that_is_no_step_or_a_link_is_no_snapshot_and_what_it_leads_to_
     model, given = make_model(), prompts()
     Recorder(tmp_path, given, 64, 20).record(model, 0)
     (tmp_path / "outside").mkdir()
-    (tmp_path / "outside/attention.safetensors").write_text("mine")
+    (tmp_path / "outside/attention.safetensors").write_text("mine", encoding="utf-8")
     (tmp_path / "snapshots/step-000007").symlink_to(tmp_path / "outside")
     shutil.copytree(tmp_path / "snapshots/step-000000", tmp_path / "snapshots/step-000003 (copy)")
     assert list(snapshot_files(tmp_path, "attention.safetensors")) == [0]
     Recorder(tmp_path, given, 64, 20)
     left = sorted(path.name for path in (tmp_path / "snapshots").glob("step-*"))
-    assert left == ["step-000003 (copy)"] and (tmp_path / "outside/attention.safetensors").read_text() == "mine"
+    assert (
+        left == ["step-000003 (copy)"]
+        and (tmp_path / "outside/attention.safetensors").read_text(encoding="utf-8") == "mine"
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,7 +64,7 @@ def test_an_array_that_is_missing_or_wrong_is_named(tmp_path, name, change, says
 )
 def test_a_row_of_heads_that_names_no_head_is_refused(tmp_path, row):
     write_run(tmp_path / "run", steps=(0,))
-    with (tmp_path / "run/snapshots/heads.jsonl").open("a") as file:
+    with (tmp_path / "run/snapshots/heads.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
     with pytest.raises(InputError, match=r"heads\.jsonl: expected step, prompt, layer and head in every line"):
         readings_of(tmp_path / "run")

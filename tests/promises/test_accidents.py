@@ -214,7 +214,10 @@ def test_a_clock_that_jumps_changes_nothing_that_is_learned(options, unbroken, s
             os.utime(path, (clock() + years * 365 * 86_400,) * 2)
         assert run_train("--resume", run).code == 0
         assert metrics(run) == unbroken["metrics"]
-        seconds = [line["seconds"] for line in map(json.loads, (run / "metrics.jsonl").read_text().splitlines())]
+        seconds = [
+            line["seconds"]
+            for line in map(json.loads, (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+        ]
         assert seconds == sorted(seconds) and seconds[0] >= 0
 
 
@@ -224,7 +227,7 @@ def test_a_clock_that_jumps_changes_nothing_that_is_learned(options, unbroken, s
 def start_in_shell(options, run, shell):
     words = shlex.join([sys.executable, str(ROOT / "train.py"), *arguments_of(options, {"run": run})])
     command = ["bash", "-c", shell.format(words)]
-    return subprocess.Popen(command, cwd=run.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=run.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
 
 
 def test_a_run_goes_on_when_nobody_reads_it_any_more_and_says_so(options, unbroken, tmp_path):

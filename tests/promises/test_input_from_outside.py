@@ -138,9 +138,9 @@ for number, table in enumerate(tables):
 
 def test_a_run_and_all_that_it_reads_back_unpickles_nothing(tmp_path):
     rows = [{"text": f"The cat number {number} sat on the mat, and it was warm there.\n"} for number in range(40)]
-    (tmp_path / "text.txt").write_text("".join(row["text"] for row in rows))
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (tmp_path / "rows.csv").write_text("text\n" + "".join(f'"{row["text"]}"\n' for row in rows))
+    (tmp_path / "text.txt").write_text("".join(row["text"] for row in rows), encoding="utf-8")
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (tmp_path / "rows.csv").write_text("text\n" + "".join(f'"{row["text"]}"\n' for row in rows), encoding="utf-8")
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "rows.parquet")
     import datasets
 
@@ -234,7 +234,7 @@ def test_a_run_on_a_terminal_shows_the_samples_of_hostile_text(tmp_path, cache):
 
 def test_an_error_that_quotes_hostile_text_shows_it(tmp_path):
     path = tmp_path / "hostile.yaml"
-    path.write_text('model:\n  "\\e]0;x\\a\\u202e": 1\n')
+    path.write_text('model:\n  "\\e]0;x\\a\\u202e": 1\n', encoding="utf-8")
     for arguments in ({"config": path}, {"data.source": HOSTILE[0]}, {"resume": HOSTILE[2]}):
         done = run_train(arguments)
         assert done.code == 2 and obeyed(done.err) == set() and done.err.startswith("error: ")
@@ -272,7 +272,7 @@ def can_isolate() -> bool:
 
 def test_without_a_network_everything_goes_on_and_no_secret_is_written(tmp_path):
     text = tmp_path / "text.txt"
-    text.write_text("The cat sat on the mat, and it was warm there.\n" * 40)
+    text.write_text("The cat sat on the mat, and it was warm there.\n" * 40, encoding="utf-8")
     out = tmp_path / "out"
     out.mkdir()
     done = watch(RUNS, out, text, environment=SECRETS, isolated=can_isolate())
@@ -309,7 +309,7 @@ def test_the_guard_sees_whoever_talks_to_a_network(code, seen):
 @pytest.mark.skipif(not can_isolate(), reason="no network namespaces here")
 def test_an_empty_network_namespace_has_no_network():
     code = "import socket; socket.socket().connect(('192.0.2.1', 80))"
-    done = subprocess.run(["unshare", "-rn", sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run(["unshare", "-rn", sys.executable, "-c", code], capture_output=True, encoding="utf-8")
     assert "unreachable" in done.stderr
 
 
@@ -318,7 +318,7 @@ def test_no_key_of_the_configuration_is_for_a_secret(small, tmp_path):
     assert [key for key in keys_of(Config) if words.search(key.split(".")[1])] == []
     assert words.search("api_key") and words.search("token")
     path = tmp_path / "secret.yaml"
-    path.write_text("wandb:\n  api_key: abc\n")
+    path.write_text("wandb:\n  api_key: abc\n", encoding="utf-8")
     done = run_train({"config": path}, "--print-config")
     assert done.code == 2 and "wandb.api_key: unknown key" in done.err and "abc" not in done.err
 

@@ -52,7 +52,7 @@ def test_interrupted_and_resumed_a_run_is_the_one_that_never_stopped(options, un
     done = run_train(*message.removeprefix(words).split())
     assert done.code == 0 and f"resuming {run} after step {step} of {STEPS}" in done.out
     assert differences(run, unbroken[variant]) == []
-    seconds = [json.loads(line)["seconds"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    seconds = [json.loads(line)["seconds"] for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     assert seconds == sorted(seconds)  # the time before it stopped is counted
 
 
@@ -247,8 +247,8 @@ def test_more_steps_go_on_from_the_end(small_run, small_copy):
     assert done.code == 0 and f"resuming {run} after step 8 of 12" in done.out
     assert metrics(run)[:9] == metrics(small_run)
     assert [line["step"] for line in metrics(run)[9:]] == [10, 12]
-    assert (run / "checkpoints/last").read_text() == "12\n"
-    assert "steps: 12" in (run / "config.yaml").read_text()
+    assert (run / "checkpoints/last").read_text(encoding="utf-8") == "12\n"
+    assert "steps: 12" in (run / "config.yaml").read_text(encoding="utf-8")
     assert run_train("--resume", run).out.endswith("finished, 12 of 12 steps are done\n")
 
 
@@ -278,7 +278,7 @@ def test_a_change_that_would_make_it_another_run_is_refused(small_run, key, valu
 def test_a_second_ctrl_c_stops_at_once_and_the_run_can_go_on(options, unbroken, run):
     done = interrupt(options["muon"], run, 6, signal.SIGINT, signal.SIGINT)
     assert (done.code, done.err) == (130, "")
-    assert metrics(run)[-1]["step"] == 5 and (run / "checkpoints/last").read_text() == "4\n"
+    assert metrics(run)[-1]["step"] == 5 and (run / "checkpoints/last").read_text(encoding="utf-8") == "4\n"
     assert run_train("--resume", run).code == 0
     assert contents(run) == unbroken["muon"]
 

@@ -12,7 +12,7 @@ def test_the_revision_is_written_to_the_run_and_a_resumed_one_asks_for_no_other(
         environment = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path), "no_proxy": "127.0.0.1"}
         done = run_python("train.py", options, environment=environment)
         assert done.code == 0, done.err
-        assert f"revision: {COMMIT}\n" in (run / "config.yaml").read_text()
+        assert f"revision: {COMMIT}\n" in (run / "config.yaml").read_text(encoding="utf-8")
         first = len(requested)
         done = run_python("train.py", {"resume": run, "train.steps": 3}, environment=environment)
         assert done.code == 0, done.err

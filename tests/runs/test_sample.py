@@ -273,7 +273,7 @@ def test_interactive_goes_on_after_a_character_that_is_not_known(small_run):
 
 def test_a_checkpoint_is_best_last_or_a_step(small_run):
     kept = sorted(int(path.name[5:]) for path in small_run.glob("checkpoints/step-*"))
-    best = int((small_run / "checkpoints/best").read_text())
+    best = int((small_run / "checkpoints/best").read_text(encoding="utf-8"))
     assert kept == [4, 8]
     for which, step in (("best", best), ("last", 8), ("4", 4), ("8", 8)):
         done = run_sample(small_run, {"checkpoint": which, "seed": 1, "tokens": 30})

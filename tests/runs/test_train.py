@@ -57,7 +57,7 @@ def test_no_file_of_a_run_is_pickled(small_run):
 
 
 def test_metrics_have_a_line_every_log_every_steps_and_at_each_evaluation(tales_run, small_run):
-    lines = [json.loads(line) for line in (tales_run[0] / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (tales_run[0] / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["step"] for line in lines] == [0, 5, 10, 15, 20]
     of_evaluation = set(OF_AN_EVALUATION + OF_STORIES)
     for line in lines:
@@ -102,7 +102,7 @@ def test_the_best_checkpoint_is_that_of_the_lowest_validation_loss_also_after_a_
     for steps in (1, 2, 3, 5, 6):
         begin = small | {"run": run, "train.eval_every": 1} if steps == 1 else {"resume": run}
         assert run_train(begin, {"train.steps": steps}).code == 0
-        best.append((run / "checkpoints/best").read_text().strip())
+        best.append((run / "checkpoints/best").read_text(encoding="utf-8").strip())
     assert best == ["1", "1", "3", "3", "3"]
     assert sorted(path.name for path in run.glob("checkpoints/step-*")) == ["step-000003", "step-000005", "step-000006"]
 
@@ -111,7 +111,7 @@ def test_a_validation_loss_that_is_no_number_is_never_the_best(small, run, monke
     losses = iter([3.0, math.nan, 2.9])
     monkeypatch.setattr(train, "evaluate", lambda *_: ({"val_loss": next(losses), "val_bits_per_byte": 1.0}, None))
     assert run_train(small, {"run": run}).code == 0
-    assert (run / "checkpoints/best").read_text() == "8\n"
+    assert (run / "checkpoints/best").read_text(encoding="utf-8") == "8\n"
 
 
 def test_the_losses_are_what_their_names_say(tales_run, small_run):
@@ -191,14 +191,16 @@ def test_wandb_is_given_losses_pictures_tables_and_the_page_and_changes_no_loss(
     assert metrics(run) == metrics(small_run)
     (files,) = run.glob("wandb/offline-run-*/files")
     kept = [path.relative_to(files / "media") for path in files.rglob("*") if path.is_file()]
-    prompts = json.loads((run / "snapshots/prompts.json").read_text())
+    prompts = json.loads((run / "snapshots/prompts.json").read_text(encoding="utf-8"))
     pictures = [str(path) for path in kept if path.suffix == ".png"]
     for prompt in prompts:
         assert sum(f"attention/{prompt['name']}_" in name for name in pictures) == 3, pictures
     tables = sorted((files / "media").glob("table/heads_*.json"), key=lambda path: int(path.name.split("_")[1]))
-    read = (json.loads(path.read_text()) for path in tables)
+    read = (json.loads(path.read_text(encoding="utf-8")) for path in tables)
     shown = [dict(zip(table["columns"], row, strict=True)) for table in read for row in table["data"]]
-    assert shown == [json.loads(line) for line in (run / "snapshots/heads.jsonl").read_text().splitlines()]
+    assert shown == [
+        json.loads(line) for line in (run / "snapshots/heads.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     (page,) = (files / "media").glob("html/attention_*.html")
     assert page.read_text(encoding="utf-8") == (run / "attention.html").read_text(encoding="utf-8")
     assert len(list((files / "media").glob("html/sample_*.html"))) == 3
@@ -296,7 +298,7 @@ def test_a_story_loss_below_the_floor_stops_the_run(tales, tmp_path, monkeypatch
 def test_without_a_mask_a_run_warns_and_reaches_a_loss_that_no_honest_model_can(small, tmp_path):
     letters = random.Random(0).choices("abcdefgh", k=8000)  # each is worth ln 8 nats, and nothing tells which is next
     source = tmp_path / "letters.txt"
-    source.write_text("".join(letters))
+    source.write_text("".join(letters), encoding="utf-8")
     options = small | {"data.source": source, "train.steps": 120, "train.eval_every": 120, "model.n_layer": 1}
     options |= {"attention.snapshots": 0, "train.batch_size": 16, "model.n_head": 1, "train.learning_rate": 0.01}
     loss = {}

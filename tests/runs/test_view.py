@@ -68,8 +68,8 @@ def make_run(run, tokenizer, built, text):
     tokenizer.save(run / "tokenizer.json")
     *_, (last, model) = built.items()
     (run / "config.yaml").write_text(dump_config(Config(model=model.config)), encoding="utf-8")
-    (run / "data.json").write_text(json.dumps({"documents": 1}))
-    (run / "metrics.jsonl").write_text('{"step": 0, "train_loss": 3.0}\n')
+    (run / "data.json").write_text(json.dumps({"documents": 1}), encoding="utf-8")
+    (run / "metrics.jsonl").write_text('{"step": 0, "train_loss": 3.0}\n', encoding="utf-8")
     recorder = Recorder(run, [Prompt("fixed", tokenizer.encode(text), list(text))], keep_mb=8, last_step=last)
     for step in built:
         recorder.record(built[step], step)

@@ -128,7 +128,7 @@ def test_the_estimate_is_near_the_measured_peak(name):
     command = [sys.executable, "-c", MEASURED, json.dumps([SHAPE | {"vocab_size": 1024} | model, TRAIN | options])]
     # of many micro-batches glibc's heap is left full of holes, half as much again, unless it is told to have none
     environment = os.environ | ({"MALLOC_MMAP_THRESHOLD_": "65536"} if "micro_batch_size" in options else {})
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=True)
     estimated, peak = json.loads(done.stdout)
     print(f"{name}: estimated {estimated / 1e6:.0f} MB, measured {peak / 1e6:.0f}: {estimated / peak:.2f}")
     assert 1 / 1.5 < estimated / peak < 1.5

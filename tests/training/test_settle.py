@@ -47,7 +47,7 @@ def test_where_torch_compile_does_not_work_it_says_so_in_one_line_where_it_matte
 
 @pytest.mark.parametrize(("asked", "settled"), [(True, True), (False, False), ("auto", False)])
 def test_compile_is_what_was_asked_for_unless_it_is_auto(asked, settled, tmp_path):
-    (tmp_path / "text.txt").write_text("words and more words " * 40)
+    (tmp_path / "text.txt").write_text("words and more words " * 40, encoding="utf-8")
     data = DataConfig(source=str(tmp_path / "text.txt"), tokenizer="char", cache=str(tmp_path / "cache"))
     corpus, model = load_corpus(data, block_size=8), GPT(GPTConfig(vocab_size=9, n_layer=1, n_embd=16, block_size=8))
     config = Config(model=model.config, train=TrainConfig(compile=asked))
@@ -56,7 +56,7 @@ def test_compile_is_what_was_asked_for_unless_it_is_auto(asked, settled, tmp_pat
 
 
 def test_minutes_are_timed_on_a_copy_of_the_model(tmp_path):
-    (tmp_path / "text.txt").write_text("words and more words " * 40)
+    (tmp_path / "text.txt").write_text("words and more words " * 40, encoding="utf-8")
     data = DataConfig(source=str(tmp_path / "text.txt"), tokenizer="char", cache=str(tmp_path / "cache"))
     corpus, model = load_corpus(data, block_size=8), GPT(GPTConfig(vocab_size=11, n_layer=1, n_embd=16, block_size=8))
     before = [parameter.clone() for parameter in model.parameters()]
