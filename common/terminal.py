@@ -4,11 +4,11 @@ import contextlib
 import errno
 import io
 import os
+import re
 import shlex
-import subprocess
 import sys
 import unicodedata
-from pathlib import Path
+from pathlib import PurePath
 
 
 def use_utf8() -> None:
@@ -51,12 +51,14 @@ def warn(text: str) -> None:
     print(f"warning: {printable(text)}", file=sys.stderr, flush=True)
 
 
-def as_argument(path: Path) -> str:
+def as_argument(path: PurePath) -> str:
     """A path as a command that is shown has it: it can be pasted, whatever spaces, quotes or dashes its name has."""
     text = str(path)
     if text.startswith("-"):  # it would be taken for an option
         text = os.path.join(os.curdir, text)
-    return subprocess.list2cmdline([text]) if os.name == "nt" else shlex.quote(text)
+    if sys.platform == "win32":  # double quotes are the only ones that cmd and PowerShell both know
+        return text if re.fullmatch(r"[\w.:\\/+-]+", text) else f'"{text}"'
+    return shlex.quote(text)
 
 
 # What turns the order of all that follows on its line, ours included (Boucher and Anderson 2021, "Trojan Source").

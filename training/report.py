@@ -74,8 +74,9 @@ def closing(
             f"\n{progress.step} steps in {seconds:.0f} s; recording attention took {recording:.1f} s, "
             f"{recording / seconds:.1%} of it.",
             verdict(progress.first, progress.best or last, last, score, skipped_steps),
+            *([f"\n{page} is written."] if page else []),
             f"\nNow:\n  python sample.py {as_argument(run)}",
-            *([f"  python view.py {as_argument(run)}        # {page} is written"] if page else []),
+            *([f"  python view.py {as_argument(run)}"] if page else []),
         ]
     )
 

@@ -5,7 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
@@ -82,3 +82,18 @@ def test_a_path_that_is_shown_in_a_command_can_be_pasted(name):
     (word,) = shlex.split(as_argument(Path(name)))
     assert Path(word) == Path(name) and not word.startswith("-")
     assert as_argument(Path("runs/a")) == "runs/a"  # and is left as it is where that does
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (r"C:\runs\small-2", r"C:\runs\small-2"),
+        ("runs/中文", r"runs\中文"),
+        (r"runs\a b", r'"runs\a b"'),
+        (r"runs\a&b", r'"runs\a&b"'),
+        (r"\\server\share\it's", '"\\\\server\\share\\it\'s"'),
+    ],
+)
+def test_a_path_that_is_shown_on_windows_can_be_pasted_into_cmd_and_powershell(monkeypatch, name, shown):
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert as_argument(PureWindowsPath(name)) == shown
