@@ -45,11 +45,11 @@ def replacing(target: Path) -> Iterator[Path]:
     except BaseException as error:
         if isinstance(error, OSError) and error.filename is None:  # the system does not name it when a write fails
             error.filename = str(target)
-        remove(temporary)
+        discard(temporary)
         if previous.exists() and not target.exists():
             previous.rename(target)
         raise
-    remove(previous)
+    discard(previous)
 
 
 def patiently(change: Callable[..., object], *paths: Path) -> None:
@@ -104,6 +104,12 @@ def _parse_line(line: bytes) -> dict | None:
 def remove_leftovers(folder: Path) -> None:
     """Removes what a process that was killed while it wrote in `folder` left there."""
     for path in folder.glob("tmp-*"):
+        discard(path)
+
+
+def discard(path: Path) -> None:
+    """Removes a file or folder called tmp-…; one that somebody still reads stays, on Windows, until the next time."""
+    with contextlib.suppress(PermissionError):
         remove(path)
 
 

@@ -5,6 +5,7 @@ size and SHA-256 of the other three. `checkpoints/best` and `checkpoints/last` a
 Nothing is pickled.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -83,7 +84,8 @@ def save_checkpoint(
         spare = next((other for other in earlier if is_whole(folder / step_name(other))), None)
         for other in set(steps_in(folder)) - {step, best_step, spare}:
             # renamed first, so that one half removed is never taken for a checkpoint
-            patiently(os.replace, folder / step_name(other), folder / f"tmp-old-{step_name(other)}")
+            with contextlib.suppress(PermissionError):  # on Windows, where somebody reads it: until the next save
+                patiently(os.replace, folder / step_name(other), folder / f"tmp-old-{step_name(other)}")
         remove_leftovers(folder)
     except (OSError, SafetensorError, Damaged) as error:
         whole = ", ".join(map(str, reversed(steps_in(folder)))) or "none yet"

@@ -14,6 +14,7 @@ from common.errors import InputError
 from config import load_config
 from data.corpus import load_corpus
 from data.tokenizer import char_tokenizer
+from experiment.checkpoint import save_checkpoint, steps_in
 from tests.helpers.files_in_use import files_in_use_stay
 from tests.helpers.scripts import contents, differences, error_line, interrupt, run_main, run_sample, run_train
 
@@ -60,6 +61,23 @@ def test_a_run_is_stopped_resumed_and_shown_as_ever(small, tmp_path):
         shutil.rmtree(run)  # nothing of it is in use once all have ended
     assert refused == [] and not list(tmp_path.glob("**/tmp-*"))
     assert differences(tmp_path / "copy", contents(whole)) == []
+
+
+def test_a_checkpoint_that_somebody_reads_ends_no_run_and_goes_later(tmp_path):
+    def save(step):
+        save_checkpoint(tmp_path, step, model={"w": torch.zeros(3)}, optimizer={}, state={})
+        return steps_in(tmp_path / "checkpoints")
+
+    with files_in_use_stay() as refused:
+        assert [save(1), save(2)] == [[1], [2, 1]]
+        with open(tmp_path / "checkpoints/step-000001/state.json", encoding="utf-8"):
+            assert save(3) == [3, 2, 1] and len(refused) == 1
+        assert save(4) == [4, 3]
+        (tmp_path / "checkpoints/tmp-left").mkdir()
+        with open(tmp_path / "checkpoints/tmp-left/file", "wb"):
+            assert save(5) == [5, 4]
+        save(6)
+    assert not list(tmp_path.glob("checkpoints/tmp-*"))
 
 
 @pytest.mark.parametrize("name", ["train/tokens.bin", "val/tokens.bin", "val/documents.bin", "tokenizer.json"])
