@@ -62,10 +62,15 @@ def patiently(change: Callable[..., object], *paths: Path) -> None:
         try:
             change(*paths)
             return
-        except PermissionError as error:  # access denied, or a sharing violation; elsewhere it has no winerror
-            if getattr(error, "winerror", None) not in (5, 32) or time.monotonic() > deadline:
+        except PermissionError as error:
+            if not in_use(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
+
+
+def in_use(error: PermissionError) -> bool:
+    """Whether Windows refuses as another program has the file open: access denied, or a sharing violation."""
+    return getattr(error, "winerror", None) in (5, 32)
 
 
 def write_whole(path: Path, text: str) -> None:

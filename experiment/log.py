@@ -8,8 +8,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from common.errors import RunError
-from common.files import read_json_lines, replacing, write_whole
-from common.terminal import printable, say
+from common.files import in_use, read_json_lines, replacing, write_whole
+from common.terminal import printable, say, warn
 from config import Config
 from experiment.wandb_log import WandbLog
 from lens.record import Recorder
@@ -55,7 +55,12 @@ class Log:
         sample = samples[str(step)]
         say(evaluation_text(step, metrics, score, printable(sample)))
         self.wandb.text("sample", sample, step)
-        write_whole(self.samples_path, "".join(f"step {step}\n{text}\n\n" for step, text in samples.items()))
+        try:
+            write_whole(self.samples_path, "".join(f"step {step}\n{text}\n\n" for step, text in samples.items()))
+        except PermissionError as error:
+            if not in_use(error):
+                raise
+            warn(f"{self.samples_path}: another program has it open; close that, and the next evaluation writes it")
 
     def attention(self, step: int, recorder: Recorder, tensors: dict[str, Tensor]) -> None:
         """Shows in wandb what the recorder has just recorded."""

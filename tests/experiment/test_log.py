@@ -66,6 +66,22 @@ def test_a_run_that_begins_again_begins_its_metrics_again(tmp_path):
     assert metrics(tmp_path) == []
 
 
+def test_samples_that_another_program_has_open_on_windows_end_no_run(tmp_path, monkeypatch, capsys):
+    refusal = PermissionError(13, "The process cannot access the file")
+
+    def refuse(path, text):
+        raise refusal
+
+    monkeypatch.setattr("experiment.log.write_whole", refuse)
+    log = begin(tmp_path)
+    evaluation = 0, {"val_loss": 1.0, "val_bits_per_byte": 2.0}, None, {"0": "a text"}
+    with pytest.raises(PermissionError):  # elsewhere nobody else is to blame
+        log.evaluation(*evaluation)
+    refusal.winerror = 32
+    log.evaluation(*evaluation)
+    assert capsys.readouterr().err.startswith(f"warning: {tmp_path / 'samples.txt'}: another program has it open; ")
+
+
 def test_metrics_that_cannot_be_written_are_named_in_plain_words(tmp_path):
     with pytest.raises(RunError, match=r"gone/metrics.jsonl: cannot be written: No such file"):
         begin(tmp_path / "gone")
