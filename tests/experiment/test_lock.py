@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -6,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -59,6 +61,24 @@ def test_a_folder_is_one_process_s_at_a_time(tmp_path, holding):
         pass
     with locked(tmp_path):  # again in this one: it was let go of
         pass
+
+
+def test_on_windows_the_first_byte_is_locked_and_its_refusal_understood(tmp_path, monkeypatch):
+    asked = []
+
+    def locking(descriptor, mode, count):
+        asked.append((os.lseek(descriptor, 0, os.SEEK_CUR), mode, count))
+        if len(asked) > 1:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(locking=locking, LK_NBLCK=2))
+    with locked(tmp_path):
+        with pytest.raises(RunError, match="another process is training in it"), locked(tmp_path):
+            pass
+        with pytest.raises(RunError), locked(tmp_path / "none"):
+            pass
+    assert asked == [(0, 2, 1)] * 2
 
 
 def test_a_process_that_writes_into_its_folder_keeps_the_lock(tmp_path, holding):
