@@ -93,7 +93,7 @@ def test_a_file_system_that_cannot_flush_is_written_to_and_one_that_fails_is_not
         assert names(tmp_path) == []
     else:
         write_whole(tmp_path / "a", "text")
-        assert (tmp_path / "a").read_text() == "text"
+        assert (tmp_path / "a").read_text(encoding="utf-8") == "text"
 
 
 def test_a_file_that_somebody_reads_for_a_moment_is_waited_for_on_windows_alone(tmp_path, monkeypatch):

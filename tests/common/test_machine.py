@@ -40,8 +40,8 @@ def cgroups(tmp_path, monkeypatch):
     def imitate(lines: str, files: dict[str, str]):
         for name, text in files.items():
             (tmp_path / "groups" / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / "groups" / name).write_text(text + "\n")
-        (tmp_path / "own").write_text(lines + "\n")
+            (tmp_path / "groups" / name).write_text(text + "\n", encoding="utf-8")
+        (tmp_path / "own").write_text(lines + "\n", encoding="utf-8")
         monkeypatch.setattr(machine, "OWN_CGROUPS", tmp_path / "own")
         monkeypatch.setattr(machine, "CGROUPS", tmp_path / "groups")
 

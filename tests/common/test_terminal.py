@@ -27,7 +27,7 @@ def test_what_is_said_after_stdout_was_closed_goes_nowhere_and_ends_nothing():
         "say('second'); say('third'); print('went on', file=sys.stderr)"
     )
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, text=True, **pipes)
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, encoding="utf-8", **pipes)
     assert process.stdout.readline() == "first\n"
     process.stdout.close()
     process.stdin.close()  # only now is the second said

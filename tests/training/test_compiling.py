@@ -51,7 +51,7 @@ def test_a_run_that_is_to_be_compiled_where_nothing_can_be_ends_before_it_begins
 
 def test_a_run_that_was_compiled_goes_on_where_nothing_can_be(small_copy, monkeypatch):
     config = small_copy / "config.yaml"
-    config.write_text(config.read_text().replace("compile: false", "compile: true"))
+    config.write_text(config.read_text(encoding="utf-8").replace("compile: false", "compile: true"), encoding="utf-8")
     monkeypatch.setattr("experiment.start.why_not_compiled", lambda device: "no compiler")
     assert "--train.compile false" in error_line(run_train("--resume", small_copy, "--train.steps", 9), 2)
     assert run_train("--resume", small_copy, "--train.steps", 9, "--train.compile", "false").code == 0
@@ -79,9 +79,9 @@ exit 1
 )
 def test_a_compiler_or_a_folder_that_cannot_be_used_is_found_out(tmp_path_factory, compiler, folder, words):
     place = tmp_path_factory.mktemp("short")  # a space in its path would be one more reason
-    (place / "broken").write_text(BROKEN)
+    (place / "broken").write_text(BROKEN, encoding="utf-8")
     (place / "broken").chmod(0o755)
-    (place / "a file").write_text("")
+    (place / "a file").write_text("", encoding="utf-8")
     environment = {"CXX": str(place / compiler) if compiler == "broken" else compiler}
     done = run_python("-c", ASK, environment=environment | {"TORCHINDUCTOR_CACHE_DIR": str(place / folder)})
     assert (done.code, done.out.count("\n")) == (0, 1) and words in done.out, done

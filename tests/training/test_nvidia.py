@@ -38,12 +38,12 @@ def machine(monkeypatch, tmp_path):
         if gpu == "linux":
             (tmp_path / "gpus" / "0000:01:00.0").mkdir(parents=True)
         if gpu.startswith("nvidia-smi"):
-            (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\nexit {gpu.split()[1]}\n")
+            (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\nexit {gpu.split()[1]}\n", encoding="utf-8")
             (tmp_path / "nvidia-smi").chmod(0o755)
         monkeypatch.setenv("SYSTEMROOT", str(tmp_path))
         if gpu == "windows":
             (tmp_path / "System32").mkdir()
-            (tmp_path / "System32" / "nvcuda.dll").write_text("")
+            (tmp_path / "System32" / "nvcuda.dll").write_text("", encoding="utf-8")
 
     return imitate
 
