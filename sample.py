@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from common.arguments import Arguments, nonempty_text, number, whole_number
 from common.errors import InputError, run_script
-from common.machine import ONE_THREAD_BELOW, format_bytes, free_memory
+from common.machine import ONE_THREAD_BELOW
+from common.process import wait_briefly
 from common.terminal import printable, use_utf8
 from experiment.folder import Trained, find_run, load_trained
 
@@ -51,8 +52,9 @@ class Writer:
 
         if sum(parameter.numel() for parameter in trained.model.parameters()) < ONE_THREAD_BELOW:
             torch.set_num_threads(1)
-        self.model, self.tokenizer, self.args = trained.model.to(getattr(torch, args.dtype)), trained.tokenizer, args
-        self.several_documents = trained.several_documents
+        self.trained, self.args = trained, args
+        self.model, self.tokenizer = trained.model.to(getattr(torch, args.dtype)), trained.tokenizer
+        trained.prove_mask()
         self.device = next(self.model.parameters()).device
         self.generator = torch.Generator(self.device).manual_seed(seed)
 
@@ -63,9 +65,11 @@ class Writer:
         from model import generate
 
         args = self.args
-        self.check_memory()
+        self.trained.check_memory(args.samples)
         texts = [Text(self.tokenizer, args.stop, args.ignore_end) for _ in range(args.samples)]
-        idx = torch.tensor([self.tokenizer.begin(prompt, self.several_documents)] * args.samples, device=self.device)
+        idx = torch.tensor(
+            [self.tokenizer.begin(prompt, self.trained.several_documents)] * args.samples, device=self.device
+        )
         options = {"temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p}
         show(prompt)
         for ids in generate(self.model, idx, args.tokens, generator=self.generator, **options):  # ids: (samples,)
@@ -77,17 +81,6 @@ class Writer:
         for text in texts[1:]:
             text.feed(None)
             show(f"---\n{prompt}{text.shown}\n")
-
-    def check_memory(self) -> None:
-        """Raises InputError where the cache of keys and values of this many samples surely does not fit."""
-        samples, free = self.args.samples, free_memory(self.device.type)
-        # besides the cache, the logits, the probabilities and their sums
-        bytes_each = self.model.kv_cache_bytes() + 16 * self.model.config.vocab_size
-        if free is not None and samples * bytes_each > free:
-            raise InputError(
-                f"--samples {samples}: {format_bytes(samples * bytes_each)} of memory for keys, values and "
-                f"probabilities, {format_bytes(free)} are free; at most {free // bytes_each} expected"
-            )
 
 
 class Text:
@@ -157,4 +150,5 @@ def parse_arguments() -> argparse.Namespace:
 
 if __name__ == "__main__":
     use_utf8()
+    wait_briefly()
     run_script(main)

@@ -6,6 +6,9 @@ import signal
 if __name__ == "__main__":  # Ctrl-C during the imports, which take seconds, ends it without a traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     gc.disable()  # what imports make stays: looking for garbage in it takes a third of their time
+    from common.process import wait_briefly
+
+    wait_briefly()  # before torch reads it
 
 import torch
 
@@ -47,7 +50,7 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
         return 0
     run.describe(config, corpus)
 
-    # -- the optimizers, and how far they have come
+    # -- the optimizers, how far they have come, and the proof that here no token sees a later one
     torch.manual_seed(t.seed)
     take_step = Step(model, t, compiled=t.compile is True)
     gc.enable()  # that was the last import: torch's optimizers bring their own

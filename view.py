@@ -8,6 +8,7 @@ from pathlib import Path
 
 from common.arguments import Arguments, nonempty_text, whole_number
 from common.errors import InputError, RunError, reason, run_script
+from common.process import wait_briefly
 from common.terminal import use_utf8
 from experiment.folder import find_run, load_trained
 
@@ -70,10 +71,13 @@ def main() -> None:
 
 def own_prompts(run: Path, texts: list[str], tokens: int) -> list:
     """A Reading of each text and up to `tokens` tokens after it; the model is dropped before the page is made."""
-    from lens.own import read_own_prompts
+    from lens.own import read_own_prompts, tokenize_prompts
 
-    model, tokenizer, _, step, several_documents = load_trained(run, device="cpu")
-    return read_own_prompts(run, texts, tokens, model, tokenizer, step, several_documents)
+    trained = load_trained(run, device="cpu")
+    model, tokenizer, _, step, several_documents = trained
+    begun = tokenize_prompts(texts, tokens, tokenizer, several_documents, model.config.block_size)
+    trained.prove_mask()
+    return read_own_prompts(run, texts, begun, tokens, model, tokenizer, step)
 
 
 def write_page(page: str, out: str | None, run: Path | None) -> Path:
@@ -107,4 +111,5 @@ def has_screen() -> bool:
 
 if __name__ == "__main__":
     use_utf8()
+    wait_briefly()
     run_script(main)

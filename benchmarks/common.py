@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from common.arguments import Arguments, whole_number
 from common.errors import InputError, RunError, run_script
-from common.machine import available_cores
+from common.machine import available_cores, processor
 
 ROOT = Path(__file__).resolve().parent.parent
 POLL_SECONDS = 0.01  # between two looks at a watched process: the error of its times
@@ -268,13 +268,9 @@ def table(rows: Iterable[Iterable]) -> str:
 
 def machine() -> dict:
     """The hardware, the system and the versions measured on. No name of the machine and no path."""
-    model = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), model)
     packages = ("torch", "transformers", "tokenizers", "tiktoken", "numpy")
     return {
-        "cpu": model,
+        "cpu": processor(),
         "cores": available_cores(),
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
         "load_average": LOAD_AVERAGE,

@@ -2,6 +2,9 @@
 
 import contextlib
 import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -76,6 +79,19 @@ def left_by_cgroups() -> list[int]:
                     )
                     left.append(allowed - used + int(counts.get(copies, 0)))
     return left
+
+
+def processor() -> str:
+    """The name of the processor, as far as the system tells it."""
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    elif sys.platform == "darwin":
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        names = [subprocess.run(command, capture_output=True, encoding="utf-8", check=False).stdout.strip()]
+    else:
+        names = []
+    return next(filter(None, names), platform.processor() or platform.machine())
 
 
 def format_bytes(n_bytes: int) -> str:

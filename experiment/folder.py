@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from common.errors import InputError, RunError
+from common.machine import format_bytes, free_memory
 from common.terminal import warn
 
 if TYPE_CHECKING:  # torch takes a second: neither --help nor a wrong option waits for it
@@ -115,6 +116,24 @@ class Trained(NamedTuple):
     config: "Config"
     step: int
     several_documents: bool  # whether it was trained on several documents, each after an end of text
+
+    def prove_mask(self) -> None:
+        """Proves that the mask holds here, and says so on stderr. Raises RunError where it does not."""
+        from training.proof import describe_proof, prove_mask
+
+        if proof := prove_mask(self.model):
+            print(describe_proof(proof), file=sys.stderr, flush=True)
+
+    def check_memory(self, samples: int) -> None:
+        """Raises InputError where the cache of keys and values of so many samples surely does not fit."""
+        free = free_memory(next(self.model.parameters()).device.type)
+        # besides the cache, the logits, the probabilities and their sums
+        bytes_each = self.model.kv_cache_bytes() + 16 * self.model.config.vocab_size
+        if free is not None and samples * bytes_each > free:
+            raise InputError(
+                f"--samples {samples}: {format_bytes(samples * bytes_each)} of memory for keys, values and "
+                f"probabilities, {format_bytes(free)} are free; at most {free // bytes_each} expected"
+            )
 
 
 def load_trained(run: Path, which: str | int = "best", device: str | None = None) -> Trained:

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -25,9 +26,12 @@ from experiment.folder import RUNS, find_run, locked, make_run_folder, read_data
 from experiment.state import restore_training, training_state
 from lens.explorer.page import build_page
 from lens.record import read_heads
+from model.leaks import ROWS
 from training.compiling import NEEDS, why_not_compiled
+from training.device import autocast
 from training.nvidia import why_no_cuda
 from training.progress import Progress
+from training.proof import describe_proof, prove_mask
 from training.report import could_not_go_on
 from training.settle import settle_hardware
 from training.step import Step
@@ -40,10 +44,10 @@ Train a GPT from scratch, on the computer you have.
   python train.py --resume runs/small              go on where a run was stopped"""
 
 # What a resumed run may change: how long it goes on, how often it looks at its model and where its text lies
-# (Run.check_text sees whether it is the same), never what a step computes. A micro-batch and compiling change how that
-# is rounded, and let a run go on where there is less memory or no compiler.
+# (Run.check_text sees whether it is the same), never what a step computes. A micro-batch, compiling and the number of
+# threads change how that is rounded, and let a run go on where there is less memory, no compiler or other cores.
 CHANGEABLE = {"train.steps", "train.eval_every", "train.eval_tokens", "train.sample_tokens", "train.save_every"}
-CHANGEABLE |= {"train.log_every", "train.max_bad_steps", "train.micro_batch_size", "train.compile"}
+CHANGEABLE |= {"train.log_every", "train.max_bad_steps", "train.micro_batch_size", "train.compile", "train.threads"}
 CHANGEABLE |= {"data.source", "data.cache", "attention.snapshots", "attention.keep_mb", "wandb.mode", "wandb.project"}
 
 PAGE = "attention.html"
@@ -141,13 +145,30 @@ class Run:
         write_whole(self.folder / "data.json", json.dumps(corpus.summary(), indent=1))
 
     def restore(self, take_step: Step, steps: int) -> Progress:
-        """Puts back what the checkpoint holds, which is then dropped; without one it is the progress of a new run."""
-        if self.checkpoint is None:
-            return Progress()
-        restore_weights(take_step.model, self.checkpoint)
-        progress, self.checkpoint = restore_training(take_step, self.checkpoint), None
-        say(f"resuming {self.folder} after step {progress.step} of {steps}")
+        """Puts back what the checkpoint holds, which is then dropped; without one it is the progress of a new run.
+
+        The mask is proven to hold for the steps that follow. Raises RunError where it does not.
+        """
+        progress = Progress()
+        if self.checkpoint:
+            restore_weights(take_step.model, self.checkpoint)
+            progress, self.checkpoint = restore_training(take_step, self.checkpoint), None
+            say(f"resuming {self.folder} after step {progress.step} of {steps}")
+        self.prove_mask(take_step, max(0, progress.step))
         return progress
+
+    def prove_mask(self, take_step: Step, step: int) -> None:
+        """Proves that the mask holds in all that the run is going to compute, says so, and adds it to mask.jsonl."""
+        t, compiled = take_step.config, take_step.forward is not take_step.model
+        rows = t.sequences_at_once if compiled else ROWS  # of another number it would be compiled once more
+        proof = prove_mask(take_step.model, take_step.forward, rows, partial(autocast, t))
+        if proof is None:
+            return
+        if proof["fault"]:
+            take_step.forward = take_step.model
+        say(describe_proof(proof))
+        with (self.folder / "mask.jsonl").open("a", encoding="utf-8", newline="\n") as file:
+            file.write(json.dumps({"step": step, "dtype": t.dtype, "compiled": compiled} | proof) + "\n")
 
     def save(self, take_step: Step, progress: Progress, config: Config) -> None:
         """Writes a checkpoint. Raises RunError where that fails."""

@@ -22,21 +22,28 @@ TEMPERATURE = 0.8  # of a continuation, as sample.py has it
 MAX_WEIGHTS = 24_000_000
 
 
+def tokenize_prompts(
+    texts: list[str], new_tokens: int, tokenizer: Tokenizer, several_documents: bool, block_size: int
+) -> list[list[int]]:
+    """The ids of each text. Raises InputError for one that is too long for the model or not in its vocabulary."""
+    ids_of = [tokenizer.begin(text, several_documents) for text in texts]
+    for text, ids in zip(texts, ids_of, strict=True):
+        if len(ids) + new_tokens > block_size:
+            length = f"{len(ids)} tokens" + (f" and --tokens {new_tokens}" if new_tokens else "")
+            raise InputError(f"--prompt {text[:40]!r}: {length}, at most {block_size} fit the model")
+    return ids_of
+
+
 def read_own_prompts(
-    run: Path, texts: list[str], new_tokens: int, model: GPT, tokenizer: Tokenizer, step: int, several_documents: bool
+    run: Path, texts: list[str], begun: list[list[int]], new_tokens: int, model: GPT, tokenizer: Tokenizer, step: int
 ) -> list[Reading]:
-    """A Reading of each of `texts`, with up to `new_tokens` tokens that the trained model goes on with.
+    """A Reading of each of `texts`, whose ids are `begun`, with up to `new_tokens` that the trained model goes on with.
 
     Read by `model`, which was trained for `step` steps, and by the snapshots whose weights were kept: all, or
-    as many as a page can carry. Afterwards `model` has the weights of the last one read. Raises InputError for a text
-    that is too long for the model or not in its vocabulary.
+    as many as a page can carry. Afterwards `model` has the weights of the last one read.
     """
     readings, ids_of = [], []
-    for text in texts:
-        ids = tokenizer.begin(text, several_documents)
-        if len(ids) + new_tokens > model.config.block_size:
-            length = f"{len(ids)} tokens" + (f" and --tokens {new_tokens}" if new_tokens else "")
-            raise InputError(f"--prompt {text[:40]!r}: {length}, at most {model.config.block_size} fit the model")
+    for text, ids in zip(texts, begun, strict=True):
         generator = torch.Generator().manual_seed(0)  # the same continuation each time
         end = tokenizer.end_of_text
         ids_of.append(ids + continuation(model, ids, new_tokens, end, temperature=TEMPERATURE, generator=generator))

@@ -34,13 +34,14 @@ def attend(
     scale: float | None = None,
     dropout: float = 0.0,
     record: dict | None = None,
+    fused: bool | None = None,
 ) -> Tensor:
     """Scaled dot-product attention (Vaswani et al. 2017, eq. 1): softmax(q kᵀ · scale + mask) v.
 
     q: (..., Tq, K); k: (..., Tk, K); v: (..., Tk, D). Returns (..., Tq, D).
     `scale=None` is K ** -0.5; 1.0 leaves the scores as they are. `causal` adds `causal_mask`.
     With `record` (a dict) takes the explicit path and fills in `scores` (before scale and mask) and `weights`, both
-    (..., Tq, Tk); without it, PyTorch's fused kernel or the same products, whichever is faster, equal up to rounding.
+    (..., Tq, Tk). `fused` takes PyTorch's kernel, or else the same products, equal up to rounding; None the faster one.
     Raises ValueError when the shapes of q, k and v do not match.
     """
     if q.shape[-1] != k.shape[-1]:
@@ -53,7 +54,7 @@ def attend(
     if scale is None:
         scale = q.shape[-1] ** -0.5
 
-    if record is None and not products_are_faster(q, queries * keys, dropout):
+    if record is None and (not products_are_faster(q, queries * keys, dropout) if fused is None else fused):
         # The kernel's own mask lines up the first query with the first key, so it only serves square scores.
         # A single query, that of the newest token, may see every key.
         square = queries == keys
@@ -128,6 +129,7 @@ class MultiHeadAttention(nn.Module):
             self.k_gain = nn.Parameter(torch.ones(self.key_dim))
         self.dropout = dropout
         self.causal = causal
+        self.fused: bool | None = None  # False where the fused kernel is not to be trusted (model/leaks.py)
         self.scale = self.key_dim**-0.5 if scale else 1.0
 
     def forward(
@@ -150,9 +152,9 @@ class MultiHeadAttention(nn.Module):
             q, k = rotate(q, angles), rotate(k, angles)
         if cache is not None:
             k, v = cache(k, v)  # (B, H, all tokens so far, K or D)
-        dropout = self.dropout if self.training else 0.0
-        z = attend(q, k, v, causal=self.causal, scale=self.scale, dropout=dropout, record=record)  # (B, H, T, D)
-        out = self.proj(z.transpose(1, 2).reshape(B, T, C))
+        p = self.dropout if self.training else 0.0
+        z = attend(q, k, v, causal=self.causal, scale=self.scale, dropout=p, record=record, fused=self.fused)
+        out = self.proj(z.transpose(1, 2).reshape(B, T, C))  # z: (B, H, T, D), the heads' answers
         if record is not None:
             record.update(x=x, q=q, k=k, v=v, z=z, out=out)
-        return drop(out, dropout)
+        return drop(out, p)

@@ -20,10 +20,11 @@ from model.ngrams import NgramEmbedding
 
 
 def is_plain(model: nn.Module) -> bool:
-    """Whether `model` has only the parts of a GPT, none of which was replaced by another."""
+    """Whether `model` has only the parts of a GPT, none of which was replaced by another, and its kernel is trusted."""
     ours = {GPT, Block, MultiHeadAttention, MLP, NgramEmbedding}
     torchs = {nn.ModuleList, nn.Linear, nn.Embedding, nn.LayerNorm, nn.RMSNorm}
-    return {type(part) for part in model.modules()} <= ours | torchs
+    trusted = all(part.fused is not False for part in model.modules() if isinstance(part, MultiHeadAttention))
+    return trusted and {type(part) for part in model.modules()} <= ours | torchs
 
 
 class Decoder:

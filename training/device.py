@@ -34,11 +34,19 @@ def choose_device(device: str) -> Literal["cuda", "mps", "cpu"]:
 
 
 def choose_dtype(dtype: Literal["auto", "float32", "bfloat16"], device: str) -> Literal["float32", "bfloat16"]:
-    """`auto` becomes bfloat16 where the hardware multiplies it natively, else float32."""
+    """`auto` becomes bfloat16 where the hardware multiplies it natively, else float32.
+
+    All products of a training run follow it: the model's by `autocast`, and Muon's.
+    """
     if dtype != "auto":
         return dtype
+    return "bfloat16" if multiplies_bfloat16(device) else "float32"
+
+
+def multiplies_bfloat16(device: str) -> bool:
+    """Whether `device` has instructions for products in bfloat16; without them one takes up to 15 times a float32's."""
     if device == "cuda":
-        native = torch.cuda.get_device_capability() >= (8, 0)
-    else:
-        native = device == "cpu" and torch.cpu._is_avx512_bf16_supported()
-    return "bfloat16" if native else "float32"
+        return torch.cuda.get_device_capability() >= (8, 0)  # Ampere; a T4 emulates them
+    # a processor that is told to do without AVX512 (ATEN_CPU_CAPABILITY) has not got it
+    avx512 = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.cpu._is_avx512_bf16_supported()
+    return device == "cpu" and avx512

@@ -29,7 +29,8 @@ def make_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.O
     )
     optimizers: list[torch.optim.Optimizer] = [adamw]
     if by_muon:
-        optimizers.append(Muon(matrices, lr=config.muon_learning_rate, weight_decay=config.weight_decay))
+        products = torch.bfloat16 if config.dtype == "bfloat16" else torch.float32
+        optimizers.append(Muon(matrices, config.muon_learning_rate, config.weight_decay, products))
     moved = [id(p) for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
     if sorted(moved) != sorted(id(p) for p in model.parameters()):
         raise ValueError("every parameter must belong to exactly one optimizer group")
@@ -48,11 +49,14 @@ class Muon(torch.optim.Optimizer):
     """Muon (Jordan et al. 2024): momentum made orthogonal, so that every direction of a matrix learns at the same pace.
 
     Nesterov momentum, orthogonalized, times sqrt(max(1, rows / columns)); decoupled weight decay. The rule of
-    `torch.optim.Muon` with its defaults, up to rounding. Matrices of one shape are updated in one batch, since a small
-    matrix by itself leaves a CPU idle. Raises ValueError for a parameter that is not a matrix.
+    `torch.optim.Muon`, up to rounding, with its matrix products in the precision `products`. Matrices of one shape are
+    updated in one batch, since a small one leaves a CPU idle. Raises ValueError for a parameter that is not a matrix.
     """
 
-    def __init__(self, params: Iterable[Tensor], lr: float, weight_decay: float = 0.1, momentum: float = 0.95) -> None:
+    def __init__(
+        self, params: Iterable[Tensor], lr: float, weight_decay: float, products: torch.dtype, momentum: float = 0.95
+    ) -> None:
+        self.products = products
         self.found_inf = None  # as in torch's fused optimizers: a tensor, 1.0 where this step is to change nothing
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
         if any(p.ndim != 2 for group in self.param_groups for p in group["params"]):
@@ -86,14 +90,15 @@ class Muon(torch.optim.Optimizer):
             lr = lr * (1 - self.found_inf)
         means = means.lerp(gradients, 1 - momentum)
         rows, columns = matrices[0].shape
-        updates = orthogonalize(gradients.lerp(means, momentum)).to(means.dtype) * (lr * max(1, rows / columns) ** 0.5)
+        updates = orthogonalize(gradients.lerp(means, momentum).to(self.products)).to(means.dtype)
+        updates *= lr * max(1, rows / columns) ** 0.5
         torch._foreach_copy_(buffers, means.unbind())
         torch._foreach_mul_(matrices, 1 - lr * weight_decay)
         torch._foreach_sub_(matrices, updates.unbind())
 
 
 def orthogonalize(x: Tensor) -> Tensor:
-    """The matrices x (N, rows, columns) with singular values near 1 in place of their own, in bfloat16.
+    """The matrices x (N, rows, columns) with singular values near 1 in place of their own; bfloat16 is precise enough.
 
     x xᵀ is made on the shorter side. A matrix of zeros stays one.
     """
@@ -101,7 +106,6 @@ def orthogonalize(x: Tensor) -> Tensor:
     if rows > columns:
         return orthogonalize(x.mT).mT
     a, b, c = NEWTON_SCHULZ
-    x = x.bfloat16()
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)  # no singular value above 1
     for _ in range(NEWTON_SCHULZ_STEPS):
         square = x @ x.mT

@@ -49,7 +49,8 @@ def plan(model: GPT, config: Config, corpus: Corpus) -> str:
         f"memory   about {sum(memory.values()) / 1e6:,.0f} MB: "
         + ", ".join(f"{name} {size / 1e6:,.0f}" for name, size in memory.items()),
         *([f"         more than is free: {what_to_lower(config, free)}"] if too_much else []),
-        f"on       {t.device}, {t.dtype}, {'compiled' if t.compile else 'not compiled'}",
+        f"on       {t.device}, {t.dtype}, {'compiled' if t.compile else 'not compiled'}"
+        + f", {t.threads} thread{'s' * (t.threads != 1)}" * (t.device == "cpu"),
     ]
     return "\n".join(lines)
 

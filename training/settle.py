@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from common.errors import InputError
-from common.terminal import say
+from common.terminal import say, warn
 from config import Config, TrainConfig
 from data.batches import Batches
 from data.corpus import Corpus
 from model import GPT
 from training.compiling import NEEDS, why_not_compiled
-from training.device import choose_device, choose_dtype
+from training.device import choose_device, choose_dtype, multiplies_bfloat16
 from training.evaluate import evaluate
 from training.nvidia import why_no_cuda
 from training.step import Step
@@ -28,7 +28,7 @@ MIN_FLOPS_TO_COMPILE_CUDA = 1e16
 
 
 def settle_hardware(t: TrainConfig) -> None:
-    """`device` and `dtype`; with `deterministic` the choice of CUDA's kernels. To be called before any computation.
+    """`device`, `dtype` and `threads`; with `deterministic` the choice of CUDA's kernels. Before any computation.
 
     Raises InputError for a device that is not there.
     """
@@ -43,6 +43,10 @@ def settle_hardware(t: TrainConfig) -> None:
         # of a kernel without a deterministic twin torch warns: those of sampling, for one, on which no loss depends
         torch.use_deterministic_algorithms(True, warn_only=True)
     t.dtype = choose_dtype(t.dtype, t.device)
+    if t.dtype == "bfloat16" and not multiplies_bfloat16(t.device):
+        warn(f"train.dtype: {t.device} emulates bfloat16 here, up to 15 times slower than float32, which auto takes")
+    t.threads = t.threads or torch.get_num_threads()
+    torch.set_num_threads(t.threads)
 
 
 def build_model(config: Config, corpus: Corpus, dry_run: bool) -> GPT:

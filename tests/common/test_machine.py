@@ -1,4 +1,4 @@
-"""What is free of memory and of cores: within the limits that the system sets this process."""
+"""What is free of memory and of cores: within the limits that the system sets this process; the processor's name."""
 
 import os
 
@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from common import machine
-from common.machine import available_cores, free_memory
+from common.machine import available_cores, free_memory, processor
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs /proc")
@@ -107,3 +107,15 @@ def test_a_core_that_this_process_may_not_use_is_not_counted():
         assert available_cores() == 1
     finally:
         os.sched_setaffinity(0, before)
+
+
+def test_the_processor_has_the_name_that_the_system_gives_it(monkeypatch):
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo") as file:
+            assert f": {processor()}\n" in file.read()
+    monkeypatch.setattr("common.machine.Path.exists", lambda path: False)
+    monkeypatch.setattr("common.machine.platform.processor", lambda: "a processor")
+    monkeypatch.setattr("sys.platform", "win32")
+    assert processor() == "a processor"
+    monkeypatch.setattr("common.machine.platform.processor", lambda: "")
+    assert processor()  # the architecture, at least

@@ -78,6 +78,13 @@ def arguments_of(*arguments) -> list[str]:
     return words + [text for name, value in options.items() for text in (f"--{name}", str(value))]
 
 
+def without_proof(done: Done) -> str:
+    """What a script wrote to stderr besides the line that says that the mask is proven, which must be there, once."""
+    proven = [line for line in done.err.splitlines(keepends=True) if line.startswith("mask     proven to hide")]
+    assert len(proven) == 1, done.err
+    return done.err.replace(proven[0], "")
+
+
 def error_line(done: Done, *codes: int) -> str:
     """What a script wrote to stderr that ended with one of `codes`: an error of one line, after warnings at most."""
     assert done.code in codes, done

@@ -15,7 +15,7 @@ import sample
 from data.tokenizer import train_bpe
 from experiment.folder import load_trained
 from model import generate
-from tests.helpers.scripts import run_sample, run_train
+from tests.helpers.scripts import run_sample, run_train, without_proof
 from tests.helpers.source import ROOT
 
 SCRIPTS = "Ngày xưa có một con cáo nhỏ. 从前有一只小狐狸，它喜欢月亮。🦊 loves the 🌙! Ąž ß — «да»\n"
@@ -52,7 +52,7 @@ def test_stdout_is_the_prompt_and_its_continuation_and_nothing_else(small_run, t
         text = expected(run, prompt, 40, seed=7, start=start)
         assert (done.code, done.out) == (0, text) and len(text) > len(prompt) + 3
         step = "8" if run == small_run else "20"
-        assert done.err == f"{run}, step {step}, seed 7\n"
+        assert without_proof(done) == f"{run}, step {step}, seed 7\n"
 
 
 def test_the_same_seed_writes_the_same_text_and_another_seed_another(small_run):
@@ -62,9 +62,9 @@ def test_the_same_seed_writes_the_same_text_and_another_seed_another(small_run):
 
 def test_the_seed_that_was_drawn_is_printed_and_repeats_the_text(small_run):
     drawn = run_sample(small_run, {"tokens": 50})
-    seed = drawn.err.split()[-1]
+    seed = without_proof(drawn).split()[-1]
     assert run_sample(small_run, {"tokens": 50, "seed": seed}) == drawn
-    assert run_sample(small_run, {"tokens": 50}).err.split()[-1] != seed
+    assert without_proof(run_sample(small_run, {"tokens": 50})).split()[-1] != seed
 
 
 def test_several_samples_are_separated_by_a_line(mixed_run):
@@ -249,7 +249,7 @@ def test_a_character_that_the_tokenizer_does_not_know_is_named(small_run):
 
 def test_interactive_reads_a_line_and_writes_until_there_are_no_more(small_run):
     done = run_sample(small_run, "--interactive", {"seed": 1, "tokens": 30}, stdin="the \n\nan owl")
-    assert done.code == 0 and len(done.err.splitlines()) == 1
+    assert done.code == 0 and len(without_proof(done).splitlines()) == 1
     first = expected(small_run, "the ", 30)
     assert done.out.startswith(first) and "\nan owl" in done.out[len(first) :]
     assert run_sample(small_run, "--interactive", stdin="").out == ""
@@ -356,7 +356,7 @@ def test_a_closed_pipe_ends_it_quietly_and_bytes_that_are_not_text_are_replaced(
     )
     assert done.stdout.split(b"\n") == ["Ngày xưa có".encode()[:10], b"0", b""]
     assert other.stdout.startswith("a\ufffd".encode()) and other.stdout.endswith(b"\n0\n")
-    assert done.stderr.count(b"\n") == other.stderr.count(b"\n") == 1  # the run, its step and the seed
+    assert done.stderr.count(b"\n") == other.stderr.count(b"\n") == 2  # the run, its step and the seed; the proof
 
 
 # ---- whole characters

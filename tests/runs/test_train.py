@@ -40,7 +40,16 @@ def test_a_run_leaves_everything_that_is_promised_and_nothing_else(tales_run):
     snapshots = {f"snapshots/step-{step:06d}" for step in (0, 3, 7, 20)}
     checkpoints = {f"checkpoints/step-{step:06d}" for step in (10, 20)}
     assert {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()} == {
-        *(".lock", "config.yaml", "tokenizer.json", "data.json", "metrics.jsonl", "samples.txt", "attention.html"),
+        *(
+            ".lock",
+            "config.yaml",
+            "tokenizer.json",
+            "data.json",
+            "metrics.jsonl",
+            "samples.txt",
+            "attention.html",
+            "mask.jsonl",
+        ),
         *("checkpoints/best", "checkpoints/last", "snapshots/prompts.json", "snapshots/heads.jsonl"),
         *(f"{folder}/{name}.safetensors" for folder in checkpoints for name in ("model", "optimizer")),
         *(f"{folder}/{name}.json" for folder in checkpoints for name in ("state", "manifest")),

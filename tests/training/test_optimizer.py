@@ -134,10 +134,22 @@ def test_muon_moves_every_matrix_as_torchs_does(size):
     options = {"lr": 0.02, "weight_decay": 0.3, "momentum": 0.9}
 
     def apart(**other):
-        return difference(partial(Muon, **options), partial(torch.optim.Muon, **options | other), size)
+        ours = partial(Muon, products=torch.bfloat16, **options)
+        return difference(ours, partial(torch.optim.Muon, **options | other), size)
 
     assert apart() < 1e-5  # 1.2e-7 was seen
     assert apart(momentum=0.5) > 0.03 and apart(weight_decay=0.0) > 0.03  # the controls
+
+
+def test_muon_in_float32_moves_matrices_as_in_bfloat16_up_to_its_rounding():
+    def apart(**other):
+        ours, theirs = (
+            {"lr": 0.02, "weight_decay": 0.3, "products": dtype} | rest
+            for dtype, rest in ((torch.float32, {}), (torch.bfloat16, other))
+        )
+        return difference(partial(Muon, **ours), partial(Muon, **theirs), 1.0, steps=1)
+
+    assert 0 < apart() < 1e-3 < apart(lr=0.025)  # the control: a fifth more
 
 
 @pytest.mark.parametrize("shape", [(3, 16, 16), (2, 16, 64), (2, 64, 16)])
@@ -153,7 +165,7 @@ def test_singular_values_come_near_one_and_directions_stay(shape):
 
 def test_a_step_that_is_refused_leaves_weights_and_momentum_as_they_are():
     parameters = matrices()
-    optimizer = Muon(parameters, lr=0.02)
+    optimizer = Muon(parameters, 0.02, 0.1, torch.float32)
     for p in parameters:
         p.grad = torch.randn_like(p)
     optimizer.step()
@@ -173,4 +185,4 @@ def test_a_step_that_is_refused_leaves_weights_and_momentum_as_they_are():
 
 def test_what_is_no_matrix_is_refused():
     with pytest.raises(ValueError, match="only matrices"):
-        Muon([torch.nn.Parameter(torch.ones(3))], lr=0.1)
+        Muon([torch.nn.Parameter(torch.ones(3))], 0.1, 0.1, torch.float32)

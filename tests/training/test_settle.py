@@ -67,6 +67,21 @@ def test_minutes_are_timed_on_a_copy_of_the_model(tmp_path):
 
 
 @pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("asked", "settled"), [(0, 2), (1, 1), (3, 3)])
+def test_the_number_of_threads_is_pytorchs_or_the_one_that_was_asked_for(two_threads, asked, settled):
+    config = TrainConfig(device="cpu", threads=asked)
+    settle_hardware(config)
+    assert config.threads == torch.get_num_threads() == settled
+
+
+@pytest.fixture
 def restored(monkeypatch):
     """Puts torch back to where it was, and the variable, which no library has read yet."""
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)

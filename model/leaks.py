@@ -1,0 +1,224 @@
+"""The mask is proven on the machine at hand: on its device, in the precision and on the paths that will be used.
+
+Fused kernels were wrong on other people's machines, and silently so (all in pytorch/pytorch): one mask for every four
+queries on Apple's GPUs in half precision (issue 195910); single queries that read beyond their keys (174861, and pull
+request 169222); values that are wider than the keys (176767); heads that lie apart in memory (181133); gradients on
+NVIDIA's at certain lengths (196678). A test that ran on one machine says nothing of them.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from model.attention import attend
+from model.cache import KVCache
+from model.decode import Decoder, is_plain
+from model.generation import eval_mode, read_one
+from model.gpt import GPT
+
+ROWS = 2  # sequences that are read
+MAX_KEYS = 2048  # up to which kernels are compared, since the explicit path keeps every score
+# What reading may cost where nothing is trained, in parameters times tokens: half a second on two cores.
+MAX_COST = 5e8
+# Between two ways to the same numbers, as a share of the largest of them.
+TOLERANCE = {torch.float64: 1e-9, torch.float32: 2e-3, torch.bfloat16: 0.05}
+
+Precision = Callable[[], AbstractContextManager]
+
+
+def find_fault(
+    model: GPT, forward: Callable | None = None, rows: int = ROWS, precision: Precision = nullcontext
+) -> str | None:
+    """What is wrong with the attention of `model` where it is; None where nothing is.
+
+    forward: what training calls, `model` or a compiled one, on so many `rows` at once; None where it is not trained.
+    precision: the context of training and evaluation. Neither the model nor the global random state is changed.
+    """
+    generator = Generator().manual_seed(0)  # on the CPU, so that all devices read the same
+    return fault_of_kernels(model, forward is not None, precision, generator) or fault_of_paths(
+        model, forward, rows, precision, generator
+    )
+
+
+# ---- kernels
+
+
+def fault_of_kernels(model: GPT, learns: bool, precision: Precision, generator: Generator) -> str | None:
+    """What is wrong with the fused kernel, if it is used, in the precisions and at the lengths that occur.
+
+    learns: its gradients are used too.
+    """
+    attn: Any = model.blocks[0].attn
+    if attn.fused is False:
+        return None
+    weight = model.wte.weight
+    with torch.no_grad(), precision():
+        trained_in = model.lm_head(weight[:1]).dtype
+    for dtype in dict.fromkeys((trained_in, weight.dtype)):  # samples and recordings are made without `precision`
+        for queries, keys in lengths(model.config.block_size):
+            kernel = Kernel(attn, queries, keys, dtype, weight.device, generator)
+            learns_here = learns and dtype == trained_in and queries == keys  # not from a cache
+            if fault := kernel.find_fault() or (learns_here and kernel.find_fault_of_gradients()):
+                return f"{fault} for {queries} queries and {keys} keys in {str(dtype).removeprefix('torch.')}"
+    return None
+
+
+def lengths(block_size: int) -> list[tuple[int, int]]:
+    """(queries, keys) at which kernels are looked at: the context's length and odd ones, and single queries."""
+    whole = min(block_size, MAX_KEYS)
+    odd = [n for n in (7, whole // 2 | 1) if n < whole]
+    return [size for n in (whole, *odd) for size in ((n, n), (1, n))] + [(3, 7)] * (whole > 7)
+
+
+class Kernel:
+    """The fused kernel on random numbers, beside the explicit path: so many `queries`, the last of so many `keys`."""
+
+    def __init__(
+        self, attn: Any, queries: int, keys: int, dtype: torch.dtype, device: torch.device, generator: Generator
+    ) -> None:
+        self.options, self.dtype = {"causal": attn.causal, "scale": attn.scale}, dtype
+        K, D, H = attn.key_dim, attn.head_dim, min(2, attn.num_heads)
+        # laid out as attention has them, the heads of a token side by side: (B, H, T, K or D)
+        self.q, self.k, self.v, self.upstream = (
+            torch.randn(ROWS, n, H, width, generator=generator).to(device, dtype).transpose(1, 2)
+            for n, width in ((queries, K), (keys, K), (keys, D), (queries, D))
+        )
+        cuts = torch.tensor([keys // 2 | 1, keys - 1], device=device)[:, None, None, None]
+        self.later = torch.arange(keys, device=device)[:, None] >= cuts  # (B, 1, keys, 1): the keys that change
+        self.may_see = self.later[:, :, keys - queries :]  # (B, 1, queries, 1)
+
+    def find_fault(self) -> str | None:
+        """Values that are not those of the explicit path, or in which later keys are seen. Without gradients."""
+        q, k, v = self.q, self.k, self.v
+
+        def earlier_values(kv: tuple[Tensor, Tensor]) -> list[Tensor]:
+            return [attend(q, *kv, **self.options, fused=True).masked_fill(self.may_see, 0)]
+
+        with torch.no_grad():
+            z = attend(q, k, v, **self.options, fused=True)
+            if differ(z, attend(q.float(), k.float(), v.float(), **self.options, fused=False), self.dtype):
+                return "fused attention gives wrong values"
+            if moves(earlier_values, (k, v), (k + 9 * self.later, v - 9 * self.later)):
+                return "fused attention sees later keys"
+        return None
+
+    def find_fault_of_gradients(self) -> str | None:
+        """Gradients that are not those of the explicit path, or that come from later queries."""
+        inputs = [x.detach().requires_grad_() for x in (self.q, self.k, self.v)]
+        upstream = self.upstream.masked_fill(self.may_see, 0)
+        gradients = []
+        for fused in (True, False):
+            with torch.enable_grad():
+                z = attend(*inputs, **self.options, fused=fused)
+                gradients.append(torch.autograd.grad((z * upstream).sum(), inputs))
+        (_, dk, dv), _ = gradients
+        # together, for those of a query that sees one key are nothing but rounding
+        all_fused, all_explicit = (torch.cat([x.flatten() for x in each]) for each in gradients)
+        if differ(all_fused, all_explicit, self.dtype):
+            return "fused attention gives wrong gradients"
+        if any((x.masked_fill(~self.later, 0) != 0).any() for x in (dk, dv)):
+            return "fused attention gives gradients to later keys"
+        return None
+
+
+def differ(a: Tensor, b: Tensor, dtype: torch.dtype) -> bool:
+    """Whether `a` is not `b` up to the rounding of `dtype`."""
+    a, b = a.float(), b.float()
+    return a.shape != b.shape or not bool((a - b).abs().max() <= TOLERANCE[dtype] * b.abs().max())
+
+
+# ---- the paths of a model
+
+
+def fault_of_paths(
+    model: GPT, forward: Callable | None, rows: int, precision: Precision, generator: Generator
+) -> str | None:
+    """Whether later tokens move what is computed before them, on any path, or the paths give different numbers."""
+    config, device = model.config, model.wte.weight.device
+    T = config.block_size
+    if forward is None and T * sum(p.numel() for p in model.parameters()) > MAX_COST:
+        T = min(T, 33)
+    if T == 1 or config.vocab_size == 1:  # nothing is earlier, or nothing else can come later
+        return None
+    windows = torch.randint(config.vocab_size, (rows if forward else ROWS, T + 1), generator=generator)
+    others = (windows + torch.randint(1, config.vocab_size, windows.shape, generator=generator)) % config.vocab_size
+    # odd, as kernels work in groups of 2, 4, 8, ... tokens; the row after has its last token changed alone
+    cuts = torch.tensor([min(T - 1, T // 2 | 1), T - 1]).repeat(len(windows))[: len(windows), None]  # (B, 1)
+    earlier = torch.arange(T + 1) < cuts  # (B, T + 1)
+    others = torch.where(earlier, windows, others).to(device)
+    windows, earlier = windows.to(device), earlier.to(device)
+    paths: dict[str, Callable[[Tensor], list[Tensor]]] = {
+        "evaluation": lambda windows: [read(model, windows, precision)[earlier[:, :-1]]],
+        "the explicit path": lambda windows: [read(model, windows, record=[])[earlier[:, :-1]]],
+    }
+    if forward:
+        paths["training"] = partial(train, model, forward, precision, earlier)
+    for name, outputs in paths.items():
+        if moves(outputs, windows, others):
+            return f"{name} lets later tokens move earlier logits or gradients"
+    return writing_fault(model, windows[:, :-1])
+
+
+def read(model: GPT, windows: Tensor, precision: Precision = nullcontext, record: list | None = None) -> Tensor:
+    """The logits of all tokens but the last of windows (B, T + 1), without gradients: (B, T, V)."""
+    with eval_mode(model), precision():
+        return model(windows[:, :-1], record=None if record is None else [])[0]
+
+
+def train(model: GPT, forward: Callable, precision: Precision, earlier: Tensor, windows: Tensor) -> list[Tensor]:
+    """The logits (N, V) of the `earlier` tokens, the loss of those that follow in them, its gradient at wte."""
+    targets = windows.masked_fill(~earlier, -1)[:, 1:]
+    with same_dropout(windows.device), torch.enable_grad(), precision():
+        logits, loss = forward(windows[:, :-1], targets)
+    (gradient,) = torch.autograd.grad(loss, [model.wte.weight])
+    return [logits.detach()[earlier[:, :-1]], loss.detach(), gradient]
+
+
+@contextmanager
+def same_dropout(device: torch.device) -> Iterator[None]:
+    """Within it dropout draws the same each time; afterwards the random state is what it was before."""
+    module: Any = {"cuda": torch.cuda, "mps": torch.mps}.get(device.type, torch.random)
+    states = torch.get_rng_state(), module.get_rng_state()
+    torch.manual_seed(0)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(states[0])
+        module.set_rng_state(states[1])
+
+
+def writing_fault(model: GPT, idx: Tensor) -> str | None:
+    """Whether the logits of the last tokens are others where they are read one by one, as a text is written."""
+    T = idx.shape[1]
+    first = max(1, T - 2)
+    cache = KVCache(model.config.n_layer, model.config.block_size)
+    decoder = Decoder(model, len(idx)) if is_plain(model) else None
+    with eval_mode(model):
+        exact = model(idx, record=[])[0]
+        logits = [model(idx[:, :first], cache=cache, last_only=True)[0][:, -1]]
+        logits += [read_one(model, decoder, idx[:, at], cache) for at in range(first, T)]
+    if differ(torch.stack(logits, 1), exact[:, first - 1 :], model.wte.weight.dtype):
+        return "writing token by token gives other logits than reading"
+    return None
+
+
+def moves(outputs: Callable[[Any], list[Tensor]], before: Any, after: Any) -> bool:
+    """Whether `outputs`, which must not depend on what differs between `before` and `after`, do.
+
+    Calls with the same numbers give the same bits, or else, where sums have no fixed order, differ among themselves.
+    """
+    first, second = outputs(before), outputs(after)
+    if all(torch.equal(a, b) for a, b in zip(first, second, strict=True)):
+        return False
+    noise = max(distance(first, outputs(before)) for _ in range(3))
+    return distance(first, second) > 4 * noise
+
+
+def distance(first: list[Tensor], second: list[Tensor]) -> float:
+    """The largest difference, what is not finite left out."""
+    pairs = [(a.float().nan_to_num(), b.float().nan_to_num()) for a, b in zip(first, second, strict=True)]
+    return max((a - b).abs().max().item() for a, b in pairs if a.numel())

@@ -1,0 +1,51 @@
+"""How a process begins: what its threads do while they wait."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from common.process import SHORT_WAITS, wait_briefly
+from tests.helpers.source import ROOT
+
+NAMES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+
+
+@pytest.mark.parametrize("chosen", [{}, {"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "5"}, {"KMP_BLOCKTIME": "9"}])
+def test_threads_wait_briefly_unless_someone_has_said_how_they_wait(chosen, monkeypatch):
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    wait_briefly()
+    waits = {name: os.environ[name] for name in NAMES if name in os.environ}
+    for name in set(waits) - set(chosen):
+        monkeypatch.delenv(name)  # what was set here goes with this test
+    assert waits == (chosen or SHORT_WAITS)
+
+
+# Runs a script as typed, and prints how threads wait when torch is first asked for.
+FIRST_IMPORT = """
+import builtins, os, runpy, sys
+real = builtins.__import__
+def watching(name, *rest):
+    if name.partition(".")[0] == "torch":
+        builtins.__import__ = real
+        print("torch is imported with", os.environ.get("GOMP_SPINCOUNT"), file=sys.stderr)
+    return real(name, *rest)
+builtins.__import__ = watching
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("command", ["train.py --print-config", "sample.py {run}", "view.py {run} --no-open"])
+def test_each_script_says_how_threads_wait_before_torch_reads_it(command, small_copy):
+    arguments = [part.format(run=small_copy) for part in command.split()]
+    environment = {name: value for name, value in os.environ.items() if name not in NAMES}
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_IMPORT, *arguments], env=environment, cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"torch is imported with {SHORT_WAITS['GOMP_SPINCOUNT']}\n" in done.stderr

@@ -1,0 +1,229 @@
+"""The proof that runs where the model runs: kernels that are wrong in ways that were seen are planted, and found.
+
+PyTorch's kernel is exchanged for one that has a fault; the proof must name it, and must name nothing where it is right.
+"""
+
+from contextlib import nullcontext
+from functools import partial
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from model.leaks import find_fault, lengths
+from tests.helpers.models import POSITIONS, small_model
+
+T = 200  # longer than 128, and no multiple of anything that kernels count by
+REAL = F.scaled_dot_product_attention
+
+
+def attention(q, k, v, allowed, scale):
+    """softmax(q kᵀ · scale) v over the keys that are allowed, (Tq, Tk)."""
+    scores = (q.float() @ k.float().transpose(-2, -1) * scale).masked_fill(~allowed, float("-inf"))
+    return (scores.softmax(-1) @ v.float()).to(v.dtype)
+
+
+def masked_by(mask_of):
+    """A kernel whose causal mask is mask_of(query numbers (T, 1), key numbers (T,)): True where a query sees a key."""
+
+    def kernel(q, k, v, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None):
+        if not is_causal:
+            return REAL(q, k, v, attn_mask=attn_mask, dropout_p=dropout_p, scale=scale)
+        queries, keys = torch.arange(q.shape[-2])[:, None], torch.arange(k.shape[-2])
+        return attention(q, k, v, mask_of(queries, keys), scale)
+
+    return kernel
+
+
+class WrongBackward(torch.autograd.Function):
+    """Right values, and the gradients of attention without a mask."""
+
+    @staticmethod
+    def forward(ctx, q, k, v, scale):
+        ctx.save_for_backward(q, k, v)
+        ctx.scale = scale
+        return REAL(q, k, v, is_causal=True, scale=scale)
+
+    @staticmethod
+    def backward(ctx, upstream):
+        inputs = [x.detach().requires_grad_() for x in ctx.saved_tensors]
+        with torch.enable_grad():
+            total = (REAL(*inputs, scale=ctx.scale) * upstream).sum()
+        return (*torch.autograd.grad(total, inputs), None)
+
+
+def wrong_backward(q, k, v, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None):
+    if not is_causal:
+        return REAL(q, k, v, attn_mask=attn_mask, dropout_p=dropout_p, scale=scale)
+    return WrongBackward.apply(q, k, v, scale)
+
+
+def wrong_with_one_query(q, k, v, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None):
+    """A single query reads keys beyond its own, here the first ones once more, where they do not fill up 32."""
+    if q.shape[-2] == 1 and k.shape[-2] % 32:
+        k, v = (torch.cat((x, x[..., : -x.shape[-2] % 32, :]), -2) for x in (k, v))
+    return REAL(q, k, v, attn_mask=attn_mask, dropout_p=dropout_p, is_causal=is_causal, scale=scale)
+
+
+def deaf_to_masks(q, k, v, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None):
+    return REAL(q, k, v, dropout_p=dropout_p, is_causal=is_causal, scale=scale)
+
+
+def causal(i, j):
+    return j <= i
+
+
+PLANTED = {
+    "one mask for each four queries": masked_by(lambda i, j: j <= i // 4 * 4 + 3),
+    "one mask for each two queries": masked_by(lambda i, j: j <= i // 2 * 2 + 1),
+    "one mask for each sixteen queries": masked_by(lambda i, j: j <= i // 16 * 16 + 15),
+    "one off, to the future": masked_by(lambda i, j: j <= i + 1),
+    "one off, to the past": masked_by(lambda i, j: (j < i) | (j == 0)),
+    "the mask of the first query for all": masked_by(lambda i, j: (j == 0) | (i < 0)),
+    "the mask of the last query for all": masked_by(lambda i, j: (j >= 0) | (i < 0)),
+    "right up to 128 tokens": masked_by(lambda i, j: (j <= i) | (i >= 128)),
+    "one off after 128 tokens": masked_by(lambda i, j: j <= i + (i >= 128).int()),
+    "the last query sees all but its own key": masked_by(lambda i, j: (j <= i) & ((i < T - 1) | (j < T - 1))),
+    "without the last key of every 32": masked_by(lambda i, j: (j <= i) & ((j % 32 < 31) | (i == j))),
+    "wrong gradients": wrong_backward,
+    "a single query that reads beyond its keys": wrong_with_one_query,
+    "deaf to explicit masks": deaf_to_masks,
+}
+PRECISIONS = {"float32": nullcontext, "bfloat16": partial(torch.autocast, "cpu", torch.bfloat16)}
+
+
+def build(**options):
+    return small_model(spread=0.2, vocab_size=50, n_embd=16, block_size=T, **options)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("planted", PLANTED)
+def test_a_planted_fault_is_found_before_training(planted, precision, monkeypatch):
+    model = build()
+    monkeypatch.setattr(F, "scaled_dot_product_attention", PLANTED[planted])
+    assert "attention" in find_fault(model, model, precision=PRECISIONS[precision])
+    for block in model.blocks:  # and the explicit path holds
+        block.attn.fused = False
+    assert find_fault(model, model, precision=PRECISIONS[precision]) is None
+
+
+@pytest.mark.parametrize("planted", [name for name in PLANTED if name != "wrong gradients"])
+def test_a_planted_fault_is_found_where_a_model_is_only_used(planted, monkeypatch):
+    monkeypatch.setattr(F, "scaled_dot_product_attention", PLANTED[planted])
+    assert "attention" in find_fault(build())
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(
+    "options",
+    [
+        *POSITIONS.values(),
+        {"attn_ratio": 0.5},
+        {"position": "learned", "attn_ratio": 2.0},
+        {"dropout": 0.3},
+        {"qk_norm": False, "tie_embeddings": True},
+        {"scale": False},
+        {"block_size": 1},
+        {"block_size": 2},
+        {"block_size": 7},
+        {"vocab_size": 1},
+        {"vocab_size": 2},
+    ],
+    ids=str,
+)
+def test_where_all_is_right_nothing_is_found_and_nothing_is_changed(options, precision):
+    model = small_model(**{"spread": 0.2, "vocab_size": 50, "n_embd": 16, "block_size": T} | options)
+    before, state = {name: p.clone() for name, p in model.state_dict().items()}, torch.get_rng_state()
+    assert find_fault(model, model, precision=PRECISIONS[precision]) is None
+    assert find_fault(model) is None
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(p, before[name]) for name, p in model.state_dict().items())
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_a_kernel_of_our_own_with_the_right_mask_is_right(monkeypatch):
+    monkeypatch.setattr(F, "scaled_dot_product_attention", masked_by(causal))  # the control of all that is planted
+    model = build()
+    assert find_fault(model, model) is None
+
+
+def test_faults_of_the_explicit_path_are_found_too(monkeypatch):
+    def one_late(queries, keys, device=None):
+        later = torch.ones(queries, keys, dtype=torch.bool).triu(2 + keys - queries)
+        return torch.zeros(queries, keys).masked_fill(later, float("-inf"))
+
+    model = build()
+    for block in model.blocks:
+        block.attn.fused = False
+    monkeypatch.setattr("model.attention.causal_mask", one_late)
+    assert "lets later tokens move earlier logits" in find_fault(model)
+
+
+def test_a_compiled_model_that_leaks_is_found_by_its_logits_and_by_its_gradients():
+    model = build()
+
+    def seeing_one_ahead(idx, targets):
+        logits, loss = model(idx, targets)
+        return logits + logits.roll(-1, 1), loss
+
+    class Adding(torch.autograd.Function):
+        """Its backward pass adds something of a later token's gradient, or of its content, to an earlier one."""
+
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, upstream):
+            (x,) = ctx.saved_tensors
+            return upstream + 0.01 * x.roll(-1, 1)
+
+    def wrong_gradient(idx, targets):
+        handle = model.blocks[0].register_forward_pre_hook(lambda block, args: (Adding.apply(args[0]),))
+        try:
+            return model(idx, targets)
+        finally:
+            handle.remove()
+
+    assert find_fault(model, model) is None
+    for forward in (seeing_one_ahead, wrong_gradient):
+        assert find_fault(model, forward) == "training lets later tokens move earlier logits or gradients"
+
+
+def test_writing_that_differs_from_reading_is_found(monkeypatch):
+    model = build()
+    monkeypatch.setattr("model.decode.Decoder.mlp_hidden", lambda self, layer, x: layer.fc(x))
+    assert find_fault(model) == "writing token by token gives other logits than reading"
+
+
+def test_sums_in_no_fixed_order_are_no_leak(monkeypatch):
+    """As on a GPU: each pass is rounded otherwise. A leak is more than that."""
+    generator = torch.Generator().manual_seed(0)
+
+    def noisy(q, k, v, **options):
+        z = REAL(q, k, v, **options)
+        return z + 1e-6 * torch.randn(z.shape, generator=generator)
+
+    model = build()
+    monkeypatch.setattr(F, "scaled_dot_product_attention", noisy)
+    assert find_fault(model, model) is None
+    one_off = PLANTED["one off, to the future"]
+    monkeypatch.setattr(
+        F, "scaled_dot_product_attention", lambda *x, **options: noisy_of(one_off, generator, *x, **options)
+    )
+    assert find_fault(model, model) is not None
+
+
+def noisy_of(kernel, generator, q, k, v, **options):
+    z = kernel(q, k, v, **options)
+    return z + 1e-6 * torch.randn(z.shape, generator=generator)
+
+
+def test_kernels_are_looked_at_at_the_length_of_the_context_and_at_odd_ones():
+    for block_size in (1, 2, 3, 8, 64, 176, 1024, 5000):
+        sizes = lengths(block_size)
+        whole = min(block_size, 2048)
+        assert {(whole, whole), (1, whole)} <= set(sizes) and all(q <= k <= whole for q, k in sizes)
+        if block_size > 8:
+            assert {k % 2 for q, k in sizes if q == k} >= {1} and (3, 7) in sizes
