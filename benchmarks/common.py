@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from common.arguments import Arguments, whole_number
@@ -107,6 +108,16 @@ def say(text: str) -> None:
 
 # ---- contestants
 
+# What makes this processor one like most people's: neither AVX512 nor products in bfloat16.
+AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+
+
+def processors() -> dict[str, dict[str, str]]:
+    """The kinds of processor that this one can be, by what is added to a name: variables that make it so."""
+    import torch
+
+    return {"": {}} | ({", AVX2": AVX2} if torch.backends.cpu.get_cpu_capability() == "AVX512" else {})
+
 
 def alternate(contestants: Mapping[str, Callable[[], Result]], repeats: int) -> dict[str, list[Result]]:
     """What each contestant returns in `repeats` rounds of all: a disturbance of one contestant meets its peers too."""
@@ -141,18 +152,25 @@ class Finished:
 
 
 def run_process(
-    command: list, *, cwd: Path = ROOT, watch: Path | None = None, until: Callable[[str], bool] | None = None
+    command: list,
+    *,
+    cwd: Path = ROOT,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    watch: Path | None = None,
+    until: Callable[[str], bool] | None = None,
 ) -> Finished:
     """Runs a command from its start to its end, reading the file `watch` (default: what it prints) as it grows.
 
-    until(text): ends the process as soon as it is true for all that was read. Compiled code is not taken from earlier
-    runs, so that compiling is part of the time. Raises RunError with the last lines of a command that fails.
+    environment: variables besides those of this process. until(text): ends the process as soon as it is true for all
+    that was read. Compiled code is not taken from earlier runs, so that compiling is part of the time. Raises RunError
+    with the last lines of a command that fails.
     """
     command = [str(part) for part in command]
     with tempfile.TemporaryDirectory() as folder:
         stdout, stderr = Path(folder) / "stdout", Path(folder) / "stderr"
         watch, events, size = watch or stdout, [], 0
-        env = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "TORCHINDUCTOR_CACHE_DIR": folder}
+        env = os.environ | environment
+        env |= {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "TORCHINDUCTOR_CACHE_DIR": folder}
         with open(stdout, "wb") as out, open(stderr, "wb") as err:
             started = time.perf_counter()
             process = subprocess.Popen(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err)

@@ -9,6 +9,7 @@ Contestants take turns, each a process of its own, all on the same characters, t
                      nothing.
   NAME, ours         each of --configs by our train.py: reading the text, evaluations, attention recordings, checkpoints
                      and the page are included, and so is compiling where the configuration compiles.
+Where this processor has AVX512, all take part twice: as it is, and limited to AVX2 (", AVX2"), which is what most have.
 The loss is in nats per character over the whole validation part in consecutive windows of block_size, each character
 predicted once. Ours also predicts the end of the text, one token more. The points of nanoGPT's curve are its own
 estimates from 20 batches; its final loss is measured as for the others."""
@@ -53,27 +54,36 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         text = common.write_text(folder / "text.txt", args.text, 1_000_000)
-        contestants = {"Hugging Face": partial(hugging_face, text, args.steps)}
+        peers = {"Hugging Face": partial(hugging_face, text, args.steps)}
         if args.nanogpt:
             checkout = prepare_nanogpt(args.nanogpt, text, folder / "nanogpt")
-            contestants["nanoGPT"] = partial(nanogpt, checkout, text, args.steps)
-        peers = list(contestants)
+            peers["nanoGPT"] = partial(nanogpt, checkout, text, args.steps)
         classic = [*CLASSIC.split(), "train.steps", args.steps]
-        contestants["classic, ours"] = partial(ours, "classic.yaml", classic, text)
+        contestants = peers | {"classic, ours": partial(ours, "classic.yaml", classic, text)}
         for config in args.configs:
             contestants[f"{Path(config).stem}, ours"] = partial(ours, config, [], text)
-        runs = common.alternate(contestants, args.repeats)
-    results = summary(runs, peers, args.loss)
-    print(report(results, peers))
-    common.write_results("time_to_loss", args, results)
-    draw(results, Path(args.png))
+        runs = common.alternate(
+            {
+                name + kind: partial(run, environment)
+                for kind, environment in common.processors().items()
+                for name, run in contestants.items()
+            },
+            args.repeats,
+        )
+    results = {}
+    for kind in common.processors():
+        results[kind] = summary({name: runs[name + kind] for name in contestants}, list(peers), args.loss)
+        print(report(results[kind], list(peers), kind.removeprefix(", ")) + "\n")
+    common.write_results("time_to_loss", args, results.pop("") | {"AVX2": results.get(", AVX2")})
+    draw(summary({name: runs[name] for name in contestants}, list(peers), args.loss), Path(args.png))
 
 
 # ---- contestants: each returns seconds, peak_mb, loss and curve [[seconds since the process began, loss], ...]
 
 
-def hugging_face(text: Path, steps: int) -> dict:
-    done = run_process([sys.executable, "-m", "benchmarks.peers", "train", text, steps])
+def hugging_face(text: Path, steps: int, environment: dict) -> dict:
+    command = [sys.executable, "-m", "benchmarks.peers", "train", text, steps]
+    done = run_process(command, environment=environment)
     lines = [(seconds, json.loads(line)) for seconds, line in done.lines() if line.startswith("{")]
     curve = [[seconds - line["evaluating"], line["val_loss"]] for seconds, line in lines if "val_loss" in line]
     return result(done, curve, curve[-1][1]) | {"seconds": done.seconds - lines[-1][1]["evaluating"]}
@@ -87,17 +97,18 @@ def prepare_nanogpt(path: str, text: Path, copy: Path) -> Path:
     return copy
 
 
-def nanogpt(checkout: Path, text: Path, steps: int) -> dict:
+def nanogpt(checkout: Path, text: Path, steps: int, environment: dict) -> dict:
     options = [*NANOGPT.split(), f"--max_iters={steps}", f"--lr_decay_iters={steps}", "--always_save_checkpoint=True"]
     options += [f"--eval_interval={min(250, steps)}"]
-    done = run_process([sys.executable, "train.py", "config/train_shakespeare_char.py", *options], cwd=checkout)
+    command = [sys.executable, "train.py", "config/train_shakespeare_char.py", *options]
+    done = run_process(command, cwd=checkout, environment=environment)
     shown = [(seconds, line.partition("val loss ")[2]) for seconds, line in done.lines() if line.startswith("step ")]
     checkpoint = checkout / "out-shakespeare-char" / "ckpt.pt"
     scored = run_process([sys.executable, "-m", "benchmarks.peers", "score", checkout, checkpoint, text])
     return result(done, [[seconds, float(loss)] for seconds, loss in shown], float(scored.output.split()[-1]))
 
 
-def ours(config: str, overrides: list, text: Path) -> dict:
+def ours(config: str, overrides: list, text: Path, environment: dict) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         own = ["data.source", text, "data.tokenizer", "char", "data.val_fraction", 0.1, "data.cache", f"{folder}/cache"]
@@ -112,7 +123,7 @@ def ours(config: str, overrides: list, text: Path) -> dict:
             run,
             *options,
         ]
-        done = run_process(command, watch=run / "metrics.jsonl")
+        done = run_process(command, environment=environment, watch=run / "metrics.jsonl")
     lines = [(seconds, json.loads(line)) for seconds, line in done.lines()]
     curve = [[seconds, line["val_loss"]] for seconds, line in lines if "val_loss" in line]
     return result(done, curve, curve[-1][1])
@@ -143,8 +154,8 @@ def summary(runs: dict[str, list[dict]], peers: list[str], target: float | None)
     return {"target": target, "contestants": contestants}
 
 
-def report(results: dict, peers: list[str]) -> str:
-    head = ["", "seconds", f"to {results['target']:.3f} nats", "loss", "peak MB"]
+def report(results: dict, peers: list[str], kind: str = "") -> str:
+    head = [kind, "seconds", f"to {results['target']:.3f} nats", "loss", "peak MB"]
     rows = [head + [text for peer in peers for text in (f"faster than {peer}", "loss over its")]]
     for name, row in results["contestants"].items():
         cells = [row["seconds"], row["reached"], f"{row['loss']:.4f}", row["peak_mb"]]

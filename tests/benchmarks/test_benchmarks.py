@@ -8,12 +8,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmarks import common, generation, peers, preparation, recording, startup, step, time_to_loss
+from benchmarks import common, computers, generation, peers, preparation, recording, startup, step, time_to_loss
 from config import load_config
 from model import GPTConfig
 from tests.helpers.scripts import run_main
 
-EACH_BENCHMARK = pytest.mark.parametrize("benchmark", [time_to_loss, step, generation, preparation, startup, recording])
+EACH_BENCHMARK = pytest.mark.parametrize(
+    "benchmark", [time_to_loss, step, generation, preparation, startup, recording, computers]
+)
 
 
 @pytest.fixture
@@ -89,10 +91,14 @@ def test_the_classic_recipe_on_our_code_is_the_one_of_the_peers():
 
 
 def test_time_to_loss_measures_a_peer_and_ours_on_the_same_characters(tmp_path, text, monkeypatch):
-    monkeypatch.setattr(time_to_loss, "ours", lambda config, overrides, text: result_of(1.0, 2.0, [[0.5, 2.0]]))
+    monkeypatch.setattr(
+        time_to_loss, "ours", lambda config, overrides, text, environment: result_of(1.0, 2.0, [[0.5, 2.0]])
+    )
     options = {"text": text, "configs": "tiny.yaml", "steps": 2, "png": tmp_path / "deep" / "curve.png"}
     body, table = results(time_to_loss.main, tmp_path, options)
     assert list(body["contestants"]) == ["Hugging Face", "classic, ours", "tiny, ours"]
+    kinds = 2 if torch.backends.cpu.get_cpu_capability() == "AVX512" else 1
+    assert (body["AVX2"] is not None) is (kinds == 2) and table.count("tiny, ours") == kinds
     peer = body["contestants"]["Hugging Face"]["rounds"][0]
     assert [len(point) for point in peer["curve"]] == [2, 2] and peer["curve"][-1][1] == peer["loss"] == body["target"]
     assert peer["curve"][0][0] < peer["curve"][-1][0] < peer["seconds"]
@@ -102,7 +108,7 @@ def test_time_to_loss_measures_a_peer_and_ours_on_the_same_characters(tmp_path, 
 
 def test_a_run_of_ours_is_a_whole_process_with_the_curve_of_its_metrics(text):
     small = "model.n_layer 1 model.n_embd 8 model.block_size 8 train.steps 2 train.eval_every 1 attention.snapshots 0"
-    done = time_to_loss.ours("tiny.yaml", small.split(), text)
+    done = time_to_loss.ours("tiny.yaml", small.split(), text, {})
     assert len(done["curve"]) == 3 and done["curve"][-1][1] == done["loss"] < 5
     assert 0 < done["curve"][0][0] < done["curve"][-1][0] <= done["seconds"]
 
@@ -255,3 +261,50 @@ def test_help_says_how_it_is_run_and_what_is_measured(benchmark):
 def test_every_benchmark_refuses_an_option_that_it_does_not_have(benchmark):
     done = run_main(benchmark.main, {"fast": 1})
     assert done.code == 2 and "--fast" in done.err
+
+
+# ---- other computers, and other work
+
+
+def test_each_contestant_is_measured_under_all_conditions_while_others_compute(tmp_path, monkeypatch):
+    running = []
+
+    class Busy:
+        def __init__(self, command):
+            running.append(self)
+
+        def kill(self):
+            running.remove(self)
+
+        def wait(self):
+            pass
+
+    def contestant(conditions):
+        return 100.0 + len(running)
+
+    monkeypatch.setattr(computers.subprocess, "Popen", Busy)
+    monkeypatch.setattr(computers, "make_contestants", lambda *arguments: {"ours": (contestant, "tokens/s")})
+    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/taskset")
+    monkeypatch.setattr(common, "processors", lambda: {"": {}, ", AVX2": common.AVX2})
+    body, table = results(computers.main, tmp_path)
+    assert body["rows"] == {
+        "ours": {
+            "this processor": 100,
+            "AVX2": 100,
+            "one core": 100,
+            "beside one": 101,
+            "beside two": 102,
+            "unit": "tokens/s",
+        }
+    }
+    assert "tokens/s" in table and not running
+
+
+def test_training_is_measured_from_the_third_step_on(tmp_path, text):
+    assert 0 < computers.train("tiny.yaml", text, tmp_path, 2, computers.Conditions()) < 1e7
+    steps = [(10.0, ""), (11.0, ""), (12.0, ""), (14.0, ""), (16.0, "")]  # of step 0, 1, 2, 3, 4
+    with pytest.MonkeyPatch.context() as patch:
+        finished = common.Finished(9.0, 1.0, "", [(at, "line\n") for at, _ in steps])
+        patch.setattr(computers, "run_process", lambda *command, **options: finished)
+        # two steps of 8 x 344 tokens in 4 seconds
+        assert computers.train("tiny.yaml", text, tmp_path, 2, computers.Conditions()) == 8 * 344 * 2 / 4
