@@ -111,7 +111,7 @@ def test_a_core_that_this_process_may_not_use_is_not_counted():
 
 def test_the_processor_has_the_name_that_the_system_gives_it(monkeypatch):
     if os.path.exists("/proc/cpuinfo"):
-        with open("/proc/cpuinfo") as file:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
             assert f": {processor()}\n" in file.read()
     monkeypatch.setattr("common.machine.Path.exists", lambda path: False)
     monkeypatch.setattr("common.machine.platform.processor", lambda: "a processor")

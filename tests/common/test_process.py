@@ -45,7 +45,11 @@ def test_each_script_says_how_threads_wait_before_torch_reads_it(command, small_
     arguments = [part.format(run=small_copy) for part in command.split()]
     environment = {name: value for name, value in os.environ.items() if name not in NAMES}
     done = subprocess.run(
-        [sys.executable, "-c", FIRST_IMPORT, *arguments], env=environment, cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-c", FIRST_IMPORT, *arguments],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     assert f"torch is imported with {SHORT_WAITS['GOMP_SPINCOUNT']}\n" in done.stderr

@@ -31,7 +31,7 @@ def run_view(run):
 
 
 def test_a_run_says_on_what_the_mask_was_proven_and_keeps_it(small_run, small_copy, small):
-    (line,) = [json.loads(line) for line in (small_run / "mask.jsonl").read_text().splitlines()]
+    (line,) = [json.loads(line) for line in (small_run / "mask.jsonl").read_text(encoding="utf-8").splitlines()]
     assert line | {"seconds": 0} == {
         **{"step": 0, "dtype": "float32", "compiled": False, "device": device_name(torch.device("cpu"))},
         **{"torch": torch.__version__, "attention": "fused", "fault": None, "seconds": 0},
@@ -39,7 +39,9 @@ def test_a_run_says_on_what_the_mask_was_proven_and_keeps_it(small_run, small_co
     assert 0 < line["seconds"] < 60
     done = run_train({"resume": small_copy, "train.steps": 9})
     assert f"mask     proven to hide the future on {line['device']}\n" in done.out
-    assert [json.loads(line)["step"] for line in (small_copy / "mask.jsonl").read_text().splitlines()] == [0, 8]
+    assert [
+        json.loads(line)["step"] for line in (small_copy / "mask.jsonl").read_text(encoding="utf-8").splitlines()
+    ] == [0, 8]
 
 
 def test_a_kernel_that_leaks_is_left_out_before_the_first_step(small, run, tmp_path, monkeypatch):
@@ -47,7 +49,7 @@ def test_a_kernel_that_leaks_is_left_out_before_the_first_step(small, run, tmp_p
     done = run_train(small, {"run": run})
     assert done.code == 0 and done.err.count("warning: ") == done.err.count("\n") == 1
     assert "fused attention gives wrong values" in done.err and "explicit path" in done.err
-    (line,) = [json.loads(line) for line in (run / "mask.jsonl").read_text().splitlines()]
+    (line,) = [json.loads(line) for line in (run / "mask.jsonl").read_text(encoding="utf-8").splitlines()]
     assert line["attention"] == "explicit" and "fused attention" in line["fault"]
 
     # it never calls the kernel again: with one that fails at every call, the losses are the same
@@ -92,7 +94,7 @@ def test_a_compiled_model_that_leaks_is_trained_without_compiling(small, run, mo
     monkeypatch.setattr(torch, "compile", compile_wrong)
     done = run_train(small, {"run": run, "train.compile": True})
     assert done.code == 0 and "training lets later tokens move earlier logits" in done.err
-    (line,) = [json.loads(line) for line in (run / "mask.jsonl").read_text().splitlines()]
+    (line,) = [json.loads(line) for line in (run / "mask.jsonl").read_text(encoding="utf-8").splitlines()]
     assert line["compiled"] and line["attention"] == "explicit"
 
 
