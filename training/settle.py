@@ -43,7 +43,7 @@ def settle_hardware(t: TrainConfig) -> None:
         # of a kernel without a deterministic twin torch warns: those of sampling, for one, on which no loss depends
         torch.use_deterministic_algorithms(True, warn_only=True)
     t.dtype = choose_dtype(t.dtype, t.device)
-    if t.dtype == "bfloat16" and not multiplies_bfloat16(t.device):
+    if t.dtype == "bfloat16" and t.device != "mps" and not multiplies_bfloat16(t.device):
         warn(f"train.dtype: {t.device} emulates bfloat16 here, up to 15 times slower than float32, which auto takes")
     t.threads = t.threads or torch.get_num_threads()
     torch.set_num_threads(t.threads)
