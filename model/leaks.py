@@ -20,10 +20,9 @@ from model.decode import Decoder, is_plain
 from model.generation import eval_mode, read_one
 from model.gpt import GPT
 
-ROWS = 2  # sequences that are read
+ROWS = 1  # sequences that are read where training may read any number
+SHORT = 33  # tokens of a short one
 MAX_KEYS = 2048  # up to which kernels are compared, since the explicit path keeps every score
-# What reading may cost where nothing is trained, in parameters times tokens: half a second on two cores.
-MAX_COST = 5e8
 # Between two ways to the same numbers, as a share of the largest of them.
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 2e-3, torch.bfloat16: 0.05}
 
@@ -61,7 +60,7 @@ def fault_of_kernels(model: GPT, learns: bool, precision: Precision, generator: 
     for dtype in dict.fromkeys((trained_in, weight.dtype)):  # samples and recordings are made without `precision`
         for queries, keys in lengths(model.config.block_size):
             kernel = Kernel(attn, queries, keys, dtype, weight.device, generator)
-            learns_here = learns and dtype == trained_in and queries == keys  # not from a cache
+            learns_here = learns and dtype == trained_in and queries == keys == lengths(model.config.block_size)[0][0]
             if fault := kernel.find_fault() or (learns_here and kernel.find_fault_of_gradients()):
                 return f"{fault} for {queries} queries and {keys} keys in {str(dtype).removeprefix('torch.')}"
     return None
@@ -70,7 +69,7 @@ def fault_of_kernels(model: GPT, learns: bool, precision: Precision, generator: 
 def lengths(block_size: int) -> list[tuple[int, int]]:
     """(queries, keys) at which kernels are looked at: the context's length and odd ones, and single queries."""
     whole = min(block_size, MAX_KEYS)
-    odd = [n for n in (7, whole // 2 | 1) if n < whole]
+    odd = [n for n in [whole // 2 | 1] if n < whole]
     return [size for n in (whole, *odd) for size in ((n, n), (1, n))] + [(3, 7)] * (whole > 7)
 
 
@@ -84,7 +83,7 @@ class Kernel:
         K, D, H = attn.key_dim, attn.head_dim, min(2, attn.num_heads)
         # laid out as attention has them, the heads of a token side by side: (B, H, T, K or D)
         self.q, self.k, self.v, self.upstream = (
-            torch.randn(ROWS, n, H, width, generator=generator).to(device, dtype).transpose(1, 2)
+            torch.randn(2, n, H, width, generator=generator).to(device, dtype).transpose(1, 2)
             for n, width in ((queries, K), (keys, K), (keys, D), (queries, D))
         )
         cuts = torch.tensor([keys // 2 | 1, keys - 1], device=device)[:, None, None, None]
@@ -108,10 +107,10 @@ class Kernel:
 
     def find_fault_of_gradients(self) -> str | None:
         """Gradients that are not those of the explicit path, or that come from later queries."""
-        inputs = [x.detach().requires_grad_() for x in (self.q, self.k, self.v)]
         upstream = self.upstream.masked_fill(self.may_see, 0)
         gradients = []
-        for fused in (True, False):
+        for fused, dtype in ((True, self.dtype), (False, torch.float32)):
+            inputs = [x.detach().to(dtype).requires_grad_() for x in (self.q, self.k, self.v)]
             with torch.enable_grad():
                 z = attend(*inputs, **self.options, fused=fused)
                 gradients.append(torch.autograd.grad((z * upstream).sum(), inputs))
@@ -137,36 +136,39 @@ def differ(a: Tensor, b: Tensor, dtype: torch.dtype) -> bool:
 def fault_of_paths(
     model: GPT, forward: Callable | None, rows: int, precision: Precision, generator: Generator
 ) -> str | None:
-    """Whether later tokens move what is computed before them, on any path, or the paths give different numbers."""
-    config, device = model.config, model.wte.weight.device
-    T = config.block_size
-    if forward is None and T * sum(p.numel() for p in model.parameters()) > MAX_COST:
-        T = min(T, 33)
-    if T == 1 or config.vocab_size == 1:  # nothing is earlier, or nothing else can come later
+    """Whether later tokens move what is computed before them, on any path, or writing gives other logits.
+
+    Training is looked at at the context's length; the others at a short one, since the kernels were looked at at both.
+    """
+    block_size = model.config.block_size
+    if block_size == 1 or model.config.vocab_size == 1:  # nothing is earlier, or nothing else can come later
         return None
-    windows = torch.randint(config.vocab_size, (rows if forward else ROWS, T + 1), generator=generator)
-    others = (windows + torch.randint(1, config.vocab_size, windows.shape, generator=generator)) % config.vocab_size
-    # odd, as kernels work in groups of 2, 4, 8, ... tokens; the row after has its last token changed alone
-    cuts = torch.tensor([min(T - 1, T // 2 | 1), T - 1]).repeat(len(windows))[: len(windows), None]  # (B, 1)
-    earlier = torch.arange(T + 1) < cuts  # (B, T + 1)
-    others = torch.where(earlier, windows, others).to(device)
-    windows, earlier = windows.to(device), earlier.to(device)
-    paths: dict[str, Callable[[Tensor], list[Tensor]]] = {
-        "evaluation": lambda windows: [read(model, windows, precision)[earlier[:, :-1]]],
-        "the explicit path": lambda windows: [read(model, windows, record=[])[earlier[:, :-1]]],
-    }
     if forward:
-        paths["training"] = partial(train, model, forward, precision, earlier)
-    for name, outputs in paths.items():
-        if moves(outputs, windows, others):
-            return f"{name} lets later tokens move earlier logits or gradients"
+        *changed, earlier = changed_windows(model, rows, block_size, generator)
+        if moves(partial(train, model, forward, precision, earlier), *changed):
+            return "training lets later tokens move earlier logits or gradients"
+    windows, others, earlier = changed_windows(model, 2, min(block_size, SHORT), generator)
+    for name, context, explicit in (("evaluation", precision, False), ("the explicit path", nullcontext, True)):
+        if moves(partial(read, model, context, explicit, earlier), windows, others):
+            return f"{name} lets later tokens move earlier logits"
     return writing_fault(model, windows[:, :-1])
 
 
-def read(model: GPT, windows: Tensor, precision: Precision = nullcontext, record: list | None = None) -> Tensor:
-    """The logits of all tokens but the last of windows (B, T + 1), without gradients: (B, T, V)."""
+def changed_windows(model: GPT, rows: int, T: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Tokens (B, T + 1), the same with other ones from some place on, and which are `earlier` than that."""
+    V, device = model.config.vocab_size, model.wte.weight.device
+    windows = torch.randint(V, (rows, T + 1), generator=generator)
+    others = (windows + torch.randint(1, V, windows.shape, generator=generator)) % V
+    # odd, as kernels work in groups of 2, 4, 8, ... tokens; in every second row only the last token of the input
+    cuts = torch.tensor([min(T - 1, T // 2 | 1), T - 1]).repeat(rows)[:rows, None]  # (B, 1)
+    earlier = torch.arange(T + 1) < cuts  # (B, T + 1)
+    return windows.to(device), torch.where(earlier, windows, others).to(device), earlier.to(device)
+
+
+def read(model: GPT, precision: Precision, explicit: bool, earlier: Tensor, windows: Tensor) -> list[Tensor]:
+    """The logits (N, V) of the `earlier` tokens, without gradients."""
     with eval_mode(model), precision():
-        return model(windows[:, :-1], record=None if record is None else [])[0]
+        return [model(windows[:, :-1], record=[] if explicit else None)[0][earlier[:, :-1]]]
 
 
 def train(model: GPT, forward: Callable, precision: Precision, earlier: Tensor, windows: Tensor) -> list[Tensor]:
