@@ -143,7 +143,7 @@ def fault_of_paths(
     block_size = model.config.block_size
     if block_size == 1 or model.config.vocab_size == 1:  # nothing is earlier, or nothing else can come later
         return None
-    if forward:
+    if forward is not None:
         *changed, earlier = changed_windows(model, rows, block_size, generator)
         if moves(partial(train, model, forward, precision, earlier), *changed):
             return "training lets later tokens move earlier logits or gradients"

@@ -31,7 +31,7 @@ def prove_mask(
     if fault:
         for block in model.blocks:
             block.attn.fused = False  # type: ignore[union-attr, assignment]
-        if also := fault_of(model, forward and model, rows, precision):
+        if also := fault_of(model, None if forward is None else model, rows, precision):
             raise RunError(
                 f"on {device} the mask does not hide the future: {fault}; nor does attention without PyTorch's fused "
                 f"kernel: {also}. Nothing that is computed here can be trusted; try --train.device cpu, --train.dtype "

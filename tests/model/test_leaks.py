@@ -227,3 +227,14 @@ def test_kernels_are_looked_at_at_the_length_of_the_context_and_at_odd_ones():
         assert {(whole, whole), (1, whole)} <= set(sizes) and all(q <= k <= whole for q, k in sizes)
         if block_size > 8:
             assert {k % 2 for q, k in sizes if q == k} >= {1} and (3, 7) in sizes
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_a_model_that_torch_compiles_is_proven_as_it_is_called(causal):
+    torch._dynamo.reset()
+    model = build()
+    for block in model.blocks:
+        block.attn.causal = causal
+    compiled = torch.compile(model, backend="eager")
+    assert (find_fault(model, compiled, rows=3) is None) is causal
+    torch._dynamo.reset()
