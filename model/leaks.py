@@ -124,10 +124,13 @@ class Kernel:
         return None
 
 
-def differ(a: Tensor, b: Tensor, dtype: torch.dtype) -> bool:
-    """Whether `a` is not `b` up to the rounding of `dtype`."""
-    a, b = a.float(), b.float()
-    return a.shape != b.shape or not bool((a - b).abs().max() <= TOLERANCE[dtype] * b.abs().max())
+def differ(a: Tensor, b: Tensor, dtype: torch.dtype, times: float = 1) -> bool:
+    """Whether `a` is not `b` up to the rounding of `dtype`, `times` over; what is not finite in `b` is left out."""
+    if a.shape != b.shape:
+        return True
+    finite = b.isfinite()
+    a, b = a[finite].float(), b[finite].float()
+    return len(b) > 0 and not bool((a - b).abs().max() <= times * TOLERANCE[dtype] * b.abs().max())
 
 
 # ---- the paths of a model
@@ -203,7 +206,7 @@ def writing_fault(model: GPT, idx: Tensor) -> str | None:
         exact = model(idx, record=[])[0]
         logits = [model(idx[:, :first], cache=cache, last_only=True)[0][:, -1]]
         logits += [read_one(model, decoder, idx[:, at], cache) for at in range(first, T)]
-    if differ(torch.stack(logits, 1), exact[:, first - 1 :], model.wte.weight.dtype):
+    if differ(torch.stack(logits, 1), exact[:, first - 1 :], model.wte.weight.dtype, times=4):  # of many layers
         return "writing token by token gives other logits than reading"
     return None
 

@@ -238,3 +238,16 @@ def test_a_model_that_torch_compiles_is_proven_as_it_is_called(causal):
     compiled = torch.compile(model, backend="eager")
     assert (find_fault(model, compiled, rows=3) is None) is causal
     torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf"), 1e30])
+def test_a_model_whose_numbers_are_not_finite_does_not_leak_for_that(weight):
+    model = build()
+    with torch.no_grad():
+        model.blocks[0].mlp.fc.weight[0, 0] = weight
+    assert find_fault(model, model) is None and find_fault(model) is None
+
+
+def test_a_deep_model_in_bfloat16_is_not_taken_for_a_leaking_one():
+    model = small_model(spread=0.2, vocab_size=50, n_layer=48, n_head=2, n_embd=16, block_size=64).to(torch.bfloat16)
+    assert find_fault(model) is None
