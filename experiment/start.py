@@ -14,7 +14,7 @@ from typing import cast
 
 from common.arguments import Arguments
 from common.errors import InputError, RunError
-from common.files import remove_leftovers, write_whole
+from common.files import read_json_lines, remove_leftovers, write_whole
 from common.machine import free_memory
 from common.options import help_text, parse_overrides
 from common.terminal import say, warn
@@ -167,8 +167,10 @@ class Run:
         if proof["fault"]:
             take_step.forward = take_step.model
         say(describe_proof(proof))
-        with (self.folder / "mask.jsonl").open("a", encoding="utf-8", newline="\n") as file:
-            file.write(json.dumps({"step": step, "dtype": t.dtype, "compiled": compiled} | proof) + "\n")
+        path = self.folder / "mask.jsonl"
+        proofs = read_json_lines(path) if path.exists() else []
+        proofs.append({"step": step, "dtype": t.dtype, "compiled": compiled} | proof)
+        write_whole(path, "".join(json.dumps(line) + "\n" for line in proofs))
 
     def save(self, take_step: Step, progress: Progress, config: Config) -> None:
         """Writes a checkpoint. Raises RunError where that fails."""

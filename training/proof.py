@@ -11,6 +11,7 @@ from common.machine import processor
 from common.terminal import warn
 from model import GPT
 from model.leaks import ROWS, Precision, find_fault
+from training.compiling import compile_error
 
 
 def prove_mask(
@@ -52,10 +53,10 @@ def fault_of(model: GPT, forward: Callable | None, rows: int, precision: Precisi
     """The same as `find_fault`; what PyTorch refuses to compute is a fault too."""
     try:
         return find_fault(model, forward, rows, precision)
-    except RuntimeError as error:
+    except Exception as error:  # of any kind: of PyTorch, of a compiler
         if out_of_memory(error):
             raise
-        return f"PyTorch fails ({str(error).strip().splitlines()[0]})"
+        return f"PyTorch fails ({compile_error(error)})"
 
 
 def device_name(device: torch.device) -> str:

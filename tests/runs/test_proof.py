@@ -8,8 +8,9 @@ import torch.nn.functional as F
 
 import view
 from model import GPT
+from tests.helpers.models import small_model
 from tests.helpers.scripts import error_line, metrics, run_main, run_sample, run_train, without_proof
-from training.proof import device_name
+from training.proof import device_name, prove_mask
 
 REAL = F.scaled_dot_product_attention
 
@@ -68,6 +69,34 @@ def test_a_kernel_that_leaks_is_left_out_before_the_first_step(small, run, tmp_p
         calls.clear()
         done = script()
         assert done.code == 0 and len(calls) == 1 and "explicit path" in without_proof(done)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError("no kernel\nmore"), "no kernel"),
+        (RuntimeError(""), "RuntimeError"),
+        (TypeError("x"), "TypeError: x"),
+    ],
+)
+def test_whatever_a_kernel_raises_is_a_fault_except_that_memory_is_short(error, words, monkeypatch):
+    def broken(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", broken)
+    assert prove_mask(small_model())["fault"] == f"PyTorch fails ({words})"
+    error = RuntimeError("CUDA out of memory")
+    with pytest.raises(RuntimeError, match="out of memory"):
+        prove_mask(small_model())
+
+
+def test_a_line_that_a_kill_cut_short_spoils_no_other(small_copy):
+    proofs = small_copy / "mask.jsonl"
+    first = proofs.read_text(encoding="utf-8")
+    proofs.write_text(first + '{"step": 4, "dty', encoding="utf-8")
+    assert run_train({"resume": small_copy, "train.steps": 9}).code == 0
+    again, last = proofs.read_text(encoding="utf-8").splitlines()
+    assert again + "\n" == first and json.loads(last)["step"] == 8
 
 
 def test_where_the_explicit_path_leaks_too_nothing_is_run(small, run, small_run, monkeypatch):
