@@ -22,8 +22,9 @@ from model.gpt import GPT
 
 ROWS = 1  # sequences that are read where training may read any number
 SHORT = 33  # tokens of a short one
-MAX_KEYS = 2048  # up to which kernels are compared, since the explicit path keeps every score
-# Between two ways to the same numbers, as a share of the largest of them.
+# Up to which kernels are compared, since the explicit path keeps every score: keys, and scores of a sequence.
+MAX_KEYS, MAX_SCORES = 2048, 2**23
+# Between two ways to the same numbers, as a share of how large they are.
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 2e-3, torch.bfloat16: 0.05}
 
 Precision = Callable[[], AbstractContextManager]
@@ -51,15 +52,14 @@ def fault_of_kernels(model: GPT, learns: bool, precision: Precision, generator: 
 
     learns: its gradients are used too.
     """
-    attn: Any = model.blocks[0].attn
-    if attn.fused is False:
+    if model.blocks[0].attn.fused is False:  # type: ignore[union-attr]
         return None
     weight = model.wte.weight
     with torch.no_grad(), precision():
         trained_in = model.lm_head(weight[:1]).dtype
     for dtype in dict.fromkeys((trained_in, weight.dtype)):  # samples and recordings are made without `precision`
         for queries, keys in lengths(model.config.block_size):
-            kernel = Kernel(attn, queries, keys, dtype, weight.device, generator)
+            kernel = Kernel(model, queries, keys, dtype, weight.device, generator)
             learns_here = learns and dtype == trained_in and queries == keys == lengths(model.config.block_size)[0][0]
             if fault := kernel.find_fault() or (learns_here and kernel.find_fault_of_gradients()):
                 return f"{fault} for {queries} queries and {keys} keys in {str(dtype).removeprefix('torch.')}"
@@ -77,15 +77,27 @@ class Kernel:
     """The fused kernel on random numbers, beside the explicit path: so many `queries`, the last of so many `keys`."""
 
     def __init__(
-        self, attn: Any, queries: int, keys: int, dtype: torch.dtype, device: torch.device, generator: Generator
+        self, model: GPT, queries: int, keys: int, dtype: torch.dtype, device: torch.device, generator: Generator
     ) -> None:
+        attn: Any = model.blocks[0].attn
         self.options, self.dtype = {"causal": attn.causal, "scale": attn.scale}, dtype
-        K, D, H = attn.key_dim, attn.head_dim, min(2, attn.num_heads)
-        # laid out as attention has them, the heads of a token side by side: (B, H, T, K or D)
-        self.q, self.k, self.v, self.upstream = (
-            torch.randn(2, n, H, width, generator=generator).to(device, dtype).transpose(1, 2)
-            for n, width in ((queries, K), (keys, K), (keys, D), (queries, D))
-        )
+        K, D, H = attn.key_dim, attn.head_dim, attn.num_heads
+
+        def heads(tokens: int, *widths: int) -> list[Tensor]:
+            """Random ones in the layout that attention has: all of a token side by side. (B, H, tokens, width) each."""
+            rows = torch.randn(2, tokens, H * sum(widths), generator=generator).to(device, dtype)
+            parts = zip(rows.split([H * width for width in widths], -1), widths, strict=True)
+            compared = max(2, MAX_SCORES // keys**2)
+            return [part.view(2, tokens, H, width).transpose(1, 2)[:, -compared:] for part, width in parts]
+
+        (q, k, v), (self.upstream,) = heads(keys, K, K, D), heads(queries, D)
+        if model.config.position == "rope":  # what is rotated lies by itself
+            q, k = q.contiguous(), k.contiguous()
+        if queries < keys:  # from a cache, in which there is something else behind them
+            cache = KVCache(1, keys + 1)
+            k, v = cache.extend(0, k, v)
+            cache.k[..., keys:, :] = cache.v[..., keys:, :] = torch.nan
+        self.q, self.k, self.v = q[:, :, keys - queries :], k, v
         cuts = torch.tensor([keys // 2 | 1, keys - 1], device=device)[:, None, None, None]
         self.later = torch.arange(keys, device=device)[:, None] >= cuts  # (B, 1, keys, 1): the keys that change
         self.may_see = self.later[:, :, keys - queries :]  # (B, 1, queries, 1)
@@ -98,39 +110,48 @@ class Kernel:
             return [attend(q, *kv, **self.options, fused=True).masked_fill(self.may_see, 0)]
 
         with torch.no_grad():
-            z = attend(q, k, v, **self.options, fused=True)
-            if differ(z, attend(q.float(), k.float(), v.float(), **self.options, fused=False), self.dtype):
+            if self.are_wrong(attend(q, k, v, **self.options, fused=True)):
                 return "fused attention gives wrong values"
             if moves(earlier_values, (k, v), (k + 9 * self.later, v - 9 * self.later)):
                 return "fused attention sees later keys"
         return None
 
+    def are_wrong(self, z: Tensor) -> bool:
+        """Whether the fused kernel's answers z (B, H, queries, D) are not those of the explicit path."""
+        record: dict = {}
+        with torch.no_grad():
+            exact = attend(self.q.float(), self.k.float(), self.v.float(), **self.options, record=record)
+        # of many random values that are mixed little is left: (B, H, queries, 1), what hardly any answer exceeds
+        size = 4 * record["weights"].norm(dim=-1, keepdim=True)
+        return differ(z, exact, self.dtype, size)
+
     def find_fault_of_gradients(self) -> str | None:
-        """Gradients that are not those of the explicit path, or that come from later queries."""
+        """Values and gradients that are not those of the explicit path, or that come from later queries."""
         upstream = self.upstream.masked_fill(self.may_see, 0)
         gradients = []
         for fused, dtype in ((True, self.dtype), (False, torch.float32)):
             inputs = [x.detach().to(dtype).requires_grad_() for x in (self.q, self.k, self.v)]
             with torch.enable_grad():
                 z = attend(*inputs, **self.options, fused=fused)
+                if fused and self.are_wrong(z.detach()):
+                    return "fused attention gives wrong values where it is trained"
                 gradients.append(torch.autograd.grad((z * upstream).sum(), inputs))
         (_, dk, dv), _ = gradients
         # together, for those of a query that sees one key are nothing but rounding
         all_fused, all_explicit = (torch.cat([x.flatten() for x in each]) for each in gradients)
-        if differ(all_fused, all_explicit, self.dtype):
+        if differ(all_fused, all_explicit, self.dtype, all_explicit.abs().max()):
             return "fused attention gives wrong gradients"
         if any((x.masked_fill(~self.later, 0) != 0).any() for x in (dk, dv)):
             return "fused attention gives gradients to later keys"
         return None
 
 
-def differ(a: Tensor, b: Tensor, dtype: torch.dtype, times: float = 1) -> bool:
-    """Whether `a` is not `b` up to the rounding of `dtype`, `times` over; what is not finite in `b` is left out."""
+def differ(a: Tensor, b: Tensor, dtype: torch.dtype, size: Tensor) -> bool:
+    """Whether `a` is not `b` up to the rounding of `dtype`, for numbers of this `size`; where `b` is finite."""
     if a.shape != b.shape:
         return True
-    finite = b.isfinite()
-    a, b = a[finite].float(), b[finite].float()
-    return len(b) > 0 and not bool((a - b).abs().max() <= times * TOLERANCE[dtype] * b.abs().max())
+    equal = (a.float() - b.float()).abs() <= TOLERANCE[dtype] * size
+    return not bool((equal | ~b.isfinite()).all())
 
 
 # ---- the paths of a model
@@ -206,7 +227,9 @@ def writing_fault(model: GPT, idx: Tensor) -> str | None:
         exact = model(idx, record=[])[0]
         logits = [model(idx[:, :first], cache=cache, last_only=True)[0][:, -1]]
         logits += [read_one(model, decoder, idx[:, at], cache) for at in range(first, T)]
-    if differ(torch.stack(logits, 1), exact[:, first - 1 :], model.wte.weight.dtype, times=4):  # of many layers
+    exact = exact[:, first - 1 :]
+    size = 4 * exact.nan_to_num(0, 0, 0).abs().max()  # rounded in many layers
+    if differ(torch.stack(logits, 1), exact, model.wte.weight.dtype, size):
         return "writing token by token gives other logits than reading"
     return None
 

@@ -69,8 +69,54 @@ def deaf_to_masks(q, k, v, attn_mask=None, dropout_p=0.0, is_causal=False, scale
     return REAL(q, k, v, dropout_p=dropout_p, is_causal=is_causal, scale=scale)
 
 
+def reads_one_beyond(q, k, v, **options):
+    """A single query reads what lies behind its keys in memory, where these are many."""
+    if q.shape[-2] == 1 and k.shape[-2] > 64:
+        k, v = (x.as_strided((*x.shape[:2], x.shape[2] + 1, x.shape[3]), x.stride()) for x in (k, v))
+    return REAL(q, k, v, **options)
+
+
+def in_the_third_head(kernel):
+    """Where there are many keys; the other heads are right."""
+
+    def planted(q, k, v, **options):
+        z = REAL(q, k, v, **options)
+        if k.shape[-2] > 64:
+            z = torch.cat((z[:, :2], kernel(q, k, v, **options)[:, 2:3], z[:, 3:]), dim=1)
+        return z
+
+    return planted
+
+
+def where_trained(kernel):
+    """Its values where gradients are kept, with the right gradients."""
+
+    def planted(q, k, v, **options):
+        z = REAL(q, k, v, **options)
+        return z + (kernel(q, k, v, **options) - z).detach() if q.requires_grad else z
+
+    return planted
+
+
+def losing_gradients(number):
+    """The gradient of q (0), k (1) or v (2) is lost from token 150 on."""
+
+    def planted(*inputs, **options):
+        if inputs[number].requires_grad:
+            x = inputs[number].clone()
+            x.register_hook(lambda gradient: gradient * (torch.arange(gradient.shape[-2]) < 150)[:, None])
+            inputs = (*inputs[:number], x, *inputs[number + 1 :])
+        return REAL(*inputs, **options)
+
+    return planted
+
+
 def causal(i, j):
     return j <= i
+
+
+def one_off_to_the_past(i, j):
+    return (j < i) | (j == 0)
 
 
 PLANTED = {
@@ -78,39 +124,49 @@ PLANTED = {
     "one mask for each two queries": masked_by(lambda i, j: j <= i // 2 * 2 + 1),
     "one mask for each sixteen queries": masked_by(lambda i, j: j <= i // 16 * 16 + 15),
     "one off, to the future": masked_by(lambda i, j: j <= i + 1),
-    "one off, to the past": masked_by(lambda i, j: (j < i) | (j == 0)),
+    "one off, to the past": masked_by(one_off_to_the_past),
+    "one off, to the past, in one head": in_the_third_head(masked_by(one_off_to_the_past)),
+    "one off, to the past, in the last five queries": masked_by(lambda i, j: (j < i) | ((i == j) & (i < T - 5))),
     "the mask of the first query for all": masked_by(lambda i, j: (j == 0) | (i < 0)),
     "the mask of the last query for all": masked_by(lambda i, j: (j >= 0) | (i < 0)),
     "right up to 128 tokens": masked_by(lambda i, j: (j <= i) | (i >= 128)),
     "one off after 128 tokens": masked_by(lambda i, j: j <= i + (i >= 128).int()),
     "the last query sees all but its own key": masked_by(lambda i, j: (j <= i) & ((i < T - 1) | (j < T - 1))),
     "without the last key of every 32": masked_by(lambda i, j: (j <= i) & ((j % 32 < 31) | (i == j))),
-    "wrong gradients": wrong_backward,
     "a single query that reads beyond its keys": wrong_with_one_query,
+    "a single query that reads memory beyond its keys": reads_one_beyond,
     "deaf to explicit masks": deaf_to_masks,
+}
+PLANTED_IN_TRAINING = {
+    "wrong gradients": wrong_backward,
+    "wrong values where gradients are kept": where_trained(masked_by(one_off_to_the_past)),
+    "lost gradients of late queries": losing_gradients(0),
+    "lost gradients of late keys": losing_gradients(1),
+    "lost gradients of late values": losing_gradients(2),
 }
 PRECISIONS = {"float32": nullcontext, "bfloat16": partial(torch.autocast, "cpu", torch.bfloat16)}
 
 
 def build(**options):
-    return small_model(spread=0.2, vocab_size=50, n_embd=16, block_size=T, **options)
+    return small_model(spread=0.2, vocab_size=50, n_embd=16, n_head=4, block_size=T, **options)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("planted", PLANTED)
+@pytest.mark.parametrize("planted", PLANTED | PLANTED_IN_TRAINING)
 def test_a_planted_fault_is_found_before_training(planted, precision, monkeypatch):
     model = build()
-    monkeypatch.setattr(F, "scaled_dot_product_attention", PLANTED[planted])
+    monkeypatch.setattr(F, "scaled_dot_product_attention", (PLANTED | PLANTED_IN_TRAINING)[planted])
     assert "attention" in find_fault(model, model, precision=PRECISIONS[precision])
     for block in model.blocks:  # and the explicit path holds
         block.attn.fused = False
     assert find_fault(model, model, precision=PRECISIONS[precision]) is None
 
 
-@pytest.mark.parametrize("planted", [name for name in PLANTED if name != "wrong gradients"])
-def test_a_planted_fault_is_found_where_a_model_is_only_used(planted, monkeypatch):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("planted", PLANTED)
+def test_a_planted_fault_is_found_where_a_model_is_only_used(planted, dtype, monkeypatch):
     monkeypatch.setattr(F, "scaled_dot_product_attention", PLANTED[planted])
-    assert "attention" in find_fault(build())
+    assert "attention" in find_fault(build().to(dtype))
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
