@@ -91,7 +91,7 @@ def processor() -> str:
         names = [subprocess.run(command, capture_output=True, encoding="utf-8", check=False).stdout.strip()]
     else:
         names = []
-    return next(filter(None, names), platform.processor() or platform.machine())
+    return next(filter(None, names), "") or platform.processor() or platform.machine()
 
 
 def format_bytes(n_bytes: int) -> str:

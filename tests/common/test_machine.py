@@ -1,12 +1,13 @@
 """What is free of memory and of cores: within the limits that the system sets this process; the processor's name."""
 
 import os
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from common import machine
-from common.machine import available_cores, free_memory, processor
+from common.machine import available_cores, format_bytes, free_memory, processor
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs /proc")
@@ -107,6 +108,30 @@ def test_a_core_that_this_process_may_not_use_is_not_counted():
         assert available_cores() == 1
     finally:
         os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize(("count", "cores"), [(6, 6), (None, 1)])
+def test_where_a_system_has_no_affinities_all_its_cores_count(monkeypatch, count, cores):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: count)
+    assert available_cores() == cores
+
+
+def test_bytes_are_said_in_the_unit_that_suits_them():
+    assert [format_bytes(n) for n in (1_500_000, 999_000_000, 10**9, 34_560_000_000)] == [
+        *("1.5 MB", "999 MB", "1 GB", "34.6 GB")
+    ]
+
+
+def test_the_processor_of_a_mac_has_the_name_that_sysctl_gives_it(monkeypatch):
+    def run(command, **options):
+        assert command == ["sysctl", "-n", "machdep.cpu.brand_string"]
+        return SimpleNamespace(stdout="Apple M4\n")
+
+    monkeypatch.setattr("common.machine.Path.exists", lambda path: False)
+    monkeypatch.setattr("common.machine.subprocess.run", run)
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert processor() == "Apple M4"
 
 
 def test_the_processor_has_the_name_that_the_system_gives_it(monkeypatch):

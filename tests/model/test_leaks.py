@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from model.leaks import find_fault, lengths
+from model.leaks import changed_windows, find_fault, lengths
 from tests.helpers.models import POSITIONS, small_model
 
 T = 200  # longer than 128, and no multiple of anything that kernels count by
@@ -21,6 +21,15 @@ def attention(q, k, v, allowed, scale):
     """softmax(q kᵀ · scale) v over the keys that are allowed, (Tq, Tk)."""
     scores = (q.float() @ k.float().transpose(-2, -1) * scale).masked_fill(~allowed, float("-inf"))
     return (scores.softmax(-1) @ v.float()).to(v.dtype)
+
+
+def finite_mask(q, k, v, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None):
+    """Later keys count for next to nothing, unless they are large."""
+    if not is_causal:
+        return REAL(q, k, v, attn_mask=attn_mask, dropout_p=dropout_p, scale=scale)
+    later = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).triu(1)
+    weights = (q.float() @ k.float().mT * scale - 30 * later).softmax(-1)
+    return (weights @ v.float()).to(v.dtype)
 
 
 def masked_by(mask_of):
@@ -136,6 +145,8 @@ PLANTED = {
     "a single query that reads beyond its keys": wrong_with_one_query,
     "a single query that reads memory beyond its keys": reads_one_beyond,
     "deaf to explicit masks": deaf_to_masks,
+    "a mask that is finite": finite_mask,
+    "an answer less than there are queries": lambda *inputs, **options: REAL(*inputs, **options)[..., 1:, :],
 }
 PLANTED_IN_TRAINING = {
     "wrong gradients": wrong_backward,
@@ -274,6 +285,13 @@ def test_sums_in_no_fixed_order_are_no_leak(monkeypatch):
 def noisy_of(kernel, generator, q, k, v, **options):
     z = kernel(q, k, v, **options)
     return z + 1e-6 * torch.randn(z.shape, generator=generator)
+
+
+def test_what_changes_is_all_from_the_middle_on_or_the_last_token_alone():
+    before, after, earlier = changed_windows(build(), 4, T, torch.Generator().manual_seed(0))
+    assert before.shape == after.shape == earlier.shape == (4, T + 1)
+    assert torch.equal(before == after, earlier)
+    assert earlier.sum(1).tolist() == [101, T - 1, 101, T - 1]  # odd; the last of the T that are read, and its target
 
 
 def test_kernels_are_looked_at_at_the_length_of_the_context_and_at_odd_ones():

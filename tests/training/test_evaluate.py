@@ -14,6 +14,7 @@ from data.tales.stories import Forced, Story
 from data.tokenizer import char_tokenizer
 from tests.helpers.known_model import KnownModel
 from tests.helpers.models import small_model
+from training.device import sequences_to_evaluate
 from training.evaluate import evaluate, validation_loss, write_sample
 
 CONFIG = TrainConfig(device="cpu", dtype="float32")
@@ -35,6 +36,14 @@ def loss_by_loops(model, ids, block_size):
             nats.append(-torch.log_softmax(logits, dim=-1)[window[i]].item())
     model.train()
     return sum(nats) / len(nats), len(nats)
+
+
+@pytest.mark.parametrize(
+    ("block_size", "micro_batch", "sequences"), [(512, 0, 16), (512, 4, 4), (512, 64, 16), (2731, 0, 2), (9000, 0, 1)]
+)
+def test_evaluation_reads_8192_tokens_at_once_and_no_more_sequences_than_training(block_size, micro_batch, sequences):
+    config = TrainConfig(batch_size=64, micro_batch_size=micro_batch)
+    assert sequences_to_evaluate(block_size, config) == sequences
 
 
 @pytest.mark.parametrize("count", [2, 5, 8, 9, 10, 17, 41, 43, 48])  # 9, 17 and 41 are whole windows of 8

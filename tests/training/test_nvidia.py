@@ -83,7 +83,7 @@ def test_where_there_is_no_gpu_or_it_is_used_nothing_is_said(machine, imitated):
     assert nvidia.why_no_cuda() is None
 
 
-@pytest.mark.parametrize("hidden", ["", "-1"])
+@pytest.mark.parametrize("hidden", ["", "-1", " -1"])
 def test_a_gpu_that_was_hidden_is_not_spoken_of(machine, monkeypatch, hidden):
     machine()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)

@@ -66,6 +66,35 @@ def test_minutes_are_timed_on_a_copy_of_the_model(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), before, strict=True))
 
 
+def test_minutes_become_the_steps_that_fit_their_share_of_evaluations_included(tmp_path, monkeypatch):
+    (tmp_path / "text.txt").write_text("words and more words " * 40, encoding="utf-8")
+    data = DataConfig(source=str(tmp_path / "text.txt"), tokenizer="char", cache=str(tmp_path / "cache"))
+    corpus, model = load_corpus(data, block_size=8), GPT(GPTConfig(vocab_size=11, n_layer=1, n_embd=16, block_size=8))
+    now = [0.0]
+
+    class TakeStep:
+        """The first two steps take 9 seconds, the others half of one."""
+
+        def __init__(self, model, config):
+            pass
+
+        def __call__(self, step, windows):
+            now[0] += 9 if step < 3 else 0.5
+
+        def read(self):
+            pass
+
+    monkeypatch.setattr("training.settle.Step", TakeStep)
+    monkeypatch.setattr("training.settle.evaluate", lambda *arguments, step: now.__setitem__(0, now[0] + 30))
+    monkeypatch.setattr("training.settle.time.perf_counter", lambda: now[0])
+    asked = []
+    monkeypatch.setattr("training.settle.gains_from_compiling", lambda *arguments: asked.append(arguments) or False)
+    config = Config(model=model.config, train=TrainConfig(minutes=4, eval_every=100, batch_size=3, device="cpu"))
+    settle_run(config, model, corpus)
+    assert config.train.steps == 300  # 240 seconds, in each 0.5 + 30 / 100
+    assert asked == [("cpu", model.flops_per_token() * 300 * 3 * 8, 16)]
+
+
 @pytest.fixture
 def two_threads():
     before = torch.get_num_threads()
