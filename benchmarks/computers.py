@@ -9,6 +9,7 @@ tokens after a run of small.yaml) and view.py (a prompt of 100 characters at two
 process. With --nanogpt its train.py with the laptop recipe and its sample.py (300 characters) beside them."""
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -72,7 +73,7 @@ def all_conditions() -> dict[str, Conditions]:
     if avx2 := common.processors().get(", AVX2"):
         conditions["AVX2"] = Conditions(environment=avx2)
     if shutil.which("taskset"):
-        conditions["one core"] = Conditions(prefix=("taskset", "-c", "0"))
+        conditions["one core"] = Conditions(prefix=("taskset", "-c", str(min(os.sched_getaffinity(0)))))
     return conditions | {"beside one": Conditions(busy=1), "beside two": Conditions(busy=2)}
 
 

@@ -285,6 +285,8 @@ def test_each_contestant_is_measured_under_all_conditions_while_others_compute(t
     monkeypatch.setattr(computers.subprocess, "Popen", Busy)
     monkeypatch.setattr(computers, "make_contestants", lambda *arguments: {"ours": (contestant, "tokens/s")})
     monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/taskset")
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {3, 5}, raising=False)
+    assert computers.all_conditions()["one core"].prefix == ("taskset", "-c", "3")
     monkeypatch.setattr(common, "processors", lambda: {"": {}, ", AVX2": common.AVX2})
     body, table = results(computers.main, tmp_path)
     assert body["rows"] == {
