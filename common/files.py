@@ -62,15 +62,16 @@ def patiently(change: Callable[..., object], *paths: Path) -> None:
         try:
             change(*paths)
             return
-        except PermissionError as error:
+        except OSError as error:
             if not in_use(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
 
 
-def in_use(error: PermissionError) -> bool:
-    """Whether Windows refuses as another program has the file open: access denied, or a sharing violation."""
-    return getattr(error, "winerror", None) in (5, 32)
+def in_use(error: OSError) -> bool:
+    """Whether Windows refuses as another program has a file open: access denied, a sharing violation, or a folder that
+    is not empty yet, since a file in it that was removed goes only when the other program closes it."""
+    return getattr(error, "winerror", None) in (5, 32, 145)
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -114,8 +115,11 @@ def remove_leftovers(folder: Path) -> None:
 
 def discard(path: Path) -> None:
     """Removes a file or folder called tmp-…; one that somebody still reads stays, on Windows, until the next time."""
-    with contextlib.suppress(PermissionError):
+    try:
         remove(path)
+    except OSError as error:
+        if not (isinstance(error, PermissionError) or in_use(error)):
+            raise
 
 
 def remove(path: Path) -> None:

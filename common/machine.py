@@ -83,14 +83,14 @@ def left_by_cgroups() -> list[int]:
 
 def processor() -> str:
     """The name of the processor, as far as the system tells it."""
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    elif sys.platform == "darwin":
-        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
-        names = [subprocess.run(command, capture_output=True, encoding="utf-8", check=False).stdout.strip()]
-    else:
-        names = []
+    names: list[str] = []
+    with contextlib.suppress(OSError):  # a file that may not be read, a command that is not on the PATH
+        if Path("/proc/cpuinfo").exists():
+            lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+            names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+        elif sys.platform == "darwin":
+            command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+            names = [subprocess.run(command, capture_output=True, encoding="utf-8", check=False).stdout.strip()]
     return next(filter(None, names), "") or platform.processor() or platform.machine()
 
 

@@ -142,5 +142,8 @@ def test_the_processor_has_the_name_that_the_system_gives_it(monkeypatch):
     monkeypatch.setattr("common.machine.platform.processor", lambda: "a processor")
     monkeypatch.setattr("sys.platform", "win32")
     assert processor() == "a processor"
+    monkeypatch.setattr("sys.platform", "darwin")
+    monkeypatch.setenv("PATH", "")  # as under cron, which has no /usr/sbin
+    assert processor() == "a processor"
     monkeypatch.setattr("common.machine.platform.processor", lambda: "")
     assert processor()  # the architecture, at least
