@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from common.errors import InputError
+from common.machine import available_cores
 from common.terminal import say, warn
 from config import Config, TrainConfig
 from data.batches import Batches
@@ -47,6 +48,8 @@ def settle_hardware(t: TrainConfig) -> None:
         warn(f"train.dtype: {t.device} emulates bfloat16 here, up to 15 times slower than float32, which auto takes")
     t.threads = t.threads or torch.get_num_threads()
     torch.set_num_threads(t.threads)
+    if t.device == "cpu" and t.threads > (cores := available_cores()):  # a run that began on another computer
+        warn(f"train.threads: {t.threads}, but {cores} cores: --train.threads {cores} is faster, and rounds otherwise")
 
 
 def build_model(config: Config, corpus: Corpus, dry_run: bool) -> GPT:

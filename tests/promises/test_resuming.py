@@ -74,6 +74,16 @@ def test_a_run_may_be_stopped_again_and_again(options, unbroken, run, monkeypatc
         assert result[name] == unbroken["muon"][name], name
 
 
+def test_a_run_keeps_its_threads_unless_it_goes_on_with_others(small_copy, monkeypatch):
+    config, chosen = small_copy / "config.yaml", []
+    config.write_text(config.read_text(encoding="utf-8").replace("threads: 1", "threads: 2"), encoding="utf-8")
+    monkeypatch.setattr("torch.set_num_threads", chosen.append)
+    assert run_train("--resume", small_copy, "--train.steps", 9).code == 0
+    assert run_train("--resume", small_copy, "--train.steps", 10, "--train.threads", 3).code == 0
+    assert run_train("--resume", small_copy, "--train.steps", 11).code == 0
+    assert chosen == [2, 3, 3]
+
+
 # ---- from every step
 
 

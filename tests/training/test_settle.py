@@ -110,6 +110,13 @@ def test_the_number_of_threads_is_pytorchs_or_the_one_that_was_asked_for(two_thr
     assert config.threads == torch.get_num_threads() == settled
 
 
+@pytest.mark.parametrize(("cores", "warned"), [(1, True), (2, False)])
+def test_more_threads_than_cores_are_warned_of(two_threads, cores, warned, monkeypatch, capsys):
+    monkeypatch.setattr("training.settle.available_cores", lambda: cores)
+    settle_hardware(TrainConfig(device="cpu", dtype="float32", threads=2))
+    assert ("train.threads: 2, but 1 cores: --train.threads 1 " in capsys.readouterr().err) is warned
+
+
 @pytest.fixture
 def restored(monkeypatch):
     """Puts torch back to where it was, and the variable, which no library has read yet."""
