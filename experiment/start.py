@@ -159,14 +159,16 @@ class Run:
 
     def prove_mask(self, take_step: Step, step: int) -> None:
         """Proves that the mask holds in all that the run is going to compute, says so, and adds it to mask.jsonl."""
-        t, compiled = take_step.config, take_step.forward is not take_step.model
-        rows = t.sequences_at_once if compiled else ROWS  # of another number it would be compiled once more
-        proof = prove_mask(take_step.model, take_step.forward, rows, partial(autocast, t))
+        t, model = take_step.config, take_step.model
+        # a compiled model would be compiled once more for another number of rows
+        rows = ROWS if take_step.forward is model else t.sequences_at_once
+        proof = prove_mask(model, take_step.forward, rows, partial(autocast, t))
         if proof is None:
             return
         if proof["fault"]:
-            take_step.forward = take_step.model
+            take_step.forward = model
         say(describe_proof(proof))
+        compiled = take_step.forward is not model
         path = self.folder / "mask.jsonl"
         proofs = read_json_lines(path) if path.exists() else []
         proofs.append({"step": step, "dtype": t.dtype, "compiled": compiled} | proof)

@@ -19,20 +19,23 @@ def prove_mask(
 ) -> dict | None:
     """Proves that nothing which `model` computes depends on later tokens, with the arguments of `find_fault`.
 
-    Where the fused kernel or the compiled model is at fault, `model` takes the explicit path from here on, which is
-    proven in the same way, and a warning says so. Returns what was found, as JSON can hold it: "device", "torch",
-    "attention" (fused or explicit), "fault" (or None) and "seconds"; None for a model without a mask.
-    Raises RunError where the explicit path does not hold either.
+    Where a compiled `forward` is at fault, that was proven only of `model` itself; where the fused kernel is, only of
+    the explicit path, which `model` takes from here on. A warning says so. Returns what was found, as JSON can hold it:
+    "device", "torch", "attention" (fused or explicit), "fault" (or None) and "seconds"; None for a model without a
+    mask. Raises RunError where the explicit path does not hold either.
     """
     if not model.config.causal:
         return None
     started = time.perf_counter()
     device = device_name(model.wte.weight.device)
-    fault = fault_of(model, forward, rows, precision)
-    if fault:
+    fault, attention = fault_of(model, forward, rows, precision), "fused"
+    if fault and forward not in (None, model) and not fault_of(model, model, ROWS, precision):
+        warn(f"on {device} {fault}: the model is not compiled, and so the mask is proven to hold")
+    elif fault:
         for block in model.blocks:
             block.attn.fused = False  # type: ignore[union-attr, assignment]
-        if also := fault_of(model, None if forward is None else model, rows, precision):
+        attention = "explicit"
+        if also := fault_of(model, None if forward is None else model, ROWS, precision):
             raise RunError(
                 f"on {device} the mask does not hide the future: {fault}; nor does attention without PyTorch's fused "
                 f"kernel: {also}. Nothing that is computed here can be trusted; try --train.device cpu, --train.dtype "
@@ -40,7 +43,6 @@ def prove_mask(
             )
         warn(f"on {device} {fault}: attention takes the explicit path, on which the mask is proven to hold")
     seconds = round(time.perf_counter() - started, 3)
-    attention = "explicit" if fault else "fused"
     return {"device": device, "torch": torch.__version__, "attention": attention, "fault": fault, "seconds": seconds}
 
 

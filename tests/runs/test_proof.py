@@ -109,22 +109,32 @@ def test_where_the_explicit_path_leaks_too_nothing_is_run(small, run, small_run,
     assert not (run / "metrics.jsonl").exists() and not (run / "checkpoints").exists()
 
 
-def test_a_compiled_model_that_leaks_is_trained_without_compiling(small, run, monkeypatch):
+@pytest.mark.parametrize("kernel", [REAL, leaky])
+@pytest.mark.parametrize("wrong", ["leaks", "fails"])
+def test_a_compiled_model_that_leaks_is_trained_without_compiling(wrong, kernel, small, run, monkeypatch):
     def compile_wrong(model):
         if not isinstance(model, GPT):  # a trial whether compiling works
             return model
 
         def forward(idx, targets=None):
+            if wrong == "fails":
+                raise RuntimeError("not this one")
             logits, loss = model(idx, targets)
             return logits + logits.roll(-1, 1), loss
 
         return forward
 
     monkeypatch.setattr(torch, "compile", compile_wrong)
+    monkeypatch.setattr(F, "scaled_dot_product_attention", kernel)
     done = run_train(small, {"run": run, "train.compile": True})
-    assert done.code == 0 and "training lets later tokens move earlier logits" in done.err
+    fault = {"leaks": "training lets later tokens move earlier logits", "fails": "PyTorch fails (not this one)"}[wrong]
+    if kernel is leaky:
+        fault, remedy = "fused attention gives wrong values", "attention takes the explicit path"
+    else:
+        remedy = "the model is not compiled"
+    assert done.code == 0 and fault in done.err and remedy in done.err and done.err.count("\n") == 1
     (line,) = [json.loads(line) for line in (run / "mask.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert line["compiled"] and line["attention"] == "explicit"
+    assert line["attention"] == ("explicit" if kernel is leaky else "fused") and not line["compiled"]
 
 
 def test_without_a_mask_there_is_nothing_to_prove(small, run):
