@@ -235,6 +235,13 @@ def test_faults_of_the_explicit_path_are_found_too(monkeypatch):
     assert find_fault(model) == "evaluation lets later tokens move earlier logits"
 
 
+def test_training_and_evaluation_are_proven_in_their_precision_and_recording_in_its_own():
+    model, passes = build(), set()
+    model.ln_f.register_forward_hook(lambda *_: passes.add((model.training, torch.is_autocast_enabled("cpu"))))
+    assert find_fault(model, model, precision=PRECISIONS["bfloat16"]) is None
+    assert passes == {(True, True), (False, True), (False, False)}
+
+
 def test_a_compiled_model_that_leaks_is_found_by_its_logits_and_by_its_gradients():
     model = build()
 

@@ -7,7 +7,9 @@ import torch
 import torch.nn.functional as F
 
 import view
+from common.errors import RunError
 from model import GPT
+from model.attention import causal_mask
 from tests.helpers.models import small_model
 from tests.helpers.scripts import error_line, metrics, run_main, run_sample, run_train, without_proof
 from training.proof import device_name, prove_mask
@@ -88,6 +90,19 @@ def test_whatever_a_kernel_raises_is_a_fault_except_that_memory_is_short(error, 
     error = RuntimeError("CUDA out of memory")
     with pytest.raises(RuntimeError, match="out of memory"):
         prove_mask(small_model())
+
+
+def test_a_model_that_is_trained_without_the_kernel_is_proven_as_it_is_trained(monkeypatch):
+    monkeypatch.setattr(F, "scaled_dot_product_attention", leaky)
+    model = small_model()
+    assert prove_mask(model, model)["attention"] == "explicit"
+    mask = causal_mask
+    monkeypatch.setattr(
+        "model.attention.causal_mask", lambda *sizes: (no_mask if torch.is_grad_enabled() else mask)(*sizes)
+    )
+    model = small_model()
+    with pytest.raises(RunError, match="nor does attention without PyTorch's fused kernel: training lets later tokens"):
+        prove_mask(model, model)
 
 
 def test_a_line_that_a_kill_cut_short_spoils_no_other(small_copy):

@@ -183,6 +183,19 @@ def test_a_step_that_is_refused_leaves_weights_and_momentum_as_they_are():
         assert {torch.equal(a, b) for a, b in zip(after, before, strict=True)} == {bool(refused)}
 
 
+def test_a_closure_computes_the_loss_anew_with_gradients():
+    parameter = torch.nn.Parameter(torch.ones(2, 2))
+    before = parameter.detach().clone()
+
+    def closure():
+        loss = (3 * parameter).sum()
+        loss.backward()
+        return loss.item()
+
+    assert Muon([parameter], 0.1, 0.1, torch.float32).step(closure) == 12
+    assert (parameter < before).all()
+
+
 def test_what_is_no_matrix_is_refused():
     with pytest.raises(ValueError, match="only matrices"):
         Muon([torch.nn.Parameter(torch.ones(3))], 0.1, 0.1, torch.float32)
