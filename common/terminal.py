@@ -15,7 +15,10 @@ def use_utf8() -> None:
     """Sets the standard streams to UTF-8 whatever the system is set to; bytes that are not UTF-8 become U+FFFD.
 
     Written lines end as they are given: Windows would turn the line ends of a text that is piped on into others.
+    With stderr closed from the start, what goes there is lost: `print` would write it to stdout.
     """
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8", newline="\n")  # noqa: SIM115
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # None where it is closed by whoever started this
             stream.reconfigure(encoding="utf-8", errors="backslashreplace" if stream is sys.stderr else "replace")

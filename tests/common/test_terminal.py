@@ -45,6 +45,15 @@ def test_with_stdout_closed_from_the_start_all_goes_on():
     assert (done.returncode, done.stderr) == (0, "None\n")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+def test_with_stderr_closed_from_the_start_nothing_of_it_comes_to_stdout():
+    code = "import sys; from common.terminal import use_utf8, warn; use_utf8(); warn('a'); "
+    code += "print('b', file=sys.stderr); sys.stderr.write('c'); print('text')"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(["sh", "-c", '"$0" "$@" 2>&-', *command], cwd=ROOT, capture_output=True, encoding="utf-8")
+    assert (done.returncode, done.stdout) == (0, "text\n")
+
+
 CODE_PAGE = """
 import sys
 for stream in (sys.stdout, sys.stderr):
