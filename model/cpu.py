@@ -18,10 +18,11 @@ def drop(x: Tensor, p: float) -> Tensor:
     On a CPU random bits are drawn one after the other, and PyTorch draws 32 or more for an element: that took a third
     of a training step. Here four elements share 64, so `p` is met to the nearest 1 / 65536.
     """
-    if p == 0 or x.device.type != "cpu" or torch.compiler.is_compiling():
+    of_65536 = round(p * 2**16)
+    if of_65536 in (0, 2**16) or x.device.type != "cpu" or torch.compiler.is_compiling():
         return F.dropout(x, p)
     bits = torch.randint(-(2**63), 2**63 - 1, (-(-x.numel() // 4),))
-    kept = bits.view(torch.int16)[: x.numel()].view(x.shape) >= round(p * 2**16) - 2**15
+    kept = bits.view(torch.int16)[: x.numel()].view(x.shape) >= of_65536 - 2**15
     return x * (kept * (1 / (1 - p))).to(x.dtype)
 
 

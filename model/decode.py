@@ -10,6 +10,7 @@ from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
+import torch.nn.modules.module as torch_modules
 from torch import Tensor, nn
 
 from model.attention import MultiHeadAttention
@@ -48,11 +49,14 @@ class Decoder:
         self.layers = [Layer.of(cast(Block, block), batch, self.qk_dtype) for block in model.blocks]
         self.ln_f = plain_norm(model.ln_f)
         self.head = fast_linear(model.lm_head, batch)
-        self.hooks = [hooks for part in model.modules() for hooks in (part._forward_pre_hooks, part._forward_hooks)]
+        parts = list(model.modules())
+        self.hooks = [hooks for part in parts for hooks in (part._forward_pre_hooks, part._forward_hooks)]
+        self.hooks += [torch_modules._global_forward_pre_hooks, torch_modules._global_forward_hooks]
+        self.attributes = [vars(part) for part in parts]
 
     def has_hooks(self) -> bool:
-        """Whether a part of the model has hooks, which may compute more than is written here."""
-        return any(self.hooks)
+        """Whether a part of the model has hooks, or a `forward` of its own: they may compute other than is here."""
+        return any(self.hooks) or any("forward" in attributes for attributes in self.attributes)
 
     @torch.inference_mode()
     def __call__(self, ids: Tensor, cache: KVCache) -> Tensor:

@@ -43,7 +43,7 @@ def probabilities(logits: Tensor, *, temperature: float, top_k: int | None, top_
     if top_p is not None:
         ranked, order = p.sort(dim=-1, descending=True, stable=True)
         before = ranked.cumsum(dim=-1) - ranked  # the sum of the likelier ones
-        ranked = ranked.masked_fill(before >= top_p, 0.0)
+        ranked = ranked.masked_fill((before >= top_p) & (before > 0), 0.0)  # top_p may be too small for float32
         p = torch.zeros_like(p).scatter(-1, order, ranked / ranked.sum(dim=-1, keepdim=True))
     return p
 

@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 import torch
+import torch.nn.modules.module as hooks
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -378,3 +379,42 @@ def test_generate_is_a_function_of_the_package_and_generation_its_module():
     assert importlib.import_module("model.generation").generate is generate
     with pytest.raises(ModuleNotFoundError, match=r"model\.generate"):
         importlib.import_module("model.generate")
+
+
+@pytest.mark.parametrize("top_p", [1e-44, 7e-46, 1e-46, 5e-324])  # float32 has no number below 7e-46 but 0
+def test_a_tiny_top_p_keeps_the_likeliest_and_nothing_else(top_p):
+    p = p_of(torch.tensor([[1.0, 3.0, 2.0], [0.0, 0.0, 0.0]]), top_p=top_p)
+    assert p.tolist() == [[0, 1, 0], [1, 0, 0]]
+
+
+def off(x):
+    return torch.zeros_like(x)
+
+
+# name: how a notebook switches the first MLP off; each returns what undoes that
+SWITCHES = {
+    "a forward of its own": lambda mlp: setattr(mlp, "forward", off) or (lambda: delattr(mlp, "forward")),
+    "a hook of all modules": lambda mlp: (
+        hooks.register_module_forward_hook(lambda part, args, out: off(out) if part is mlp else None).remove
+    ),
+    "a hook before all modules": lambda mlp: (
+        hooks.register_module_forward_pre_hook(lambda part, args: (off(args[0]),) if part is mlp else None).remove
+    ),
+}
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_what_is_switched_off_from_outside_is_off_with_a_cache_too_and_from_the_next_token_on(switch):
+    model = build(spread=0.5).eval()
+    plain = written(model, prompt(), 4, temperature=0)
+    ids = generate(model, prompt(), 4, temperature=0)
+    first = next(ids)
+    undo = SWITCHES[switch](model.blocks[0].mlp)
+    try:
+        changed = written(model, prompt(), 4, temperature=0)
+        assert torch.equal(changed, written(model, prompt(), 4, temperature=0, use_cache=False))
+        rest = torch.stack([first, *ids], dim=1)
+    finally:
+        undo()
+    assert not torch.equal(changed, plain) and not torch.equal(rest, plain)
+    assert torch.equal(written(model, prompt(), 4, temperature=0), plain)
