@@ -28,13 +28,12 @@ def prove_mask(
         return None
     started = time.perf_counter()
     device = device_name(model.wte.weight.device)
-    fault, attention = fault_of(model, forward, rows, precision), "fused"
+    fault = fault_of(model, forward, rows, precision)
     if fault and forward not in (None, model) and not fault_of(model, model, ROWS, precision):
         warn(f"on {device} {fault}: the model is not compiled, and so the mask is proven to hold")
     elif fault:
         for block in model.blocks:
             block.attn.fused = False  # type: ignore[union-attr, assignment]
-        attention = "explicit"
         if also := fault_of(model, None if forward is None else model, ROWS, precision):
             raise RunError(
                 f"on {device} the mask does not hide the future: {fault}; nor does attention without PyTorch's fused "
@@ -42,6 +41,7 @@ def prove_mask(
                 "float32 or another version of PyTorch"
             )
         warn(f"on {device} {fault}: attention takes the explicit path, on which the mask is proven to hold")
+    attention = "explicit" if model.blocks[0].attn.fused is False else "fused"  # type: ignore[union-attr]
     seconds = round(time.perf_counter() - started, 3)
     return {"device": device, "torch": torch.__version__, "attention": attention, "fault": fault, "seconds": seconds}
 

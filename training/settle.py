@@ -4,6 +4,7 @@ import copy
 import os
 import time
 import warnings
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,9 +17,10 @@ from data.batches import Batches
 from data.corpus import Corpus
 from model import GPT
 from training.compiling import NEEDS, why_not_compiled
-from training.device import choose_device, choose_dtype, multiplies_bfloat16
+from training.device import autocast, choose_device, choose_dtype, multiplies_bfloat16
 from training.evaluate import evaluate
 from training.nvidia import why_no_cuda
+from training.proof import prove_mask
 from training.step import Step
 
 # Where a run on a CPU gains more than the half minute that compiling takes: in narrow models, which spend it between
@@ -106,6 +108,7 @@ def gains_from_compiling(device: str, flops: float, width: int) -> bool:
 
 def seconds_per_step(model: GPT, corpus: Corpus, batches: Batches, t: TrainConfig) -> float:
     """What a step takes here, its share of an evaluation included, timed on a copy that is then dropped."""
+    prove_mask(model, model, precision=partial(autocast, t))  # a kernel that the run will do without is not timed
     trial = copy.deepcopy(model)
     take_step = Step(trial, t)
     times = []

@@ -114,6 +114,18 @@ def test_a_line_that_a_kill_cut_short_spoils_no_other(small_copy):
     assert again + "\n" == first and json.loads(last)["step"] == 8
 
 
+def test_steps_are_timed_without_a_kernel_that_fails_too(small, run, monkeypatch):
+    def broken(*arguments, **options):
+        raise RuntimeError("no kernel here")
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", broken)
+    options = {key: value for key, value in small.items() if key != "train.steps"}
+    done = run_train(options, {"run": run, "train.minutes": 1e-4})
+    assert done.code == 0 and done.err.count("PyTorch fails (no kernel here)") == done.err.count("\n") == 1
+    (line,) = [json.loads(line) for line in (run / "mask.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert line["attention"] == "explicit"
+
+
 def test_where_the_explicit_path_leaks_too_nothing_is_run(small, run, small_run, monkeypatch):
     monkeypatch.setattr(F, "scaled_dot_product_attention", leaky)
     monkeypatch.setattr("model.attention.causal_mask", no_mask)
