@@ -99,6 +99,11 @@ def read_json_lines(path: Path, *, strict: bool = False) -> list[dict]:
     return [values for values in parsed if values is not None]
 
 
+def write_json_lines(path: Path, rows: list[dict]) -> None:
+    """Writes a .jsonl file, all of it or nothing."""
+    write_whole(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
 def _parse_line(line: bytes) -> dict | None:
     try:
         values = json.loads(line)

@@ -14,7 +14,7 @@ from typing import cast
 
 from common.arguments import Arguments
 from common.errors import InputError, RunError
-from common.files import read_json_lines, remove_leftovers, write_whole
+from common.files import read_json_lines, remove_leftovers, write_json_lines, write_whole
 from common.machine import free_memory
 from common.options import help_text, parse_overrides
 from common.terminal import say, warn
@@ -172,7 +172,7 @@ class Run:
         path = self.folder / "mask.jsonl"
         proofs = read_json_lines(path) if path.exists() else []
         proofs.append({"step": step, "dtype": t.dtype, "compiled": compiled} | proof)
-        write_whole(path, "".join(json.dumps(line) + "\n" for line in proofs))
+        write_json_lines(path, proofs)
 
     def save(self, take_step: Step, progress: Progress, config: Config) -> None:
         """Writes a checkpoint. Raises RunError where that fails."""
@@ -203,8 +203,6 @@ def open_run(args: argparse.Namespace, config: Config) -> Iterator[Run]:
         with locked(folder) if folder else contextlib.nullcontext():
             try:
                 yield Run(folder, last_checkpoint(args.resume, config) if args.resume else None)
-            except InputError:
-                raise
             except Exception as error:
                 if why := could_not_go_on(error, folder, config, free_bytes):
                     raise RunError(why) from error

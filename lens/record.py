@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from common.files import remove, replacing, seal, step_name, step_of, write_whole
+from common.files import remove, replacing, seal, step_name, step_of, write_json_lines, write_whole
 from lens.effects import effects
 from lens.patterns import head_scores
 from lens.prompts import Prompt
@@ -100,7 +100,7 @@ class Recorder:
         return tensors
 
     def write_rows(self) -> None:
-        write_whole(self.folder / "heads.jsonl", "".join(json.dumps(row) + "\n" for row in self.rows))
+        write_json_lines(self.folder / "heads.jsonl", self.rows)
 
     def maps(self, tensors: dict[str, Tensor], number: int) -> Tensor:
         """The maps of prompt `number` in what `record` returned: (layers, H, T, T)."""

@@ -6,7 +6,6 @@ request 169222); values that are wider than the keys (176767); heads that lie ap
 NVIDIA's at certain lengths (196678). A test that ran on one machine says nothing of them.
 """
 
-import copy
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -54,13 +53,13 @@ def fault_of_kernels(model: GPT, learns: bool, precision: Precision, generator: 
     learns: its gradients are used too.
     """
     fused = model.blocks[0].attn.fused is not False  # type: ignore[union-attr]
-    weight = model.wte.weight
+    weight, sizes = model.wte.weight, lengths(model.config.block_size)
     with torch.no_grad(), precision():
         trained_in = model.lm_head(weight[:1]).dtype
     for dtype in dict.fromkeys((trained_in, weight.dtype)):  # samples and recordings are made without `precision`
-        for queries, keys in lengths(model.config.block_size):
+        for queries, keys in sizes:
             kernel = Kernel(model, queries, keys, dtype, weight.device, generator)
-            learns_here = learns and dtype == trained_in and queries == keys == lengths(model.config.block_size)[0][0]
+            learns_here = learns and dtype == trained_in and (queries, keys) == sizes[0]
             fault = kernel.find_fault() if fused else kernel.sees_later_keys(fused)
             if fault or (fused and learns_here and (fault := kernel.find_fault_of_gradients())):
                 return f"{fault} for {queries} queries and {keys} keys in {str(dtype).removeprefix('torch.')}"
@@ -228,17 +227,20 @@ def same_dropout(device: torch.device) -> Iterator[None]:
 
 def writing_fault(model: GPT, idx: Tensor) -> str | None:
     """Whether the logits of the last tokens are others where they are read one by one, as a text is written."""
-    T = idx.shape[1]
+    T, dtype = idx.shape[1], model.wte.weight.dtype
     first = max(1, T - 2)
     cache = KVCache(model.config.n_layer, model.config.block_size)
     decoder = Decoder(model, len(idx)) if is_plain(model) else None
     with eval_mode(model):
         exact = explicit = model(idx, record=[])[0]
-        if model.wte.weight.dtype == torch.bfloat16:  # of a deep model, or one with large scores, far from exact
-            exact = copy.deepcopy(model).float()(idx, record=[])[0]
+        if dtype == torch.bfloat16:  # of a deep model, or one with large scores, far from exact
+            try:
+                exact = model.float()(idx, record=[])[0]  # in place: a copy might not fit
+            finally:
+                model.to(dtype)  # as it was, to the bit
         logits = [model(idx[:, :first], cache=cache, last_only=True)[0][:, -1]]
         logits += [read_one(model, decoder, idx[:, at], cache) for at in range(first, T)]
-    dtype, (rounding,) = model.wte.weight.dtype, distances([explicit], [exact])
+    (rounding,) = distances([explicit], [exact])
     exact = exact[:, first - 1 :]
     # rounded in many layers: up to twice as far from exact as the explicit path was seen
     size = (4 * exact.nan_to_num(0, 0, 0).abs().max()).clamp(min=4 * rounding / TOLERANCE[dtype])

@@ -36,12 +36,16 @@ def test_what_is_said_after_stdout_was_closed_goes_nowhere_and_ends_nothing():
     process.stderr.close()
 
 
+def run_with_closed(redirection, code):
+    command = ["sh", "-c", f'"$0" "$@" {redirection}', sys.executable, "-c", code]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs a shell")
 def test_with_stdout_closed_from_the_start_all_goes_on():
     code = "import sys; from common.errors import run_script; from common.terminal import say, use_utf8; use_utf8(); "
     code += "run_script(lambda: say('unheard') or print(sys.stdout, file=sys.stderr))"
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(["sh", "-c", '"$0" "$@" >&-', *command], cwd=ROOT, capture_output=True, encoding="utf-8")
+    done = run_with_closed(">&-", code)
     assert (done.returncode, done.stderr) == (0, "None\n")
 
 
@@ -49,8 +53,7 @@ def test_with_stdout_closed_from_the_start_all_goes_on():
 def test_with_stderr_closed_from_the_start_nothing_of_it_comes_to_stdout():
     code = "import sys; from common.terminal import use_utf8, warn; use_utf8(); warn('a'); "
     code += "print('b', file=sys.stderr); sys.stderr.write('c'); print('text')"
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(["sh", "-c", '"$0" "$@" 2>&-', *command], cwd=ROOT, capture_output=True, encoding="utf-8")
+    done = run_with_closed("2>&-", code)
     assert (done.returncode, done.stdout) == (0, "text\n")
 
 

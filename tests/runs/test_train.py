@@ -349,7 +349,7 @@ def test_a_full_disk_says_what_is_safe_and_the_run_can_go_on(small, small_run, r
         write(path, text)
 
     with monkeypatch.context() as patch:
-        for module in ("experiment.start", "experiment.log", "lens.record"):
+        for module in ("common.files", "experiment.start", "experiment.log", "lens.record"):
             patch.setattr(f"{module}.write_whole", full)
         done = run_train(small, {"run": run})
     assert done.code == 1 and done.err.count("\n") == 1
