@@ -13,7 +13,7 @@ if __name__ == "__main__":  # Ctrl-C during the imports, which take seconds, end
 import torch
 
 from common.errors import RunError, run_script
-from common.terminal import as_argument, say, use_utf8
+from common.terminal import command, say, use_utf8
 from config import Config
 from data.batches import Batches
 from data.corpus import load_corpus
@@ -99,7 +99,7 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
             clock.resume()
             if stopping and step < t.steps:
                 log.finish()
-                say(f"stopped after step {step}, saved. Go on with: python train.py --resume {as_argument(run.folder)}")
+                say(f"stopped after step {step}, saved. Go on with: {command('train.py', '--resume', run.folder)}")
                 return stop.exit_code
 
         page = run.write_page()

@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 from common.arguments import Arguments, whole_number
 from common.errors import InputError, RunError, run_script
 from common.machine import available_cores, processor
+from common.terminal import use_utf8
 
 ROOT = Path(__file__).resolve().parent.parent
 POLL_SECONDS = 0.01  # between two looks at a watched process: the error of its times
@@ -71,6 +72,7 @@ def text_file(path: str) -> str:
 
 def run(main: Callable[[], None]) -> None:
     """Calls `main` as the project's scripts are called, and ends contestants that a failure has left."""
+    use_utf8()
     try:
         run_script(main)
     finally:

@@ -6,28 +6,50 @@ import io
 import os
 import re
 import shlex
+import shutil
 import sys
 import unicodedata
-from pathlib import PurePath
+from collections.abc import Callable
+from pathlib import Path, PurePath
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def use_utf8() -> None:
     """Sets the standard streams to UTF-8 whatever the system is set to; bytes that are not UTF-8 become U+FFFD.
 
     Written lines end as they are given: Windows would turn the line ends of a text that is piped on into others.
-    With stderr closed from the start, what goes there is lost: `print` would write it to stdout.
+    A stream that was closed before this process began is as os.devnull, and what stderr cannot take is lost: no message
+    ends what it is about.
     """
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8", newline="\n")  # noqa: SIM115
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # None where it is closed by whoever started this
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:  # in this order each gets its own descriptor, which no file that is opened later can get
+            stream = open(os.devnull, mode, encoding="utf-8", newline="\n")  # noqa: SIM115
+            setattr(sys, name, stream)
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace" if stream is sys.stderr else "replace")
             if stream is not sys.stdin:
                 stream.reconfigure(newline="\n")
+    for name in ("write", "flush"):
+        setattr(sys.stderr, name, no_failure(getattr(sys.stderr, name)))
+
+
+def no_failure(method: Callable) -> Callable:
+    """`method`, which returns None where the system refuses it."""
+
+    def attempt(*arguments: object) -> object:
+        try:
+            return method(*arguments)
+        except OSError:
+            return None
+
+    return attempt
 
 
 def say(text: str) -> None:
-    """Prints above a progress bar. With stdout closed (`| head`) the run goes on: its files hold what it reports."""
+    """Prints above a progress bar. Where stdout takes no more (`| head`) the run goes on: its files hold what it
+    reports."""
     from tqdm import tqdm
 
     if sys.stdout is None:  # it was closed before this process began
@@ -36,11 +58,10 @@ def say(text: str) -> None:
         tqdm.write(text, file=sys.stdout)
         sys.stdout.flush()
     except OSError as error:
-        if not is_closed_pipe(error):
-            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        why = "was closed" if is_closed_pipe(error) else f"cannot be written ({error.strerror})"
         with contextlib.suppress(OSError):
-            print("stdout was closed; this goes on without it, Ctrl-C ends it", file=sys.stderr, flush=True)
+            print(f"stdout {why}; this goes on without it, Ctrl-C ends it", file=sys.stderr, flush=True)
 
 
 def is_closed_pipe(error: Exception) -> bool:
@@ -52,6 +73,19 @@ def is_closed_pipe(error: Exception) -> bool:
 def warn(text: str) -> None:
     """Prints a warning to stderr; what it quotes from outside is not obeyed by a terminal."""
     print(f"warning: {printable(text)}", file=sys.stderr, flush=True)
+
+
+def command(script: str, *arguments: str | PurePath) -> str:
+    """A command that runs another script of ours, or this one again, as it can be pasted where this one was typed.
+
+    `script`: its name, such as "sample.py". Options and other words are given as str, what the user named as a path.
+    """
+    here = shutil.which("python")
+    active = here and Path(here).parent == Path(sys.executable).parent and Path(here).samefile(sys.executable)
+    called = Path(sys.argv[0]).parent
+    path = (called if called.resolve() == ROOT else ROOT) / script
+    words = [argument if isinstance(argument, str) else as_argument(argument) for argument in (path, *arguments)]
+    return " ".join(["python" if active else as_argument(Path(sys.orig_argv[0])), *words])
 
 
 def as_argument(path: PurePath) -> str:

@@ -31,7 +31,7 @@ from common.files import (
     verify,
     write_whole,
 )
-from common.terminal import as_argument, warn
+from common.terminal import command, warn
 from model.weights import load_into
 
 FORMAT = 2  # in 1 the optimizer's state was numbered, not named
@@ -91,7 +91,7 @@ def save_checkpoint(
         whole = ", ".join(map(str, reversed(steps_in(folder)))) or "none yet"
         raise RunError(
             f"{target}: could not be written: {reason(error)}. Checkpoints that are whole: {whole}. "
-            f"Fix that, then go on with --resume {as_argument(run)}"
+            f"Fix that, then go on with {command('train.py', '--resume', run)}"
         ) from None
 
 

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 
 from common.errors import out_of_memory, system_error
 from common.machine import free_memory
-from common.terminal import as_argument, is_closed_pipe
+from common.terminal import command, is_closed_pipe
 from config import Config, TrainConfig
 from data.corpus import Corpus
 from model import GPT
@@ -76,8 +76,8 @@ def closing(
             f"{recording / seconds:.1%} of it.",
             verdict(progress.first, progress.best or last, last, score, skipped_steps),
             *([f"\n{page} is written."] if page else []),
-            f"\nNow:\n  python sample.py {as_argument(run)}",
-            *([f"  python view.py {as_argument(run)}"] if page else []),
+            f"\nNow:\n  {command('sample.py', run)}",
+            *([f"  {command('view.py', run)}"] if page else []),
         ]
     )
 
@@ -150,9 +150,8 @@ def could_not_go_on(error: Exception, run: Path | None, config: Config, free_byt
         kept = f"; what {run} has saved is whole" if run else ""
         return f"out of memory on {t.device}: {what_to_lower(config, free_bytes)}{kept}"
     if run and isinstance(error, OSError | SafetensorError) and not is_closed_pipe(error):
-        return (
-            f"{system_error(error)}. What {run} has saved is whole: fix that, then go on with "
-            f"python train.py --resume {as_argument(run)}"
+        return f"{system_error(error)}. What {run} has saved is whole: fix that, then go on with " + command(
+            "train.py", "--resume", run
         )
     if t.compile and isinstance(error, torch._dynamo.exc.TorchDynamoException):
         return f"torch.compile does not work here: {compile_error(error)}; {NEEDS}. --train.compile false does without"

@@ -46,7 +46,50 @@ def test_with_stdout_closed_from_the_start_all_goes_on():
     code = "import sys; from common.errors import run_script; from common.terminal import say, use_utf8; use_utf8(); "
     code += "run_script(lambda: say('unheard') or print(sys.stdout, file=sys.stderr))"
     done = run_with_closed(">&-", code)
-    assert (done.returncode, done.stderr) == (0, "None\n")
+    assert (done.returncode, done.stderr.count("/dev/null")) == (0, 1)
+
+
+STREAMS = """
+import os, sys
+from common.errors import InputError, run_script
+from common.terminal import say, use_utf8, warn
+use_utf8()
+def main():
+    descriptor = os.open("/dev/zero", os.O_RDONLY)  # as a file of the run: what is printed must never go there
+    given = sys.stdin.read()
+    for _ in range(9):
+        warn("a" * 2000)
+    say("said " + given)
+    os.write(os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT), f"{descriptor > 2} {given!r}".encode())
+    raise InputError("b")
+run_script(main)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a shell and /dev/full")
+@pytest.mark.parametrize(
+    ("stdin", "stdout", "stderr"),
+    [
+        ("<text", "", ""),
+        ("<&-", "", ""),
+        ("<&-", ">&-", "2>&-"),
+        ("<text", ">&-", ""),
+        ("</dev/null", "", "2>&-"),
+        ("<text", ">/dev/full", "2>/dev/full"),
+        ("<text", ">/dev/full", ""),
+        ("<&-", "", "2> >(:)"),
+    ],
+)
+def test_no_stream_that_is_missing_or_takes_no_more_ends_what_is_done(tmp_path, stdin, stdout, stderr):
+    (tmp_path / "text").write_text("text", encoding="utf-8")
+    shell = f'"$0" -c "$1" done {stdin} {stdout} {stderr}'
+    command = ["bash", "-c", shell, sys.executable, STREAMS]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8")
+    given = "text" if stdin == "<text" else ""
+    assert (tmp_path / "done").read_text(encoding="utf-8") == f"True {given!r}"
+    assert (done.returncode, done.stdout) == (2, "" if stdout else f"said {given}\n")
+    assert done.stderr == "" if stderr else done.stderr.endswith("error: b\n") and "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a shell")
@@ -86,6 +129,38 @@ def test_a_closed_pipe_is_known_by_windows_name_for_it_too(monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
     assert is_closed_pipe(BrokenPipeError()) and is_closed_pipe(invalid)
     assert not is_closed_pipe(named) and not is_closed_pipe(OSError(errno.ENOSPC, "full"))
+
+
+NAMES = """
+import sys
+from pathlib import Path
+from common.terminal import command
+sys.argv[0] = sys.argv[1]
+print(command("sample.py", "--x", Path("my run"), Path("-x")))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="of a POSIX shell")
+@pytest.mark.parametrize("active", [True, False])
+@pytest.mark.parametrize("folder", [".", "elsewhere", ".."])
+def test_a_command_is_shown_as_this_one_was_called(tmp_path, active, folder):
+    """From the project, a folder in it and the one around it; with the environment active, and with its path typed."""
+    here = ROOT / folder if folder != "elsewhere" else tmp_path
+    script = os.path.relpath(ROOT / "train.py", here)
+    python = "python" if active else os.path.relpath(Path(sys.executable).parent, here) + "/python"
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin" if active else "/usr/bin:/bin"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PATH": path}
+    code = ["sh", "-c", f'{python} -c "$0" {script}', NAMES]
+    done = subprocess.run(code, cwd=here, env=environment, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout == f"{python} {script.replace('train', 'sample')} --x 'my run' ./-x\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="of a POSIX shell")
+def test_a_command_shown_by_what_is_no_script_of_ours_names_the_script_in_full():
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    code = [sys.executable, "-c", NAMES, "/usr/bin/pytest"]
+    done = subprocess.run(code, cwd="/", env=environment, capture_output=True, encoding="utf-8", check=True)
+    assert shlex.split(done.stdout)[1:] == [str(ROOT / "sample.py"), "--x", "my run", "./-x"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="of a POSIX shell")

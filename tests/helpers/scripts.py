@@ -5,6 +5,8 @@ import io
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -76,6 +78,14 @@ def arguments_of(*arguments) -> list[str]:
         else:
             words.append(str(argument))
     return words + [text for name, value in options.items() for text in (f"--{name}", str(value))]
+
+
+def typed(command: str) -> list[str]:
+    """The words of a command that was printed, from its script's name on; pasted here it runs that with this Python."""
+    python, script, *words = shlex.split(command)
+    python, script = Path(shutil.which(python)), Path(script).resolve()
+    assert (python.parent, script.parent) == (Path(sys.executable).parent, ROOT) and script.is_file(), command
+    return [script.name, *words]
 
 
 def without_proof(done: Done) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from data.batches import Batches
 from experiment.checkpoint import save_checkpoint
-from tests.helpers.scripts import contents, differences, interrupt, metrics, run_python, run_train, stop_at
+from tests.helpers.scripts import contents, differences, interrupt, metrics, run_python, run_train, stop_at, typed
 
 STEPS, LONG = 10, 30
 VARIANTS = {
@@ -45,11 +45,11 @@ def unbroken(options, tmp_path_factory):
 def test_interrupted_and_resumed_a_run_is_the_one_that_never_stopped(options, unbroken, run, variant, step, number):
     done = interrupt(options[variant], run, step, number)
     assert done.code == 128 + number
-    words = f"stopped after step {step}, saved. Go on with: python train.py "
-    message = done.out.splitlines()[-1]
-    assert message == f"{words}--resume {run}"
+    said, _, command = done.out.splitlines()[-1].partition(": ")
+    assert said == f"stopped after step {step}, saved. Go on with"
+    assert typed(command) == ["train.py", "--resume", str(run)]
     assert metrics(run)[-1]["step"] == step
-    done = run_train(*message.removeprefix(words).split())
+    done = run_train(*typed(command)[1:])
     assert done.code == 0 and f"resuming {run} after step {step} of {STEPS}" in done.out
     assert differences(run, unbroken[variant]) == []
     seconds = [json.loads(line)["seconds"] for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]

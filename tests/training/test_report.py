@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 
 from common.errors import RunError
 from config import Config, TrainConfig
-from tests.helpers.scripts import run_train
+from tests.helpers.scripts import run_train, typed
 from training.report import could_not_go_on, verdict
 from training.stories import StoryScore
 
@@ -21,7 +21,7 @@ def test_what_the_machine_did_not_have_is_said_with_what_is_safe_and_what_to_do(
     for error in (FULL, SafetensorError("Error while serializing: I/O error: full (os error 28)")):
         said = could_not_go_on(error, run, config, None)
         assert "the disk is full" in said and "What runs/a has saved is whole" in said
-        assert said.endswith("python train.py --resume runs/a")
+        assert typed(said.partition("then go on with ")[2]) == ["train.py", "--resume", "runs/a"]
     assert "lower train.micro_batch_size (now 8)" in could_not_go_on(torch.OutOfMemoryError("full"), run, config, None)
     no_compiler = torch._dynamo.exc.TorchDynamoException("InvalidCxxCompiler: none found\n\nSet TORCH_LOGS")
     said = could_not_go_on(no_compiler, run, config, None)
