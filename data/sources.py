@@ -12,12 +12,13 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from common.errors import InputError
+from data.survey import Survey
 
 if TYPE_CHECKING:  # config.py imports torch, which reading a text does not need
     from config import DataConfig
@@ -38,12 +39,13 @@ class Source:
 
     documents: a function that yields (chunk of text, ends a document) with bounded memory; no document is empty.
     identity: a function that returns a string which is different whenever the text is. revision: the commit of a Hub
-    data set, else None.
+    data set, else None. survey: what there is to say of the text, once its documents have been read.
     """
 
     documents: Callable[[], Documents]
     identity: Callable[[], str]
     revision: str | None = None
+    survey: Survey = field(default_factory=Survey)
 
 
 def open_files(config: "DataConfig", report: Report) -> Source:
