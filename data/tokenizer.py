@@ -14,7 +14,7 @@ import numpy as np
 from common.errors import InputError
 from common.files import read_signed, signature, signed, write_whole
 from data.pieces import pieces
-from data.vocabulary import PATTERN, byte_level_split, bytes_by_character, check_vocabulary
+from data.vocabulary import PATTERN, byte_level_split, bytes_by_character, check_vocabulary, readable
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -72,7 +72,7 @@ class Tokenizer:
 
     def label(self, id: int) -> str:
         """The token as the explorer shows it."""
-        return END_OF_TEXT if id == self.end_of_text else self.tokens[id].decode("utf-8", "replace")
+        return END_OF_TEXT if id == self.end_of_text else readable(self.tokens[id])
 
     def save(self, path: str | Path) -> None:
         """Writes the whole vocabulary as plain JSON with its hash, all of it or nothing."""

@@ -37,6 +37,16 @@ def bytes_by_character() -> dict[str, int]:
     return {chr(byte): byte for byte in printable} | {chr(0x100 + i): byte for i, byte in enumerate(others)}
 
 
+def readable(token: bytes) -> str:
+    """The text of a token; bytes that are only a part of a character in hexadecimal: ⟨E6 98⟩."""
+    text = token.decode("utf-8", "surrogateescape")  # such a byte becomes a surrogate, which no text has
+    return re.sub(r"[\udc80-\udcff]+", _in_hexadecimal, text)
+
+
+def _in_hexadecimal(escaped: re.Match) -> str:
+    return f"⟨{escaped[0].encode('utf-8', 'surrogateescape').hex(' ').upper()}⟩"
+
+
 def check_vocabulary(name: object, tokens: list[bytes], end_of_text: object, pattern: object) -> None:
     """Raises ValueError where a file's name, tokens, end of text and pattern make no Tokenizer."""
     if not (isinstance(name, str) and re.fullmatch(r"[\w.-]{1,64}", name, re.ASCII)):

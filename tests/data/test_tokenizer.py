@@ -76,9 +76,27 @@ def test_the_end_of_text_has_an_id_of_its_own_and_no_text(bpe):
         assert tokenizer.label(tokenizer.end_of_text) == "<|endoftext|>"
 
 
-def test_a_label_shows_bytes_that_are_not_a_character(bpe):
-    assert bpe.label(bpe.tokens.index(b"\xe4")) == "\ufffd"
-    assert bpe.label(bpe.encode("<")[0]) == "<"
+def test_a_label_shows_the_bytes_that_are_not_a_character():
+    labels = {
+        b" the": " the",
+        "中\n".encode(): "中\n",
+        b"\xe4": "⟨E4⟩",
+        b"\xe6\x98": "⟨E6 98⟩",
+        b"\x98\xa5": "⟨98 A5⟩",
+        b"a\xe6\x98": "a⟨E6 98⟩",
+        b"\x98\xa5" + "天".encode() + b"\xe6": "⟨98 A5⟩天⟨E6⟩",
+        "\ufffd".encode(): "\ufffd",  # a character like any other
+        b"\xed\xa0\x80": "⟨ED A0 80⟩",  # half a surrogate pair, which is no UTF-8
+    }
+    longer = [token for token in labels if len(token) > 1]
+    tokenizer = Tokenizer("bpe", [*BYTES, *longer, b""], 256 + len(longer), PATTERN)
+    assert {token: tokenizer.label(tokenizer.tokens.index(token)) for token in labels} == labels
+
+
+def test_no_two_tokens_of_a_text_in_another_script_share_a_label():
+    tokenizer = train_bpe(["他们说：“今天天气很好。”我们明天再去，好吗？ Trời ơi 🦊👍🏽 नमस्ते " * 50], 300)
+    labels = [tokenizer.label(id) for id in range(300)]
+    assert len(set(labels)) == 300 and not any("\ufffd" in label for label in labels)
 
 
 def test_half_a_surrogate_pair_is_replaced(bpe):
