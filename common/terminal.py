@@ -91,8 +91,11 @@ def command(script: str, *arguments: str | PurePath) -> str:
 def as_argument(path: PurePath) -> str:
     """A path as a command that is shown has it: it can be pasted, whatever spaces, quotes or dashes its name has."""
     text = str(path)
-    if text.startswith("-"):  # it would be taken for an option
-        text = os.path.join(os.curdir, text)
+    return quoted(os.path.join(os.curdir, text) if text.startswith("-") else text)  # not to be taken for an option
+
+
+def quoted(text: str) -> str:
+    """A word of a command as a shell takes it for one."""
     if sys.platform == "win32":  # double quotes are the only ones that cmd and PowerShell both know
         return text if re.fullmatch(r"[\w.:\\/+-]+", text) else f'"{text}"'
     return shlex.quote(text)

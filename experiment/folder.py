@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from common.errors import InputError, RunError
 from common.machine import format_bytes, free_memory
-from common.terminal import warn
+from common.terminal import ROOT, command, quoted, warn
 
 if TYPE_CHECKING:  # torch takes a second: neither --help nor a wrong option waits for it
     from config import Config
@@ -44,20 +45,43 @@ def make_run_folder(path: Path) -> Path:
             raise InputError(f"--run {path}: {error.strerror}") from None
 
 
-def find_run(name: str | None) -> Path:
-    """The folder of a run: `name` is a path or a name in runs/, None the newest one. Raises InputError for none."""
+def find_run(name: str | None, *, may_be_prompt: bool = True) -> Path:
+    """The folder of a run: `name` is a path or a name in runs/, None the newest one. Raises InputError for none.
+
+    may_be_prompt: whether a text without the option for it may have been given in its place.
+    """
+    runs = [path.parent for path in RUNS.glob("*/config.yaml")]
+    elsewhere = [] if runs else [path.parent for path in (ROOT / RUNS).glob("*/config.yaml")]
+    names = ", ".join(sorted(run.name for run in runs + elsewhere))
+    existing = f"in {RUNS if runs else ROOT / RUNS}/ there are: {names}" if names else ""
     if name is None:
-        runs = [path.parent for path in RUNS.glob("*/config.yaml")]
         if not runs:
-            raise InputError(f"no run in {RUNS}/ yet: train one with `python train.py --config small.yaml`")
+            train = f"train one with `{command('train.py', '--config', 'small.yaml')}`"
+            raise InputError(f"no run in {RUNS}/ here: {existing or train}")
         # a run that ended before it had read its text can neither write nor be looked at
         return max(runs, key=lambda run: ((run / "data.json").exists(), run.stat().st_mtime, run.name))
     for path in (Path(name), RUNS / name):
         if os.path.isfile(path / "config.yaml"):  # where Path raises: a name that is too long
             return path
-    existing = sorted(path.parent.name for path in RUNS.glob("*/config.yaml"))
-    hint = f"; in {RUNS}/ there are: {', '.join(existing)}" if existing else ""
-    raise InputError(f"{name}: no run there (a folder with a config.yaml expected){hint}")
+    if around := [path for path in Path(name).parents if os.path.isfile(path / "config.yaml")]:
+        existing = f"did you mean the run that it is in, {around[0]}?"
+    elif may_be_prompt and re.search(r"\s", name) and not re.search(r"[/\\]", name):
+        existing = f"did you mean --prompt {quoted(name)}?"
+    raise InputError(f"{name}: no run there (a folder with a config.yaml expected)" + (existing and f"; {existing}"))
+
+
+def load_run_config(run: Path) -> "Config":
+    """The configuration of a run. Raises InputError where it cannot be read, or has keys of another version."""
+    from config import load_config
+
+    try:
+        return load_config(run / "config.yaml")
+    except InputError as error:
+        if "unknown key" not in str(error):
+            raise
+        raise InputError(
+            f"{error}; where {run} was begun with another version, take that line out, or use that version"
+        ) from None
 
 
 @contextlib.contextmanager
@@ -141,14 +165,13 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
 
     Raises InputError or RunError for a run without a usable checkpoint, and for a device that is not there.
     """
-    from config import load_config
     from data.tokenizer import Tokenizer
     from experiment.checkpoint import load_checkpoint, restore_weights
     from model import GPT
     from model.weights import SkipInit
     from training.device import choose_device
 
-    config = load_config(run / "config.yaml")
+    config = load_run_config(run)
     checkpoint = load_checkpoint(run, which, optimizer=False)
     tokenizer = Tokenizer.load(run / "tokenizer.json")
     try:

@@ -7,22 +7,22 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import cast
 
-from common.arguments import Arguments
+from common.arguments import Arguments, nonempty_text
 from common.errors import InputError, RunError
 from common.files import read_json_lines, remove_leftovers, write_json_lines, write_whole
 from common.machine import free_memory
-from common.options import help_text, parse_overrides
+from common.options import as_typed, help_text, parse_overrides
 from common.terminal import say, warn
-from config import Config, dump_config, load_config
+from config import Config, TrainConfig, dump_config, load_config
 from data.corpus import Corpus
 from data.tokenizer import Tokenizer
 from experiment.checkpoint import Checkpoint, load_checkpoint, restore_weights, save_checkpoint, steps_in
-from experiment.folder import RUNS, find_run, locked, make_run_folder, read_data_summary
+from experiment.folder import RUNS, find_run, load_run_config, locked, make_run_folder, read_data_summary
 from experiment.state import restore_training, training_state
 from lens.explorer.page import build_page
 from lens.record import read_heads
@@ -33,6 +33,7 @@ from training.nvidia import why_no_cuda
 from training.progress import Progress
 from training.proof import describe_proof, prove_mask
 from training.report import could_not_go_on
+from training.schedule import learning_rate_factor
 from training.settle import settle_hardware
 from training.step import Step
 
@@ -44,10 +45,11 @@ Train a GPT from scratch, on the computer you have.
   python train.py --resume runs/small              go on where a run was stopped"""
 
 # What a resumed run may change: how long it goes on, how often it looks at its model and where its text lies
-# (Run.check_text sees whether it is the same), never what a step computes. A micro-batch, compiling and the number of
-# threads change how that is rounded, and let a run go on where there is less memory, no compiler or other cores.
+# (Run.check_text sees whether it is the same), never what a step computes. Those of ROUNDING change how that is
+# rounded, and let a run go on on another computer: another device, less memory, no compiler or other cores.
+ROUNDING = {"train.device", "train.dtype", "train.threads", "train.micro_batch_size", "train.compile"}
 CHANGEABLE = {"train.steps", "train.eval_every", "train.eval_tokens", "train.sample_tokens", "train.save_every"}
-CHANGEABLE |= {"train.log_every", "train.max_bad_steps", "train.micro_batch_size", "train.compile", "train.threads"}
+CHANGEABLE |= {"train.log_every", "train.max_bad_steps", *ROUNDING}
 CHANGEABLE |= {"data.source", "data.cache", "attention.snapshots", "attention.keep_mb", "wandb.mode", "wandb.project"}
 
 PAGE = "attention.html"
@@ -65,13 +67,17 @@ def read_command_line() -> tuple[argparse.Namespace, Config]:
     parser.add_argument(
         "--config",
         metavar="FILE",
-        default="small.yaml",
+        type=nonempty_text,
         help="a path, or a name found in configs/ (default small.yaml)",
     )
     parser.add_argument(
-        "--run", metavar="FOLDER", help="where the run goes (default runs/ and the configuration's name)"
+        "--run",
+        metavar="FOLDER",
+        type=nonempty_text,
+        help="where the run goes (default runs/ and the configuration's name)",
     )
-    parser.add_argument("--resume", metavar="RUN", help="continue a stopped run")
+    resume = "go on with a stopped run, or a finished one with more --train.steps; what may be changed, it says"
+    parser.add_argument("--resume", metavar="RUN", type=nonempty_text, help=resume)
     parser.add_argument(
         "--dry-run", action="store_true", help="print the plan (parameters, FLOPs, tokens, memory) and train nothing"
     )
@@ -82,6 +88,9 @@ def read_command_line() -> tuple[argparse.Namespace, Config]:
     overrides = parse_overrides(rest)
     if args.resume and args.run:
         raise InputError(f"--run {args.run}: not with --resume, which goes on in {args.resume}")
+    if args.resume and args.config:
+        raise InputError(f"--config {args.config}: not with --resume, which goes on with the run's own config.yaml")
+    args.config = args.config or "small.yaml"
     if args.resume:
         args.resume, config = find_resumed(args.resume, overrides)
     else:
@@ -151,6 +160,7 @@ class Run:
         """
         progress = Progress()
         if self.checkpoint:
+            say_rates(self.checkpoint, take_step.config)
             restore_weights(take_step.model, self.checkpoint)
             progress, self.checkpoint = restore_training(take_step, self.checkpoint), None
             say(f"resuming {self.folder} after step {progress.step} of {steps}")
@@ -207,9 +217,12 @@ def open_run(args: argparse.Namespace, config: Config) -> Iterator[Run]:
                 if why := could_not_go_on(error, folder, config, free_bytes):
                     raise RunError(why) from error
                 raise
-    except InputError:
+    except InputError as error:
         if folder and not args.resume and not (folder / "checkpoints").exists():
             shutil.rmtree(folder, ignore_errors=True)  # only once its lock is closed: Windows removes no open file
+        if args.resume and str(error).startswith("data.source "):
+            moved = "where the text has moved, --data.source says where it is now"
+            raise InputError(f"--resume {folder}: {error}; {moved}") from error
         raise
 
 
@@ -229,14 +242,15 @@ def make_run(args: argparse.Namespace, config: Config) -> Path:
 def find_resumed(name: str, overrides: list[tuple[str, str]]) -> tuple[Path, Config]:
     """--resume: the run's folder and its configuration, with the overrides that may be made."""
     try:
-        folder = find_run(name)
+        folder = find_run(name, may_be_prompt=False)
     except InputError as error:
         raise InputError(f"--resume {error}") from None
+    before = load_run_config(folder)
     config = load_config(folder / "config.yaml", overrides)
-    for key, (then, now) in fixed_changes(asdict(load_config(folder / "config.yaml")), asdict(config)).items():
+    for key, (then, now) in fixed_changes(asdict(before), asdict(config)).items():
         raise InputError(
-            f"--{key} {now}: {folder} was trained with {then}, and resuming cannot change it; "
-            f"what can be changed: {', '.join(sorted(CHANGEABLE))}"
+            f"--{key} {as_typed(now)}: {folder} was trained with {as_typed(then)}, and resuming cannot change it: that "
+            f"takes a new run, without --resume; what can be changed: {', '.join(sorted(CHANGEABLE))}"
         )
     return folder, config
 
@@ -253,21 +267,51 @@ def last_checkpoint(folder: Path, config: Config) -> Checkpoint | None:
         return None
     checkpoint = load_checkpoint(folder, "last")
     try:
-        changes = fixed_changes(checkpoint.state["progress"]["config"], asdict(config))
+        changed = changes(checkpoint.state["progress"]["config"], asdict(config))
+        steps = checkpoint.state["progress"]["config"]["train"]["steps"]
+        if type(steps) is not int:
+            raise TypeError("steps")
     except (LookupError, TypeError, AttributeError) as error:
         raise InputError(
             f"{folder}: the checkpoint of step {checkpoint.step} does not say what it was made with"
         ) from error
-    for key, (then, now) in changes.items():
-        raise InputError(f"{folder / 'config.yaml'}: {key} is {now}, the run was trained with {then}: put that back")
+    for key, (then, now) in changed.items():
+        if key not in CHANGEABLE:
+            value, before = as_typed(now), as_typed(then)
+            raise InputError(
+                f"{folder / 'config.yaml'}: {key} is {value}, the run was trained with {before}: put that back"
+            )
+    rounding = {key: values for key, values in changed.items() if key in ROUNDING and values[1] != "auto"}
+    if rounding:
+        words = ", ".join(
+            f"{key} {as_typed(now)} (until now {as_typed(then)})" for key, (then, now) in rounding.items()
+        )
+        say(f"from here on with {words}: the losses are rounded otherwise")
     return checkpoint
 
 
-def fixed_changes(old: dict, new: dict) -> dict[str, tuple[object, object]]:
-    """The dotted keys that differ and that a resumed run may not change, each with its (old, new) value."""
+def changes(old: dict, new: dict) -> dict[str, tuple[object, object]]:
+    """The dotted keys that differ, each with its (old, new) value. Those of another version count as unchanged."""
     return {
-        f"{section}.{key}": (then, new[section].get(key))
+        f"{section}.{key}": (then, new[section][key])
         for section, values in old.items()
         for key, then in values.items()
-        if then != new[section].get(key) and f"{section}.{key}" not in CHANGEABLE
+        if key in new.get(section, {}) and then != new[section][key]
     }
+
+
+def fixed_changes(old: dict, new: dict) -> dict[str, tuple[object, object]]:
+    """Those of the changes that a resumed run may not make."""
+    return {key: values for key, values in changes(old, new).items() if key not in CHANGEABLE}
+
+
+def say_rates(checkpoint: Checkpoint, config: TrainConfig) -> None:
+    """Says how the learning rate goes on where a run becomes longer or shorter, as its schedule then does."""
+    steps = checkpoint.state["progress"]["config"]["train"]["steps"]
+    if steps != config.steps:
+        before = config.learning_rate * learning_rate_factor(checkpoint.step - 1, replace(config, steps=steps))
+        after = config.learning_rate * learning_rate_factor(checkpoint.step, config)
+        say(
+            f"train.steps {steps} becomes {config.steps}, and the learning rate follows: {before:.3g} in step "
+            f"{checkpoint.step}, {after:.3g} in step {checkpoint.step + 1}"
+        )

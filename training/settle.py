@@ -40,14 +40,16 @@ def settle_hardware(t: TrainConfig) -> None:
             t.device = choose_device(t.device)
     except ValueError as error:
         why = why_no_cuda() if t.device == "cuda" else None
-        raise InputError(f"train.{error}" + (f"; {why}" if why else "")) from None
+        raise InputError(
+            f"train.{error}: --train.device auto takes what is there" + (f"; {why}" if why else "")
+        ) from None
     if t.deterministic and t.device == "cuda":  # elsewhere the same bits come out anyway
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         # of a kernel without a deterministic twin torch warns: those of sampling, for one, on which no loss depends
         torch.use_deterministic_algorithms(True, warn_only=True)
     t.dtype = choose_dtype(t.dtype, t.device)
     if t.dtype == "bfloat16" and t.device != "mps" and not multiplies_bfloat16(t.device):
-        warn(f"train.dtype: {t.device} emulates bfloat16 here, up to 15 times slower than float32, which auto takes")
+        warn(f"train.dtype: {t.device} emulates bfloat16 here, up to 15 times slower than --train.dtype float32")
     t.threads = t.threads or torch.get_num_threads()
     torch.set_num_threads(t.threads)
     if t.device == "cpu" and t.threads > (cores := available_cores()):  # a run that began on another computer

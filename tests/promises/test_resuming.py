@@ -270,7 +270,7 @@ def test_more_steps_go_on_from_the_end(small_run, small_copy):
         ("train.seed", "7", "1337"),
         ("train.learning_rate", "1e-4", "0.003"),
         ("train.batch_size", "8", "4"),
-        ("train.minutes", "3", "None"),
+        ("train.minutes", "3", "null"),
         ("data.tokenizer", "bpe", "char"),
         ("attention.prompts", "other", "[]"),
     ],
