@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from common.errors import InputError
+from common.names import nearest
 
 
 class Arguments(argparse.ArgumentParser):
@@ -26,6 +27,27 @@ class Arguments(argparse.ArgumentParser):
             if value == [] != self.get_default(name) or (isinstance(value, list) and [] in value):
                 self.error(f"argument --{name.replace('_', '-')}: expected one argument")  # `--name=--` to argparse
         return namespace, rest
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        namespace, rest = self.parse_known_args(args, namespace)
+        if rest:
+            raise InputError(self.unknown(rest[0]))
+        return namespace
+
+    def unknown(self, word: str) -> str:
+        """Says that a word is no option and no argument, and what may have been meant."""
+        if not word.startswith("-"):
+            return f"{word!r}: belongs to no option; a value of several words is quoted, and --help lists what there is"
+        option = word.partition("=")[0]
+        name = option.lstrip("-")
+        if name in [action.dest for action in self._actions if not action.option_strings]:
+            return f"{option}: unknown option; {name.upper()} is given without one: {self.prog} {name.upper()}"
+        meant = nearest(name, self.option_names())
+        return f"{option}: unknown option" + (f", did you mean --{meant}?" if meant else "; --help lists what there is")
+
+    def option_names(self) -> list[str]:
+        """The names of all options, without their dashes."""
+        return [option[2:] for option in self._option_string_actions if option.startswith("--")]
 
     def print_help(self, file: Any = None) -> None:
         print(self.format_help(), end="", file=file, flush=True)  # flushed: `--help | head` must end in run_script

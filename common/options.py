@@ -6,14 +6,13 @@ pydantic would add a tenth of a second to the start of each script; jsonargparse
 messages and exits are not ours and whose errors do not know the line of a file.
 """
 
-import difflib
 import math
 import os
 import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 from types import NoneType, UnionType
@@ -22,6 +21,7 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_ty
 import yaml
 
 from common.errors import InputError
+from common.names import did_you_mean, nearest
 
 MAX_BYTES = 256 * 1024  # many times any configuration; stops a data set given by mistake before it is parsed
 
@@ -69,10 +69,11 @@ def find_yaml(path_or_name: str, folder: Path) -> tuple[Path, str]:
             below = candidate.is_relative_to(Path.cwd())
             return candidate, str(candidate.relative_to(Path.cwd()) if below else candidate)
     if os.path.isdir(path):
-        raise InputError(f"--config {path_or_name}: a folder; a YAML file expected")
+        hint = f"; did you mean {path / 'config.yaml'}?" if os.path.exists(path / "config.yaml") else ""
+        raise InputError(f"--config {path_or_name}: a folder; a YAML file expected{hint}")
     names = sorted(file.stem for file in folder.glob("*.yaml"))
-    close = difflib.get_close_matches(path.stem, names, n=1)
-    hint = f"did you mean {close[0]}.yaml?" if close else f"a path expected, or one of {', '.join(names)}"
+    close = nearest(path.stem, names)
+    hint = f"did you mean {close}.yaml?" if close else f"a path expected, or one of {', '.join(names)}"
     raise InputError(f"--config {path_or_name}: no such file; {hint}")
 
 
@@ -258,11 +259,6 @@ def quote(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(choices), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
 def unknown_key(key: str, place: str, keys: dict[str, Key]) -> str:
     """Says that `key` is unknown and which one may have been meant: in another section, or spelt otherwise."""
     dashes = "--" if place == "--" else ""
@@ -276,7 +272,7 @@ def unknown_key(key: str, place: str, keys: dict[str, Key]) -> str:
     written = place + (key if key.isprintable() and len(key) <= 60 else quote(key))
     # the likeliest first; a name that is exactly that of a key elsewhere before one spelt like it in this section
     for word, meanings in ((key, sections), (name, here), (name, anywhere), (key, {other: [other] for other in keys})):
-        for close in difflib.get_close_matches(word, meanings, n=1):
+        if close := nearest(word, meanings):
             meant = " or ".join(dashes + meaning for meaning in meanings[close])
             return f"{written}: unknown key, did you mean {meant}?"
     return f"{written}: unknown key; --help lists all keys"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from common.errors import InputError, RunError
 from common.machine import format_bytes, free_memory
+from common.names import nearest
 from common.terminal import ROOT, command, quoted, warn
 
 if TYPE_CHECKING:  # torch takes a second: neither --help nor a wrong option waits for it
@@ -67,6 +68,10 @@ def find_run(name: str | None, *, may_be_prompt: bool = True) -> Path:
         existing = f"did you mean the run that it is in, {around[0]}?"
     elif may_be_prompt and re.search(r"\s", name) and not re.search(r"[/\\]", name):
         existing = f"did you mean --prompt {quoted(name)}?"
+    elif near := nearest(Path(name).name, [run.name for run in runs]):
+        existing = f"did you mean {RUNS / near}?"
+    elif may_be_prompt:
+        existing += "; " * bool(existing) + "a text to begin with is given in quotes, as --prompt 'Once upon a time'"
     raise InputError(f"{name}: no run there (a folder with a config.yaml expected)" + (existing and f"; {existing}"))
 
 

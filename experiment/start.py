@@ -23,6 +23,7 @@ from data.corpus import Corpus
 from data.tokenizer import Tokenizer
 from experiment.checkpoint import Checkpoint, load_checkpoint, restore_weights, save_checkpoint, steps_in
 from experiment.folder import RUNS, find_run, load_run_config, locked, make_run_folder, read_data_summary
+from experiment.meant import check_words
 from experiment.state import restore_training, training_state
 from lens.explorer.page import build_page
 from lens.record import read_heads
@@ -85,6 +86,7 @@ def read_command_line() -> tuple[argparse.Namespace, Config]:
         "--print-config", action="store_true", help="print the resolved configuration and train nothing"
     )
     args, rest = parser.parse_known_args()
+    check_words(rest, parser.option_names())
     overrides = parse_overrides(rest)
     if args.resume and args.run:
         raise InputError(f"--run {args.run}: not with --resume, which goes on in {args.resume}")

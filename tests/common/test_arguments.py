@@ -12,9 +12,13 @@ from tests.helpers.scripts import error_line, run_python
 def test_options_are_not_abbreviated_and_complaints_are_ours():
     parser = Arguments(add_help=False)
     parser.add_argument("--prompt")
-    for arguments in (["--pro", "x"], ["--prompt"], ["x"]):
+    for arguments in (["--zzz", "x"], ["--prompt"], ["--prompt", "x", "--zzz"]):
         with pytest.raises(InputError, match="; --help lists what there is"):
             parser.parse_args(arguments)
+    with pytest.raises(InputError, match=r"^--pro: unknown option, did you mean --prompt\?$"):
+        parser.parse_args(["--pro", "x"])
+    with pytest.raises(InputError, match=r"^'y': belongs to no option; a value of several words is quoted"):
+        parser.parse_args(["--prompt", "x", "y"])
     assert parser.parse_args(["--prompt", "x"]).prompt == "x"
 
 

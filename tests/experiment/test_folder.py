@@ -61,12 +61,25 @@ def test_a_run_that_is_not_there_is_named_with_those_that_are(tmp_path, monkeypa
     with pytest.raises(InputError, match=r"no run in runs/ here: train one with `.*train.py --config small.yaml`"):
         find_run(None)
     with pytest.raises(InputError, match=r"^gone: no run there \(a folder with a config.yaml expected\)$"):
+        find_run("gone", may_be_prompt=False)
+    with pytest.raises(InputError, match=r"; a text to begin with is given in quotes, as --prompt 'Once upon a time'$"):
         find_run("gone")
     run_at(Path("runs/b"))
     run_at(Path("runs/a"))
     for gone in ("gone", "n" * 300):
         with pytest.raises(InputError, match=r"; in runs/ there are: a, b$"):
-            find_run(gone)
+            find_run(gone, may_be_prompt=False)
+    run_at(Path("runs/moby dick"))
+    with pytest.raises(InputError, match=r"; did you mean runs/moby dick\?$"):
+        find_run("runs/moby_dick")
+
+
+def test_runs_that_lie_with_the_project_are_named_where_there_are_none_here(tmp_path, monkeypatch):
+    monkeypatch.setattr("experiment.folder.ROOT", tmp_path / "project")
+    monkeypatch.chdir(tmp_path)
+    run_at(tmp_path / "project/runs/a")
+    with pytest.raises(InputError, match=f"^no run in runs/ here: in {tmp_path}/project/runs/ there are: a$"):
+        find_run(None)
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]", "{}", "3", '{"documents": "many"}', "\0"])
