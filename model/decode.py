@@ -37,7 +37,7 @@ class Decoder:
         # bfloat16 queries and keys are normalised and rotated in float32 and rounded once
         self.qk_dtype = torch.promote_types(self.embedding.dtype, torch.float32)
         if config.position == "rope":
-            cos, sin = model.rope_cos, model.rope_sin
+            cos, sin = model.rope.view(torch.float32).unbind()
             angles = torch.stack((torch.cat((cos, cos), -1), torch.cat((-sin, sin), -1)))
             self.angles = angles.to(self.qk_dtype)  # (2, T, K)
         else:

@@ -130,8 +130,7 @@ class GPT(nn.Module):
     """The language model. `GPT(config)(idx, targets)` returns logits and the mean loss in nats per token."""
 
     pe: Tensor  # (block_size, C), only with sinusoidal positions
-    rope_cos: Tensor  # (block_size, K/2), only with rope, as the next
-    rope_sin: Tensor
+    rope: Tensor  # (2, block_size, K/2), only with rope: the bits of cosines and sines in float32
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -146,9 +145,9 @@ class GPT(nn.Module):
             # cosines and sines of the same angles as rope's, added to the embedding (Vaswani et al. 2017, 3.5)
             self.register_buffer("pe", torch.cat(rotary_angles(config.block_size, config.n_embd), -1), persistent=False)
         else:
-            cos, sin = rotary_angles(config.block_size, config.key_dim)
-            self.register_buffer("rope_cos", cos, persistent=False)
-            self.register_buffer("rope_sin", sin, persistent=False)
+            angles = torch.stack(rotary_angles(config.block_size, config.key_dim))
+            # as integers, which no `model.to(bfloat16)` rounds
+            self.register_buffer("rope", angles.view(torch.int32), persistent=False)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         self.ln_f = make_norm(config)
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
@@ -200,7 +199,7 @@ class GPT(nn.Module):
         elif config.position == "sinusoidal":
             x = x + self.pe[start : start + T]
         else:
-            angles = self.rope_cos[start : start + T], self.rope_sin[start : start + T]
+            angles = self.rope[:, start : start + T].view(torch.float32).unbind()  # (T, K/2) each
         x = drop(x, config.dropout if self.training else 0.0)
         caches = [None] * len(self.blocks) if cache is None else cache.layers
         for block, layer_cache in zip(self.blocks, caches, strict=True):

@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from model import GPT, GPTConfig
+from model.attention import rotary_angles, rotate
+from model.decode import Decoder
 from model.gpt import MLP, make_norm
 from tests.helpers.models import SIZES, random_ids, small_model
 
@@ -101,8 +103,27 @@ def test_the_order_of_earlier_tokens_matters_through_the_position_only(position)
         elif position == "sinusoidal":
             model.pe.zero_()
         else:
-            model.rope_cos.fill_(1), model.rope_sin.zero_()
+            model.rope.view(torch.float32).copy_(torch.tensor([1.0, 0.0])[:, None, None])
     assert torch.allclose(model(idx)[0][0, -1], model(swapped)[0][0, -1], atol=1e-6)
+
+
+def test_a_model_in_bfloat16_turns_queries_and_keys_by_angles_in_float32():
+    model, layers = small_model(qk_norm=False, block_size=300, dtype=torch.bfloat16), []
+    assert model.wte.weight.dtype == torch.bfloat16
+    with torch.no_grad():
+        model(random_ids(2, 300), record=layers)
+        qkv = model.blocks[0].attn.qkv(layers[0]["x"]).float()
+    q = qkv[..., :8].view(2, 300, 2, 4).transpose(1, 2)  # (B, H, T, K)
+
+    def turned(angles):
+        return rotate(q, angles).bfloat16()
+
+    exact = rotary_angles(300, 4)
+    assert torch.equal(layers[0]["q"], turned(exact))
+    rounded = turned([x.bfloat16().float() for x in exact])
+    assert (layers[0]["q"] != rounded).float().mean() > 0.1  # the control
+    cos, sin = Decoder(model, 1).angles[..., 2:]  # of the second half of the channels
+    assert torch.equal(cos, exact[0]) and torch.equal(sin, exact[1])
 
 
 @pytest.mark.parametrize("norm", ["layernorm", "rmsnorm"])
