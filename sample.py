@@ -62,17 +62,19 @@ class Writer:
         """The prompt and its continuations: all are drawn together, the first is shown meanwhile, the others after."""
         import torch
 
+        from data.healing import heal, opening
         from model import generate
 
         args = self.args
         self.trained.check_memory(args.samples)
-        texts = [Text(self.tokenizer, args.stop, args.ignore_end) for _ in range(args.samples)]
-        idx = torch.tensor(
-            [self.tokenizer.begin(prompt, self.trained.several_documents)] * args.samples, device=self.device
-        )
+        healed = heal(self.tokenizer, prompt, self.trained.several_documents)
+        ends = args.stop, args.ignore_end, args.tokens, len(healed.pending)
+        texts = [Text(self.tokenizer, *ends) for _ in range(args.samples)]
+        idx = torch.tensor([healed.ids] * args.samples, device=self.device)
         options = {"temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p}
+        options |= {"generator": self.generator, "wrap": opening(self.model, healed)}
         show(prompt)
-        for ids in generate(self.model, idx, args.tokens, generator=self.generator, **options):  # ids: (samples,)
+        for ids in generate(self.model, idx, args.tokens + healed.longest, **options):  # ids: (samples,)
             first, *_ = [text.feed(id) for text, id in zip(texts, ids.tolist(), strict=True)]
             show(first)
             if all(text.ended for text in texts):
@@ -84,13 +86,16 @@ class Writer:
 
 
 class Text:
-    """One continuation, from ids to the text that may be shown: only whole characters, and nothing of a stop text."""
+    """One continuation, from ids to the text that may be shown: only whole characters, and nothing of a stop text.
 
-    def __init__(self, tokenizer: "Tokenizer", stops: list[str], ignore_end: bool) -> None:
+    The first tokens repeat the `pending` last bytes of the prompt; those with nothing else do not count as `tokens`.
+    """
+
+    def __init__(self, tokenizer: "Tokenizer", stops: list[str], ignore_end: bool, tokens: int, pending: int) -> None:
         self.tokens = tokenizer.tokens
         self.decoder = codecs.getincrementaldecoder("utf-8")("replace")  # never cuts a character
         self.end_of_text = None if ignore_end else tokenizer.end_of_text
-        self.stops = stops
+        self.stops, self.left, self.pending = stops, tokens, pending
         self.held = ""  # what may be the beginning of a stop text
         self.shown = ""
         self.ended = False
@@ -99,10 +104,12 @@ class Text:
         """Takes the next id, or None at the end of the text; returns the text that can now be shown."""
         if self.ended:
             return ""
-        if id is None or id == self.end_of_text:
-            text, self.ended = self.held + self.decoder.decode(b"", final=True), True
-        else:
-            text = self.held + self.decoder.decode(self.tokens[id])
+        token = b"" if id is None or id == self.end_of_text else self.tokens[id]
+        repeated = token[: self.pending]
+        self.pending -= len(repeated)
+        self.left -= token != repeated or not repeated
+        self.ended = id is None or id == self.end_of_text or not self.left
+        text = self.held + self.decoder.decode(token[len(repeated) :], final=self.ended)
         if ends := [text.find(stop) for stop in self.stops if stop in text]:
             shown, self.ended = min(ends), True
         else:

@@ -4,17 +4,15 @@ All three are one class: a list of byte strings, one per token, and a way to cut
 end of text, which no text can spell (some of tiktoken's encodings have further ids after it).
 """
 
-import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from common.errors import InputError
 from common.files import read_signed, signature, signed, write_whole
 from data.pieces import pieces
-from data.vocabulary import PATTERN, byte_level_split, bytes_by_character, check_vocabulary, readable
+from data.vocabulary import PATTERN, check_vocabulary, learn_byte_pairs, one_encoding_a_thread, readable
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -30,7 +28,7 @@ class Tokenizer:
     b"" for the end of text and for unused ids. pattern: the regular expression that splits text into words before byte
     pairs are merged (an id is also the rank of its merge); None for characters.
     byte_lengths: (vocab_size,) UTF-8 bytes of each token. encode_piece: a function from one of the `pieces` of a longer
-    text to its ids, uint32; raises UnknownCharacter.
+    text to its ids, uint32; raises UnknownCharacter. encoding: where there is a pattern, its tiktoken.Encoding.
     """
 
     def __init__(self, name: str, tokens: list[bytes], end_of_text: int, pattern: str | None = None) -> None:
@@ -120,19 +118,11 @@ class Tokenizer:
         return encode
 
     def _byte_pair_encoder(self, pattern: str) -> Callable[[str], np.ndarray]:
-        import tiktoken
-
-        ranks = {token: id for id, token in enumerate(self.tokens) if token}
-        # Never produced, since it is not allowed below; but without any, tiktoken looks for one at every character.
-        special = {END_OF_TEXT: self.end_of_text}
-        local = threading.local()  # only the first thread to use a compiled pattern gets it without waiting for a lock
+        self.encoding = one_encoding_a_thread(self.name, self.tokens, pattern, {END_OF_TEXT: self.end_of_text})
 
         def encode(text: str) -> np.ndarray:
             try:
-                if not hasattr(local, "encoding"):
-                    parts: dict[str, Any] = {"mergeable_ranks": ranks, "special_tokens": special}
-                    local.encoding = tiktoken.Encoding(self.name, pat_str=pattern, **parts)
-                return local.encoding.encode_to_numpy(text, disallowed_special=())
+                return self.encoding().encode_to_numpy(text, disallowed_special=())
             except BaseException as error:  # a pattern from a file may be invalid, or match nothing: tiktoken panics
                 if not (isinstance(error, ValueError) or type(error).__name__ == "PanicException"):
                     raise
@@ -153,19 +143,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     vocab_size counts the 256 bytes and the end of text; the vocabulary is smaller where a small text does not have that
     many pairs to merge.
     """
-    import tokenizers
-    from tokenizers import models, pre_tokenizers, trainers
-
-    learner = tokenizers.Tokenizer(models.BPE())
-    learner.pre_tokenizer = byte_level_split()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=vocab_size - 1, initial_alphabet=alphabet, show_progress=False)
-    learner.train_from_iterator(texts, trainer)
-    # An id is the rank that tiktoken merges by. That gives the same ids as the learned list of merges, because a token
-    # can come about in one way only: within the bytes of a token the merges run in the same order in every text.
-    byte_of = bytes_by_character()
-    by_rank = sorted(learner.get_vocab().items(), key=lambda item: item[1])
-    tokens = [bytes(byte_of[character] for character in token) for token, _ in by_rank]
+    tokens = learn_byte_pairs(texts, vocab_size - 1)
     return Tokenizer("bpe", [*tokens, b""], end_of_text=len(tokens), pattern=PATTERN)
 
 

@@ -78,13 +78,15 @@ def generate(
     top_k: int | None = None,
     top_p: float | None = None,
     generator: Generator | None = None,
+    wrap: Callable[[Callable], Callable] | None = None,
     use_cache: bool = True,
 ) -> Iterator[Tensor]:
     """Yields the ids (B,) that follow idx (B, T >= 1), step by step.
 
-    `temperature` 0 is greedy; `top_k` and `top_p` narrow the choice. With `generator` the global random state is not
-    touched. When the context is full, its last half is kept and read again, with a cache or without, so both give the
-    same tokens however long the text grows (in float32).
+    `temperature` 0 is greedy; `top_k` and `top_p` narrow the choice. wrap: makes another of the function that chooses,
+    logits (B, V) -> ids (B,). With `generator` the global random state is not touched. When the context is full, its
+    last half is kept and read again, with a cache or without, so both give the same tokens however long the text grows
+    (in float32).
     Raises ValueError for an empty idx and for options out of range.
     """
     if idx.ndim != 2 or idx.shape[1] < 1:
@@ -96,7 +98,7 @@ def generate(
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p: {top_p} given, a number above 0 and at most 1 expected")
     next_ids = partial(choose, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator)
-    return _generate(model, idx, max_new_tokens, next_ids, use_cache)
+    return _generate(model, idx, max_new_tokens, wrap(next_ids) if wrap else next_ids, use_cache)
 
 
 def _generate(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import model as models
 import sample
+from data.healing import heal, opening
 from data.tokenizer import train_bpe
 from experiment.folder import load_trained
 from model import generate
@@ -47,7 +48,7 @@ def expected(run, prompt, n, *, samples=1, seed=1, start=(), end=True, checkpoin
 
 
 def test_stdout_is_the_prompt_and_its_continuation_and_nothing_else(small_run, tales_run):
-    for run, prompt, start in ((small_run, "Long ago", ()), (tales_run[0], "Once upon a time", (511,))):
+    for run, prompt, start in ((small_run, "Long ago", ()), (tales_run[0], "Once upon a time.", (511,))):
         done = run_sample(run, {"prompt": prompt, "tokens": 40, "seed": 7, "device": "cpu"})
         text = expected(run, prompt, 40, seed=7, start=start)
         assert (done.code, done.out) == (0, text) and len(text) > len(prompt) + 3
@@ -136,6 +137,39 @@ def test_dtype_is_that_of_the_weights_and_float32_the_default(small_run, monkeyp
     assert [model.wte.weight.dtype for model in seen] == [torch.bfloat16, torch.float32, torch.float32]
 
 
+# ---- a prompt that ends where no token of the training text does
+
+
+@pytest.mark.parametrize(("end", "tokens"), [(" ", 1), (" Lit", 1), (" Little", 1), (" ", 7)])
+def test_a_prompt_may_end_within_a_token(tales_run, end, tokens):
+    """What is shown is the prompt, whole, and then what the model writes on from the last certain token of it."""
+    model, tokenizer, _, _, _ = load_trained(tales_run[0], device="cpu")
+    prompt = "Once upon a time there lived a proud crow called" + end
+    healed = heal(tokenizer, prompt, several_documents=True)
+    generator, before = torch.Generator().manual_seed(2), tokenizer.decode(healed.ids)
+    drawn = generate(
+        model, torch.tensor([healed.ids] * 30), 9, temperature=0.8, wrap=opening(model, healed), generator=generator
+    )
+    texts = []
+    for row in torch.stack(list(drawn), 1).tolist():
+        ids = [*itertools.takewhile(lambda id: id != tokenizer.end_of_text, row)]
+        again = sum(prompt.startswith(before + tokenizer.decode(ids[: n + 1])) for n in range(len(ids)))
+        texts.append(before + tokenizer.decode(ids[: again + tokens]) + "\n")
+    done = run_sample(tales_run[0], {"prompt": prompt, "samples": 30, "tokens": tokens, "seed": 2})
+    assert done.out == "---\n".join(texts)
+    assert all(text.startswith(prompt) for text in texts)
+
+
+def test_tokens_that_only_repeat_the_prompt_do_not_count():
+    tokenizer = train_bpe(["abba cab bac aab " * 30], 262)
+    a, b, c = map(tokenizer.tokens.index, (b"a", b"b", b"c"))
+    text = sample.Text(tokenizer, ["bc"], ignore_end=False, tokens=3, pending=2)
+    assert [text.feed(id) for id in (a, b, a, b)] == ["", "", "a", ""] and not text.ended  # b may begin a stop text
+    assert (text.feed(a), text.ended) == ("ba", True)
+    text = sample.Text(tokenizer, ["bc"], ignore_end=False, tokens=9, pending=1)
+    assert [text.feed(id) for id in (b, c, b, c)] == ["", "c", "", ""] and text.ended  # none begins in the prompt
+
+
 # ---- where it ends
 
 
@@ -199,7 +233,7 @@ def test_any_stop_texts_cut_any_stream_of_tokens_at_the_first_that_is_complete()
             if found := [begun.find(stop) for stop in stops if stop in begun]:
                 whole = begun[: min(found)]
                 break
-        text = sample.Text(tokenizer, stops, ignore_end=False)
+        text = sample.Text(tokenizer, stops, ignore_end=False, tokens=99, pending=0)
         for id in [*ids, None]:
             shown += text.feed(id)
             assert whole.startswith(shown) and text.shown == shown
@@ -371,5 +405,5 @@ def bpe():
 @given(st.lists(st.integers(0, 380), max_size=40))
 def test_the_parts_that_are_shown_joined_are_the_text_of_all_ids(bpe, ids):
     ids = [id % bpe.vocab_size for id in ids]
-    text = sample.Text(bpe, [], ignore_end=True)
+    text = sample.Text(bpe, [], ignore_end=True, tokens=99, pending=0)
     assert "".join(map(text.feed, [*ids, None])) == bpe.decode(ids) == text.shown

@@ -1,0 +1,130 @@
+"""Token healing: what is drawn against the definition of a conditional distribution; cuts in several scripts."""
+
+import itertools
+
+import pytest
+import torch
+
+from data.healing import Opening, heal, opening
+from data.tokenizer import char_tokenizer, train_bpe
+from model import generate
+from tests.helpers.models import small_model
+from tests.helpers.texts import PROSE
+
+STORY = "the crow called Little Pip met the hen.\n\nThe hen called Little Nutmeg  sang: it's 1234 times! " * 20
+
+
+@pytest.fixture(scope="module")
+def words():
+    return train_bpe([STORY], 330)
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    return train_bpe([PROSE], 420)
+
+
+def cover(tokenizer, pending):
+    """Every sequence of tokens that begins with `pending`, up to the token that completes it."""
+    for id, token in enumerate(tokenizer.tokens):
+        if token and token.startswith(pending):
+            yield (id,)
+        elif token and pending.startswith(token):
+            yield from ((id, *rest) for rest in cover(tokenizer, pending[len(token) :]))
+
+
+def log_p(model, ids):
+    with torch.no_grad():
+        return model(torch.tensor([ids]))[0][0, -1].double().log_softmax(-1)
+
+
+@pytest.mark.parametrize(
+    "prompt", ["the crow called ", "the crow called Lit", "a hen  ", "sang: it's 12", "the hen.\n"]
+)
+def test_what_is_drawn_first_has_the_probability_it_has_given_the_prompt(words, prompt):
+    """The definition: of all sequences that begin with the prompt and are cut as texts are, the model's own shares."""
+    model = small_model(vocab_size=words.vocab_size, block_size=32)
+    healed = heal(words, prompt, several_documents=True)
+    assert words.decode(healed.ids) + healed.pending.decode() == prompt
+    ways = list(cover(words, healed.pending))
+    kept = words.decode(healed.ids)
+    texts = [kept + b"".join(words.tokens[id] for id in way).decode("utf-8", "ignore") for way in ways]
+    ways = [
+        w for w, text in zip(ways, texts, strict=True) if [words.end_of_text, *words.encode(text)] == [*healed.ids, *w]
+    ]
+    shares = torch.stack(
+        [sum(log_p(model, [*healed.ids, *way[:n]])[way[n]] for n in range(len(way))) for way in ways]
+    ).softmax(0)
+    assert sorted(ways) == healed.openings and len(ways) > 1
+
+    steps = {}
+
+    def look(logits):
+        steps["p"] = logits.double().softmax(-1)
+        return steps["drawn"]
+
+    for way, share in zip(ways, shares, strict=True):
+        choose, p = Opening(model, healed)(look), 1.0
+        for n, id in enumerate(way):
+            steps["drawn"] = torch.tensor([id])
+            choose(log_p(model, [*healed.ids, *way[:n]])[None])
+            p *= steps["p"][0, id]
+        assert p == pytest.approx(share.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["words", "mixed"])
+def test_at_every_cut_of_a_text_its_own_tokens_are_one_of_the_ways_on(name, request):
+    tokenizer, text = request.getfixturevalue(name), {"words": STORY, "mixed": PROSE}[name][:300]
+    whole, taken = tokenizer.encode(text + "."), 0
+    ends = list(itertools.accumulate(len(tokenizer.tokens[id]) for id in whole))
+    for cut in range(1, len(text)):
+        healed = heal(tokenizer, text[:cut], several_documents=True)
+        size = len(text[:cut].encode())
+        through = whole[: next(n for n, end in enumerate(ends) if end >= size) + 1]  # the token over the cut the last
+        kept = healed.ids[1:]
+        assert through[: len(kept)] == kept
+        if healed.openings:
+            taken += 1
+            assert b"".join(tokenizer.tokens[id] for id in kept) + healed.pending == text[:cut].encode()
+            assert tuple(through[len(kept) :]) in healed.openings
+        else:
+            assert healed.ids == [tokenizer.end_of_text, *through]
+    assert taken > 100
+
+
+def test_a_prompt_whose_end_can_only_be_what_it_is_stays_whole_and_costs_nothing(words):
+    for tokenizer, text in ((words, "the crow met the hen!"), (char_tokenizer(set(STORY)), "the crow "), (words, "")):
+        for several in (True, False):
+            healed = heal(tokenizer, text, several)
+            assert healed.ids == healed.prompt == tokenizer.begin(text, several)
+            assert (healed.openings, healed.pending, healed.longest) == ([], b"", 0)
+            assert opening(None, healed) is None
+
+
+def test_of_a_prompt_of_a_single_token_the_beginning_of_texts_is_read(words):
+    healed = heal(words, "th", several_documents=False)
+    assert healed.ids == words.begin("", several_documents=False) and healed.pending == b"th"
+    assert (words.tokens.index(b"the"),) in healed.openings
+
+
+def test_the_end_of_a_long_prompt_is_healed_as_that_of_a_short_one(words, mixed):
+    for tokenizer, text in ((words, "the hen met the crow called "), (mixed, "天气很好。我们明天")):
+        short, long = heal(tokenizer, text, True), heal(tokenizer, text * 400, True)
+        assert (long.openings, long.pending) == (short.openings, short.pending) and short.openings
+        assert long.ids[-3:] == short.ids[-3:]
+
+
+@pytest.mark.parametrize("sampling", [{"temperature": 0}, {"temperature": 2.0, "top_k": 3}, {"top_p": 0.5}])
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_each_text_begins_with_the_prompt_and_no_end_comes_before(words, sampling, use_cache):
+    model = small_model(vocab_size=words.vocab_size, block_size=16)
+    healed = heal(words, "the crow called Lit", several_documents=True)
+    idx = torch.tensor([healed.ids] * 200)
+    options = sampling | {"generator": torch.Generator().manual_seed(1), "use_cache": use_cache}
+    with torch.no_grad():
+        model.lm_head.weight[words.end_of_text] += 9  # it would end at once
+    rows = torch.stack(list(generate(model, idx, 24, wrap=opening(model, healed), **options)), 1).tolist()
+    assert all(any(tuple(row[:n]) in healed.openings for n in (1, 2)) for row in rows)
+    assert all(b"".join(words.tokens[id] for id in row[:3]).startswith(healed.pending) for row in rows)
+    if sampling == {"top_p": 0.5}:
+        assert len({tuple(row[:2]) for row in rows}) > 1
