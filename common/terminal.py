@@ -80,12 +80,21 @@ def command(script: str, *arguments: str | PurePath) -> str:
 
     `script`: its name, such as "sample.py". Options and other words are given as str, what the user named as a path.
     """
+    words = [argument if isinstance(argument, str) else as_argument(argument) for argument in arguments]
+    return " ".join([called(), as_argument(place(script)), *words])
+
+
+def called() -> str:
+    """This Python as a command: `python` where that is it, as in an active environment, else what was typed."""
     here = shutil.which("python")
     active = here and Path(here).parent == Path(sys.executable).parent and Path(here).samefile(sys.executable)
-    called = Path(sys.argv[0]).parent
-    path = (called if called.resolve() == ROOT else ROOT) / script
-    words = [argument if isinstance(argument, str) else as_argument(argument) for argument in (path, *arguments)]
-    return " ".join(["python" if active else as_argument(Path(sys.orig_argv[0])), *words])
+    return "python" if active else as_argument(Path(sys.orig_argv[0]))
+
+
+def place(name: str) -> Path:
+    """Where a file of the project is, from where the script of this process was called."""
+    folder = Path(sys.argv[0]).parent
+    return (folder if folder.resolve() == ROOT else ROOT) / name
 
 
 def as_argument(path: PurePath) -> str:
