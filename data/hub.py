@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 from common.errors import InputError
 from common.network import Background
-from data.sources import READ_ROWS, Rows, Source, import_datasets, texts
+from data.datasets_library import import_datasets, provide_home
+from data.sources import Source
+from data.survey import Documents, Survey, clean
+from data.tables import READ_ROWS, Rows, arrow_rows, texts
 
 if TYPE_CHECKING:
     from config import DataConfig
@@ -29,6 +32,7 @@ def open_hub(config: "DataConfig") -> Source:
     if not name:
         raise InputError(f"data.source {config.source}: expected hub:OWNER/NAME or hub:OWNER/NAME/CONFIG")
     repository, subset = name.groups()
+    provide_home(config.cache)
     commit = config.revision
     if not re.fullmatch("[0-9a-f]{40}", commit or ""):
         commit = _resolve(repository, config.revision)
@@ -36,7 +40,7 @@ def open_hub(config: "DataConfig") -> Source:
     where = f"data.source {config.source}"
 
     def rows() -> Rows:
-        datasets = import_datasets()
+        datasets = import_datasets(config.cache)
         # The defaults are 20 tries, 5 seconds apart.
         datasets.config.STREAMING_OPEN_MAX_RETRIES = datasets.config.STREAMING_READ_MAX_RETRIES = 4
         datasets.config.STREAMING_OPEN_RETRY_INTERVAL = datasets.config.STREAMING_READ_RETRY_INTERVAL = 2
@@ -53,10 +57,17 @@ def open_hub(config: "DataConfig") -> Source:
         if not config.streaming:
             builder.download_and_prepare()
         open_split = builder.as_streaming_dataset if config.streaming else builder.as_dataset
-        yield from open_split(config.split).iter(READ_ROWS)
+        tables = open_split(config.split).with_format("arrow").iter(READ_ROWS)
+        yield from arrow_rows(tables, config, where)
 
-    identity = f"{config.source}@{commit} {config.split} {config.text_column}"
-    return Source(lambda: texts(rows(), config.text_column, where), lambda: identity, commit)
+    survey = Survey()
+
+    def documents() -> Documents:
+        survey.notes.clear()
+        yield from clean(texts(rows(), config, where, survey), survey, config.source)
+
+    identity = f"{config.source}@{commit} {config.split} {config.text_column} {config.encoding_errors}"
+    return Source(documents, lambda: identity, commit, survey)
 
 
 def _resolve(repository: str, revision: str | None) -> str:

@@ -89,7 +89,7 @@ def small_copy(small_run, run) -> Path:
 # What makes a terminal, a browser or a reader do what a text wants, if they take it for more than text.
 HOSTILE = [
     "\x1b]0;title\x07\x1b[2J\x1b[31;1m\x9b2J\x9d0;title\x9c\x1bc",
-    "a\x08b\rc\x0cd\x7fe\x0bf\x85g",
+    "a\x08b\x1cc\x0cd\x7fe\x0bf\x85g",
     "\u202eright to left\u202c\u2066isolated\u2069\u200f",
     "</script><script>document.title='run'</script>",
     "<img src=x onerror=\"document.title='run'\"><svg onload=alert(1)>",

@@ -2,6 +2,7 @@ import codecs
 import csv
 import json
 import os
+import re
 import tracemalloc
 
 import pyarrow
@@ -10,9 +11,11 @@ import pytest
 
 from common.errors import InputError
 from config import DataConfig
-from data.sources import open_files, read_text
+from data import reading
+from data.sources import open_files
 
 STRANGE = "Trời ơi\r\n中文 🦊\u0301\0\x1c\u2028 שלום\rend"
+READ = STRANGE.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def documents(path, report=lambda line: None, **options):
@@ -33,41 +36,42 @@ def refusal(path, **options):
     return str(error.value)
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
-def test_a_text_is_read_as_it_is_whatever_the_size_of_the_reads(text, size):
-    text.write_bytes(STRANGE.encode())
-    assert "".join(read_text(text, read_bytes=size)) == STRANGE
+@pytest.fixture(params=[1, 2, 3, 7, 1000])
+def size(request, monkeypatch):
+    """Characters of a read."""
+    monkeypatch.setattr(reading, "READ_CHARACTERS", request.param)
 
 
-@pytest.mark.parametrize("size", [3, 5, 1000])
-def test_a_byte_order_mark_is_dropped_only_at_the_start(text, size):
+@pytest.mark.usefixtures("size")
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_a_text_is_read_as_it_is_but_for_line_ends_whatever_the_size_of_the_reads(text, encoding):
+    text.write_bytes(STRANGE.encode(encoding))
+    assert documents(text) == [READ]
+
+
+@pytest.mark.usefixtures("size")
+def test_a_byte_order_mark_is_dropped_only_at_the_start(text):
     text.write_bytes(codecs.BOM_UTF8 + "a\ufeffb".encode() + codecs.BOM_UTF8)
-    assert "".join(read_text(text, read_bytes=size)) == "a\ufeffb\ufeff"
+    assert documents(text) == ["a\ufeffb\ufeff"]
 
 
-@pytest.mark.parametrize("size", [3, 4, 5, 1000])
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+@pytest.mark.parametrize("before", [b"", b"x" * 5, "中".encode() * (1 << 20)])
 @pytest.mark.parametrize(
     ("content", "at"), [(b"abcd\xffef", 4), ("中文".encode()[:-1], 3), ("é中".encode() + b"\xe4x", 5)]
 )
-def test_an_invalid_byte_is_named_by_its_offset_in_the_file(text, content, at, mark, size):
-    text.write_bytes(mark + content)
-    with pytest.raises(InputError) as error:
-        list(read_text(text, read_bytes=size))
-    assert f"text.txt: not UTF-8 at byte {at + len(mark)} " in str(error.value)
-    assert "--data.encoding_errors replace" in str(error.value)
-    assert "\ufffd" in "".join(read_text(text, errors="replace", read_bytes=size))
-
-
-def test_a_utf_16_file_is_recognised(text):
-    text.write_bytes("hello".encode("utf-16"))
-    assert "it looks like UTF-16" in refusal(text)
+def test_an_invalid_byte_is_named_by_its_offset_in_the_file(text, before, content, at, mark):
+    text.write_bytes(mark + before + content)
+    message = refusal(text)
+    assert f"text.txt: not UTF-8 at byte {at + len(mark + before):,} " in message
+    assert "--data.encoding_errors replace" in message
+    assert "\ufffd" in documents(text, encoding_errors="replace")[0][-7:]
 
 
 def test_a_long_text_takes_little_memory(text):
     text.write_bytes(b"one line of 32 MB " * 32 * 58_000)
     tracemalloc.start()
-    length = sum(len(chunk) for chunk in read_text(text))
+    length = sum(len(chunk) for chunk, _ in open_files(DataConfig(source=str(text)), print).documents())
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert length == text.stat().st_size > 32e6
@@ -82,7 +86,7 @@ def test_each_text_file_of_a_folder_is_a_document_in_the_order_of_their_names(tm
     (tmp_path / "empty.txt").write_text("", encoding="utf-8")
     reported = []
     assert documents(tmp_path, reported.append) == ["a.txt", "a/z.MD", "b.txt"]
-    assert len(reported) == 1 and "1 skipped (.pdf)" in reported[0]
+    assert len(reported) == 1 and "4 file(s) are read; left out: 1 .pdf (take its text out of it" in reported[0]
 
 
 def test_a_pattern_finds_files_of_all_kinds(tmp_path):
@@ -116,7 +120,7 @@ def tables(tmp_path):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_each_row_of_a_table_is_a_document(tables, name):
-    expected = STRANGE.replace("\0", "") if name == "rows.csv" else STRANGE
+    expected = READ.replace("\0", "") if name == "rows.csv" else READ
     assert documents(tables / name, text_column="body") == [expected, "007", "NA"]
 
 
@@ -128,7 +132,7 @@ def test_a_wrong_column_is_refused_with_the_columns_that_exist(tables, name):
 
 
 def test_a_column_without_text_is_refused(tables):
-    assert "rows.jsonl holds int there, not text" in refusal(tables / "rows.jsonl", text_column="id")
+    assert "rows.jsonl: line 1 holds int there, not text" in refusal(tables / "rows.jsonl", text_column="id")
 
 
 def test_an_unknown_split_is_refused_with_the_splits_that_exist(tables):
@@ -162,8 +166,12 @@ def test_what_cannot_be_opened_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr("os.scandir", forbidden)  # permissions do not bind an administrator, who may run this test
     assert "cannot be read: Permission denied" in refusal(tmp_path)
-    with pytest.raises(InputError, match=r"gone\.txt: cannot be read: No such file"):
-        list(read_text(tmp_path / "gone.txt"))
+    monkeypatch.undo()
+    source = open_files(DataConfig(source=str(tmp_path)), print)
+    (tmp_path / "a.txt").unlink()
+    for read in (source.identity, lambda: list(source.documents())):
+        with pytest.raises(InputError, match=r"a\.txt: cannot be read: No such file"):
+            read()
 
 
 def test_the_identity_follows_the_text_and_not_its_place(tmp_path):
@@ -192,11 +200,12 @@ def test_a_text_file_is_read_without_the_library_for_tables(run_code, text, tmp_
 def test_tables_are_read_without_torch(run_code, tables):
     code = (
         "from data.sources import open_files\n"
+        "import data.hub\n"
         "for config.source in sys.argv[2:]:\n"
         "    print(len(list(open_files(config, print).documents())), {'datasets', 'torch'} & set(sys.modules))"
     )
     answer = run_code(code, *(tables / name for name in TABLES), text_column="body")
-    assert answer == "3 set()\n" + "3 {'datasets'}\n" * 4
+    assert answer == "3 set()\n" * 3 + "3 {'datasets'}\n" * 2
 
 
 @pytest.mark.parametrize(
@@ -207,4 +216,4 @@ def test_tables_are_read_without_torch(run_code, tables):
 def test_a_line_that_no_parser_should_follow_is_named(tmp_path, value):
     path = tmp_path / "rows.jsonl"
     path.write_text(f'{{"text": "a"}}\n{{"text": {value}}}\n', encoding="utf-8")
-    assert "rows.jsonl: line 2 is not a JSON object" in refusal(path)
+    assert re.search("rows.jsonl: line 2 is not (a JSON object|valid Unicode)", refusal(path))

@@ -18,7 +18,12 @@ from tests.test_house import CORE
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 # What each distribution is called where it is imported.
-MODULES = {"huggingface-hub": "huggingface_hub", "pyyaml": "yaml", "pillow": "PIL"}
+MODULES = {
+    "charset-normalizer": "charset_normalizer",
+    "huggingface-hub": "huggingface_hub",
+    "pyyaml": "yaml",
+    "pillow": "PIL",
+}
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 
 

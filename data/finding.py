@@ -1,0 +1,133 @@
+"""Which files a path, a folder or a glob stands for, and what is left out of a folder."""
+
+import difflib
+import glob
+import os
+import re
+import urllib.parse
+import urllib.request
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from common.errors import InputError
+from data.kinds import READABLE, TABLES, TEXT, remedy
+
+OURS = Path(__file__).resolve().parents[1]  # the folder of this project
+PACKAGES = {"node_modules", "site-packages", "__pycache__"}
+
+
+def path_of(source: str) -> Path:
+    """The path that data.source names. Raises InputError for an address that is no file of this computer."""
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,3}", source)
+    if scheme and scheme[1].lower() == "file":
+        return Path(urllib.request.url2pathname(urllib.parse.urlsplit(source).path))
+    hub = re.match(r"(?:https?://(?:huggingface\.co|hf\.co)/datasets/|hf://datasets/)([\w.-]+/[\w.-]+)", source)
+    if hub:
+        raise InputError(f"data.source {source}: an address; hub:{hub[1]} reads this data set of the Hub")
+    if scheme:
+        raise InputError(f"data.source {source}: an address; download the file first and give its path")
+    try:
+        return Path(source).expanduser()
+    except RuntimeError:
+        raise InputError(f"data.source {source}: no home folder is known; give the whole path") from None
+
+
+def find_files(path: Path, cache: Path, report: Callable[[str], None]) -> list[Path]:
+    """The files of a path, folder or glob, in an order that depends only on their names.
+
+    What is left out of a folder is reported. Raises InputError where nothing can be read.
+    """
+    # os.path returns False where Path raises: a name that is too long, a folder that may not be entered.
+    if os.path.isdir(path):
+        return _readable(*_walk(path, cache), path, report)
+    if os.path.isfile(path):
+        if path.suffix.lower() not in (*TEXT, *TABLES):
+            kind = path.suffix or "a file without suffix"
+            raise InputError(f"data.source {path}: cannot read {kind}; readable: {READABLE}; {remedy(path)}")
+        return [path]
+    if os.path.exists(path):
+        raise InputError(
+            f"data.source {path}: neither a file nor a folder but a pipe, a socket or a device, which can be read only "
+            "once or without end; write the text into a file first"
+        )
+    if glob.has_magic(str(path)):
+        files = [Path(name) for name in glob.glob(str(path), recursive=True) if os.path.isfile(name)]
+        return _readable(sorted(files, key=Path.as_posix), Counter(), path, report)  # the same order on every system
+    raise InputError(f"data.source {path}: no such file, folder or pattern{_hint(path)}")
+
+
+def _hint(path: Path) -> str:
+    if os.path.islink(path):
+        return f": it is a link to {os.readlink(path)}, which is not there"
+    if str(path) == "-":
+        return "; write what comes from the pipe into a file first"
+    nearby = [Path(name).name for name in glob.glob(f"{glob.escape(str(path.parent))}/*")]
+    nearest = difflib.get_close_matches(path.name, [*nearby, "tales"], n=1)
+    if nearest:
+        return f"; did you mean {path.with_name(nearest[0]) if nearest[0] in nearby else 'tales'}?"
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", str(path)) and not path.parent.exists() and path.suffix not in (*TEXT, *TABLES):
+        return f"; hub:{path} if a data set of the Hub is meant"
+    return ""
+
+
+def _walk(folder: Path, cache: Path) -> tuple[list[Path], Counter[str]]:
+    """The files in a folder and the folders in it, and how many of what else there is."""
+    if folder.resolve() == OURS:
+        raise InputError(
+            f"data.source {folder}: the program's own folder, whose documentation would be learned as well; put "
+            "your text into a folder of its own, or give the file"
+        )
+
+    def fail(error: OSError) -> None:
+        raise InputError(f"data.source {error.filename}: cannot be read: {error.strerror}") from error
+
+    files, left_out = [], Counter[str]()
+    for root, folders, names in os.walk(folder, onerror=fail):
+        kept = []
+        for name in folders:
+            if what := _no_text(Path(root, name), cache):
+                left_out[what] += 1
+            else:
+                kept.append(name)
+        folders[:] = kept
+        for name in names:
+            path = Path(root, name)
+            if name.startswith("."):
+                left_out["hidden"] += 1
+            elif not os.path.isfile(path):
+                left_out["broken link(s)" if path.is_symlink() else "pipe(s), socket(s) or device(s)"] += 1
+            else:
+                files.append(path)
+    return sorted(files, key=lambda path: path.relative_to(folder).as_posix()), left_out
+
+
+def _no_text(folder: Path, cache: Path) -> str | None:
+    """Why a folder within the source is left out, None where it is not."""
+    if folder.name.startswith("."):
+        return "hidden"
+    if folder.is_symlink():
+        return "link(s) to folders"  # they may lead in a circle
+    if folder.name in PACKAGES or (folder / "pyvenv.cfg").exists() or (folder / "conda-meta").exists():
+        return "folder(s) of installed packages"
+    if (folder / "config.yaml").exists() and any((folder / name).exists() for name in ("checkpoints", "metrics.jsonl")):
+        return "run(s)"
+    if folder.resolve() in (OURS, cache.resolve()):
+        return "folder(s) of this program"
+    return None
+
+
+def _readable(files: list[Path], left_out: Counter[str], source: Path, report: Callable[[str], None]) -> list[Path]:
+    readable = [path for path in files if path.suffix.lower() in (*TEXT, *TABLES)]
+    others = Counter((path.suffix or path.name) for path in files if path not in set(readable))
+    skipped = [f"{n} {kind} ({remedy(Path('x' + kind))})" for kind, n in others.most_common(3)]
+    if len(others) > 3:
+        skipped.append(f"{sum(others.values()) - sum(n for _, n in others.most_common(3))} of other kinds")
+    skipped += [f"{n} {what}" for what, n in left_out.items()]
+    if not readable:
+        found = f" ({', '.join(skipped)})" if skipped else ""
+        what = f"no text among the {len(files)} files there{found}"
+        raise InputError(f"data.source {source}: {what}; readable: {READABLE}")
+    if skipped:
+        report(f"data.source {source}: {len(readable)} file(s) are read; left out: {', '.join(skipped)}")
+    return readable

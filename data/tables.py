@@ -1,0 +1,207 @@
+"""Tables: the texts of one column of .jsonl, .csv and .parquet files, and of what `datasets` reads, each a document."""
+
+import csv
+import difflib
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common.errors import InputError
+from data.kinds import check_kind
+from data.reading import opened
+from data.survey import Documents, Survey
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from config import DataConfig
+
+READ_ROWS = 256
+MAX_FIELD = 1 << 28  # characters: a field of a .csv that is longer begins with a quote which is not closed
+SEPARATORS = ",;\t|"
+LAST_LINE = "\3 end of the file \3"
+
+Rows = Iterator[tuple[int, Any]]  # (line or row, what the column holds there: None for nothing)
+
+
+def table_rows(path: Path, config: "DataConfig", survey: Survey) -> Rows:
+    """The rows of a .jsonl, .csv or .parquet file. Raises InputError where it cannot be read or has no such column."""
+    read = {".jsonl": _json_rows, ".csv": _csv_rows, ".parquet": _parquet_rows}[path.suffix.lower()]
+    return read(path, config, survey)
+
+
+def texts(rows: Rows, config: "DataConfig", where: str, survey: Survey) -> Documents:
+    """The texts of a table, each a document; rows without text are left out and counted.
+
+    Raises InputError, naming `where`, for what is no text, and for unreadable data.
+    """
+    place = "line" if where.endswith((".jsonl", ".csv")) else "row"
+    try:
+        for number, value in rows:
+            if value is None or value in ("", b""):
+                survey.note(f"row(s) without text in {config.text_column} are left out", f"{where} {place} {number}")
+            else:
+                yield _text(value, config, f"{where}: {place} {number}"), True
+    except InputError:
+        raise
+    except Exception as error:
+        cause = " ".join(str(error).split("\n")[:2]) or type(error).__name__  # further lines are advice for programmers
+        raise InputError(f"{where}: cannot be read: {cause}") from error
+
+
+def _text(value: Any, config: "DataConfig", where: str) -> str:
+    """A value of the column as text. Raises InputError where it is none, or not valid and config does not replace."""
+    if not isinstance(value, str | bytes):
+        raise InputError(f"data.text_column {config.text_column}: {where} holds {type(value).__name__} there, not text")
+    try:
+        return value.decode() if isinstance(value, bytes) else value.encode().decode()
+    except UnicodeError as error:
+        if config.encoding_errors == "replace":
+            data = value if isinstance(value, bytes) else value.encode("utf-16-le", "surrogatepass")
+            return data.decode("utf-8" if isinstance(value, bytes) else "utf-16-le", "replace")
+        raise InputError(
+            f"{where} is not valid Unicode ({error.reason}). Invalid bytes are replaced by U+FFFD with "  # type: ignore[attr-defined]
+            "--data.encoding_errors replace"
+        ) from None
+
+
+def no_column(column: str, where: str | Path, columns: dict[str, Any], why: str = "") -> InputError:
+    """The error for a table without the column; `columns`: those that it has, with a value of each."""
+    names = [name for name in columns if name.casefold() == column.casefold()]
+    names += difflib.get_close_matches(column, columns, n=1)
+    names += sorted((name for name in columns if isinstance(columns[name], str)), key=lambda name: -len(columns[name]))
+    shown = ", ".join(str(name)[:60] for name in itertools.islice(columns, 20)) + ", …" * (len(columns) > 20)
+    hint = f"; did you mean {names[0]}?" if names and not why else ""
+    return InputError(f"data.text_column {column}: {where} has the columns {shown}{hint}{why}")
+
+
+# ---- JSON lines
+
+
+def _json_rows(path: Path, config: "DataConfig", survey: Survey) -> Rows:
+    """`datasets` would hand the file to Arrow, whose parser ends the process where a line is nested too deeply."""
+    column, n_rows, n_found, others = config.text_column, 0, 0, {}  # type: ignore[var-annotated]
+    with opened(path, config.encoding_errors, survey) as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                row = _json_row(path, number, line)
+                n_rows, n_found = n_rows + 1, n_found + (column in row)
+                if column not in row and len(others) < 100:
+                    others |= row
+                if n_rows == 10_000 and not n_found:
+                    break
+                yield number, row.get(column)
+    if n_found < n_rows / 100:
+        raise no_column(column, path, others)
+
+
+def _json_row(path: Path, number: int, line: str) -> dict:
+    try:
+        row = json.loads(line.removeprefix("\ufeff"))
+        if not isinstance(row, dict):
+            raise ValueError("an object expected")
+        return row
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: line {number} is not a JSON object ({error})") from None
+
+
+# ---- .csv
+
+
+def _csv_rows(path: Path, config: "DataConfig", survey: Survey) -> Rows:
+    csv.field_size_limit(MAX_FIELD)
+    column, number = config.text_column, 0
+    with opened(path, config.encoding_errors, survey) as file:
+        separator, skipped = _separator(file.read(1 << 16), column, path)
+        if separator != ",":
+            survey.note(f"table(s) with {separator!r} between the columns", path.name)
+        file.seek(0)
+        rows = csv.reader(itertools.chain(itertools.islice(file, skipped, None), [LAST_LINE]), delimiter=separator)
+        names: list[str] = []
+        try:
+            for row in rows:
+                start, number = number + 1, rows.line_num + skipped
+                if row == [LAST_LINE]:
+                    return
+                if row and row[-1].endswith(LAST_LINE):
+                    raise InputError(f'{path}: the row of line {start} has a quote (") that is not closed')
+                if not names:
+                    names = [name.strip() for name in row]
+                    place = names.index(column) if names else 0
+                elif len(row) > len(names):
+                    raise InputError(
+                        f"{path}: line {number} has {len(row)} fields, the first row {len(names)}: a text that has "
+                        f"{separator!r} in it needs quotes around it"
+                    )
+                elif row:
+                    yield start, row[place] if place < len(row) else None
+        except csv.Error as error:
+            raise InputError(f'{path}: line {rows.line_num}: {error}; is a quote (") not closed?') from None
+
+
+def _separator(head: str, column: str, path: Path) -> tuple[str, int]:
+    """The separator with which the first row has the column, and how many lines to skip before. Raises InputError."""
+    skipped = 1 if head[:4].casefold() == "sep=" else 0  # what Excel writes there
+    lines = head.splitlines(keepends=True)[skipped:]
+    firsts = {separator: list(itertools.islice(csv.reader(lines, delimiter=separator), 2)) for separator in SEPARATORS}
+    for separator, rows in firsts.items():
+        if rows and column in (name.strip() for name in rows[0]):
+            return separator, skipped
+    rows = max(firsts.values(), key=lambda rows: len(rows[0]) if rows else 0)
+    if not rows:
+        return ",", skipped
+    names, values = rows[0], [*rows, []][1]
+    why = ""
+    if any(len(name) > 40 or name.strip().isdigit() or name.rstrip()[-1:] in (".", "!", "?") for name in names):
+        header = ",".join([column, *(f"column{number}" for number in range(2, len(names) + 1))])
+        why = f"; no header? The first row must name the columns, such as {header}"
+    raise no_column(column, path, dict(itertools.zip_longest(names, values[: len(names)])), why)
+
+
+# ---- Arrow: .parquet, and what `datasets` reads
+
+
+def _parquet_rows(path: Path, config: "DataConfig", survey: Survey) -> Rows:
+    import pyarrow.parquet
+
+    with open(path, "rb") as file:
+        check_kind(path, file.read(1 << 16))
+        file.seek(0)
+        try:
+            table = pyarrow.parquet.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20)
+        except (pyarrow.ArrowInvalid, OSError) as error:
+            raise InputError(f"{path}: damaged or cut off ({error}); download or save it again") from None
+        if table.metadata.num_rows:
+            schema = table.schema_arrow
+            check_column(schema, config.text_column, str(path))
+            yield from arrow_rows(table.iter_batches(READ_ROWS, columns=[config.text_column]), config, str(path))
+
+
+def arrow_rows(tables: Iterable["pyarrow.Table | pyarrow.RecordBatch"], config: "DataConfig", where: str) -> Rows:
+    """The rows of tables or batches of Arrow, which have the column. Raises InputError where they do not."""
+    import pyarrow
+
+    number = 0
+    for table in tables:
+        check_column(table.schema, config.text_column, where)
+        for value in table.column(config.text_column).cast(pyarrow.large_binary()).to_pylist():
+            yield (number := number + 1), value
+
+
+def check_column(schema: "pyarrow.Schema", column: str, where: str) -> None:
+    """Raises InputError where a table has no column of that name, or one that holds no text."""
+    import pyarrow
+
+    def holds_text(kind: pyarrow.DataType) -> bool:
+        if pyarrow.types.is_dictionary(kind):
+            return holds_text(kind.value_type)
+        return str(kind).removeprefix("large_").removesuffix("_view") in ("string", "binary", "null")
+
+    if column not in schema.names:
+        raise no_column(column, where, {field.name: "" if holds_text(field.type) else None for field in schema})
+    if not holds_text(kind := schema.field(column).type):
+        others = [field.name for field in schema if holds_text(field.type)]
+        hint = f"; text is in {', '.join(others[:20])}" if others else ""
+        raise InputError(f"data.text_column {column}: {where} holds {kind} there, not text{hint}")
