@@ -36,10 +36,11 @@ def broken_import(error: Exception, trace: TracebackType | None) -> str | None:
     module = (getattr(error, "name", None) or "").partition(".")[0]
     if isinstance(error, ImportError) and module:
         ours = (ROOT / module).exists() or (ROOT / f"{module}.py").exists()
-    else:  # whatever fails while a package is imported, before anything of ours runs
-        files = [Path(frame.filename) for frame in frames if not frame.filename.startswith("<")]
-        ours = not files or (files[-1].is_relative_to(ROOT) and "site-packages" not in files[-1].parts)
-        ours = ours or any(frame.name == "run_script" for frame in frames)
+    else:  # whatever fails while a script of ours imports a package, before anything else runs
+        files = [Path(frame.filename).resolve() for frame in frames if not frame.filename.startswith("<")]
+        from_here = [file.is_relative_to(ROOT) and "site-packages" not in file.parts for file in files]
+        importing = [*from_here[:1], *from_here[-1:]] == [True, False]
+        ours = not importing or any(frame.name == "run_script" for frame in frames)
     if ours:
         return None
     cause: BaseException = error

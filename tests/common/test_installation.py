@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import os
 import sys
 from pathlib import Path
 
@@ -89,6 +90,13 @@ def test_a_name_that_our_own_files_do_not_have_keeps_its_traceback():
     """Whoever changes the project sees where it fails."""
     done = run_python("-c", "import common\nfrom common.files import nothing_of_that_name")
     assert done.code == 1 and "Traceback" in done.err and "nothing_of_that_name" in done.err
+
+
+def test_what_a_library_shows_of_its_own_errors_is_no_broken_package(tmp_path):
+    (tmp_path / "library.py").write_text("def end():\n    raise OSError('not removed')\n", encoding="utf-8")
+    code = "import sys, common, library\ntry:\n    library.end()\nexcept OSError:\n    sys.excepthook(*sys.exc_info())"
+    done = run_python("-c", code, environment={"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})
+    assert (done.code, done.err.count("Traceback")) == (0, 1) and "requirements.txt" not in done.err
 
 
 def test_the_environment_beside_it_is_named_and_without_one_how_to_make_it(tmp_path, monkeypatch):
