@@ -5,6 +5,7 @@ may be the beginning of a longer token is taken off the prompt's end, and the mo
 from the model's own distribution given that the text begins with the prompt.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -25,13 +26,14 @@ class Healed(NamedTuple):
     """A prompt as the model goes on from it.
 
     prompt: its ids as they are cut without what follows. ids: what the model reads. openings: what it may write first,
-    each up to the token that completes the prompt; none where the prompt's own tokens are the only way. pending: the
-    bytes of the prompt after `ids`, with which each opening begins.
+    each up to the token that completes the prompt; none where the prompt's own tokens are the only way. own: the
+    opening that has them. pending: the bytes of the prompt after `ids`, with which each opening begins.
     """
 
     prompt: list[int]
     ids: list[int]
     openings: list[Ids]
+    own: Ids
     pending: bytes
 
     @property
@@ -51,11 +53,12 @@ def heal(tokenizer: Tokenizer, text: str, several_documents: bool) -> Healed:
     stable, completions = tokenizer.encoding().encode_with_unstable(end, disallowed_special=()) if tail else ([], [])
     ways = sorted((*stable, *completion) for completion in completions)
     if len(ways) < 2 or tuple(tail) not in ways:
-        return Healed(ids, ids, [], b"")
+        return Healed(ids, ids, [], (), b"")
     # the same in all; none is the beginning of another, as each ends where it first reaches the prompt's end
     certain = next(n for n, (first, last) in enumerate(zip(ways[0], ways[-1], strict=False)) if first != last)
-    pending = b"".join(tokenizer.tokens[id] for id in tail[certain:])
-    return Healed(ids, ids[: len(ids) - len(tail) + certain] or start, [way[certain:] for way in ways], pending)
+    kept, own = ids[: len(ids) - len(tail) + certain], tuple(tail[certain:])
+    pending = b"".join(tokenizer.tokens[id] for id in own)
+    return Healed(ids, kept or start, [way[certain:] for way in ways], own, pending)
 
 
 def tail_of(tokenizer: Tokenizer, ids: list[int]) -> list[int]:
@@ -107,6 +110,15 @@ class Opening:
 def opening(model: GPT, healed: Healed) -> Opening | None:
     """The Opening of a healed prompt; None, which costs nothing, where none of it is pending."""
     return Opening(model, healed) if healed.openings else None
+
+
+def share_of_own_end(model: GPT, healed: Healed) -> float:
+    """The probability, given the prompt, that its end is cut in a longer text as it is cut without one."""
+    log_z, log_share = Opening(model, healed).log_z, 0.0
+    for n, id in enumerate(healed.own):
+        logits = log_probabilities(model, [*healed.ids, *healed.own[:n]]) + log_z[healed.own[:n]].cpu()
+        log_share += logits.log_softmax(dim=0)[id].item()
+    return math.exp(log_share)
 
 
 def log_probabilities(model: GPT, ids: list[int]) -> Tensor:

@@ -1,5 +1,6 @@
 """Prompts of one's own: texts that the run did not record, read now by its trained model and by its snapshots."""
 
+import sys
 from pathlib import Path
 
 import torch
@@ -8,7 +9,8 @@ from safetensors.torch import load_file
 from tqdm import tqdm
 
 from common.errors import InputError
-from common.terminal import warn
+from common.terminal import printable, warn
+from data.healing import Healed, heal, opening, repeated, share_of_own_end
 from data.tokenizer import Tokenizer
 from lens.record import read
 from lens.snapshots import WEIGHTS, Reading, snapshot_files, verify_file
@@ -24,31 +26,33 @@ MAX_WEIGHTS = 24_000_000
 
 def tokenize_prompts(
     texts: list[str], new_tokens: int, tokenizer: Tokenizer, several_documents: bool, block_size: int
-) -> list[list[int]]:
-    """The ids of each text. Raises InputError for one that is too long for the model or not in its vocabulary."""
-    ids_of = [tokenizer.begin(text, several_documents) for text in texts]
-    for text, ids in zip(texts, ids_of, strict=True):
+) -> list[Healed]:
+    """The tokens of each text. Raises InputError for one that is too long for the model or not in its vocabulary."""
+    prompts = [heal(tokenizer, text, several_documents) for text in texts]
+    for text, (ids, *_) in zip(texts, prompts, strict=True):
         if len(ids) + new_tokens > block_size:
             length = f"{len(ids)} tokens" + (f" and --tokens {new_tokens}" if new_tokens else "")
             raise InputError(f"--prompt {text[:40]!r}: {length}, at most {block_size} fit the model")
-    return ids_of
+    return prompts
 
 
 def read_own_prompts(
-    run: Path, texts: list[str], begun: list[list[int]], new_tokens: int, model: GPT, tokenizer: Tokenizer, step: int
+    run: Path, texts: list[str], prompts: list[Healed], new_tokens: int, model: GPT, tokenizer: Tokenizer, step: int
 ) -> list[Reading]:
-    """A Reading of each of `texts`, whose ids are `begun`, with up to `new_tokens` that the trained model goes on with.
+    """A Reading of each of `texts`, as `prompts`, with up to `new_tokens` that the trained model goes on with.
 
     Read by `model`, which was trained for `step` steps, and by the snapshots whose weights were kept: all, or
     as many as a page can carry. Afterwards `model` has the weights of the last one read.
     """
     readings, ids_of = [], []
-    for text, ids in zip(texts, begun, strict=True):
-        generator = torch.Generator().manual_seed(0)  # the same continuation each time
-        end = tokenizer.end_of_text
-        ids_of.append(ids + continuation(model, ids, new_tokens, end, temperature=TEMPERATURE, generator=generator))
-        labels = [tokenizer.label(id) for id in ids_of[-1]]
-        readings.append(Reading(f"“{text[:40]}”", labels, {}, generated_from=len(ids) if new_tokens else None))
+    for text, prompt in zip(texts, prompts, strict=True):
+        ids, written_from, says = continued(model, tokenizer, prompt, new_tokens)
+        if says:
+            print(printable(f"--prompt {text[:40]!r}: {says}"), file=sys.stderr)
+        labels = [tokenizer.label(id) for id in ids]
+        generated_from = written_from if new_tokens else None
+        readings.append(Reading(f"“{text[:40]}”", labels, {}, generated_from=generated_from, says=says))
+        ids_of.append(ids)
 
     kept = snapshot_files(run, WEIGHTS)
     steps = sorted({*kept, step})
@@ -67,6 +71,29 @@ def read_own_prompts(
         for reading, ids in zip(readings, ids_of, strict=True):
             reading.add(at, read(model, ids))
     return readings
+
+
+def continued(model: GPT, tokenizer: Tokenizer, prompt: Healed, new_tokens: int) -> tuple[list[int], int, str]:
+    """The ids of a prompt and of `new_tokens` after it, where these begin, and what is said about the prompt's end.
+
+    Without new tokens an end is left off that in a longer text would mostly be cut otherwise: a token that stands where
+    training never had it says nothing about the model.
+    """
+    end = prompt.pending.decode("utf-8", "replace")
+    if not new_tokens:
+        known = prompt.ids == prompt.prompt[: len(prompt.ids)] and len(prompt.ids) > 1
+        if not (prompt.openings and known and share_of_own_end(model, prompt) < 0.5):
+            return prompt.prompt, len(prompt.prompt), ""
+        says = f"Its end “{end}” is left off: in a longer text it is mostly the beginning of a longer token."
+        return prompt.ids, len(prompt.ids), says
+    options = {"temperature": TEMPERATURE, "generator": torch.Generator().manual_seed(0)}  # the same each time
+    count = new_tokens + prompt.longest
+    written = continuation(model, prompt.ids, count, tokenizer.end_of_text, wrap=opening(model, prompt), **options)
+    again = repeated(tokenizer, prompt.pending, written)
+    ids = [*prompt.ids, *written[: again + new_tokens]][: model.config.block_size]
+    whole = sum(len(tokenizer.tokens[id]) for id in written[:again]) == len(prompt.pending)
+    says = f"Its end “{end}” is the beginning of the first token that the model wrote."
+    return ids, len(prompt.ids) + again, "" if whole else says
 
 
 def count_weights(config: GPTConfig, tokens: int) -> int:

@@ -38,13 +38,11 @@ def log_p(model, ids):
         return model(torch.tensor([ids]))[0][0, -1].double().log_softmax(-1)
 
 
-@pytest.mark.parametrize(
-    "prompt", ["the crow called ", "the crow called Lit", "a hen  ", "sang: it's 12", "the hen.\n"]
-)
-def test_what_is_drawn_first_has_the_probability_it_has_given_the_prompt(words, prompt):
+@pytest.mark.parametrize("end", ["called ", "called Lit", "calle", "called Nut", "cro", "a  ", "it's 12", "hen.\n"])
+def test_what_is_drawn_first_has_the_probability_it_has_given_the_prompt(words, end):
     """The definition: of all sequences that begin with the prompt and are cut as texts are, the model's own shares."""
     model = small_model(vocab_size=words.vocab_size, block_size=32)
-    healed = heal(words, prompt, several_documents=True)
+    healed = heal(words, prompt := f"the crow {end}", several_documents=True)
     assert words.decode(healed.ids) + healed.pending.decode() == prompt
     ways = list(cover(words, healed.pending))
     kept = words.decode(healed.ids)

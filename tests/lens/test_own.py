@@ -1,9 +1,13 @@
 """Prompts of one's own: how many steps of them a page shows. tests/runs/test_view.py reads them by way of view.py."""
 
 import pytest
+import torch
 
-from lens.own import count_weights, spread
+from data.healing import heal
+from data.tokenizer import train_bpe
+from lens.own import continued, count_weights, spread
 from model import GPTConfig
+from tests.helpers.models import small_model
 
 
 @pytest.mark.parametrize(
@@ -18,3 +22,42 @@ def test_steps_are_thinned_out_evenly_between_the_first_and_the_last(maximum, ex
 def test_the_weights_of_a_step_are_counted_without_masked_ones():
     for causal, cells in ((True, 10), (False, 16)):
         assert count_weights(GPTConfig(n_layer=3, n_head=2, n_embd=8, causal=causal), 4) == 6 * cells
+
+
+@pytest.fixture(scope="module")
+def words():
+    return train_bpe(["the crow called Little Pip met the hen called Little Nutmeg. " * 20], 330)
+
+
+def likely(tokenizer, *tokens):
+    """A model that takes these tokens for likelier than others, the first most, wherever it is."""
+    model = small_model(vocab_size=tokenizer.vocab_size, block_size=32)
+    model.lm_head.bias = torch.nn.Parameter(torch.zeros(tokenizer.vocab_size))
+    with torch.no_grad():
+        for rank, token in enumerate(tokens):
+            model.lm_head.bias[tokenizer.tokens.index(token)] = 30 - 10 * rank
+    return model
+
+
+def shown(tokenizer, model, text, new_tokens):
+    ids, begin, says = continued(model, tokenizer, heal(tokenizer, text, True), new_tokens)
+    parts = [tokenizer.tokens[id].decode() for id in ids[1:]]
+    return "|".join(parts[: begin - 1]), "|".join(parts[begin - 1 :]), says
+
+
+def test_an_end_that_a_longer_text_would_cut_otherwise_is_left_off_the_map_which_says_so(words):
+    crow, alone = likely(words, b" crow"), likely(words, b" ", b" crow")
+    whole, new, says = shown(words, crow, "met the ", 0)
+    assert (whole, new) == ("me|t| the", "") and says.startswith("Its end “ ” is left off: ")
+    assert shown(words, alone, "met the ", 0) == ("me|t| the| ", "", "")  # likely to stand by itself
+    assert shown(words, crow, "met the.", 0) == ("me|t| the|.", "", "")  # can be nothing else
+    assert shown(words, crow, " ", 0) == (" ", "", "")  # nothing else would be left
+
+
+def test_new_tokens_after_an_end_within_a_token_begin_with_the_one_that_has_it(words):
+    crow = likely(words, b" crow")
+    whole, new, says = shown(words, crow, "met the ", 3)
+    assert (whole, new) == ("me|t| the", " crow| crow| crow")
+    assert says == "Its end “ ” is the beginning of the first token that the model wrote."
+    assert shown(words, crow, "met the crow", 2) == ("me|t| the| crow", " crow| crow", "")
+    assert len(continued(crow, words, heal(words, "met the ", True), 31)[0]) == 32  # of a context of 32
