@@ -40,9 +40,10 @@ class Arguments(argparse.ArgumentParser):
             return f"{word!r}: belongs to no option; a value of several words is quoted, and --help lists what there is"
         option = word.partition("=")[0]
         name = option.lstrip("-")
-        if name in [action.dest for action in self._actions if not action.option_strings]:
-            return f"{option}: unknown option; {name.upper()} is given without one: {self.prog} {name.upper()}"
-        meant = nearest(name, self.option_names())
+        positional = [action.dest for action in self._actions if not action.option_strings]
+        meant = nearest(name, self.option_names() + positional)
+        if meant in positional:
+            return f"{option}: unknown option; {meant.upper()} is given without one: {self.prog} {meant.upper()}"
         return f"{option}: unknown option" + (f", did you mean --{meant}?" if meant else "; --help lists what there is")
 
     def option_names(self) -> list[str]:

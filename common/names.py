@@ -35,8 +35,8 @@ OTHER_WORDS = {
     "threads": "num_threads cores workers num_workers",
     "mode": "wandb use_wandb wandb_log report_to",
     # of the scripts
-    "config": "c cfg conf yaml configuration config_file",
-    "run": "o out output out_dir output_dir name run_name experiment save_dir logdir",
+    "config": "c cfg conf yaml configuration config_file model recipe",
+    "run": "o out output out_dir output_dir name run_name experiment save_dir logdir model model_dir resume",
     "resume": "r load continue restore checkpoint ckpt init_from resume_from resume_from_checkpoint",
     "prompt": "p start input text beginning context",
     "tokens": "n length max_length max_tokens max_new_tokens num_tokens new_tokens",
@@ -50,6 +50,8 @@ OTHER_WORDS = {
     "float32": "fp32 full single float",
     "disabled": "off no none false",
     "online": "on yes true",
+    "true": "yes on 1",
+    "false": "no off 0",
 }
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from common.errors import InputError, RunError
 from common.machine import format_bytes, free_memory
 from common.names import nearest
-from common.terminal import ROOT, command, quoted, warn
+from common.terminal import ROOT, as_argument, command, quoted, warn
 
 if TYPE_CHECKING:  # torch takes a second: neither --help nor a wrong option waits for it
     from config import Config
@@ -65,11 +65,11 @@ def find_run(name: str | None, *, may_be_prompt: bool = True) -> Path:
         if os.path.isfile(path / "config.yaml"):  # where Path raises: a name that is too long
             return path
     if around := [path for path in Path(name).parents if os.path.isfile(path / "config.yaml")]:
-        existing = f"did you mean the run that it is in, {around[0]}?"
+        existing = f"did you mean the run that it is in, {as_argument(around[0])}?"
     elif may_be_prompt and re.search(r"\s", name) and not re.search(r"[/\\]", name):
         existing = f"did you mean --prompt {quoted(name)}?"
     elif near := nearest(Path(name).name, [run.name for run in runs]):
-        existing = f"did you mean {RUNS / near}?"
+        existing = f"did you mean {as_argument(RUNS / near)}?"
     elif may_be_prompt:
         existing += "; " * bool(existing) + "a text to begin with is given in quotes, as --prompt 'Once upon a time'"
     raise InputError(f"{name}: no run there (a folder with a config.yaml expected)" + (existing and f"; {existing}"))

@@ -42,10 +42,12 @@ def unknown_option(option: str, scripts_own: list[str]) -> str:
 def stray(word: str, key: str, value: str) -> str:
     """What may have been meant by a word after the option of `key` and its `value`, both "" where it is the first."""
     path = Path(word)
+    if word[:1] in ("–", "—", "−"):  # as word processors and web pages have them
+        return "; an option begins with two hyphens, --"
     assigned, equals, _ = word.partition("=")
     if equals and re.fullmatch(r"[A-Za-z_.]+", assigned):
         known = assigned in keys_of(Config)
-        return f"; did you mean --{word}?" if known else f"; {unknown_key(assigned, '--', keys_of(Config))}"
+        return f"; did you mean --{quoted(word)}?" if known else f"; {unknown_key(assigned, '--', keys_of(Config))}"
     if path.suffix in (".yaml", ".yml") or os.path.exists(FOLDER / f"{word}.yaml"):
         return f"; did you mean --config {as_argument(path)}?"
     there, joined = os.path.exists(path), f"{value} {word}"

@@ -70,7 +70,7 @@ def test_a_run_that_is_not_there_is_named_with_those_that_are(tmp_path, monkeypa
         with pytest.raises(InputError, match=r"; in runs/ there are: a, b$"):
             find_run(gone, may_be_prompt=False)
     run_at(Path("runs/moby dick"))
-    with pytest.raises(InputError, match=r"; did you mean runs/moby dick\?$"):
+    with pytest.raises(InputError, match=r"; did you mean 'runs/moby dick'\?$"):
         find_run("runs/moby_dick")
 
 

@@ -58,6 +58,10 @@ def folder(small_run, tmp_path, monkeypatch):
             "--attention.prompts Once upon a time",
             "'upon': belongs to no option; `--section.key value` expected, and qu",
         ),
+        ("—train.steps 3", "an option begins with two hyphens, --"),
+        ("–-lr 3", "an option begins with two hyphens, --"),
+        ("--model small", "--model: unknown option, did you mean --config?"),
+        ("--train.compile yes", "'yes' given, one of auto, true, false expected; did you mean true?"),
         ("--verbose", "--verbose: unknown key; --help lists all keys"),
     ],
 )
@@ -87,6 +91,7 @@ def test_the_advice_works():
         (["--num-samples=3"], "--num-samples: unknown option, did you mean --samples?"),
         (["--max_new_tokens", "5"], "--max_new_tokens: unknown option, did you mean --tokens?"),
         (["--start", "x"], "--start: unknown option, did you mean --prompt?"),
+        (["--model", "runs/one"], "--model: unknown option; RUN is given without one: sample.py RUN"),
         (["--run", "runs/one"], "--run: unknown option; RUN is given without one: sample.py RUN"),
     ],
 )
