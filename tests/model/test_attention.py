@@ -85,6 +85,14 @@ def test_record_holds_raw_scores_and_weights_that_sum_to_one():
     assert torch.allclose(record["weights"] @ v, answer)
 
 
+def test_what_is_recorded_of_bfloat16_queries_and_keys_are_weights_in_float32():
+    q, k, v = (tensor.detach().bfloat16() for tensor in draw(SHAPES["fewer queries than keys"]))
+    record = {}
+    attend(q, k, v, causal=False, record=record)
+    exact = (record["scores"].double() * q.shape[-1] ** -0.5).softmax(dim=-1)
+    assert record["weights"].dtype == torch.float32 and (record["weights"] - exact).abs().max() < 1e-6
+
+
 def test_causal_mask_is_zero_up_to_the_query_and_minus_infinity_after():
     never = float("-inf")
     assert causal_mask(3, 3).tolist() == [[0, never, never], [0, 0, never], [0, 0, 0]]
@@ -108,6 +116,7 @@ def test_dropout_zeroes_a_share_of_the_weights_and_keeps_the_mean(explicit):
         (((2, 5, 4), (2, 5, 3), (2, 5, 4)), False, r"key_dim: q is \(2, 5, 4\), k is \(2, 5, 3\)"),
         (((2, 5, 4), (2, 5, 4), (2, 6, 4)), False, r"one value: k is \(2, 5, 4\), v is \(2, 6, 4\)"),
         (((2, 5, 4), (2, 3, 4), (2, 3, 4)), True, "5 queries, 3 keys"),
+        (((2, 4, 4), (2, 3, 4), (2, 3, 4)), True, "4 queries, 3 keys"),
     ],
 )
 def test_shapes_that_do_not_match_are_named(shapes, causal, message):
@@ -129,6 +138,14 @@ def test_rotation_is_a_complex_turn_by_the_position():
     assert torch.allclose(rotate(x.bfloat16(), angles).double(), expected, rtol=0, atol=0.03)
     other_pairs = torch.view_as_real(torch.view_as_complex(x.unflatten(-1, (3, 2))) * torch.exp(1j * angle)).flatten(-2)
     assert (other_pairs - expected).abs().max() > 1  # control: neighbouring channels paired is another rotation
+
+
+def test_angles_far_along_a_context_are_as_exact_as_float32_holds_them():
+    cos, sin = rotary_angles(100_000, 6)
+    for position, i in ((99_999, 1), (70_001, 2)):
+        angle = position * 10000 ** (-2 * i / 6)
+        assert cos[position, i].item() == pytest.approx(math.cos(angle), abs=1e-6)
+        assert sin[position, i].item() == pytest.approx(math.sin(angle), abs=1e-6)
 
 
 def test_dot_product_after_rotation_depends_only_on_the_distance():

@@ -5,8 +5,10 @@ from dataclasses import fields
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from model import GPTConfig
+from model.attention import rotary_angles, rotate
 from model.cache import KVCache
 from model.decode import Decoder
 from tests.helpers.models import GPT2, random_ids, small_model
@@ -73,6 +75,36 @@ def test_every_parameter_counts_in_the_decoder(options):
         with torch.no_grad():
             parameter.add_(torch.randn_like(parameter))
         assert (logits(model, Decoder(moved, 3)) - before).abs().max() > 1e-3, name
+
+
+def test_the_smallest_keys_are_normalised_as_the_modules_do():
+    model, idx = build(n_layer=1), random_ids(1, 2, vocab_size=13)
+    with torch.no_grad():
+        model.blocks[0].attn.qkv.weight.mul_(1e-4)  # about where the epsilon of the norm counts
+        by_modules, by_decoder = KVCache(1, 8), KVCache(1, 8)
+        model(idx, cache=by_modules)
+        model(idx[:, :1], cache=by_decoder)
+        Decoder(model, 1)(idx[0, 1:], by_decoder)
+        k = model.blocks[0].attn.qkv(model.blocks[0].ln_1(model.wte(idx)))[:, 1, 16:32].view(1, 2, 8)
+    keys = by_modules.k[0, :, :, 1]
+    assert torch.allclose(by_decoder.k[0, :, :, 1], keys, rtol=1e-5, atol=0)
+    assert (F.rms_norm(k, (8,), eps=0).norm() / F.rms_norm(k, (8,)).norm()) > 1.05  # the control: it counts
+
+
+def test_in_bfloat16_keys_are_normalised_and_turned_in_float32_and_rounded_once():
+    model, idx = build(n_layer=1, block_size=200, n_embd=64, spread=1.0).bfloat16(), random_ids(1, 200, vocab_size=13)
+    cache, decoder = KVCache(1, 200), Decoder(model, 1)
+    with torch.no_grad():
+        model(idx[:, :1], cache=cache)
+        for ids in idx[0, 1:]:
+            decoder(ids[None], cache)
+        block, x = model.blocks[0], model.wte(idx)
+        k = block.attn.qkv(block.ln_1(x))[..., 64:128].double().view(1, 200, 2, 32).transpose(1, 2)  # (B, H, T, K)
+        gain = block.attn.k_gain.double()
+        exact = rotate(F.rms_norm(k, (32,), gain), rotary_angles(200, 32))
+        in_steps = rotate(F.rms_norm(k.bfloat16(), (32,), gain.bfloat16()), rotary_angles(200, 32))
+    assert (cache.k[0] == exact.bfloat16()).float().mean() > 0.99
+    assert (in_steps == exact.bfloat16()).float().mean() < 0.9  # the control: rounded in between
 
 
 def test_in_bfloat16_the_decoder_is_as_exact_as_the_modules():

@@ -185,6 +185,11 @@ def test_top_p_that_is_exactly_a_sum_of_probabilities_keeps_no_token_more(top_p,
     assert p == [pytest.approx(1 / kept)] * kept + [0] * (8 - kept)
 
 
+def test_a_top_p_of_1_is_taken_and_keeps_all():
+    model = build()
+    assert torch.equal(written(model, prompt(), 9, top_p=1.0), written(model, prompt(), 9, top_k=V))
+
+
 def test_of_equal_tokens_at_the_edge_the_smaller_ids_are_kept_in_a_large_vocabulary():
     logits = (torch.arange(3000) % 3).float()[None]
     assert p_of(logits, top_k=4)[0].nonzero().flatten().tolist() == [2, 5, 8, 11]

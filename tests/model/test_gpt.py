@@ -248,3 +248,20 @@ def test_in_a_small_model_of_the_tests_no_parameter_is_where_it_starts(norm):
     start, moved = small_model(spread=0.0, **options), small_model(**options)
     for (name, before), after in zip(start.named_parameters(), moved.parameters(), strict=True):
         assert (after - before).std() > 0.05 and not (after == before).any(), name
+
+
+def test_without_scale_the_weights_are_the_softmax_of_the_scores_themselves():
+    for scale in (True, False):
+        layers = []
+        with torch.no_grad():
+            small_model(scale=scale)(random_ids(), record=layers)
+        scores = layers[0]["scores"].masked_fill(torch.ones(6, 6, dtype=torch.bool).triu(1), -math.inf)
+        assert torch.allclose(layers[0]["weights"], (scores / (2 if scale else 1)).softmax(-1))  # key_dim is 4
+
+
+def test_the_loss_of_logits_in_bfloat16_is_computed_in_float32():
+    model, idx = small_model(dtype=torch.bfloat16), random_ids()
+    with torch.no_grad():
+        logits, loss = model(idx, idx)
+    exact = -logits.double().log_softmax(-1).gather(-1, idx[..., None]).mean()
+    assert loss.dtype == torch.float32 and abs(loss - exact) < 1e-6
