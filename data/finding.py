@@ -1,6 +1,7 @@
 """Which files a path, a folder or a glob stands for, and what is left out of a folder."""
 
 import difflib
+import fnmatch
 import glob
 import os
 import re
@@ -52,9 +53,34 @@ def find_files(path: Path, cache: Path, report: Callable[[str], None]) -> list[P
             "once or without end; write the text into a file first"
         )
     if glob.has_magic(str(path)):
-        files = [Path(name) for name in glob.glob(str(path), recursive=True) if os.path.isfile(name)]
-        return _readable(sorted(files, key=Path.as_posix), Counter(), path, report)  # the same order on every system
+        return _readable(*_matching(path, cache), path, report)
     raise InputError(f"data.source {path}: no such file, folder or pattern{_hint(path)}")
+
+
+def _matching(pattern: Path, cache: Path) -> tuple[list[Path], Counter[str]]:
+    """The files that a glob stands for, and how many of what else is left out."""
+    left_out = Counter[str]()
+    if "**" in pattern.parts:  # `glob` would follow links in circles
+        n_fixed = next(i for i, part in enumerate(pattern.parts) if glob.has_magic(part))
+        root, rest = Path(*pattern.parts[:n_fixed]), pattern.parts[n_fixed:]
+        files, left_out = _walk(root, cache) if root.is_dir() else ([], left_out)
+        files = [path for path in files if _matches(path.relative_to(root).parts, rest)]
+    else:
+        names = (Path(name) for name in glob.glob(str(pattern)) if os.path.isfile(name))
+        files = sorted(names, key=Path.as_posix)  # in the same order on every system
+    ours = {OURS / name for name in ("README.md", "requirements.txt", "requirements-dev.txt")}
+    kept = [path for path in files if path.absolute() not in ours]
+    left_out["file(s) of this program"] += len(files) - len(kept)
+    return kept, +left_out
+
+
+def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    """Whether the parts of a path match those of a pattern, in which ** stands for any number of folders."""
+    if not pattern or not parts:
+        return not parts and set(pattern) <= {"**"}
+    if pattern[0] == "**":
+        return _matches(parts, pattern[1:]) or _matches(parts[1:], pattern)
+    return fnmatch.fnmatch(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
 def _hint(path: Path) -> str:
@@ -62,8 +88,12 @@ def _hint(path: Path) -> str:
         return f": it is a link to {os.readlink(path)}, which is not there"
     if str(path) == "-":
         return "; write what comes from the pipe into a file first"
+    several = re.split(r"[,;:\s]+", str(path))
+    if len(several) > 1 and all(os.path.exists(name) for name in several):
+        return "; several files: put them into one folder and give that, or a pattern such as 'books/*.txt'"
     nearby = [Path(name).name for name in glob.glob(f"{glob.escape(str(path.parent))}/*")]
-    nearest = difflib.get_close_matches(path.name, [*nearby, "tales"], n=1)
+    nearest = [name for name in nearby if name.casefold() == path.name.casefold()]
+    nearest += difflib.get_close_matches(path.name, [*nearby, "tales"], n=1)
     if nearest:
         return f"; did you mean {path.with_name(nearest[0]) if nearest[0] in nearby else 'tales'}?"
     if re.fullmatch(r"[\w.-]+/[\w.-]+", str(path)) and not path.parent.exists() and path.suffix not in (*TEXT, *TABLES):
@@ -78,6 +108,9 @@ def _walk(folder: Path, cache: Path) -> tuple[list[Path], Counter[str]]:
             f"data.source {folder}: the program's own folder, whose documentation would be learned as well; put "
             "your text into a folder of its own, or give the file"
         )
+
+    if _is_run(folder):
+        raise InputError(f"data.source {folder}: the folder of a run, which holds no text to train on")
 
     def fail(error: OSError) -> None:
         raise InputError(f"data.source {error.filename}: cannot be read: {error.strerror}") from error
@@ -110,11 +143,17 @@ def _no_text(folder: Path, cache: Path) -> str | None:
         return "link(s) to folders"  # they may lead in a circle
     if folder.name in PACKAGES or (folder / "pyvenv.cfg").exists() or (folder / "conda-meta").exists():
         return "folder(s) of installed packages"
-    if (folder / "config.yaml").exists() and any((folder / name).exists() for name in ("checkpoints", "metrics.jsonl")):
+    if _is_run(folder):
         return "run(s)"
     if folder.resolve() in (OURS, cache.resolve()):
         return "folder(s) of this program"
     return None
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / "config.yaml").exists() and any(
+        (folder / name).exists() for name in ("checkpoints", "metrics.jsonl")
+    )
 
 
 def _readable(files: list[Path], left_out: Counter[str], source: Path, report: Callable[[str], None]) -> list[Path]:

@@ -64,6 +64,9 @@ def check_kind(path: Path, head: bytes) -> None:
 
 
 def _foreign(head: bytes, suffix: str) -> tuple[str, str] | None:
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if suffix in TABLES and is_page(start):
+        return "a page of HTML, perhaps a message of the site that it comes from", "download it again"
     if suffix == ".parquet":
         if head.startswith(b"PAR1"):
             return None
@@ -72,13 +75,12 @@ def _foreign(head: bytes, suffix: str) -> tuple[str, str] | None:
     for pattern, what, todo in SIGNATURES:
         if re.match(pattern, head, re.DOTALL):
             return what, todo
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if suffix == ".csv" and re.match(rb"\{\s*\"|\[\s*\{", start):
+        return "JSON and no table", JSON
     if suffix == ".jsonl" and start.startswith(b"["):
         return "one JSON array and not JSON lines", JSON
     if suffix == ".jsonl" and re.match(rb"\{\s*\n", start):
         return "one JSON object over several lines and not JSON lines", JSON
-    if suffix in (".jsonl", ".csv") and is_page(start):
-        return "a page of HTML, perhaps a message of the site that it comes from", "download it again"
     return None
 
 

@@ -68,7 +68,7 @@ def recognise(path: Path, head: bytes) -> str:
     except UnicodeDecodeError:
         limit = REFUSED_CONTROLS
     if len(re.findall(rb"[\0-\x08\x0e-\x1a\x7f]", head)) > limit * len(head):
-        raise InputError(f"{path}: it is binary data and no text: save its text as UTF-8 in a .txt file")
+        raise InputError(f"{path}: it is binary data, not text: save its text as .txt with the program it is from")
     return "utf-8-sig"
 
 
@@ -89,17 +89,17 @@ def _wide(head: bytes) -> str | None:
 
 def _invalid(path: Path, encoding: str) -> str:
     """Where a file is not valid, what it looks like, and what helps."""
-    offset, reason, word, rest = _first_invalid(path, encoding)
+    offset, reason, before, rest = _first_invalid(path, encoding)
     if "utf-8" not in encoding:
         return f"{path}: not {encoding.upper()} at byte {offset:,} ({reason}): damaged or cut off; save it as UTF-8"
     said = [f"{path}: not UTF-8 at byte {offset:,} (0x{rest[0]:02x}, {reason})."]
-    if found := _looks_like(rest):
-        name, text = found
-        shown = re.sub(r"\s+", " ", word.decode() + text[:30])
+    text = (before + rest).decode("utf-8", "replace")
+    n_bad, n_other = text.count("\ufffd"), sum(c > "\x7f" for c in text)
+    if n_other < 2 * n_bad and (name := _looks_like(before, rest)):
+        start = re.search(rb"[!-\x7f]{0,20}\Z", before)
+        shown = re.sub(r"\s+", " ", ((start[0] if start else b"") + rest[:60]).decode(name, "ignore")[:30])
         command = f"iconv -f {name} -t utf-8 {as_argument(path)} > {as_argument(path.with_stem(path.stem + '-utf8'))}"
         said.append(f"As {name} it reads {shown!r}: if that is right, save it as UTF-8 in an editor or by `{command}`.")
-    text = rest.decode("utf-8", "replace")
-    n_bad, n_other = text.count("\ufffd"), sum(c > "\x7f" for c in text)
     # With more of them, what is lost is not a stray byte but the accents, or the text.
     if n_bad <= 3 or n_bad * 1000 <= len(rest) or n_bad * 10 <= n_other - n_bad:
         said.append("Invalid bytes are replaced by U+FFFD with --data.encoding_errors replace.")
@@ -107,7 +107,7 @@ def _invalid(path: Path, encoding: str) -> str:
 
 
 def _first_invalid(path: Path, encoding: str) -> tuple[int, str, bytes, bytes]:
-    """The offset of the first invalid byte, why it is, the word before it, and the bytes from there on, a megabyte."""
+    """The offset of the first invalid byte, why it is, and the bytes before and from there on, up to a megabyte."""
     decoder, consumed = codecs.getincrementaldecoder(encoding.removesuffix("-sig"))(), 0
     with open(path, "rb") as file:
         while True:
@@ -117,25 +117,23 @@ def _first_invalid(path: Path, encoding: str) -> tuple[int, str, bytes, bytes]:
                 decoder.decode(data, final=not data)
             except UnicodeDecodeError as error:
                 offset = consumed - held + error.start
-                file.seek(max(0, offset - 20))
-                before = re.search(rb"[!-\x7f]*$", file.read(min(20, offset)))
-                return offset, error.reason, before[0] if before else b"", file.read(1 << 20)
+                file.seek(start := max(0, offset - HEAD_BYTES))
+                return offset, error.reason, file.read(offset - start), file.read(1 << 20)
             consumed += len(data)
 
 
-def _looks_like(data: bytes) -> tuple[str, str] | None:
-    """The encoding that text which is not UTF-8 most likely has, and how it reads in it; None where none is likely."""
-    data = data[:HEAD_BYTES]
-    if len(re.findall(rb"[\x80-\xff]", data)) < len(data) / 5:
-        names = ["cp1252"]  # most letters have no accent: the languages of Western Europe
-    else:
-        from charset_normalizer import from_bytes
+def _looks_like(before: bytes, rest: bytes) -> str | None:
+    """The encoding that text which is not UTF-8 from `rest` on most likely has; None where none is likely."""
+    from charset_normalizer import from_bytes
 
-        found = from_bytes(data).best()
-        names = ["cp932", "euc-jp", *([found.encoding.replace("_", "-")] if found else [])]
-    for name in names:
+    data = before[-(HEAD_BYTES // 4) :] + rest[:HEAD_BYTES]
+    found = from_bytes(data).best()
+    for name in ("cp1252", "cp932", "euc-jp", found.encoding.replace("_", "-") if found else "ascii"):
         text = data.decode(name, "replace")
+        n_other = sum(c > "\x7f" for c in text)
         kana = sum("\u3041" <= c <= "\u30fe" for c in text)  # in all Japanese, and hardly in what is taken for it
-        if text.count("\ufffd") <= 1 and (name not in ("cp932", "euc-jp") or kana > len(text) / 5):
-            return name, text
+        signs = len(re.findall("[a-z][¡-¿×÷]+[a-z]", text))  # within words: the letters of another alphabet
+        fits = {"cp1252": n_other < len(text) / 3 and signs < n_other / 20, "cp932": kana > len(text) / 5}
+        if text.count("\ufffd") <= 1 and fits.get(name, name != "euc-jp" or kana > len(text) / 5):
+            return name
     return None

@@ -5,6 +5,7 @@ import itertools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,15 +49,26 @@ def open_files(config: "DataConfig", report: Report) -> Source:
     # os.path returns False where Path raises: a name that is too long, a folder that may not be entered.
     if any(os.path.isfile(path / name) for name in ("state.json", "dataset_dict.json")):
         files = [Path(folder, name) for folder, _, names in sorted(os.walk(path)) for name in sorted(names)]
-        documents, how = (lambda: _saved(path, config, survey)), f"saved {config.split} {how}"
+        read, how = partial(_saved, path, config, survey), f"saved {config.split} {how}"
     else:
         files = find_files(path, Path(config.cache), report)
-        documents, how = (lambda: _documents(files, config, survey)), f"files {how}"
-    return Source(documents, lambda: _identity(files, how), survey=survey)
+        read, how = partial(_documents, files, config, survey), f"files {how}"
+    return Source(lambda: surveyed(read(), config.source, survey), lambda: _identity(files, how), survey=survey)
+
+
+def surveyed(documents: Documents, source: str, survey: Survey) -> Documents:
+    """The documents, and then InputError where there were none, with what was found instead."""
+    survey.notes.clear()
+    nothing = True
+    for document in documents:
+        yield document
+        nothing = False
+    if nothing:
+        found = f" ({'; '.join(survey.lines())})" if survey.notes else ""
+        raise InputError(f"data.source {source}: holds no text{found}")
 
 
 def _documents(files: list[Path], config: "DataConfig", survey: Survey) -> Documents:
-    survey.notes.clear()
     for path in files:
         if not _size(path):
             survey.note("empty file(s) are left out", path.name)
@@ -78,7 +90,6 @@ def _size(path: Path) -> int:
 
 
 def _saved(path: Path, config: "DataConfig", survey: Survey) -> Documents:
-    survey.notes.clear()
     yield from clean(texts(_saved_rows(path, config), config, str(path), survey), survey, path.name)
 
 

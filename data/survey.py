@@ -90,7 +90,8 @@ def clean(documents: Iterable[tuple[str, bool]], survey: Survey, where: str) -> 
                 done = match.end()
             survey.note("document mark(s) such as <|endoftext|> are read as ends of documents", where, len(parts))
             inside = sum(len(BARRED.findall(part)) for part in (*(part for part, _ in parts), text[done:limit]))
-            survey.note("warning: mark(s) such as <|endoftext|> inside a line stay text", where, inside)
+            stay = "warning: mark(s) such as <|endoftext|> within lines stay text; on lines of their own they end it"
+            survey.note(stay, where, inside)
         parts.append((text[done:limit], ends))
         for position, (part, is_end) in enumerate(parts):
             if after_mark:

@@ -2,8 +2,10 @@
 
 import csv
 import difflib
+import io
 import itertools
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +43,8 @@ def texts(rows: Rows, config: "DataConfig", where: str, survey: Survey) -> Docum
     try:
         for number, value in rows:
             if value is None or value in ("", b""):
-                survey.note(f"row(s) without text in {config.text_column} are left out", f"{where} {place} {number}")
+                what = f"row(s) are left out: nothing in their column {config.text_column}"
+                survey.note(what, f"{where} {place} {number}")
             else:
                 yield _text(value, config, f"{where}: {place} {number}"), True
     except InputError:
@@ -73,8 +76,8 @@ def no_column(column: str, where: str | Path, columns: dict[str, Any], why: str 
     names += difflib.get_close_matches(column, columns, n=1)
     names += sorted((name for name in columns if isinstance(columns[name], str)), key=lambda name: -len(columns[name]))
     shown = ", ".join(str(name)[:60] for name in itertools.islice(columns, 20)) + ", …" * (len(columns) > 20)
-    hint = f"; did you mean {names[0]}?" if names and not why else ""
-    return InputError(f"data.text_column {column}: {where} has the columns {shown}{hint}{why}")
+    hint = f"; did you mean {names[0]}?" if names else ""
+    return InputError(f"data.text_column {column}: {where} has the columns {shown}{why}{hint}")
 
 
 # ---- JSON lines
@@ -94,7 +97,7 @@ def _json_rows(path: Path, config: "DataConfig", survey: Survey) -> Rows:
                     break
                 yield number, row.get(column)
     if n_found < n_rows / 100:
-        raise no_column(column, path, others)
+        raise no_column(column, path, others, f"; {n_found} of {n_rows:,} rows have it" if n_found else "")
 
 
 def _json_row(path: Path, number: int, line: str) -> dict:
@@ -104,7 +107,8 @@ def _json_row(path: Path, number: int, line: str) -> dict:
             raise ValueError("an object expected")
         return row
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: line {number} is not a JSON object ({error})") from None
+        hint = "" if number > 1 or line.startswith("{") else "; a table in another form is .csv, plain text .txt"
+        raise InputError(f"{path}: line {number} is not a JSON object ({error}){hint}") from None
 
 
 # ---- .csv
@@ -144,20 +148,22 @@ def _csv_rows(path: Path, config: "DataConfig", survey: Survey) -> Rows:
 def _separator(head: str, column: str, path: Path) -> tuple[str, int]:
     """The separator with which the first row has the column, and how many lines to skip before. Raises InputError."""
     skipped = 1 if head[:4].casefold() == "sep=" else 0  # what Excel writes there
-    lines = head.splitlines(keepends=True)[skipped:]
-    firsts = {separator: list(itertools.islice(csv.reader(lines, delimiter=separator), 2)) for separator in SEPARATORS}
-    for separator, rows in firsts.items():
-        if rows and column in (name.strip() for name in rows[0]):
+    lines = list(io.StringIO(head, newline=""))[skipped:]
+    firsts = {}
+    for separator in SEPARATORS:
+        rows = filter(None, csv.reader(lines, delimiter=separator))
+        firsts[separator] = list(itertools.islice(rows, 2))
+        if firsts[separator] and column in (name.strip() for name in firsts[separator][0]):
             return separator, skipped
-    rows = max(firsts.values(), key=lambda rows: len(rows[0]) if rows else 0)
-    if not rows:
+    first, *second = max(firsts.values(), key=lambda rows: len(rows[0]) if rows else 0) or [[]]
+    if not first:
         return ",", skipped
-    names, values = rows[0], [*rows, []][1]
-    why = ""
-    if any(len(name) > 40 or name.strip().isdigit() or name.rstrip()[-1:] in (".", "!", "?") for name in names):
-        header = ",".join([column, *(f"column{number}" for number in range(2, len(names) + 1))])
+    if any(re.search(r"\S{41}|(?:\S+ ){3}|^\d+$|[.!?]$", name.strip()) for name in first):
+        header = ",".join([column, *(f"column{number}" for number in range(2, len(first) + 1))])
         why = f"; no header? The first row must name the columns, such as {header}"
-    raise no_column(column, path, dict(itertools.zip_longest(names, values[: len(names)])), why)
+        raise no_column(column, path, dict.fromkeys(first), why)
+    values = second[0] if second else []
+    raise no_column(column, path, dict.fromkeys(first) | dict(zip(first, values, strict=False)))
 
 
 # ---- Arrow: .parquet, and what `datasets` reads
@@ -170,7 +176,8 @@ def _parquet_rows(path: Path, config: "DataConfig", survey: Survey) -> Rows:
         check_kind(path, file.read(1 << 16))
         file.seek(0)
         try:
-            table = pyarrow.parquet.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20)
+            options = {"pre_buffer": False, "buffer_size": 1 << 20, "page_checksum_verification": True}
+            table = pyarrow.parquet.ParquetFile(file, **options)
         except (pyarrow.ArrowInvalid, OSError) as error:
             raise InputError(f"{path}: damaged or cut off ({error}); download or save it again") from None
         if table.metadata.num_rows:

@@ -30,6 +30,13 @@ def documents(path, report=lambda line: None, **options):
     return whole
 
 
+def survey_of(path, **options):
+    """What there is to say of a source."""
+    source = open_files(DataConfig(source=str(path), **options), print)
+    list(source.documents())
+    return source.survey.lines()
+
+
 def refusal(path, **options):
     with pytest.raises(InputError) as error:
         documents(path, **options)
