@@ -37,7 +37,7 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(small, tmp_path, monkeypat
         assert f"           {part:<20}{count:>12,}" in done.out
     assert f"compute  {model.flops_per_token():,} FLOPs per token" in done.out
     assert f"data     {len(corpus.train):,} tokens to train on, {len(corpus.val):,} to validate on\n" in done.out
-    assert "run      8 steps of 6 x 16 tokens: 768" in done.out
+    assert f"run      8 steps of 6 x 16 tokens: 768, {768 / len(corpus.train):.1f} times through the text\n" in done.out
     assert "memory   about" in done.out and "on       cpu, float32, not compiled" in done.out
 
 
@@ -54,8 +54,8 @@ def test_print_config_prints_a_configuration_that_can_be_fed_back(small, tmp_pat
 
 
 def test_what_a_resumed_run_may_not_change_is_given_by_key_with_both_values():
-    old, new = Config(), Config(train=TrainConfig(seed=5, steps=9))
-    assert fixed_changes(asdict(old), asdict(new)) == {"train.seed": (1337, 5)}
+    old, new = Config(), Config(train=TrainConfig(seed=5, steps=9, batch_size=8))
+    assert fixed_changes(asdict(old), asdict(new)) == {"train.seed": (1337, 5), "train.batch_size": (32, 8)}
     assert fixed_changes(asdict(old), asdict(old)) == {}
 
 

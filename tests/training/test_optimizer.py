@@ -141,6 +141,12 @@ def test_muon_moves_every_matrix_as_torchs_does(size):
     assert apart(momentum=0.5) > 0.03 and apart(weight_decay=0.0) > 0.03  # the controls
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_muons_products_are_in_the_precision_of_the_run(dtype):
+    _, muon = make_optimizers(build(), TrainConfig(optimizer="muon", dtype=dtype))
+    assert muon.products == getattr(torch, dtype)
+
+
 def test_muon_in_float32_moves_matrices_as_in_bfloat16_up_to_its_rounding():
     def apart(**other):
         ours, theirs = (

@@ -54,7 +54,15 @@ def test_a_model_that_overfits_or_learns_nothing_is_told_apart(best, last, expec
 
 
 @pytest.mark.parametrize(
-    ("bits", "look"), [(1.2, "fluent"), (1.3, "mostly grammatical"), (2.7, "letters in the right"), (9.0, "noise")]
+    ("bits", "look"),
+    [
+        (1.2, "fluent"),
+        (1.3, "mostly grammatical"),
+        (1.79, "mostly grammatical"),
+        (1.8, "real words"),
+        (2.7, "letters in the right"),
+        (9.0, "noise"),
+    ],
 )
 def test_bits_per_byte_are_said_in_words(bits, look):
     assert f"Text at {bits:.2f} bits per byte: {look}" in verdict_of(bits=bits)

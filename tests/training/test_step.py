@@ -10,7 +10,7 @@ import torch
 from config import TrainConfig, load_config
 from model import GPT, GPTConfig
 from training.progress import SKIP_COUNTS
-from training.step import Step, accumulate_gradients
+from training.step import LastStep, Step, accumulate_gradients
 
 
 def small_step(device="cpu", **options):
@@ -76,6 +76,32 @@ def test_skipped_steps_are_counted_in_a_row_and_in_all():
         last.append((take_step.read().bad_steps, take_step.read().skipped_steps))
     assert last == [(0, 0), (1, 1), (2, 2), (2, 2), (2, 3), (2, 3)]
     assert [getattr(take_step, name).item() for name in SKIP_COUNTS] == [0, 2, 3]
+
+
+def test_a_loss_that_is_not_finite_is_skipped_though_its_gradient_is():
+    model, take_step, windows = small_step()
+    take_step.forward = lambda x, y: (None, model(x, y)[1] + math.inf)
+    before = model.wte.weight.detach().clone()
+    take_step(1, windows)
+    assert take_step.read().skipped_steps == 1 and torch.equal(model.wte.weight, before)
+    assert math.isfinite(take_step.read().grad_norm)
+
+
+def test_each_optimizer_moves_at_the_rate_of_this_step_and_muon_with_its_momentum():
+    _, take_step, windows = small_step(learning_rate=1e-3, muon_learning_rate=0.02, warmup_steps=4)
+    adamw, muon = take_step.optimizers
+    for step in (1, 2, 4):
+        take_step(step, windows)
+        assert [group["lr"] for group in adamw.param_groups] == pytest.approx([1e-3 * step / 4] * 2)
+        assert muon.param_groups[0]["lr"] == pytest.approx(0.02 * step / 4)
+        assert muon.param_groups[0]["momentum"] == pytest.approx(0.85 + 0.1 * (step - 1) / 300, rel=1e-9)
+        assert take_step.read().learning_rate == pytest.approx(1e-3 * step / 4)
+
+
+def test_metrics_name_the_figures_of_a_step():
+    line = LastStep(loss=1.5, learning_rate=0.1, grad_norm=2.5, bad_steps=3, skipped_steps=4).metrics(7.0)
+    figures = {"train_loss": 1.5, "learning_rate": 0.1, "grad_norm": 2.5, "tokens_per_second": 7.0, "skipped_steps": 4}
+    assert line == figures
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -105,7 +105,15 @@ def test_a_story_longer_than_the_context_is_not_scored():
 
 @pytest.mark.parametrize(
     ("loss", "error", "below"),
-    [(70.0, 0.1, False), (68.0, 0.1, False), (67.6, 0.1, False), (67.5, 0.1, True), (67.5, 1.0, False)],
+    [
+        (70.0, 0.1, False),
+        (68.0, 0.1, False),
+        (67.6, 0.1, False),
+        (67.5, 0.1, True),
+        (67.5, 1.0, False),
+        (67.95, 0.0, False),
+        (67.9, 0.0, True),
+    ],
 )
 def test_a_loss_is_below_the_floor_when_chance_does_not_explain_it(loss, error, below):
     score = StoryScore(loss=loss, floor=68.0, excess_error=error, forced_right=1.0, forced={}, scored=9, stories=9)
