@@ -36,7 +36,7 @@ class DataConfig:
     text_column: Annotated[str, "the column that holds the text, in .jsonl, .csv, .parquet and on the Hub"] = "text"
     cache: Annotated[str, "folder of the token caches"] = ".cache"
     encoding_errors: Annotated[
-        Literal["strict", "replace"], "bytes of a text file that are not UTF-8: an error, or replaced by U+FFFD"
+        Literal["strict", "replace"], "invalid bytes, in any kind of file: an error, or replaced by U+FFFD"
     ] = "strict"
     stories: Annotated[int, "tales: how many stories to train on", FROM_1] = 20_000
     split: Annotated[str, "Hub and saved data sets: which split to read"] = "train"

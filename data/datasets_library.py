@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType
 
@@ -28,5 +29,9 @@ def provide_home(cache: str) -> None:
         return
     home = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "huggingface").absolute()
     there = next(folder for folder in (home, *home.parents) if folder.exists())
-    if home.parts[-3:-2] == ("~",) or not os.access(there, os.W_OK):
+    try:
+        if "~" in home.parts:  # whose home, nobody knows
+            raise OSError
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError:
         os.environ["HF_HOME"] = str(Path(cache, "huggingface").absolute())

@@ -88,6 +88,8 @@ def _hint(path: Path) -> str:
         return f": it is a link to {os.readlink(path)}, which is not there"
     if str(path) == "-":
         return "; write what comes from the pipe into a file first"
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", str(path)) and not path.parent.exists() and path.suffix not in (*TEXT, *TABLES):
+        return f"; hub:{path} if a data set of the Hub is meant"
     several = re.split(r"[,;:\s]+", str(path))
     if len(several) > 1 and all(os.path.exists(name) for name in several):
         return "; several files: put them into one folder and give that, or a pattern such as 'books/*.txt'"
@@ -96,8 +98,6 @@ def _hint(path: Path) -> str:
     nearest += difflib.get_close_matches(path.name, [*nearby, "tales"], n=1)
     if nearest:
         return f"; did you mean {path.with_name(nearest[0]) if nearest[0] in nearby else 'tales'}?"
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", str(path)) and not path.parent.exists() and path.suffix not in (*TEXT, *TABLES):
-        return f"; hub:{path} if a data set of the Hub is meant"
     return ""
 
 

@@ -204,14 +204,19 @@ def test_a_text_file_is_read_without_the_library_for_tables(run_code, text, tmp_
     assert run_code(code, source=str(text), cache=str(tmp_path / "cache")) == "set()\n"
 
 
-def test_tables_are_read_without_torch(run_code, tables):
+def test_tables_are_read_without_torch_and_without_a_home_and_nothing_is_left(run_code, tables):
     code = (
         "from data.sources import open_files\n"
         "import data.hub\n"
         "for config.source in sys.argv[2:]:\n"
         "    print(len(list(open_files(config, print).documents())), {'datasets', 'torch'} & set(sys.modules))"
     )
-    answer = run_code(code, *(tables / name for name in TABLES), text_column="body")
+    before = {path for path in tables.rglob("*") if path.is_file()}
+    # without a home: XDG's place is a file
+    environment = {"XDG_CACHE_HOME": str(tables / "rows.csv")}
+    sources = (tables / name for name in TABLES)
+    answer = run_code(code, *sources, environment=environment, text_column="body", cache=str(tables / "cache"))
+    assert {path for path in tables.rglob("*") if path.is_file()} == before
     assert answer == "3 set()\n" * 3 + "3 {'datasets'}\n" * 2
 
 
