@@ -1,3 +1,6 @@
+import time
+
+import numpy as np
 import pytest
 import tokenizers
 from hypothesis import given, settings
@@ -135,6 +138,19 @@ def test_the_vocabulary_is_as_large_as_asked_and_never_larger_than_the_text_allo
     assert train_bpe(["aa"], 400).vocab_size == 256 + 1 + 1  # one merge
     assert train_bpe([], 400).vocab_size == 257
     assert sorted(bpe.tokens[:256]) == BYTES
+
+
+def test_long_unbroken_text_is_learned_in_a_second_and_words_of_common_length_as_ever():
+    genome = "".join(np.random.default_rng(0).choice(list("ACGT"), 300_000))
+    started = time.process_time()
+    assert train_bpe([genome], 1024).vocab_size == 1024
+    assert time.process_time() - started < 8  # 41 s when it was one word
+    for character, length in (("a", 1024), ("。", 3 * 1024), (" ", 1024), ("\n", 1024)):
+        tokenizer = train_bpe([character * 5000], 400)
+        assert max(map(len, tokenizer.tokens)) == length
+        assert tokenizer.decode(tokenizer.encode(character * 5000)) == character * 5000
+    word = "".join(np.random.default_rng(1).choice(list("abcdef"), 1024))
+    assert word.encode() in train_bpe([word + " "] * 9, 2000).tokens
 
 
 def test_the_same_text_gives_the_same_vocabulary_in_any_process(run_code, bpe):
