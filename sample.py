@@ -67,7 +67,7 @@ class Writer:
 
         args = self.args
         self.trained.check_memory(args.samples)
-        healed = heal(self.tokenizer, prompt, self.trained.several_documents)
+        healed = heal(self.tokenizer, prompt, self.trained.start)
         ends = args.stop, args.ignore_end, args.tokens, len(healed.pending)
         texts = [Text(self.tokenizer, *ends) for _ in range(args.samples)]
         idx = torch.tensor([healed.ids] * args.samples, device=self.device)

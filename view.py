@@ -74,8 +74,8 @@ def own_prompts(run: Path, texts: list[str], tokens: int) -> list:
     from lens.own import read_own_prompts, tokenize_prompts
 
     trained = load_trained(run, device="cpu")
-    model, tokenizer, _, step, several_documents = trained
-    begun = tokenize_prompts(texts, tokens, tokenizer, several_documents, model.config.block_size)
+    model, tokenizer, _, step, start = trained
+    begun = tokenize_prompts(texts, tokens, tokenizer, start, model.config.block_size)
     trained.prove_mask()
     return read_own_prompts(run, texts, begun, tokens, model, tokenizer, step)
 

@@ -1,7 +1,7 @@
 """The token cache: a text is tokenized once, then found by a hash of all that decides its tokens.
 
-A cache is a folder, DATA.CACHE/tokens/KEY, with tokenizer.json, train/ and val/. It is built beside its place and then
-renamed into it, so it is whole or not there, and two runs may build the same one at once.
+A cache is a folder, DATA.CACHE/tokens/KEY, with tokenizer.json, notes.json, train/ and val/. It is built beside its
+place and then renamed into it, so it is whole or not there, and two runs may build the same one at once.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from common.errors import InputError, RunError
 from common.files import patiently
+from data.notes import Notes
 from data.shards import Tokens, own_file
 from data.sources import Report, Source
 from data.tokenizer import Tokenizer
@@ -27,18 +28,18 @@ from data.vocabulary import MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN
 if TYPE_CHECKING:  # config.py imports torch, which reading a text does not need
     from config import DataConfig
 
-FORMAT = 1
+FORMAT = 2
 
 # A cache under construction in which nothing was written for this long was left by a killed run.
 ABANDONED_SECONDS = 86_400
 
-Parts = tuple[Tokenizer, Tokens, Tokens]
+Parts = tuple[Tokenizer, Tokens, Tokens, Notes]
 
 
 def read_or_build(
     config: "DataConfig", source: Source, tokenizer: Tokenizer | None, build: Callable[[Path], str], report: Report
 ) -> tuple[Parts, bool]:
-    """The tokenizer, training and validation tokens that `config` asks for, and whether they were in the cache.
+    """The tokenizer, both parts' tokens and the notes that `config` asks for, and whether they were in the cache.
 
     tokenizer: which one must have made the tokens, None for the one that config names. build(folder): writes a cache
     into a folder and returns a line about it, which is reported once the cache stands in its place.
@@ -101,7 +102,7 @@ def _read(folder: Path) -> Parts:
         raise InputError(f"{folder}: its tokens were not made by its tokenizer")
     for tokens in (train, val):
         tokens.check(tokenizer.vocab_size)
-    return tokenizer, train, val
+    return tokenizer, train, val, Notes.load(own_file(folder, "notes.json"))
 
 
 def _let_go(error: BaseException | None) -> None:

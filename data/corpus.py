@@ -10,14 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from common.errors import InputError
 from data.cache import read_or_build
 from data.hub import open_hub
+from data.notes import notes_on
 from data.shards import Tokens, write_tokens
 from data.sources import Report, Source, open_files
-from data.spool import Part, Spool
+from data.split import split, what_is_too_short
+from data.spool import Spool
 from data.tales.source import open_tales, read_stories
 from data.tales.stories import Story
 from data.tiktoken_encodings import tiktoken_tokenizer
@@ -33,7 +33,8 @@ class Corpus:
     """What training reads.
 
     stories: for tales, the first validation stories, in the order of `val`, else None. revision: the commit of a Hub
-    data set, else None. cached: whether the tokens were in the cache.
+    data set, else None. cached: whether the tokens were in the cache. start: the ids that stand before a text's
+    beginning. copied: the share of the validation text that is in the training text, too.
     """
 
     tokenizer: Tokenizer
@@ -42,12 +43,10 @@ class Corpus:
     stories: list[Story] | None
     revision: str | None
     cached: bool
+    start: list[int]
+    copied: float
 
-    @property
-    def several_documents(self) -> bool:
-        return self.train.several_documents
-
-    def summary(self) -> dict[str, int | str]:
+    def summary(self) -> dict[str, int | str | list[int]]:
         """Sizes and checksums, equal where the tokens are; a run keeps them as data.json."""
         return {
             "documents": len(self.train.document_starts),
@@ -57,6 +56,7 @@ class Corpus:
             "validation_bytes": self.val.n_bytes,
             "train_sha256": self.train.sha256,
             "validation_sha256": self.val.sha256,
+            "start": self.start,
         }
 
 
@@ -73,16 +73,13 @@ def load_corpus(
     report = report or partial(print, file=sys.stderr)
     source = open_source(config, report)
     build = partial(make_tokens, config=config, source=source, tokenizer=tokenizer)
-    (tokenizer, train, val), cached = read_or_build(config, source, tokenizer, build, report)
-    for name, tokens, remedy in (("training", train, "lower"), ("validation", val, "raise")):
-        if len(tokens) < block_size + 1:
-            raise InputError(
-                f"data.source {config.source}: the {name} part has {len(tokens):,} tokens; a window of "
-                f"model.block_size {block_size} needs {block_size + 1:,}. Lower model.block_size, {remedy} "
-                "data.val_fraction or give more text"
-            )
+    (tokenizer, train, val, notes), cached = read_or_build(config, source, tokenizer, build, report)
+    for line in notes.lines:
+        report(line)
+    if why := what_is_too_short(config, block_size, len(train), len(val), len(train.document_starts)):
+        raise InputError(f"data.source {config.source}: {why}")
     stories = read_stories(val, tokenizer) if config.source == "tales" else None
-    return Corpus(tokenizer, train, val, stories, source.revision, cached)
+    return Corpus(tokenizer, train, val, stories, source.revision, cached, notes.start, notes.copied)
 
 
 def open_source(config: "DataConfig", report: Report) -> Source:
@@ -93,54 +90,37 @@ def open_source(config: "DataConfig", report: Report) -> Source:
 
 
 def make_tokens(folder: Path, config: "DataConfig", source: Source, tokenizer: Tokenizer | None) -> str:
-    """Writes tokenizer.json, train/ and val/ into `folder`; returns a line that says what they are."""
+    """Writes tokenizer.json, train/, val/ and notes.json into `folder`; returns a line that says what they are."""
     start = time.perf_counter()
     if tokenizer is None and config.tokenizer not in ("char", "bpe"):
         tokenizer = tiktoken_tokenizer(config.tokenizer)  # before any work, since its download may fail
     spool = Spool(folder / "text", source.documents())
     if not spool.n_characters:
         raise InputError(f"data.source {config.source}: holds no text")
-    train, val = split(spool, config)
+    said = source.survey.lines()
+    if config.source != "tales" and (n_copies := spool.drop_copies()):  # of tales only validation has none
+        said.append(f"{n_copies:,} document(s) with the text of an earlier one are left out")
+    train, val = parts = split(spool, config)
     if tokenizer is None and config.tokenizer == "char":
         tokenizer = char_tokenizer(spool.characters())
     elif tokenizer is None:
         sample = spool.sample(train, min(MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN * config.vocab_size))
         tokenizer = train_bpe(sample, config.vocab_size)
     try:
-        n_train, n_val = (
-            len(write_tokens(folder / name, tokenizer, spool.pieces(part), ends=part.ends, n_bytes=part.n_bytes))
+        tokens = [
+            write_tokens(folder / name, tokenizer, spool.pieces(part), ends=part.ends, n_bytes=part.n_bytes)
             for name, part in (("train", train), ("val", val))
-        )
+        ]
     except UnknownCharacter as error:  # the text has changed since a resumed run made its tokenizer
         raise InputError(f"data.source {config.source}: {error}") from None
     tokenizer.save(folder / "tokenizer.json")
+    notes_on(said, config.val_fraction, spool, parts, tokens[0], tokenizer).save(folder / "notes.json")
     spool.path.unlink()
     fewer = ""
     if tokenizer.name == "bpe" and tokenizer.vocab_size < config.vocab_size:
         fewer = f", not {config.vocab_size:,}: the text has no more pairs to merge"
     return (
         f"{config.source}: {(train.n_bytes + val.n_bytes) / 1e6:,.2f} MB, {len(spool.ranges):,} document(s) -> "
-        f"{n_train:,} training and {n_val:,} validation tokens of {tokenizer.name} "
+        f"{len(tokens[0]):,} training and {len(tokens[1]):,} validation tokens of {tokenizer.name} "
         f"({tokenizer.vocab_size:,} in the vocabulary{fewer}), in {time.perf_counter() - start:.1f} s"
     )
-
-
-def split(spool: Spool, config: "DataConfig") -> tuple[Part, Part]:
-    """The training and the validation part of the text.
-
-    Tales are split by position in their sequence; a validation story that was also drawn for training is left out. Two
-    or more different documents are ordered by a hash of their content, and the first val_fraction of them (at least
-    one, not all) are validation: copies of a document are always on one side. Otherwise the text is cut at the
-    character n * (1 - val_fraction).
-    """
-    ranges, hashes = spool.ranges, spool.hashes
-    if config.source == "tales":
-        n = config.stories
-        return Part(ranges[:n]), Part(ranges[n:][~np.isin(hashes[n:], hashes[:n])])
-    different = np.unique(hashes)
-    if len(different) > 1:
-        n_val = min(max(1, round(len(different) * config.val_fraction)), len(different) - 1)
-        is_val = hashes <= different[n_val - 1]
-        return Part(ranges[~is_val]), Part(ranges[is_val])
-    cut = spool.byte_of_character(int(spool.n_characters * (1 - config.val_fraction)))
-    return Part(np.array([[0, cut]]), ends=False), Part(np.array([[cut, ranges[-1, 1]]]), begins=False)

@@ -42,12 +42,12 @@ class Healed(NamedTuple):
         return max(map(len, self.openings), default=0)
 
 
-def heal(tokenizer: Tokenizer, text: str, several_documents: bool) -> Healed:
+def heal(tokenizer: Tokenizer, text: str, start: list[int]) -> Healed:
     """The prompt `text`, begun as texts begin; whole, where no token that is longer can begin at its end.
 
-    What an empty prompt begins with is read where nothing of this one is left to read.
+    start: what stands before a text's beginning, which is read where nothing of the prompt is left to read.
     """
-    ids, start = (tokenizer.begin(prompt, several_documents) for prompt in (text, ""))
+    ids = tokenizer.begin(text, start)
     tail = tail_of(tokenizer, ids) if text and tokenizer.pattern is not None else []
     end = tokenizer.decode(tail)
     stable, completions = tokenizer.encoding().encode_with_unstable(end, disallowed_special=()) if tail else ([], [])

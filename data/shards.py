@@ -29,17 +29,19 @@ GROUP = 1 << 18
 # Each worker keeps its own copy of the vocabulary: 10 MB for GPT-2's, four times that for the largest published one.
 MAX_WORKERS = 8
 
-Piece = tuple[str, bool]  # (piece of text, begins a document)
+# (piece of text, whether it begins a document; None: it does not, nor does it follow the piece before it)
+Piece = tuple[str, bool | None]
 
 
 class Tokens:
     """A stream of ids as training reads it: [end of text] document 0 [end of text] document 1 [end of text] ...
 
-    A single document that is split by position has its end of text at its two ends only: the training part does not end
-    with one, the validation part does not begin with one.
+    Where a document is cut by position, its beginning is in the training part and its rest in the validation part,
+    before all whole documents. An end of text stands between any two texts, but none at the end of a training part
+    whose last document is cut, nor at the beginning of a validation part that begins with a rest.
 
     ids: uint16 or uint32 (len,), memory-mapped. document_starts: int64, the index of each document's first token, the
-    one after its end of text; empty in a part that continues another. n_bytes: UTF-8 bytes of the text, for bits per
+    one after its end of text; not of a rest, which has no beginning. n_bytes: UTF-8 bytes of the text, for bits per
     byte. sha256: the checksum of the ids.
     """
 
@@ -116,9 +118,10 @@ def write_tokens(
         """The ids of a group of pieces, and where in them documents begin."""
         parts, starts, length = [], [], 0
         for text, begins in group:
-            if begins:
+            if begins is not False:
                 parts.append(end_of_text)
                 length += 1
+            if begins:
                 starts.append(length)
             ids = tokenizer.encode_piece(text).astype(dtype)
             parts.append(ids)

@@ -52,17 +52,15 @@ class Tokenizer:
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return [int(i) for piece in pieces([text]) for i in self.encode_piece(piece)]
 
-    def begin(self, text: str, several_documents: bool) -> list[int]:
-        """The ids of a text's beginning, as the model has seen texts begin, for the model to continue.
+    def begin(self, text: str, start: list[int]) -> list[int]:
+        r"""The ids of a text's beginning, as the model has seen texts begin, for the model to continue.
 
-        In a corpus of several documents each follows an end of text. A single long document has none inside: `text`
-        stands by itself, and an empty one becomes a line break, or token 0 where the vocabulary has no line break.
+        start: what stands before a text's beginning (Corpus.start). An end of text stands before each of several
+        documents; a single one has none inside: there `text` stands by itself, and only an empty one becomes `start`.
+        Its line ends \r\n and \r become \n, as in the training text.
         """
-        if several_documents:
-            return [self.end_of_text, *self.encode(text)]
-        if text:
-            return self.encode(text)
-        return self.encode("\n") if any(b"\n" in token for token in self.tokens) else [0]
+        ids = self.encode(text.replace("\r\n", "\n").replace("\r", "\n"))
+        return [*start, *ids] if start == [self.end_of_text] else ids or start
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`; bytes that are not UTF-8 become U+FFFD, the end of text becomes nothing."""

@@ -144,7 +144,7 @@ class Trained(NamedTuple):
     tokenizer: "Tokenizer"
     config: "Config"
     step: int
-    several_documents: bool  # whether it was trained on several documents, each after an end of text
+    start: list[int]  # the ids that stand before a text's beginning
 
     def prove_mask(self) -> None:
         """Proves that the mask holds here, and says so on stderr. Raises RunError where it does not."""
@@ -189,5 +189,14 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
     with SkipInit():
         model = GPT(config.model)
     restore_weights(model, checkpoint)
-    several_documents = read_data_summary(run)["documents"] > 1
-    return Trained(model.to(device).eval(), tokenizer, config, checkpoint.step, several_documents)
+    return Trained(model.to(device).eval(), tokenizer, config, checkpoint.step, _start(run, tokenizer))
+
+
+def _start(run: Path, tokenizer: "Tokenizer") -> list[int]:
+    """What stands before a text's beginning; a run of an older version does not say it and has a line break there."""
+    summary = read_data_summary(run)
+    line_break = tokenizer.tokens.index(b"\n") if b"\n" in tokenizer.tokens else 0
+    start = summary.get("start", [tokenizer.end_of_text if summary["documents"] > 1 else line_break])
+    if not (isinstance(start, list) and start and all(id in range(tokenizer.vocab_size) for id in start)):
+        raise InputError(f"{run / 'data.json'}: cannot be read (start: ids below {tokenizer.vocab_size:,} expected)")
+    return start

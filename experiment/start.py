@@ -142,7 +142,15 @@ class Run:
 
     def check_text(self, corpus: Corpus, source: str) -> None:
         """Raises InputError where a run that goes on would do so with another text."""
-        if self.checkpoint and read_data_summary(self.folder) != corpus.summary():
+        if self.checkpoint and (then := read_data_summary(self.folder)) != corpus.summary():
+            older = "start" not in then  # made before it was written
+            if older and then | {"start": corpus.start} == corpus.summary():
+                return
+            if older and then["documents"] > 1:
+                raise InputError(
+                    f"--resume {self.folder}: it was begun by an older version, which split several documents into "
+                    "training and validation in another way; start a new run"
+                )
             raise InputError(
                 f"--resume {self.folder}: data.source {source} is not the text that the run began with, or not the "
                 "same any more; put that back, name where it is with --data.source, or start a new run"

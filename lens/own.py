@@ -25,10 +25,10 @@ MAX_WEIGHTS = 24_000_000
 
 
 def tokenize_prompts(
-    texts: list[str], new_tokens: int, tokenizer: Tokenizer, several_documents: bool, block_size: int
+    texts: list[str], new_tokens: int, tokenizer: Tokenizer, start: list[int], block_size: int
 ) -> list[Healed]:
     """The tokens of each text. Raises InputError for one that is too long for the model or not in its vocabulary."""
-    prompts = [heal(tokenizer, text, several_documents) for text in texts]
+    prompts = [heal(tokenizer, text, start) for text in texts]
     for text, (ids, *_) in zip(texts, prompts, strict=True):
         if len(ids) + new_tokens > block_size:
             length = f"{len(ids)} tokens" + (f" and --tokens {new_tokens}" if new_tokens else "")

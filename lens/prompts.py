@@ -43,7 +43,7 @@ def make_prompts(texts: list[str], corpus: "Corpus", block_size: int) -> list[Pr
     tokenizer, length = corpus.tokenizer, min(MAX_TOKENS, block_size)
     if texts:
         try:
-            encoded = [tokenizer.begin(text, corpus.several_documents) for text in texts]
+            encoded = [tokenizer.begin(text, corpus.start) for text in texts]
         except InputError as error:
             raise InputError(f"attention.prompts: {error}") from None
         return [make_prompt(tokenizer, text[:40], ids[:length]) for text, ids in zip(texts, encoded, strict=True)]
@@ -55,14 +55,14 @@ def make_prompts(texts: list[str], corpus: "Corpus", block_size: int) -> list[Pr
         prompts = [max(songs, key=lambda prompt: prompt.length)]  # of equals the first
     else:
         passage = make_prompt(tokenizer, "a validation passage", ids[:length])
-        prompts = [passage, repeated_prompt(tokenizer, ids, length, corpus.several_documents)]
-    prompts.append(sentence_prompt(tokenizer, ids, length, corpus.several_documents))
+        prompts = [passage, repeated_prompt(tokenizer, ids, length, corpus.start)]
+    prompts.append(sentence_prompt(tokenizer, ids, length, corpus.start))
     return [prompt for prompt in prompts if prompt]
 
 
-def repeated_prompt(tokenizer: "Tokenizer", ids: list[int], length: int, several_documents: bool) -> Prompt | None:
+def repeated_prompt(tokenizer: "Tokenizer", ids: list[int], length: int, start: list[int]) -> Prompt | None:
     """A sequence drawn at random from the tokens in `ids`, twice; None where there are none or there is no room."""
-    start = [tokenizer.end_of_text] if several_documents else []
+    start = start if start == [tokenizer.end_of_text] else []
     vocabulary = sorted(set(ids) - {tokenizer.end_of_text})
     period = (length - 1) // 2
     if period < 2 or not vocabulary:
@@ -71,7 +71,7 @@ def repeated_prompt(tokenizer: "Tokenizer", ids: list[int], length: int, several
     return make_prompt(tokenizer, "a random sequence, twice", start + sequence * 2, len(start), period, period)
 
 
-def sentence_prompt(tokenizer: "Tokenizer", ids: list[int], length: int, several_documents: bool) -> Prompt | None:
+def sentence_prompt(tokenizer: "Tokenizer", ids: list[int], length: int, start: list[int]) -> Prompt | None:
     """The second document's first sentence, or one after the first `length` tokens, with the space before it that its
     tokens include; None where no text is left there."""
     ends = [i for i, id in enumerate(ids) if id == tokenizer.end_of_text]
@@ -79,8 +79,8 @@ def sentence_prompt(tokenizer: "Tokenizer", ids: list[int], length: int, several
     if not text:
         return None
     sentence = r"[^.!?。！？\n]{12,160}[.!?。！？]"
-    match = re.search(sentence if several_documents else rf"(?<=[.!?。！？])\s{sentence}", text)
-    ids = tokenizer.begin(match[0] if match else text[:80], several_documents)
+    match = re.search(sentence if start == [tokenizer.end_of_text] else rf"(?<=[.!?。！？])\s{sentence}", text)
+    ids = tokenizer.begin(match[0] if match else text[:80], start)
     return make_prompt(tokenizer, "a short sentence", ids[:length])
 
 
@@ -93,7 +93,7 @@ def song_prompt(story: "Story", tokenizer: "Tokenizer") -> Prompt | None:
     again = [word for word in forced if word.distance == forced[0].distance]  # the second singing, not the later ones
     if len(again) + 1 < MIN_SONG_WORDS:
         return None
-    ids = tokenizer.begin(story.text, several_documents=True)
+    ids = tokenizer.begin(story.text, [tokenizer.end_of_text])
     ends = np.cumsum(tokenizer.byte_lengths[ids[1:]])  # stories are ASCII: bytes are characters
     words = [match.start() for match in re.finditer(r"\S+", story.text)]
     first_again = words.index(again[0].start) - 1

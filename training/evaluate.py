@@ -41,7 +41,7 @@ def evaluate(model: GPT, corpus: Corpus, config: TrainConfig, step: int) -> tupl
 def write_sample(model: GPT, corpus: Corpus, config: TrainConfig, step: int) -> str:
     """A text by the model, drawn with a generator of its own: training's random state is not touched."""
     tokenizer = corpus.tokenizer
-    start = tokenizer.begin("", several_documents=corpus.several_documents)
+    start = tokenizer.begin("", corpus.start)
     generator = torch.Generator(config.device).manual_seed(config.seed + step)
     ids = continuation(model, start, config.sample_tokens, tokenizer.end_of_text, generator=generator)
     return tokenizer.decode(ids)

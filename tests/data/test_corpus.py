@@ -30,7 +30,7 @@ def test_one_document_is_split_by_position(load, text, tokenizer):
     ends = [np.flatnonzero(part.ids == corpus.tokenizer.end_of_text).tolist() for part in (corpus.train, corpus.val)]
     assert ends == [[0], [len(corpus.val) - 1]]
     assert corpus.stories is corpus.revision is None
-    assert not corpus.several_documents
+    assert not corpus.train.several_documents
 
 
 @either
@@ -50,36 +50,40 @@ def documents(corpus, tokens):
     return [corpus.tokenizer.decode(tokens.ids[a:b]) for a, b in zip(tokens.document_starts, ends, strict=True)]
 
 
-def test_several_documents_are_split_by_document_with_copies_on_one_side(load, tmp_path):
-    def load_rows(rows):
-        (tmp_path / "rows.jsonl").write_text(
-            "".join(json.dumps({"text": row}) + "\n" for row in rows), encoding="utf-8"
-        )
-        return load(tmp_path / "rows.jsonl")
+def rows_file(folder, rows):
+    path = folder / "rows.jsonl"
+    path.write_text("".join(json.dumps({"text": row}) + "\n" for row in rows), encoding="utf-8")
+    return path
 
-    different = [f"{i} {prose(20, i)}" for i in range(40)]
-    rows = different + different[::2] + different[:5]
-    corpus = load_rows(rows)
+
+def test_several_documents_are_split_by_document_and_copies_dropped(load, tmp_path):
+    different = [f"{i} {prose(20, i)}" for i in range(60)]
+    copies = [f" {different[7]}\n", *different[::2], *different[:5]]  # white space around a text makes it no other
+    corpus = load(rows_file(tmp_path, different + copies))
     train, val = documents(corpus, corpus.train), documents(corpus, corpus.val)
-    assert sorted(train + val) == sorted(rows)
-    assert not set(train) & set(val)
-    assert len(set(val)) == 4 and corpus.several_documents
-    assert train == [row for row in rows if row in set(train)]  # in their order
-    # The order of the rows and their copies do not decide what is validation.
-    other = load_rows(different[::-1])
+    assert sorted(train + val) == sorted(different)
+    assert 0.05 < sum(map(len, val)) / sum(map(len, different)) <= 0.1
+    assert train == [row for row in different if row in set(train)]  # in their order
+    assert "36 document(s) with the text of an earlier one are left out" in load.reported
+    # The order of the rows does not decide what is validation.
+    other = load(rows_file(tmp_path, different[::-1]))
     assert set(documents(other, other.val)) == set(val)
 
 
-def test_two_documents_give_one_to_each_side_and_copies_of_one_are_split_by_position(load, tmp_path):
+def test_few_documents_are_each_cut_at_their_end_and_copies_of_one_are_that_one(load, tmp_path):
     folder = tmp_path / "texts"
     folder.mkdir()
-    (folder / "a.txt").write_text("a" * 100, encoding="utf-8")
-    (folder / "b.txt").write_text("b" * 100, encoding="utf-8")
+    (folder / "a.txt").write_text("ab" * 50, encoding="utf-8")
+    (folder / "b.txt").write_text("yz" * 20, encoding="utf-8")
     corpus = load(folder, tokenizer="char")
-    assert sorted(documents(corpus, corpus.train) + documents(corpus, corpus.val)) == ["a" * 100, "b" * 100]
-    (folder / "b.txt").write_text("a" * 100, encoding="utf-8")
+    end = chr(0)  # in place of the end of text
+    train, val = ("".join(end if id == 4 else "abyz"[id] for id in part.ids) for part in (corpus.train, corpus.val))
+    assert train == end + "ab" * 45 + end + "yz" * 18
+    assert val == "ab" * 5 + end + "yz" * 2 + end
+    assert corpus.train.document_starts.tolist() == [1, 92] and len(corpus.val.document_starts) == 0
+    (folder / "b.txt").write_text("ab" * 50 + "\n", encoding="utf-8")
     corpus = load(folder, tokenizer="char")
-    assert texts(corpus) == ["a" * 180, "a" * 20]
+    assert texts(corpus) == ["ab" * 45, "ab" * 5]
 
 
 def test_a_character_vocabulary_is_that_of_the_whole_text_and_bpe_learns_only_from_training(load, text):
@@ -104,17 +108,30 @@ def test_the_text_of_the_end_of_text_stays_text(load, text, tokenizer):
     assert texts(corpus)[1].count("<|endoftext|>") == 10
 
 
-def test_a_text_too_short_for_a_window_is_refused_with_its_size_and_what_to_do(load, text):
+def test_a_text_too_short_for_a_window_is_refused_with_its_size_and_with_advice_that_helps(load, text):
+    def refused(**options):
+        with pytest.raises(InputError) as error:
+            load(text, tokenizer="char", **options)
+        return str(error.value)
+
     size = text.write_text(prose(400), encoding="utf-8")  # about 2 KB
-    with pytest.raises(InputError) as error:
-        load(text, tokenizer="char", block_size=256)
-    message = str(error.value)
-    assert f"the validation part has {int(size * 0.1 + 0.999) + 1} tokens" in message
-    assert "model.block_size 256 needs 257" in message and "raise data.val_fraction" in message
-    corpus = load(text, tokenizer="char", block_size=64)
-    assert Batches(corpus.train, 64, seed=0).windows(0, 4).shape == (4, 65)
-    with pytest.raises(InputError, match="the training part"):
-        load(text, tokenizer="char", val_fraction=0.9, block_size=256)
+    said = refused(block_size=256)
+    assert f"the validation part has {int(size * 0.1 + 0.999) + 1} tokens" in said
+    assert "model.block_size 256 needs 257: give more text, or raise data.val_fraction to 0." in said
+    fraction, shorter = float(said.split("val_fraction to ")[1].split(",")[0]), int(said.split()[-1])
+    assert len(load(text, tokenizer="char", block_size=256, val_fraction=fraction).val) >= 257
+    corpus = load(text, tokenizer="char", block_size=shorter)
+    assert Batches(corpus.train, shorter, seed=0).windows(0, 4).shape == (4, shorter + 1)
+    # the other way round
+    said = refused(val_fraction=0.9, block_size=256)
+    assert "the training part has" in said
+    assert f"lower data.val_fraction to {fraction}, or lower model.block_size" in said
+    # where neither helps
+    text.write_text(prose(3), encoding="utf-8")
+    assert refused(block_size=256).endswith("needs 257: give more text")
+    assert load(source="tales", stories=9, block_size=64)  # the control for the next
+    with pytest.raises(InputError, match=r"raise data\.stories, or lower model\.block_size to at most \d+$"):
+        load(source="tales", stories=9, block_size=5000)
 
 
 @either

@@ -200,11 +200,12 @@ def test_a_group_with_the_spaces_in_it_would_change_the_words():
 
 def test_a_text_begins_as_the_model_has_seen_texts_begin():
     tokenizer = char_tokenizer("ab\n")
-    assert tokenizer.begin("ab", several_documents=True) == [tokenizer.end_of_text, *tokenizer.encode("ab")]
-    assert tokenizer.begin("", several_documents=True) == [tokenizer.end_of_text]
-    assert tokenizer.begin("ab", several_documents=False) == tokenizer.encode("ab")
-    assert tokenizer.begin("", several_documents=False) == tokenizer.encode("\n")
-    assert char_tokenizer("ab").begin("", several_documents=False) == [0]  # no line break in its vocabulary
+    documents, lines = [tokenizer.end_of_text], tokenizer.encode("\n")
+    assert tokenizer.begin("ab", documents) == [tokenizer.end_of_text, *tokenizer.encode("ab")]
+    assert tokenizer.begin("", documents) == [tokenizer.end_of_text]
+    assert tokenizer.begin("ab", lines) == tokenizer.encode("ab")
+    assert tokenizer.begin("", lines) == tokenizer.encode("\n")
+    assert tokenizer.begin("a\r\n\rb\n", lines) == tokenizer.encode("a\n\nb\n")
 
 
 # ---- a file that says something else, its checksum right

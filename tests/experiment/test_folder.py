@@ -100,8 +100,8 @@ def test_the_summary_of_the_data_tells_what_was_read(tales_run, small_run, small
 
 
 def test_a_trained_model_is_whole_and_ready_to_use(small_run):
-    model, tokenizer, config, step, several_documents = load_trained(small_run, "last", "cpu")
-    assert step == 8 and several_documents is False and not any(module.training for module in model.modules())
+    model, tokenizer, config, step, start = load_trained(small_run, "last", "cpu")
+    assert step == 8 and start == tokenizer.encode("\n") and not any(module.training for module in model.modules())
     assert model.config.vocab_size == tokenizer.vocab_size == config.model.vocab_size
     earlier = load_trained(small_run, 4)
     assert earlier.step == 4 and not torch.equal(earlier.model.wte.weight, model.wte.weight)

@@ -49,5 +49,8 @@ def prompts(texts=(), block_size=64, several=False):
 def corpus_of(tokenizer=TOKENIZER, ids=IDS, several=True, stories=None):
     """What make_prompts reads of a Corpus."""
     return SimpleNamespace(
-        tokenizer=tokenizer, val=SimpleNamespace(ids=np.array(ids)), several_documents=several, stories=stories
+        tokenizer=tokenizer,
+        val=SimpleNamespace(ids=np.array(ids)),
+        start=[tokenizer.end_of_text] if several else [0],
+        stories=stories,
     )

@@ -40,7 +40,7 @@ def likely(tokenizer, *tokens):
 
 
 def shown(tokenizer, model, text, new_tokens):
-    ids, begin, says = continued(model, tokenizer, heal(tokenizer, text, True), new_tokens)
+    ids, begin, says = continued(model, tokenizer, heal(tokenizer, text, [tokenizer.end_of_text]), new_tokens)
     parts = [tokenizer.tokens[id].decode() for id in ids[1:]]
     return "|".join(parts[: begin - 1]), "|".join(parts[begin - 1 :]), says
 
@@ -60,4 +60,4 @@ def test_new_tokens_after_an_end_within_a_token_begin_with_the_one_that_has_it(w
     assert (whole, new) == ("me|t| the", " crow| crow| crow")
     assert says == "Its end “ ” is the beginning of the first token that the model wrote."
     assert shown(words, crow, "met the crow", 2) == ("me|t| the| crow", " crow| crow", "")
-    assert len(continued(crow, words, heal(words, "met the ", True), 31)[0]) == 32  # of a context of 32
+    assert len(continued(crow, words, heal(words, "met the ", [words.end_of_text]), 31)[0]) == 32  # of a context of 32

@@ -145,7 +145,7 @@ def test_a_prompt_may_end_within_a_token(tales_run, end, tokens):
     """What is shown is the prompt, whole, and then what the model writes on from the last certain token of it."""
     model, tokenizer, _, _, _ = load_trained(tales_run[0], device="cpu")
     prompt = "Once upon a time there lived a proud crow called" + end
-    healed = heal(tokenizer, prompt, several_documents=True)
+    healed = heal(tokenizer, prompt, [tokenizer.end_of_text])
     generator, before = torch.Generator().manual_seed(2), tokenizer.decode(healed.ids)
     drawn = generate(
         model, torch.tensor([healed.ids] * 30), 9, temperature=0.8, wrap=opening(model, healed), generator=generator

@@ -65,8 +65,8 @@ def corpus_of(text, stories=None, document_starts=(1,)):
     tokenizer = char_tokenizer(set(text))
     ids = np.array([tokenizer.end_of_text, *tokenizer.encode(text), tokenizer.end_of_text], np.uint16)
     tokens = SimpleNamespace(ids=ids, document_starts=np.array(document_starts))
-    several = len(document_starts) > 1
-    return SimpleNamespace(tokenizer=tokenizer, train=tokens, val=tokens, stories=stories, several_documents=several)
+    start = [tokenizer.end_of_text if len(document_starts) > 1 else 0]
+    return SimpleNamespace(tokenizer=tokenizer, train=tokens, val=tokens, stories=stories, start=start)
 
 
 def test_bits_per_byte_counts_the_bytes_of_the_text():
@@ -133,12 +133,12 @@ def test_a_sample_ends_at_the_end_of_text_and_is_not_longer_than_its_limit():
 def test_a_sample_begins_as_texts_do_and_ends_at_an_end_of_text():
     corpus = corpus_of("bbbb" + "a" * 4)
     begun = []
-    corpus.tokenizer.begin = lambda text, several_documents: begun.append((text, several_documents)) or [0]
+    corpus.tokenizer.begin = lambda text, start: begun.append((text, start)) or [0]
     model = KnownModel(corpus.tokenizer, block_size=8)
     model.table[:] = torch.tensor([0.0, 0.0, 50.0])  # ends at once
     assert write_sample(model, corpus, CONFIG, step=0) == ""
     model.table[:] = torch.tensor([0.0, 50.0, 0.0])  # never ends
     assert set(write_sample(model, corpus, CONFIG, step=0)) == {"b"}
-    corpus.several_documents = True
+    corpus.start = [2]
     write_sample(model, corpus, CONFIG, step=0)
-    assert begun == [("", False), ("", False), ("", True)]
+    assert begun == [("", [0]), ("", [0]), ("", [2])]
