@@ -22,7 +22,8 @@ def path_of(source: str) -> Path:
     """The path that data.source names. Raises InputError for an address that is no file of this computer."""
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,3}", source)
     if scheme and scheme[1].lower() == "file":
-        return Path(urllib.request.url2pathname(urllib.parse.urlsplit(source).path))
+        address = urllib.parse.urlsplit(source)
+        return Path(urllib.request.url2pathname(address.netloc.removeprefix("localhost") + address.path))
     hub = re.match(r"(?:https?://(?:huggingface\.co|hf\.co)/datasets/|hf://datasets/)([\w.-]+/[\w.-]+)", source)
     if hub:
         raise InputError(f"data.source {source}: an address; hub:{hub[1]} reads this data set of the Hub")
@@ -94,7 +95,7 @@ def _hint(path: Path) -> str:
     if len(several) > 1 and all(os.path.exists(name) for name in several):
         return "; several files: put them into one folder and give that, or a pattern such as 'books/*.txt'"
     nearby = [Path(name).name for name in glob.glob(f"{glob.escape(str(path.parent))}/*")]
-    nearest = [name for name in nearby if name.casefold() == path.name.casefold()]
+    nearest = [name for name in nearby if path.name.casefold() in (name.casefold(), Path(name).stem.casefold())]
     nearest += difflib.get_close_matches(path.name, [*nearby, "tales"], n=1)
     if nearest:
         return f"; did you mean {path.with_name(nearest[0]) if nearest[0] in nearby else 'tales'}?"
@@ -167,6 +168,9 @@ def _readable(files: list[Path], left_out: Counter[str], source: Path, report: C
         found = f" ({', '.join(skipped)})" if skipped else ""
         what = f"no text among the {len(files)} files there{found}"
         raise InputError(f"data.source {source}: {what}; readable: {READABLE}")
-    if skipped:
-        report(f"data.source {source}: {len(readable)} file(s) are read; left out: {', '.join(skipped)}")
+    kinds = Counter(sorted(path.suffix.lower() for path in readable))
+    if skipped or len(kinds) > 1:  # such as the README.md of a table
+        read = ", ".join(f"{n} {kind}" for kind, n in kinds.items())
+        found = f"; left out: {', '.join(skipped)}" if skipped else ""
+        report(f"data.source {source}: {len(readable)} file(s) are read ({read}){found}")
     return readable

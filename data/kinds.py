@@ -23,7 +23,7 @@ SIGNATURES = [
     (rb"\x1f\x8b|BZh[1-9]1AY|\xfd7zXZ\0|\x28\xb5\x2f\xfd|\x04\x22\x4d\x18|\x5d\0\0", "compressed", PACKED),
     (rb"PK\x03\x04.{26}(?:mimetype|\[Content_Types\]|_rels/|word/|xl/|ppt/)", "an office document or e-book", OFFICE),
     (rb"PK[\3\5][\4\6]|7z\xbc\xaf|Rar!\x1a|.{256}\0ustar", "an archive", ARCHIVE),
-    (rb"%PDF-", "a PDF", PDF),
+    (rb"%PDF-\d\.\d\s*[\r\n]", "a PDF", PDF),
     (rb"%!PS-|AT&TFORM", "a document made of pages", OFFICE),
     (rb"\{\\rtf|\xd0\xcf\x11\xe0", "an office document", OFFICE),
     (rb"PAR1[^ -~]", "a Parquet file", "rename it to .parquet"),
@@ -66,7 +66,7 @@ def check_kind(path: Path, head: bytes) -> None:
 def _foreign(head: bytes, suffix: str) -> tuple[str, str] | None:
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if suffix in TABLES and is_page(start):
-        return "a page of HTML, perhaps a message of the site that it comes from", "download it again"
+        return "a page of HTML or XML, perhaps a message of the site that it comes from", "download it again"
     if suffix == ".parquet":
         if head.startswith(b"PAR1"):
             return None
@@ -85,14 +85,14 @@ def _foreign(head: bytes, suffix: str) -> tuple[str, str] | None:
 
 
 def is_page(start: bytes) -> bool:
-    return re.match(rb"<!doctype html|<html[\s>]", start, re.IGNORECASE) is not None
+    return re.match(rb"<!doctype html|<html[\s>]|<\?xml\s", start, re.IGNORECASE) is not None
 
 
 def doubtful(head: bytes) -> str | None:
     """What a text file rather seems to be, which can be meant nevertheless; None for text."""
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if is_page(start):
-        return f"page(s) of HTML, learned with all tags; {PAGE}"
+        return f"page(s) of HTML or XML, learned with all tags; {PAGE}"
     if start[:1] in (b"{", b"["):
         first = start.split(b"\n", 1)[0]
         try:

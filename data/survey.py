@@ -20,7 +20,7 @@ BOUNDARY = re.compile(
 HOLD = 64  # characters: more than a mark with its spaces and what stands on both sides of it
 
 # Control characters but for white space (the separators and NEL count as such), and what looks like an accident.
-SUSPECTS = re.compile("[\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufffdâÃÐÑ]")
+SUSPECTS = re.compile("[\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff\ufffdâÃÐÑ]")
 MOJIBAKE = re.compile("â€|[ÃÐÑ][\x80-\xbf‚ƒ„…†‡ˆ‰Š‹Œ‘’“”•–—˜™š›œž]")
 CONTROL = re.compile("[\x01-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 
@@ -59,6 +59,8 @@ class Survey:
             return
         self.note("warning: NUL character(s) in the text, as in binary files", where, chunk.count("\0"))
         self.note("warning: control character(s) in the text", where, len(CONTROL.findall(chunk)))
+        joined = "warning: byte-order mark(s) U+FEFF within the text, as where files were joined"
+        self.note(joined, where, chunk.count("\ufeff"))
         lost = "warning: U+FFFD in the text: each stands for bytes that were not valid where they were read"
         self.note(lost, where, chunk.count("\ufffd"))
         broken = "warning: place(s) such as â€™ or Ã© in the text: UTF-8 that was read as Windows-1252 and saved so"

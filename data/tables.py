@@ -74,7 +74,10 @@ def no_column(column: str, where: str | Path, columns: dict[str, Any], why: str 
     """The error for a table without the column; `columns`: those that it has, with a value of each."""
     names = [name for name in columns if name.casefold() == column.casefold()]
     names += difflib.get_close_matches(column, columns, n=1)
-    names += sorted((name for name in columns if isinstance(columns[name], str)), key=lambda name: -len(columns[name]))
+    prose = {
+        name: value for name, value in columns.items() if isinstance(value, str) and (" " in value or len(value) > 20)
+    }
+    names += sorted(prose, key=lambda name: -len(prose[name]))
     shown = ", ".join(str(name)[:60] for name in itertools.islice(columns, 20)) + ", …" * (len(columns) > 20)
     hint = f"; did you mean {names[0]}?" if names else ""
     return InputError(f"data.text_column {column}: {where} has the columns {shown}{why}{hint}")
@@ -207,7 +210,8 @@ def check_column(schema: "pyarrow.Schema", column: str, where: str) -> None:
         return str(kind).removeprefix("large_").removesuffix("_view") in ("string", "binary", "null")
 
     if column not in schema.names:
-        raise no_column(column, where, {field.name: "" if holds_text(field.type) else None for field in schema})
+        only = [field.name for field in schema if holds_text(field.type)]
+        raise no_column(column, where, {name: " " if [name] == only else None for name in schema.names})
     if not holds_text(kind := schema.field(column).type):
         others = [field.name for field in schema if holds_text(field.type)]
         hint = f"; text is in {', '.join(others[:20])}" if others else ""

@@ -41,7 +41,7 @@ def test_what_nobody_wrote_to_be_read_is_left_out_and_said(tree, monkeypatch, pa
     folder, reported = tree(*WRITTEN, *itertools.chain(*OTHERS.values())), []
     monkeypatch.chdir(folder)
     assert documents(Path(".", pattern), reported.append, cache="tokens") == WRITTEN
-    assert "2 file(s) are read; left out: " in reported[0]
+    assert "2 file(s) are read (1 .md, 1 .txt); left out: " in reported[0]
     for what, names in OTHERS.items():
         assert f"{len({name.split('/')[0] for name in names})} {what}" in reported[0]
 
@@ -117,6 +117,7 @@ def test_a_kind_that_is_not_read_has_its_remedy_alone_and_in_a_folder(tree, name
         ("owner/tales", "no such file, folder or pattern; hub:owner/tales if a data set of the Hub is meant"),
         ("-", "write what comes from the pipe into a file first"),
         ("~nobody-of-this-name/a.txt", "no home folder is known"),
+        ("Book", "did you mean book.txt?"),
         ("BOOK.TXT", "did you mean book.txt?"),
         ("book.txt,other.txt", "several files: put them into one folder"),
         ("book.txt other.txt", "several files: put them into one folder"),

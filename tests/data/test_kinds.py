@@ -84,7 +84,7 @@ def test_what_has_no_text_is_named_whatever_it_is_called_and_never_replaced(tmp_
         ("a.csv", b"\0" * 999, "binary data, not text"),
         ("a.parquet", PROSE.encode(), "no Parquet file: download or save it again"),
         ("a.csv", b"PAR1\x15\4" + RANDOM, "it is a Parquet file: rename it to .parquet"),
-        *((f"a{suffix}", PAGE, "it is a page of HTML, perhaps a message of the site") for suffix in TABLES),
+        *((f"a{suffix}", PAGE, "it is a page of HTML or XML, perhaps a message of the site") for suffix in TABLES),
         ("a.jsonl", b'[{"text": "a"}, {"text": "b"}]', "one JSON array and not JSON lines: write one object a line"),
         ("a.jsonl", b'{\n "text": "a"\n}\n', "one JSON object over several lines"),
         ("a.jsonl", b"id,text\n1,a\n", "line 1 is not a JSON object"),
@@ -107,7 +107,7 @@ def test_a_database_is_named(text):
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        (PAGE, "warning: 1 page(s) of HTML, learned with all tags"),
+        (PAGE, "warning: 1 page(s) of HTML or XML, learned with all tags"),
         (b'{"text": "a"}\n{"text": "b"}\n', "warning: 1 file(s) of JSON lines"),
         (b'[\n {"text": "a"}\n]\n', "warning: 1 file(s) of JSON, learned"),
     ],
@@ -118,7 +118,9 @@ def test_what_may_be_meant_as_text_is_read_with_a_warning(text, content, line):
     assert documents(text) == [content.decode()]
 
 
-@pytest.mark.parametrize("start", ["ID3 tags", "MZ " * 40, "BM 12", "PAR1 is text", "PK", "RIFF", "II*", "<s>"])
+@pytest.mark.parametrize(
+    "start", ["ID3 tags", "MZ " * 40, "%PDF-1.4 is", "BM 12", "PAR1 is", "PK", "RIFF", "II*", "<s>"]
+)
 def test_text_that_begins_like_something_else_is_text(text, start):
     text.write_text(start + PROSE, encoding="utf-8", newline="\n")
     assert documents(text) == [start + PROSE] and survey_of(text) == []

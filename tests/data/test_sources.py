@@ -93,7 +93,10 @@ def test_each_text_file_of_a_folder_is_a_document_in_the_order_of_their_names(tm
     (tmp_path / "empty.txt").write_text("", encoding="utf-8")
     reported = []
     assert documents(tmp_path, reported.append) == ["a.txt", "a/z.MD", "b.txt"]
-    assert len(reported) == 1 and "4 file(s) are read; left out: 1 .pdf (take its text out of it" in reported[0]
+    assert (
+        len(reported) == 1
+        and "4 file(s) are read (1 .md, 3 .txt); left out: 1 .pdf (take its text out of it" in reported[0]
+    )
 
 
 def test_a_pattern_finds_files_of_all_kinds(tmp_path):

@@ -50,6 +50,7 @@ def test_lines_end_alike_and_a_mark_between_documents_ends_one_however_the_text_
         (f"a {MARK} b", "warning: 1 mark(s) such as <|endoftext|> within lines stay text"),
         ("a\0b\0", "warning: 2 NUL character(s) in the text"),
         ("\x1b[31mred\x9b", "warning: 2 control character(s) in the text"),
+        ("a\ufeffb", "warning: 1 byte-order mark(s) U+FEFF within the text"),
         ("a\ufffdb", "warning: 1 U+FFFD in the text"),
         (
             "donâ€™t, cafÃ©, Ð¼",
