@@ -3,6 +3,7 @@
 import numpy as np
 
 from data.permutation import ROUNDS, permute
+from data.regions import regions
 from data.shards import Tokens
 
 LOOKAHEAD = 1 << 10  # windows whose places are computed at a time: for a thousand it takes hardly longer than for 32
@@ -13,9 +14,10 @@ class Batches:
 
     All state of the order is the number of windows read so far. Each epoch visits `windows_per_epoch` windows once, in
     an order keyed by (seed, epoch), from a fresh offset in [0, block_size): window i begins at offset + i * block_size.
-    In a stream of several documents it begins instead at the end of text before the first document that starts within
-    block_size tokens from there, if there is one, so that short documents are seen from their first token. The last
-    windows are moved so that they fit into the stream.
+    The last windows are moved so that they fit into the stream.
+    A stream of several documents is instead read once around from a fresh place, by regions (data/regions.py): short
+    documents are seen whole, and each token is a target once. Where there are a few more or fewer regions from that
+    place than from the first, as many, drawn at random, are left out or read twice.
     """
 
     def __init__(self, tokens: Tokens, block_size: int, seed: int) -> None:
@@ -24,37 +26,47 @@ class Batches:
             raise ValueError(f"block_size: {block_size} needs {block_size + 1} tokens, the text has {len(tokens)}")
         self.block_size = block_size
         self.seed = seed
-        self.windows_per_epoch = (len(tokens) - 1) // block_size
         self._ids = np.asarray(tokens.ids)  # a plain view of the map: indexing np.memmap itself is slower
-        self._last_start = len(tokens) - 1 - block_size
-        # the end of text before each document, where a window may begin
-        self._heads = np.asarray(tokens.document_starts) - 1 if tokens.several_documents else None
-        self._first_planned, self._planned = 0, np.empty(0, np.int64)  # a window's number; its start and the next ones'
+        self._size = len(tokens)
+        self._heads = None
+        self.windows_per_epoch = (len(tokens) - 1) // block_size
+        if tokens.several_documents:
+            self._heads = np.asarray(tokens.document_starts) - 1
+            self._size -= int(self._ids[0] == self._ids[-1])  # in a ring the ends of text at its two ends are one
+            self._epoch, self._regions = -1, regions(self._heads, self._size, block_size)
+            self.windows_per_epoch = len(self._regions)
+        self._first_planned, self._planned = 0, np.empty((0, 2), np.int64)  # a window's number; the places from it on
 
     def windows(self, start: int, count: int) -> np.ndarray:
-        """Windows number start .. start + count - 1 of the endless order, int64 (count, block_size + 1)."""
+        """Windows number start .. start + count - 1 of the endless order, int64 (count, block_size + 1).
+
+        After the end of a region, which the next one reads on from, they are filled up with -1, which is no target.
+        """
         if not self._first_planned <= start <= self._first_planned + len(self._planned) - count:
             n_planned = max(count, min(LOOKAHEAD, self.windows_per_epoch))
-            self._first_planned, self._planned = start, self._starts(start, n_planned)
-        starts = self._planned[start - self._first_planned :][:count]
-        return self._ids[starts[:, None] + np.arange(self.block_size + 1)].astype(np.int64)
+            self._first_planned, self._planned = start, self._places(start, n_planned)
+        starts, lengths = self._planned[start - self._first_planned :][:count].T[:, :, None]
+        columns = np.arange(self.block_size + 1)
+        return np.where(columns <= lengths, self._ids[(starts + columns) % self._size].astype(np.int64), -1)
 
-    def _starts(self, first: int, count: int) -> np.ndarray:
-        """The index of the first token of windows number first .. first + count - 1, int64 (count,)."""
-        epochs, places = np.divmod(np.arange(first, first + count), self.windows_per_epoch)
-        starts = np.empty(count, np.int64)
+    def _places(self, first: int, count: int) -> np.ndarray:
+        """Where windows number first .. first + count - 1 begin and how many targets they have, int64 (count, 2)."""
+        epochs, turns = np.divmod(np.arange(first, first + count), self.windows_per_epoch)
+        places = np.empty((count, 2), np.int64)
         for epoch in np.unique(epochs).tolist():
             is_here = epochs == epoch
-            starts[is_here] = self._starts_within(epoch, places[is_here])
-        return starts
+            places[is_here] = self._places_within(epoch, turns[is_here])
+        return places
 
-    def _starts_within(self, epoch: int, places: np.ndarray) -> np.ndarray:
-        """The same for windows of one epoch, given by their places in its order."""
+    def _places_within(self, epoch: int, turns: np.ndarray) -> np.ndarray:
+        """The same for windows of one epoch, given by their turns in its order."""
         keys = np.random.SeedSequence([self.seed, epoch]).generate_state(ROUNDS + 1, np.uint64)
-        offset = int(keys[-1] % np.uint64(self.block_size))
-        starts = offset + permute(places, self.windows_per_epoch, keys[:-1]) * self.block_size
-        if self._heads is not None:
-            next_head = np.searchsorted(self._heads, starts)
-            heads = self._heads[np.minimum(next_head, len(self._heads) - 1)]
-            starts = np.where((heads >= starts) & (heads < starts + self.block_size), heads, starts)
-        return np.minimum(starts, self._last_start)
+        if self._heads is None:
+            offset = int(keys[-1] % np.uint64(self.block_size))
+            starts = offset + permute(turns, self.windows_per_epoch, keys[:-1]) * self.block_size
+            starts = np.minimum(starts, self._size - 1 - self.block_size)
+            return np.stack((starts, np.full_like(starts, self.block_size)), axis=1)
+        if epoch != self._epoch:
+            first = int(keys[-1] % np.uint64(self._size))
+            self._epoch, self._regions = epoch, regions(self._heads, self._size, self.block_size, first)
+        return self._regions[permute(turns % len(self._regions), len(self._regions), keys[:-1])]

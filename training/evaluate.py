@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from numpy.typing import ArrayLike
 
 from common.errors import RunError
 from config import TrainConfig
 from data.corpus import Corpus
+from data.regions import regions
 from model import GPT
 from model.generation import continuation, eval_mode
 from training.device import autocast, sequences_to_evaluate
@@ -22,7 +23,7 @@ def evaluate(model: GPT, corpus: Corpus, config: TrainConfig, step: int) -> tupl
     Raises RunError where a causal model is better than any can be.
     """
     ids = corpus.val.ids[: config.eval_tokens + 1] if config.eval_tokens else corpus.val.ids
-    loss, count = validation_loss(model, ids, config)
+    loss, count = validation_loss(model, ids, config, np.asarray(corpus.val.document_starts) - 1)
     tokenizer = corpus.tokenizer
     n_bytes = max(1, int(tokenizer.byte_lengths[ids[1:]].sum()))
     metrics = {"val_loss": loss, "val_bits_per_byte": loss * count / math.log(2) / n_bytes}
@@ -47,21 +48,20 @@ def write_sample(model: GPT, corpus: Corpus, config: TrainConfig, step: int) -> 
     return tokenizer.decode(ids)
 
 
-def validation_loss(model: GPT, ids: np.ndarray, config: TrainConfig) -> tuple[float, int]:
-    """Mean of -ln p in nats over the tokens of `ids` (N,), read in consecutive windows of block_size; and their number.
+def validation_loss(model: GPT, ids: np.ndarray, config: TrainConfig, heads: ArrayLike = ()) -> tuple[float, int]:
+    """Mean of -ln p in nats over the tokens of `ids` (N,), and their number.
 
-    Each token but the first is predicted once, from those before it in its window.
+    Each token but the first is predicted once, from those before it in its window: one document is read in consecutive
+    windows of block_size, several that begin at `heads` as training reads them (data/regions.py).
     """
-    block_size = model.config.block_size
-    count = len(ids) - 1
-    total = 0.0
-    rows = sequences_to_evaluate(block_size, config)
+    total, count = 0.0, len(ids) - 1
+    starts, lengths = regions(np.asarray(heads, np.int64), count, model.config.block_size).T
+    rows = sequences_to_evaluate(model.config.block_size, config)
     with eval_mode(model), autocast(config):
-        for start in range(0, count, rows * block_size):
-            end = min(count, start + rows * block_size)
-            piece = torch.from_numpy(ids[start : end + 1].astype(np.int64)).to(config.device)
-            padding = -len(piece[1:]) % block_size if end - start > block_size else 0
-            x = F.pad(piece[:-1], (0, padding)).view(-1, min(block_size, end - start + padding))
-            y = F.pad(piece[1:], (0, padding), value=-1).view(x.shape)
-            total += model(x, y)[1].item() * (end - start)
+        for first in range(0, len(starts), rows):
+            length = lengths[first : first + rows, None]
+            columns = np.arange(length.max() + 1)
+            places = np.minimum(starts[first : first + rows, None] + columns, count)
+            window = torch.from_numpy(np.where(columns <= length, ids[places].astype(np.int64), -1)).to(config.device)
+            total += model(window[:, :-1].clamp(min=0), window[:, 1:])[1].item() * int(length.sum())
     return total / count, count

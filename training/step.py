@@ -47,7 +47,7 @@ class Step:
         self.skipped_in_a_row = self.longest_skip = self.skipped = torch.zeros((), device=config.device)
 
     def __call__(self, step: int, windows: np.ndarray) -> None:
-        """Step number `step` (1 is the first) on windows, int64 (batch, block_size + 1)."""
+        """Step number `step` (1 is the first) on windows, int64 (batch, block_size + 1); -1 is no target."""
         t = self.config
         self.loss = accumulate_gradients(self.forward, windows, t)
         self.grad_norm = torch.nn.utils.clip_grad_norm_(self.parameters, t.grad_clip or math.inf)
@@ -75,19 +75,20 @@ class Step:
 
 
 def accumulate_gradients(forward: Callable, windows: np.ndarray, t: TrainConfig) -> Tensor:
-    """Leaves the gradient of the mean loss over windows (batch, block_size + 1) in the parameters; returns that loss.
+    """Leaves the gradient of the mean loss over the targets of windows (batch, block_size + 1); returns that loss.
 
     However small the micro-batches, the gradient is that of the whole batch.
     """
     ids = torch.from_numpy(windows)
     if t.device == "cuda":
         ids = ids.pin_memory()  # so that the copy need not be waited for
-    total = torch.zeros((), device=t.device)
+    total, targets = torch.zeros((), device=t.device), np.count_nonzero(windows[:, 1:] >= 0)
     for part in ids.split(t.sequences_at_once):
+        share = np.count_nonzero(part[:, 1:].numpy() >= 0) / targets
         part = part.to(t.device, non_blocking=True)
         with autocast(t):
-            loss = forward(part[:, :-1], part[:, 1:])[1]  # the logits go as soon as they are not needed
-        loss = loss * (len(part) / t.batch_size)
+            loss = forward(part[:, :-1].clamp(min=0), part[:, 1:])[1]  # the logits go as soon as they are not needed
+        loss = loss * share
         loss.backward()
         total = total + loss.detach()
     return total

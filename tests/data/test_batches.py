@@ -60,9 +60,10 @@ def test_the_order_is_the_same_however_it_is_asked_for(length):
     far = [(LOOKAHEAD - 5, 10), (3, 2), (5000, LOOKAHEAD + 9)]
     for start, count in ((0, 7), (7, 7), *far, (2495, 12), (5002, 4), (0, 1)):
         fresh = Batches(stream(length, starts), 16, seed=1).windows(start, count)
-        one_by_one = [Batches(stream(length, starts), 16, seed=1).windows(start + i, 1)[0] for i in range(count)]
+        some = range(0, count, 1 + count // 10)
+        one_by_one = [Batches(stream(length, starts), 16, seed=1).windows(start + i, 1)[0] for i in some]
         assert (batches.windows(start, count) == fresh).all()
-        assert (np.array(one_by_one) == fresh).all()
+        assert (np.array(one_by_one) == fresh[some]).all()
 
 
 def test_a_stream_of_one_window_is_enough_and_a_shorter_one_is_refused():
@@ -71,26 +72,77 @@ def test_a_stream_of_one_window_is_enough_and_a_shorter_one_is_refused():
         Batches(stream(16), 16, seed=0)
 
 
-def test_a_window_begins_at_the_end_of_text_before_a_document_where_there_is_one():
-    starts = np.array([1, 11, 21, 200, 460])
-    batches = Batches(stream(600, starts), 16, seed=3)
-    heads = starts - 1
-    per_epoch = batches.windows_per_epoch
-    for epoch in range(10):
-        begins = np.sort(batches.windows(epoch * per_epoch, per_epoch)[:, 0])
-        plain = np.sort(Batches(stream(600), 16, seed=3).windows(epoch * per_epoch, per_epoch)[:, 0])
-        for begin, base in zip(begins, plain, strict=True):
-            within = [head for head in heads if base <= head < base + 16]
-            assert begin == (min(within[0], 600 - 17) if within else base)
-        assert {199, 459} <= set(begins.tolist())
+def documents_of(lengths):
+    """Tokens as stream() makes them; each document has `lengths` tokens with its end of text."""
+    starts = np.cumsum(lengths) - lengths + 1
+    tokens = stream(sum(lengths) + 1, starts)
+    tokens.ids[-1] = 0  # an end of text, as the first one
+    return tokens
 
 
-def test_short_documents_are_seen_from_their_first_token():
-    starts = np.arange(1, 5000, 13)
-    aligned = Batches(stream(5000, starts), 64, seed=0).windows(0, 70)[:, 0]
-    assert np.isin(aligned, starts - 1).mean() > 0.95
-    unaligned = Batches(stream(5000), 64, seed=0).windows(0, 70)[:, 0]
-    assert np.isin(unaligned, starts - 1).mean() < 0.2  # the control: one in 13 by chance
+def heads_first(tokens, block_size, epochs):
+    """The rule that skips the ends of documents: a window moves on to the next head within block_size tokens."""
+    heads, last_start = tokens.document_starts - 1, len(tokens) - 1 - block_size
+    for offset in np.random.default_rng(0).integers(block_size, size=epochs):
+        for base in range(offset, offset + (len(tokens) - 1) // block_size * block_size, block_size):
+            within = heads[(base <= heads) & (heads < base + block_size)]
+            start = min(within[0] if len(within) else base, last_start)
+            yield tokens.ids[start + 1 :][:block_size]
+
+
+def as_it_is(tokens, block_size, epochs):
+    batches = Batches(tokens, block_size, seed=1)
+    yield batches.windows(0, epochs * batches.windows_per_epoch)[:, 1:].ravel()
+
+
+def read_per_epoch(order, lengths, epochs=40):
+    """How often an epoch has a token as a target, on the average: by quarters of documents, ends, ends of text."""
+    tokens = documents_of(lengths)
+    targets = np.concatenate(list(order(tokens, 64, epochs)))
+    times = np.bincount(targets[targets >= 0], minlength=len(tokens))[: len(tokens) - 1] / epochs
+    parts = [np.roll(times, -1)[a : a + n] for a, n in zip(np.cumsum(lengths) - lengths, lengths, strict=True)]
+    quarters = [np.concatenate([np.array_split(part[:-1], 4)[i] for part in parts]) for i in range(4)]
+    ends = np.concatenate([part[:-1][-8:] for part in parts])
+    return [group.mean() for group in (*quarters, ends, np.array([part[-1] for part in parts]))]
+
+
+MIXED = np.random.default_rng(5).integers(10, 300, 60).tolist()
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        [19] * 99,
+        [32] * 80,
+        [58] * 70,
+        [77] * 60,
+        [128] * 40,
+        [512] * 9,
+        MIXED,
+        [512] * 2,
+        [77, 77],
+        [32] * 3,
+        [2000, 9],
+    ],
+)
+def test_every_part_of_every_document_is_read_once_an_epoch(lengths):
+    assert read_per_epoch(as_it_is, lengths) == pytest.approx([1] * 6, abs=0.05)
+    if len(lengths) > 9 and lengths[0] != 32:  # the control
+        assert read_per_epoch(heads_first, lengths)[-1] < 0.93
+
+
+@pytest.mark.parametrize("lengths", [[19] * 99, [32] * 80, [58] * 70, MIXED])
+def test_a_document_that_fits_into_a_window_is_never_cut(lengths):
+    batches = Batches(documents_of(lengths), 64, seed=0)
+    fitting = {(end - n, end - 1) for n, end in zip(lengths, np.cumsum(lengths).tolist(), strict=True) if n <= 64}
+    for epoch in range(3):
+        seen = set()
+        for window in batches.windows(epoch * batches.windows_per_epoch, batches.windows_per_epoch).tolist():
+            read = [id for id in window if id >= 0][:-1]  # the last one is only a target
+            assert window[: len(read) + 1].count(-1) == 0  # what is no target stands at the end
+            assert all((first in read) == (last in read) for first, last in fitting)
+            seen |= {pair for pair in fitting if pair[0] in read}
+        assert len(seen) >= len(fitting) - 5  # the few of a region that was left out
 
 
 def keys(seed):

@@ -60,6 +60,23 @@ def test_validation_loss_is_what_plain_loops_compute(count, monkeypatch):
         assert abs(loss_by_loops(model, ids, 7)[0] - expected) > 1e-3
 
 
+def test_validation_reads_documents_that_fit_from_their_first_token_and_each_token_once():
+    model, ids = build(), np.random.default_rng(0).integers(11, size=49).astype(np.uint16)
+    # in windows of 8: two documents together, one that would not fit any more, one longer than a block from where the
+    # one before ends to its end, and one that is cut where the tokens end
+    heads, begins = [0, 3, 6, 13, 33, 36, 42], [0, 6, 14, 22, 30, 36, 42]
+    parts = [loss_by_loops(model, ids[a : b + 1], 8) for a, b in zip(begins, [*begins[1:], 48], strict=True)]
+    assert sum(count for _, count in parts) == 48
+    expected = sum(loss * count for loss, count in parts) / 48
+    loss, count = validation_loss(model, ids, CONFIG, heads)
+    assert (loss, count) == (pytest.approx(expected, abs=1e-5), 48)
+    assert abs(validation_loss(model, ids, CONFIG)[0] - loss) > 1e-3  # the control: as one document
+    corpus = corpus_of("abcdefghij" * 5, document_starts=np.array(heads) + 1)
+    corpus.val.ids = ids
+    metrics, _ = evaluate(model, corpus, replace(CONFIG, eval_tokens=48), step=0)
+    assert metrics["val_loss"] == loss
+
+
 def corpus_of(text, stories=None, document_starts=(1,)):
     """A corpus of characters, its validation text between two ends of text."""
     tokenizer = char_tokenizer(set(text))
