@@ -104,7 +104,7 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
 
         page = run.write_page()
         log.finish(page)
-    say(closing(run.folder, progress, clock.seconds(), metrics, score, last.skipped_steps, page))
+    say(closing(run.folder, progress, clock.seconds(), metrics, score, last.skipped_steps, page, corpus, t))
     return 0
 
 

@@ -1,6 +1,5 @@
 """What a run says to the person who started it: the plan before, the answer to "is this good?" after."""
 
-import math
 import traceback
 from pathlib import Path
 
@@ -12,22 +11,16 @@ from common.machine import free_memory
 from common.terminal import command, is_closed_pipe
 from config import Config, TrainConfig
 from data.corpus import Corpus
+from data.notes import MUCH_COPIED
 from model import GPT
 from training.compiling import NEEDS, compile_error
 from training.memory import memory_estimate, what_to_lower
 from training.progress import Progress
+from training.scale import looks_like
 from training.step import LastStep
 from training.stories import StoryScore, forced_table, stories_line
 
-# What text looks like below so many bits per byte of English prose; the README shows an example of each.
-TEXT_BY_BITS = [
-    (1.3, "fluent sentences that keep to their subject"),
-    (1.8, "mostly grammatical sentences that wander"),
-    (2.15, "real words and the rhythm of sentences, little sense"),
-    (2.6, "many real words among invented ones"),
-    (3.6, "letters in the right proportions, hardly a word"),
-    (math.inf, "noise"),
-]
+VERDICT_TOKENS = 1 << 17  # of the validation text, to see what kind of text it is
 
 
 def plan(model: GPT, config: Config, corpus: Corpus) -> str:
@@ -63,18 +56,22 @@ def closing(
     score: StoryScore | None,
     skipped_steps: int,
     page: Path | None,
+    corpus: Corpus,
+    t: TrainConfig,
 ) -> str:
     """What is said at the end of a run: its time, the answer to "is this good?", and what to do now.
 
     `last`, `score`: the metrics of the last evaluation and its StoryScore, None except for tales. `page`: the
     explorer's, None where nothing was recorded.
     """
+    n_read = min(t.eval_tokens or VERDICT_TOKENS, VERDICT_TOKENS)
+    text = corpus.tokenizer.decode(corpus.val.ids[:n_read].tolist())
     recording = progress.recording
     return "\n".join(
         [
             f"\n{progress.step} steps in {seconds:.0f} s; recording attention took {recording:.1f} s, "
             f"{recording / seconds:.1%} of it.",
-            verdict(progress.first, progress.best or last, last, score, skipped_steps),
+            verdict(progress.first, progress.best or last, last, score, skipped_steps, text, corpus.copied),
             *([f"\n{page} is written."] if page else []),
             f"\nNow:\n  {command('sample.py', run)}",
             *([f"  {command('view.py', run)}"] if page else []),
@@ -82,9 +79,14 @@ def closing(
     )
 
 
-def verdict(first: dict, best: dict, last: dict, score: StoryScore | None, skipped_steps: int) -> str:
-    """The answer to "is this good?", from the metrics of the untrained model, of the best and of the last one."""
-    bits = best["val_bits_per_byte"]
+def verdict(
+    first: dict, best: dict, last: dict, score: StoryScore | None, skipped_steps: int, text: str, copied: float
+) -> str:
+    """The answer to "is this good?", from the metrics of the untrained model, of the best and of the last one.
+
+    text: some of the validation text. copied: the share of it that is in the training text, too.
+    """
+    bits, much_copied = best["val_bits_per_byte"], copied >= MUCH_COPIED
     lines = [
         f"Reached {best['val_loss']:.4f} nats per token on the validation text, {bits:.3f} bits per byte; "
         f"untrained it was {first['val_loss']:.4f} and {first['val_bits_per_byte']:.3f}."
@@ -93,17 +95,22 @@ def verdict(first: dict, best: dict, last: dict, score: StoryScore | None, skipp
         lines.append(f"{skipped_steps} steps were skipped, as their loss or gradient was not finite.")
     if best["val_loss"] >= first["val_loss"]:
         lines.append(
-            "On text it has not seen it is no better than it was untrained: there is too little text to learn from, or "
-            "the learning rate is too high."
+            "On the validation text it is no better than it was untrained: there is too little text to learn from, or "
+            "nothing in it that can be foretold, or the learning rate is too high."
         )
-    elif last["val_loss"] > 1.01 * best["val_loss"]:  # more than an evaluation's ups and downs
+    elif last["val_loss"] > best["val_loss"] + max(0.01 * best["val_loss"], 0.01):  # more than ups and downs
         lines.append(
             f"That was at step {best['step']}, whose checkpoint is kept as the best and is what sample.py takes. Since "
-            f"then it has learned its text by heart: the loss on the validation text rose to {last['val_loss']:.4f}."
+            f"then {'' if much_copied else 'it has learned its text by heart: '}the loss on the validation text rose "
+            f"to {last['val_loss']:.4f}."
         )
-    if score is None:
-        look = next(words for limit, words in TEXT_BY_BITS if bits < limit)
-        lines.append(f"Text at {bits:.2f} bits per byte: {look}. (The README has a table with examples.)")
+    if much_copied:
+        lines.append(
+            f"{copied:.0%} of the validation text is in the training text too: that loss tells how much of it the "
+            "model knows by heart, not how well it writes."
+        )
+    elif score is None:
+        lines += [look] if (look := looks_like(text, bits)) else []
     else:
         lines += [f"Measured on {stories_line(score)}.", forced_table(score)]
         if score.below_floor:

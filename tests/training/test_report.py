@@ -1,6 +1,8 @@
 """What a run says to the person who started it."""
 
+import base64
 import errno
+import random
 from pathlib import Path
 
 import pytest
@@ -34,10 +36,16 @@ def test_what_the_machine_did_not_have_is_said_with_what_is_safe_and_what_to_do(
 # ---- is this good?
 
 
-def verdict_of(best=1.0, last=1.0, bits=2.0, score=None):
+# Prose is what has its letters, its words and about as much to say a character as this; no word of it is English.
+LETTERS = "etaoinshrdlucmfwyp"
+WORDS = ["".join(random.Random(n).choices(LETTERS, range(18, 0, -1), k=2 + n % 8)) for n in range(3000)]
+PROSE = " ".join(random.Random(0).choices(WORDS, [1 / (n + 20) for n in range(3000)], k=5000))
+
+
+def verdict_of(best=1.0, last=1.0, bits=2.0, score=None, text=PROSE, copied=0.0):
     first = {"val_loss": 4.0, "val_bits_per_byte": 6.0}
     best = {"step": 3, "val_loss": best, "val_bits_per_byte": bits}
-    return verdict(first, best, {"val_loss": last}, score, skipped_steps=0)
+    return verdict(first, best, {"val_loss": last}, score, 0, text, copied)
 
 
 OVERFITTED = "learned its text by heart: the loss on the validation text rose to 1.0200"
@@ -54,18 +62,68 @@ def test_a_model_that_overfits_or_learns_nothing_is_told_apart(best, last, expec
 
 
 @pytest.mark.parametrize(
-    ("bits", "look"),
+    ("bits", "look"), [(1.2, "fluent"), (1.3, "mostly grammatical"), (2.7, "letters in the right"), (9.0, "noise")]
+)
+def test_bits_per_character_are_said_in_words(bits, look):
+    assert f"Text at {bits:.2f} bits per character: {look}" in verdict_of(bits=bits)
+
+
+def test_an_alphabet_whose_letters_have_two_bytes_is_judged_as_one_of_one_byte():
+    cyrillic = PROSE.translate(str.maketrans(LETTERS, "оеаинтсрвлкмдпуяыь"))
+    n_bytes = len(cyrillic.encode()) / len(PROSE)
+    assert 1.8 < n_bytes < 1.9
+    (said,) = [line for line in verdict_of(bits=2.0).splitlines() if "Text at" in line]
+    assert said in verdict_of(bits=2.0 / n_bytes, text=cyrillic)
+
+
+@pytest.mark.parametrize(
+    "text",
     [
-        (1.2, "fluent"),
-        (1.3, "mostly grammatical"),
-        (1.79, "mostly grammatical"),
-        (1.8, "real words"),
-        (2.7, "letters in the right"),
-        (9.0, "noise"),
+        PROSE.translate(str.maketrans(LETTERS, "的一是不了人我在有他这为之大来以个中")),
+        PROSE.translate(str.maketrans(LETTERS, "אבגדהוזחטיכלמנסעפצ")),
+        PROSE.replace(" ", ""),
+        PROSE.replace("e", "(").replace("t", "="),
+        PROSE[:3000],
+        PROSE[:200] * 50,
+        "a" * 20_000,
+        "A line of words.\n" * 900,
+        " ".join(str(n * n) for n in range(9000)),
+        base64.encodebytes(random.Random(0).randbytes(20_000)).decode(),
+        "".join(random.Random(0).choices("ACGT", k=20_000)),
+        "",
+        " " * 9000,
+    ],
+    ids=[
+        "Chinese",
+        "Hebrew",
+        "unbroken",
+        "code",
+        "short",
+        "repeated",
+        "a",
+        "lines",
+        "numbers",
+        "base64",
+        "DNA",
+        "",
+        " ",
     ],
 )
-def test_bits_per_byte_are_said_in_words(bits, look):
-    assert f"Text at {bits:.2f} bits per byte: {look}" in verdict_of(bits=bits)
+def test_where_the_examples_mean_nothing_nothing_is_said(text):
+    said = verdict_of(text=text)
+    assert said.startswith("Reached ") and "Text at" not in said
+
+
+def test_of_a_validation_text_that_was_trained_on_no_quality_is_said():
+    said = verdict_of(last=1.5, copied=0.4)
+    assert "40% of the validation text is in the training text too" in said
+    assert "Text at" not in said and "has learned its text by heart" not in said
+    assert "Text at" in verdict_of(copied=0.05)
+
+
+def test_a_loss_of_nearly_nothing_that_doubles_is_no_overfitting():
+    assert "by heart" not in verdict_of(best=0.0001, last=0.0003)
+    assert OVERFITTED.replace("1.02", "0.12") in verdict_of(best=0.1, last=0.12)
 
 
 @pytest.mark.parametrize(
