@@ -98,7 +98,9 @@ def test_bits_per_byte_counts_the_bytes_of_the_text():
     characters, n_bytes = 9, 13  # two letters of two bytes, one of three
     predicted = characters + 1  # and the end of text, which has no bytes
     assert metrics["val_bits_per_byte"] == pytest.approx(predicted * math.log2(size) / n_bytes, abs=1e-6)
-    corpus.val = SimpleNamespace(ids=corpus.val.ids[1:])  # the rest of a text: its first letter is not predicted
+    corpus.val = SimpleNamespace(
+        ids=corpus.val.ids[1:], document_starts=np.array([], int)
+    )  # the rest of a text: its first letter is not predicted
     metrics, _ = evaluate(model, corpus, CONFIG, step=0)
     assert metrics["val_bits_per_byte"] == pytest.approx(9 * math.log2(size) / 12, abs=1e-6)
 
