@@ -199,6 +199,14 @@ def test_the_identity_follows_the_text_and_not_its_place(tmp_path):
     assert first != identity(b) != identity(tmp_path)
 
 
+def test_a_source_that_is_read_again_says_the_same(text):
+    text.write_text("a\r\nb\r\n", encoding="utf-8", newline="")
+    source = open_files(DataConfig(source=str(text)), print)
+    for _ in range(2):
+        assert list(source.documents()) == [("a\nb\n", True)]
+        assert source.survey.lines() == [r"2 line end(s) \r\n or \r are read as \n (text.txt)"]
+
+
 def test_a_text_file_is_read_without_the_library_for_tables(run_code, text, tmp_path):
     code = (
         "from data.corpus import load_corpus; load_corpus(config, 8)\n"

@@ -61,7 +61,7 @@ def test_rows_are_what_they_are_to_pandas_whatever_the_separator(table, content,
         ('id,text\n1,"a\nb"\n2,c,d\n', "a.csv: line 4 has 3 fields"),
         ('id,text\n1,a\n2,"b\n3,c\n', 'a.csv: the row of line 3 has a quote (") that is not closed'),
         ("id,content\n1,a story\n", "has the columns id, content; did you mean content?"),
-        ("id,Text\n1,a\n", "did you mean Text?"),
+        ("id,TEXT\n1,a\n", "did you mean TEXT?"),
         ("id;body\n1;a story\n", "has the columns id, body; did you mean body?"),
         (
             "Once upon a time there was,1\nThe end,2\n",
@@ -141,6 +141,10 @@ def test_a_column_that_hardly_a_row_has_is_refused_with_the_one_that_holds_text(
 )
 def test_lines_that_hold_no_text_are_named(table, content, message):
     assert message in refusal(table("a.jsonl", content))
+
+
+def test_files_that_were_joined_with_their_marks_are_read(table):
+    assert documents(table("a.jsonl", '\ufeff{"text": "a"}\n\ufeff{"text": "b"}\n')) == ["a", "b"]
 
 
 def test_half_a_pair_of_surrogates_may_be_replaced(table):
