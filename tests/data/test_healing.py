@@ -1,10 +1,13 @@
 """Token healing: what is drawn against the definition of a conditional distribution; cuts in several scripts."""
 
 import itertools
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 
+from benchmarks.healing import log_p_of_next
 from data.healing import Opening, heal, opening
 from data.tokenizer import char_tokenizer, train_bpe
 from model import generate
@@ -126,3 +129,30 @@ def test_each_text_begins_with_the_prompt_and_no_end_comes_before(words, samplin
     assert all(b"".join(words.tokens[id] for id in row[:3]).startswith(healed.pending) for row in rows)
     if sampling == {"top_p": 0.5}:
         assert len({tuple(row[:2]) for row in rows}) > 1
+
+
+class Bigrams(nn.Module):
+    """Predicts each token as often as it followed the last one in `text`: it knows nothing but what training shows."""
+
+    def __init__(self, tokenizer, text):
+        super().__init__()
+        self.config = SimpleNamespace(vocab_size=tokenizer.vocab_size, block_size=64)
+        counts = torch.full((tokenizer.vocab_size, tokenizer.vocab_size), 1e-6)
+        for pair in itertools.pairwise(tokenizer.encode(text)):
+            counts[pair] += 1
+        self.table = nn.Parameter((counts / counts.sum(dim=1, keepdim=True)).log())
+
+    def forward(self, idx, **_):
+        return self.table[idx], None
+
+
+@pytest.mark.parametrize(("name", "text"), [("words", STORY), ("mixed", PROSE)])
+def test_only_when_healed_is_the_true_continuation_likely_at_every_cut(name, text, request):
+    tokenizer = request.getfixturevalue(name)
+    model, lost, gained = Bigrams(tokenizer, text), 0, []
+    for cut in range(20, 120):
+        plain, healed = (log_p_of_next(model, tokenizer, text[:cut], text[cut : cut + 3], True, on) for on in (0, 1))
+        assert healed > -8
+        lost += plain < -8
+        gained.append(healed - plain)
+    assert lost > 30 and sum(gained) / len(gained) > 3
