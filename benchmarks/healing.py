@@ -23,9 +23,9 @@ from model import GPT
 NEXT = 5  # characters that are scored: there are at most 16 ways to begin them, each of which the model reads
 
 
-def log_p_of_next(model: GPT, tokenizer: Tokenizer, prompt: str, after: str, several: bool, healing: bool) -> float:
+def log_p_of_next(model: GPT, tokenizer: Tokenizer, prompt: str, after: str, start: list[int], healing: bool) -> float:
     """ln of the probability that the model goes on from `prompt` with `after`."""
-    healed = heal(tokenizer, prompt, several)
+    healed = heal(tokenizer, prompt, start)
     if not healing or not healed.openings:
         return log_p_of_bytes(model, tokenizer, healed.prompt, (), after.encode(), {})
     text = healed.pending + after.encode()
@@ -58,18 +58,18 @@ def main() -> None:
     parser.add_argument("run", metavar="RUN", help="a run's folder or its name in runs/")
     parser.add_argument("--cuts", metavar="N", type=whole_number(1), default=300, help="prompts (default %(default)s)")
     args = parser.parse_args()
-    model, tokenizer, config, _, several = load_trained(find_run(args.run), device="cpu")
+    model, tokenizer, config, _, start = load_trained(find_run(args.run), device="cpu")
     ids = load_corpus(config.data, config.model.block_size, tokenizer=tokenizer).val.ids.astype(int).tolist()
     rng = random.Random(0)
     scores: defaultdict[str, list[list[float]]] = defaultdict(list)
     while sum(map(len, scores.values())) < args.cuts:
-        start = rng.randrange(len(ids) - config.model.block_size)
-        if several:  # from the beginning of the document
-            start = max((i + 1 for i in range(start) if ids[i] == tokenizer.end_of_text), default=0)
-        text = tokenizer.decode(ids[start : start + config.model.block_size // 2])
+        begin = rng.randrange(len(ids) - config.model.block_size)
+        if start == [tokenizer.end_of_text]:  # from the beginning of the document
+            begin = max((i + 1 for i in range(begin) if ids[i] == tokenizer.end_of_text), default=0)
+        text = tokenizer.decode(ids[begin : begin + config.model.block_size // 2])
         cut = rng.randrange(len(text) // 2, len(text) - NEXT)
         before, after = text[:cut], text[cut : cut + NEXT]
-        pair = [log_p_of_next(model, tokenizer, before, after, several, healing) for healing in (False, True)]
+        pair = [log_p_of_next(model, tokenizer, before, after, start, healing) for healing in (False, True)]
         scores[kind_of(before, after)].append(pair)
     rows: list[list] = [["cut", "cuts", "without", "healed"]]
     for kind, pairs in [*sorted(scores.items()), ("all", [*itertools.chain(*scores.values())])]:
