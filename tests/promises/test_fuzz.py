@@ -228,7 +228,7 @@ def a_tokenizer(random, places):
                 check_plain(str(error))  # a character it does not know
             else:
                 assert all(0 <= id < size for id in ids)
-                text = Text(tokenizer, [], ignore_end=True)
+                text = Text(tokenizer, [], ignore_end=True, tokens=len(ids) + 1, pending=0)
                 assert "".join(map(text.feed, [*ids, None])) == tokenizer.decode(ids)
         assert 0 <= tokenizer.end_of_text < size and len(tokenizer.byte_lengths) == size
         assert all(isinstance(tokenizer.label(id), str) for id in range(size))
