@@ -13,7 +13,7 @@ SENTENCES = "The owl slept. Where is it? It ran far, very far. "
     [
         ("A line.\nAnother one!\n" * 90, "\n"),
         (SENTENCES * 90, "."),
-        (SENTENCES * 90 + "\n", "."),  # its only line break is where it ends
+        (SENTENCES * 150 + "\n" + SENTENCES * 150, "."),  # a single line break is too little to learn from
         ("今天天气很好。我们明天再去吗？他们说不。" * 90, "。"),
         ("ACGTAACCAAGGAATT" * 300, None),
         ("owl night ran far " * 200, " "),

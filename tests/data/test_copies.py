@@ -1,13 +1,15 @@
 """How much of the validation text stands in the training text."""
 
 import random
+import textwrap
 
+import numpy as np
 import pytest
 
 from data import copies
 from data.copies import share_in_training
 from data.split import split
-from data.spool import Spool
+from data.spool import Part, Spool
 
 
 def copied(tmp_path, *documents, val_fraction=0.1):
@@ -36,12 +38,20 @@ def test_a_book_that_is_there_twice_is_copied_whole_also_with_other_line_ends_an
     assert copied(tmp_path, "The cat sat on the mat and looked at the sea. " * 500) == 1
 
 
-def test_of_a_part_that_another_document_holds_the_share_is_measured(tmp_path, monkeypatch):
-    monkeypatch.setattr(copies, "BLOCK", 1000)  # passages across blocks, too
+def test_of_a_part_that_another_document_holds_the_share_is_measured(tmp_path):
     a, b = writing(1), writing(2)
     whole = f"{b} {a} {b[::-1]}"
     # Of the end of `a`, all stands in `whole`; of the end of `whole`, nothing in `a`.
     assert copied(tmp_path, a, whole) == pytest.approx(len(a) / (len(a) + len(whole)), abs=0.01)
+
+
+def test_passages_are_found_across_what_is_read_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(copies, "BLOCK", 1000)
+    text = writing(1)
+    lines = textwrap.wrap(text, 200)
+    spool = Spool(tmp_path / "text", [(line, True) for line in (*lines, text)])
+    train, val = (Part(ranges, np.ones(len(ranges), bool)) for ranges in (spool.ranges[:-1], spool.ranges[-1:]))
+    assert share_in_training(spool, train, val) > 0.999
 
 
 def test_a_validation_text_shorter_than_a_passage_is_no_copy(tmp_path):

@@ -33,6 +33,22 @@ def test_one_document_is_split_by_position(load, text, tokenizer):
     assert not corpus.train.several_documents
 
 
+def test_the_tokens_and_the_split_of_one_document_are_what_they_always_were(load, text):
+    # of `text`, which is prose(2000): its tokens by characters, and by byte pairs with another split
+    corpus = load(text, tokenizer="char")
+    assert [corpus.train.sha256[:16], corpus.val.sha256[:16]] == ["e324813ec54ea6d0", "1d04c8938e2d0d92"]
+    corpus = load(text, val_fraction=0.37)
+    assert [corpus.train.sha256[:16], corpus.val.sha256[:16]] == ["63b5ca57e4bd9c60", "6f44d8f4b41b1356"]
+
+
+def test_what_is_said_of_a_text_is_said_again_where_its_tokens_are_found_in_the_cache(load, text):
+    text.write_text((prose(2000) + "\n") * 2, encoding="utf-8", newline="\n")
+    assert not load(text).cached
+    (first,) = [line for line in load.reported if line.startswith("warning: 100% of the validation text is in the")]
+    load.reported.clear()
+    assert load(text).cached and load.reported == [first]
+
+
 @either
 @pytest.mark.parametrize("sample", ["Trời ơi, con mèo đen. " * 99, "今天天气很好。" * 99, "👩‍👩‍👧\u0301 שלום\n" * 99])
 def test_a_cut_counts_characters_and_the_sizes_count_bytes(load, text, sample, tokenizer):

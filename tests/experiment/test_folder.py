@@ -107,6 +107,22 @@ def test_a_trained_model_is_whole_and_ready_to_use(small_run):
     assert earlier.step == 4 and not torch.equal(earlier.model.wte.weight, model.wte.weight)
 
 
+def test_after_what_texts_begin_is_read_from_the_run_and_guessed_for_an_older_one(small_run, tmp_path):
+    tokenizer = load_trained(small_run, "last", "cpu").tokenizer
+    run = shutil.copytree(small_run, tmp_path / "run")
+    for summary, expected in (
+        ({"documents": 1, "start": [7, 3]}, [7, 3]),
+        ({"documents": 1}, tokenizer.encode("\n")),
+        ({"documents": 2}, [tokenizer.end_of_text]),
+    ):
+        (run / "data.json").write_text(json.dumps(summary), encoding="utf-8")
+        assert load_trained(run, "last", "cpu").start == expected
+    for damaged in ([], [tokenizer.vocab_size], "7", ["7"], [-1]):
+        (run / "data.json").write_text(json.dumps({"documents": 1, "start": damaged}), encoding="utf-8")
+        with pytest.raises(InputError, match=r"data\.json: cannot be read \(start: ids below \d+ expected\)"):
+            load_trained(run, "last", "cpu")
+
+
 def test_a_device_that_is_not_there_is_named(small_run, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="--device: cuda given"):
