@@ -16,6 +16,8 @@ from common.files import (
     replacing,
     seal,
     signed,
+    step_name,
+    step_of,
     verify,
     write_whole,
 )
@@ -262,3 +264,9 @@ def test_damaged_lines_are_left_out_and_named_and_a_last_one_that_was_cut_short_
     path.write_bytes(b'{"step": 0}\n{"step": 1')
     assert read_json_lines(path, strict=True) == [{"step": 0}]
     assert capsys.readouterr().err == ""
+
+
+def test_only_a_name_that_is_written_for_a_step_is_one():
+    assert [step_of(step_name(step)) for step in (0, 7, 999_999, 1_000_000)] == [0, 7, 999_999, 1_000_000]
+    for name in ("step-7", "step-00007", "step-000007.tmp", "tmp-step-000007", "step-00000x", "step-"):
+        assert step_of(name) is None

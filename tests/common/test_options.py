@@ -86,6 +86,10 @@ def test_a_contradiction_between_sections_blames_the_command_line_before_the_fil
         built(text, "--right.size", "2")
 
 
+def test_a_byte_order_mark_before_a_configuration_is_no_part_of_its_first_key(built):
+    assert built("\ufeffleft:\n  size: 1").left.size == 1
+
+
 def test_a_word_or_a_truth_value_may_be_meant(built):
     assert [built("left: {}", "--left.ways", text).left.ways for text in ("auto", "true", "false")] == [
         "auto",

@@ -184,3 +184,7 @@ def test_a_path_that_is_shown_in_a_command_can_be_pasted(name):
 def test_a_path_that_is_shown_on_windows_can_be_pasted_into_cmd_and_powershell(monkeypatch, name, shown):
     monkeypatch.setattr(sys, "platform", "win32")
     assert as_argument(PureWindowsPath(name)) == shown
+
+
+def test_half_a_character_that_no_terminal_can_be_sent_is_shown():
+    assert printable("a\ud83db\udcff") == "a\\ud83db\\udcff"

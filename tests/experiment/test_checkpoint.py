@@ -418,3 +418,17 @@ def test_optimizer_state_from_before_it_had_names_is_read(tmp_path):
     old.optimizer["7.0.exp_avg"] = old.optimizer.pop("1.0.momentum_buffer")
     with pytest.raises(InputError, match="step 3: does not fit"):
         restore_training(make_step(), old)
+
+
+def test_the_best_is_never_a_step_that_is_not_there(tmp_path):
+    save(tmp_path, 1, best_step=1)
+    save(tmp_path, 5, best_step=3)  # whose folder somebody has removed
+    assert (tmp_path / "checkpoints/best").read_text(encoding="utf-8") == "1\n"
+    assert load_checkpoint(tmp_path, "best").step == 1
+
+
+def test_a_view_is_stored_without_its_neighbours(tmp_path):
+    whole = torch.arange(1000.0)
+    once = checkpoints.stored_once({"a": whole[:2], "b": whole[2:4], "c": whole})
+    assert {name: tensor.tolist() for name, tensor in once.items()} == {"a": [0, 1], "b": [2, 3], "c": whole.tolist()}
+    assert [tensor.untyped_storage().nbytes() for tensor in once.values()] == [8, 8, 4000]

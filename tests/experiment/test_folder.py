@@ -8,7 +8,8 @@ import torch
 
 from common.errors import InputError
 from data.tokenizer import char_tokenizer
-from experiment.folder import find_run, load_trained, make_run_folder, read_data_summary
+from experiment.folder import Trained, find_run, load_trained, make_run_folder, read_data_summary
+from tests.helpers.models import small_model
 
 
 def run_at(path, age=0):
@@ -144,3 +145,13 @@ def test_a_tokenizer_of_another_model_is_refused(small_run, tmp_path):
     char_tokenizer("abc").save(run / "tokenizer.json")
     with pytest.raises(InputError, match=r"tokenizer\.json: not the tokenizer of this model: 4 tokens given"):
         load_trained(run)
+
+
+def test_samples_are_refused_from_the_first_one_whose_cache_and_probabilities_do_not_fit(monkeypatch):
+    trained = Trained(small_model(), None, None, 0, [])
+    cache = 2 * 2 * 6 * 8 * 4  # keys and values: layers, tokens, channels, bytes
+    choice = 4 * 11 * 4  # logits, probabilities, their order and their sums: of each token of the vocabulary, bytes
+    monkeypatch.setattr("experiment.folder.free_memory", lambda device: 5 * (cache + choice))
+    trained.check_memory(5)
+    with pytest.raises(InputError, match=r"^--samples 6: .*; at most 5 expected$"):
+        trained.check_memory(6)

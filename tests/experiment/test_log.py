@@ -91,3 +91,10 @@ def test_metrics_that_cannot_be_written_are_named_in_plain_words(tmp_path):
     log.metrics_file = full.open("w", encoding="utf-8") if full.exists() else pytest.skip("needs /dev/full")
     with pytest.raises(RunError, match=r"metrics.jsonl: cannot be written: No space left on device"):
         log.metrics({"step": 0})
+
+
+@pytest.mark.parametrize(("step", "shown"), [(-1, 0), (4, 4)])
+def test_the_bar_begins_where_the_run_goes_on(tmp_path, step, shown):
+    log = begin(tmp_path, step)
+    assert log.bar.n == shown
+    log.finish()

@@ -3,16 +3,26 @@
 import pytest
 import torch
 
+from common.errors import InputError
 from data.healing import heal
 from data.tokenizer import train_bpe
-from lens.own import continued, count_weights, spread
+from lens.own import continued, count_weights, spread, tokenize_prompts
 from model import GPTConfig
 from tests.helpers.models import small_model
 
 
 @pytest.mark.parametrize(
     ("maximum", "expected"),
-    [(0, [0, 9]), (1, [0, 9]), (2, [0, 9]), (3, [0, 4, 9]), (4, [0, 3, 6, 9]), (10, [*range(10)]), (99, [*range(10)])],
+    [
+        (0, [0, 9]),
+        (1, [0, 9]),
+        (2, [0, 9]),
+        (3, [0, 4, 9]),
+        (4, [0, 3, 6, 9]),
+        (5, [0, 2, 4, 7, 9]),
+        (10, [*range(10)]),
+        (99, [*range(10)]),
+    ],
 )
 def test_steps_are_thinned_out_evenly_between_the_first_and_the_last(maximum, expected):
     assert spread(list(range(10)), maximum) == expected
@@ -43,6 +53,16 @@ def shown(tokenizer, model, text, new_tokens):
     ids, begin, says = continued(model, tokenizer, heal(tokenizer, text, [tokenizer.end_of_text]), new_tokens)
     parts = [tokenizer.tokens[id].decode() for id in ids[1:]]
     return "|".join(parts[: begin - 1]), "|".join(parts[begin - 1 :]), says
+
+
+def test_a_prompt_may_fill_the_context_to_its_last_token_and_not_go_beyond(words):
+    def tokenize(new_tokens, block_size):
+        return tokenize_prompts(["met the."], new_tokens, words, [words.end_of_text], block_size)
+
+    for new_tokens in (0, 3):  # beside an end of text and me|t| the|.
+        assert len(tokenize(new_tokens, 5 + new_tokens)[0].ids) == 5
+        with pytest.raises(InputError, match=f"5 tokens.*, at most {4 + new_tokens} fit the model"):
+            tokenize(new_tokens, 4 + new_tokens)
 
 
 def test_an_end_that_a_longer_text_would_cut_otherwise_is_left_off_the_map_which_says_so(words):

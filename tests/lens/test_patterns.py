@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lens.patterns import duplicate_token, head_metrics, induction, previous_token
+from lens.patterns import duplicate_token, head_metrics, induction, mean_distance, previous_token
 from lens.record import trace
 from tests.helpers.by_hand import END, TOKENS, induction_model, repeated_sequence
 
@@ -48,6 +48,7 @@ def test_a_pattern_scores_what_is_worked_out_by_hand(pattern):
     metrics = head_metrics(weights, PERIOD, OFFSET)
     assert list(metrics) == NAMES
     assert [float(metrics[name]) for name in NAMES] == pytest.approx(expected, abs=1e-6)
+    assert float(mean_distance(3 * weights)) == pytest.approx(expected[-1], abs=1e-6)  # divided by the sum of A
 
 
 def test_a_perfect_score_is_exactly_one():

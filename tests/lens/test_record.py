@@ -4,6 +4,7 @@ import json
 import random
 import re
 from itertools import pairwise, product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -185,6 +186,7 @@ def test_recording_again_after_a_resume_repeats_no_line(tmp_path):
     before = (tmp_path / "snapshots/heads.jsonl").read_text(encoding="utf-8")
     resumed = Recorder(tmp_path, given, 64, 20, resumed_step=3)
     assert {row["step"] for row in resumed.rows} == {row["step"] for row in read_heads(tmp_path)} == {0, 3}
+    assert sorted(path.name for path in (tmp_path / "snapshots").glob("step-*")) == ["step-000000", "step-000003"]
     resumed.record(model, 7)
     assert (tmp_path / "snapshots/heads.jsonl").read_text(encoding="utf-8") == before
     begun_again = Recorder(tmp_path, given, 64, 20)
@@ -238,6 +240,12 @@ def test_weights_are_kept_within_the_limit_and_the_last_have_their_place(tmp_pat
     assert sum(path.stat().st_size for path in paths) <= keep_mb * 1_000_000
     recorder.record(model, 9)  # once more, as after a resume: its own place is not counted against it
     assert sorted((tmp_path / "snapshots").glob("step-*/model.safetensors")) == paths
+
+
+@pytest.mark.parametrize(("parameters", "fits"), [(125_000, True), (125_001, False)])
+def test_a_megabyte_of_weights_is_a_million_bytes(tmp_path, parameters, fits):
+    model = SimpleNamespace(parameters=lambda: [torch.empty(parameters)])  # float32, and as much for the last step
+    assert Recorder(tmp_path, [], keep_mb=1, last_step=9).may_keep_weights(model, 0) is fits
 
 
 def test_weights_that_are_tied_are_kept_once_and_can_be_loaded(tmp_path):

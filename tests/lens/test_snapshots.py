@@ -68,3 +68,11 @@ def test_a_row_of_heads_that_names_no_head_is_refused(tmp_path, row):
         file.write(json.dumps(row) + "\n")
     with pytest.raises(InputError, match=r"heads\.jsonl: expected step, prompt, layer and head in every line"):
         readings_of(tmp_path / "run")
+
+
+def test_queries_keys_and_values_are_read_of_the_first_and_the_last_step_only(tmp_path):
+    write_run(tmp_path / "run", prompts={"x": ["a", "b"]}, steps=(0, 10, 40, 200))
+    (reading,) = readings_of(tmp_path / "run")
+    assert [step for step, arrays in reading.steps.items() if "l1.weights" in arrays] == [0, 10, 40, 200]
+    for name in ("x", "q", "k", "v", "out"):
+        assert [step for step, arrays in reading.steps.items() if f"l1.{name}" in arrays] == [0, 200]

@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from model.leaks import changed_windows, find_fault, lengths
+from model.leaks import changed_windows, find_fault, lengths, moves
 from tests.helpers.models import POSITIONS, small_model
 
 T = 200  # longer than 128, and no multiple of anything that kernels count by
@@ -233,6 +233,36 @@ def test_faults_of_the_explicit_path_are_found_too(monkeypatch):
     assert find_fault(model) == "explicit attention sees later keys for 200 queries and 200 keys in float32"
     monkeypatch.setattr("model.leaks.Kernel.sees_later_keys", lambda kernel, fused: None)
     assert find_fault(model) == "evaluation lets later tokens move earlier logits"
+
+
+def test_a_leak_of_the_explicit_path_alone_is_found(monkeypatch):
+    for name in ("find_fault", "sees_later_keys"):
+        monkeypatch.setattr(f"model.leaks.Kernel.{name}", lambda *arguments: None)
+    monkeypatch.setattr("model.attention.causal_mask", lambda queries, keys, device=None: torch.zeros(queries, keys))
+    assert find_fault(build()) == "the explicit path lets later tokens move earlier logits"
+
+
+@pytest.mark.parametrize(
+    "leak", [lambda i, j: (i == T - 2) & (j == T - 1), lambda i, j: (i % 2 == 0) & (j == i + 1) & (i < T // 2 + 2)]
+)
+def test_a_query_that_sees_only_the_next_key_is_found_at_the_end_and_in_pairs(leak, monkeypatch):
+    def mask(queries, keys, device=None):
+        i, j = torch.arange(keys - queries, keys)[:, None], torch.arange(keys)
+        return torch.zeros(queries, keys).masked_fill((j > i) & ~leak(i, j), float("-inf"))
+
+    model = build()
+    for block in model.blocks:
+        block.attn.fused = False
+    monkeypatch.setattr("model.attention.causal_mask", mask)
+    assert find_fault(model) == "explicit attention sees later keys for 200 queries and 200 keys in float32"
+
+
+def test_what_moves_by_more_than_four_times_the_noise_is_a_leak():
+    def moved_by(leak):
+        noise = iter([0, 0, 1, 1, 0, 1, 1, 0])  # calls before and after, in turn: before they differ by 1 at most
+        return moves(lambda change: [torch.tensor([float(change + next(noise))])], 0, leak)
+
+    assert moved_by(5.5) and not moved_by(4.5)  # less 1, which is the noise's
 
 
 def test_training_and_evaluation_are_proven_in_their_precision_and_recording_in_its_own():

@@ -4,6 +4,7 @@ import random
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -407,3 +408,13 @@ def test_the_parts_that_are_shown_joined_are_the_text_of_all_ids(bpe, ids):
     ids = [id % bpe.vocab_size for id in ids]
     text = sample.Text(bpe, [], ignore_end=True, tokens=99, pending=0)
     assert "".join(map(text.feed, [*ids, None])) == bpe.decode(ids) == text.shown
+
+
+@pytest.mark.parametrize(("parameters", "threads"), [(9_999_999, [1]), (10_000_000, [])])
+def test_a_model_of_less_than_ten_million_parameters_writes_on_one_thread(monkeypatch, parameters, threads):
+    asked = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    model = torch.nn.ParameterList([torch.empty(parameters)])
+    trained = SimpleNamespace(model=model, tokenizer=None, prove_mask=lambda: None)
+    sample.Writer(trained, SimpleNamespace(dtype="float32"), seed=0)
+    assert asked == threads

@@ -4,6 +4,7 @@ import base64
 import errno
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,8 +12,10 @@ from safetensors import SafetensorError
 
 from common.errors import RunError
 from config import Config, TrainConfig
+from tests.helpers.models import small_model
 from tests.helpers.scripts import run_train, typed
-from training.report import could_not_go_on, verdict
+from training.progress import Progress
+from training.report import closing, could_not_go_on, plan, verdict
 from training.stories import StoryScore
 
 FULL = OSError(errno.ENOSPC, "No space left on device", "runs/a/samples.txt")
@@ -147,7 +150,25 @@ def test_of_tales_the_floor_and_the_forced_words_decide(loss, right, words):
     assert said[-2].index("100.0%") > said[-3].index("50.0%")  # each in the column of its distance
 
 
+def test_the_share_of_recording_is_of_the_whole_time():
+    evaluation = {"step": 0, "val_loss": 1.0, "val_bits_per_byte": 2.0}
+    progress = Progress(step=9, first=evaluation, best=evaluation, recording=15.0)
+    tokens = SimpleNamespace(ids=torch.zeros(1, dtype=torch.long))
+    corpus = SimpleNamespace(tokenizer=SimpleNamespace(decode=lambda ids: PROSE), val=tokens, copied=0.0)
+    said = closing(Path("runs/a"), progress, 60.0, evaluation, None, 0, None, corpus, TrainConfig())
+    assert said.startswith("\n9 steps in 60 s; recording attention took 15.0 s, 25.0% of it.\n")
+
+
 # ---- the plan
+
+
+@pytest.mark.parametrize(("free", "too_much"), [(99, True), (100, False)])
+def test_what_a_run_takes_may_be_all_that_is_free(monkeypatch, free, too_much):
+    monkeypatch.setattr("training.report.memory_estimate", lambda model, t: {"weights": 60, "activations": 40})
+    monkeypatch.setattr("training.report.free_memory", lambda device: free)
+    model, corpus = small_model(), SimpleNamespace(train=range(100), val=range(10))
+    said = plan(model, Config(model=model.config, train=TrainConfig(device="cpu", threads=1)), corpus)
+    assert ("more than is free" in said) == too_much
 
 
 @pytest.mark.parametrize(("free", "too_much"), [(10**6, True), (10**12, False), (None, False)])

@@ -165,3 +165,20 @@ def test_deterministic_steps_on_a_gpu_give_the_same_bits_each_time(restored, dty
             take_step(step, windows)
         weights.append([p.cpu() for p in model.parameters()])
     assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
+
+
+@pytest.mark.parametrize(("windows", "steps"), [(9, 2), (11, 3), (1, 1)])
+def test_so_many_times_through_the_text_are_the_nearest_number_of_steps(monkeypatch, capsys, windows, steps):
+    monkeypatch.setattr("training.settle.Batches", lambda *arguments: SimpleNamespace(windows_per_epoch=windows))
+    t = TrainConfig(steps=50, max_epochs=1.0, batch_size=4, warmup_steps=0, compile=False, device="cpu")
+    settle_run(Config(train=t), None, SimpleNamespace(train=None))
+    assert t.steps == steps and f"train.steps 50 becomes {steps}: 1 times through" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("warmup", "too_long"), [(5, False), (6, True)])
+def test_a_warm_up_that_is_longer_than_the_run_is_said(monkeypatch, capsys, warmup, too_long):
+    monkeypatch.setattr("training.settle.Batches", lambda *arguments: None)
+    t = TrainConfig(steps=5, warmup_steps=warmup, compile=False, device="cpu")
+    settle_run(Config(train=t), None, SimpleNamespace(train=None))
+    said = f"train.warmup_steps: {warmup} is longer than the run and is cut to its 5 steps\n"
+    assert capsys.readouterr().out == said * too_long
