@@ -114,7 +114,7 @@ def make_tokens(folder: Path, config: "DataConfig", source: Source, tokenizer: T
     except UnknownCharacter as error:  # the text has changed since a resumed run made its tokenizer
         raise InputError(f"data.source {config.source}: {error}") from None
     tokenizer.save(folder / "tokenizer.json")
-    notes_on(said, config.val_fraction, spool, parts, tokens[0], tokenizer).save(folder / "notes.json")
+    notes_on(said, config, spool, parts, tokens[0], tokenizer).save(folder / "notes.json")
     spool.path.unlink()
     fewer = ""
     if tokenizer.name == "bpe" and tokenizer.vocab_size < config.vocab_size:

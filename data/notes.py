@@ -11,7 +11,8 @@ from data.copies import share_in_training
 from data.spool import Part, Spool
 from data.tokenizer import Tokenizer
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # config.py imports torch, which reading a text does not need
+    from config import DataConfig
     from data.shards import Tokens
 
 MUCH_COPIED = 0.1  # of the validation text: its loss is then no longer that of text a model has not seen
@@ -39,14 +40,16 @@ class Notes:
 
 
 def notes_on(
-    said: list[str], val_fraction: float, spool: Spool, parts: tuple[Part, Part], train: "Tokens", tokenizer: Tokenizer
+    said: list[str], config: "DataConfig", spool: Spool, parts: tuple[Part, Part], train: "Tokens", tokenizer: Tokenizer
 ) -> Notes:
     """The notes on a text of which `said` is known and that was split into training and validation `parts`."""
     n_train, n_val = (part.n_bytes for part in parts)
-    share, copied, lines = n_val / (n_train + n_val), share_in_training(spool, *parts), list(said)
-    if not 0.5 <= share / val_fraction <= 1.5:
+    share, lines = n_val / (n_train + n_val), list(said)
+    copied = 0.0 if config.source == "tales" else share_in_training(spool, *parts)
+    if not 0.5 <= share / config.val_fraction <= 1.5:
         lines.append(
-            f"{share:.1%} of the text is to validate on, not {val_fraction:.1%}: its documents allow no other cut"
+            f"{share:.1%} of the text is to validate on, not {config.val_fraction:.1%}: its documents allow no other "
+            "cut"
         )
     if copied >= MUCH_COPIED:
         lines.append(

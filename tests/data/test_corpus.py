@@ -170,6 +170,11 @@ def test_validation_stories_never_occur_in_training(load):
     assert corpus.stories[7] == next(tales.stories(1, first=307))  # with the same probability and forced words
 
 
+def test_phrases_that_the_grammar_says_again_are_no_copies(load):
+    assert load(stories=300).copied == 0
+    assert not [line for line in load.reported if "warning" in line]
+
+
 def test_a_story_drawn_a_second_time_is_left_out_of_validation(load, monkeypatch):
     drawn = list(tales.stories(333))
     drawn[310], drawn[320] = drawn[5], drawn[299]
