@@ -64,7 +64,9 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     for name, others in OTHER_WORDS.items():
         if name in ours and word in others.split():
             return ours[name]
-    if close := difflib.get_close_matches(word, ours, n=1):
+    # a slip seldom changes the first letter: version is none of revision
+    same_first = [name for name in ours if name[:1] == word[:1]]
+    if close := difflib.get_close_matches(word, same_first, n=1) or difflib.get_close_matches(word, ours, 1, 0.85):
         return ours[close[0]]
     words = set(word.split("_"))
     # "temp" begins one, "epochs" is a part of one, and one is a part of "num_samples"

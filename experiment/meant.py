@@ -18,16 +18,27 @@ def check_words(words: list[str], scripts_own: list[str]) -> None:
     """Raises InputError for the first of the `words` that are left of a command line which is neither the option of a
     key nor the value of one, and says what may have been meant. scripts_own: the names of the options that are no keys.
     """
-    keys, key, value, rest = keys_of(Config), "", "", list(words)
+    keys, key, value, rest, sources = keys_of(Config), "", "", list(words), 0
     while rest:
         word = rest.pop(0)
         if not re.match(r"--?[A-Za-z]", word):
             raise InputError(f"{quote(word)}: belongs to no option{stray(word, key, value)}")
         key, equals, value = word.lstrip("-").partition("=")
+        sources += key == "data.source"
+        if sources > 1:
+            raise InputError(
+                f"--{key}: given twice, once expected; for several files name their folder, or a pattern such as "
+                "'books/*.txt'"
+            )
         if key not in keys or not word.startswith("--"):
             raise InputError(unknown_option(word.partition("=")[0], scripts_own))
         if not equals and rest and not re.match(r"--[A-Za-z]", rest[0]):
             value = rest.pop(0)
+
+
+def is_source(word: str) -> bool:
+    """Whether a word looks like what data.source is."""
+    return Path(word).suffix.lower() in TEXTS or re.match(r"hub:|tales$", word) is not None
 
 
 def unknown_option(option: str, scripts_own: list[str]) -> str:
@@ -61,6 +72,6 @@ def stray(word: str, key: str, value: str) -> str:
         return f"; did you mean --resume {as_argument(find_run(word, may_be_prompt=False))}?"
     except InputError:
         pass
-    if there or path.suffix.lower() in TEXTS or re.match(r"hub:|tales$", word):
+    if there or is_source(word):
         return f"; did you mean --data.source {quoted(joined if key == 'data.source' else word)}?"
     return "; `--section.key value` expected, and quotes around a value of several words"

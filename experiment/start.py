@@ -17,13 +17,13 @@ from common.errors import InputError, RunError
 from common.files import read_json_lines, remove_leftovers, write_json_lines, write_whole
 from common.machine import free_memory
 from common.options import as_typed, help_text, parse_overrides
-from common.terminal import say, warn
+from common.terminal import as_argument, say, warn
 from config import Config, TrainConfig, dump_config, load_config
 from data.corpus import Corpus
 from data.tokenizer import Tokenizer
 from experiment.checkpoint import Checkpoint, load_checkpoint, restore_weights, save_checkpoint, steps_in
 from experiment.folder import RUNS, find_run, load_run_config, locked, make_run_folder, read_data_summary
-from experiment.meant import check_words
+from experiment.meant import check_words, is_source
 from experiment.state import restore_training, training_state
 from lens.explorer.page import build_page
 from lens.record import read_heads
@@ -96,7 +96,7 @@ def read_command_line() -> tuple[argparse.Namespace, Config]:
     if args.resume:
         args.resume, config = find_resumed(args.resume, overrides)
     else:
-        config = load_config(args.config, overrides)
+        config = load_new(args.config, overrides)
     device = config.train.device
     settle_hardware(config.train)
     if config.data.source != "tales" and not config.data.source.startswith("hub:"):
@@ -119,6 +119,18 @@ def read_command_line() -> tuple[argparse.Namespace, Config]:
     return args, config
 
 
+def load_new(name: str, overrides: list[tuple[str, str]]) -> Config:
+    """--config: the configuration of a new run. Raises InputError, which says so where `name` is rather a text."""
+    try:
+        return load_config(name, overrides)
+    except InputError as error:
+        if is_source(name) and Path(name).name in str(error):
+            raise InputError(
+                f"{error}; a text to train on is given as --data.source {as_argument(Path(name))}"
+            ) from None
+        raise
+
+
 class Run:
     """A run in `folder` (None: a dry run of a new one) that goes on from `checkpoint` (None: from the start)."""
 
@@ -135,7 +147,11 @@ class Run:
         """Whether there is nothing left to train, which it says. Writes the page if the run was killed before that."""
         if self.checkpoint is None or self.checkpoint.step < steps:
             return False
-        say(f"--resume {self.folder}: finished, {self.checkpoint.step} of {steps} steps are done")
+        done = self.checkpoint.step
+        said = (
+            f"{done} of {steps} steps are done" if done == steps else f"{done} steps are done, train.steps is {steps}"
+        )
+        say(f"--resume {self.folder}: finished, {said}")
         if not (self.folder / PAGE).exists() and (page := self.write_page()):
             say(f"{page} is written")
         return True

@@ -21,6 +21,10 @@ LEAVES = [key.name for key in keys_of(Config).values()]
         ("number_of_threads", "threads"),  # more than it
         ("hidden_size", "n_embd"),
         ("max_seq_len", "block_size"),
+        ("earning_rate", "learning_rate"),
+        ("version", None),  # not revision
+        ("epsilon", None),
+        ("d", None),  # a letter begins too many
         ("zzz", None),
         ("", None),
     ],

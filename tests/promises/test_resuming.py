@@ -260,6 +260,8 @@ def test_more_steps_go_on_from_the_end(small_run, small_copy):
     assert (run / "checkpoints/last").read_text(encoding="utf-8") == "12\n"
     assert "steps: 12" in (run / "config.yaml").read_text(encoding="utf-8")
     assert run_train("--resume", run).out.endswith("finished, 12 of 12 steps are done\n")
+    fewer = run_train("--resume", run, "--train.steps", 5)
+    assert (fewer.code, fewer.out) == (0, f"--resume {run}: finished, 12 steps are done, train.steps is 5\n")
 
 
 @pytest.mark.parametrize(
