@@ -22,7 +22,7 @@ from data.tales.source import open_tales, read_stories
 from data.tales.stories import Story
 from data.tiktoken_encodings import tiktoken_tokenizer
 from data.tokenizer import Tokenizer, UnknownCharacter, char_tokenizer, train_bpe
-from data.vocabulary import MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN
+from data.vocabulary import MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN, learning
 
 if TYPE_CHECKING:  # config.py imports torch, which reading a text does not need
     from config import DataConfig
@@ -72,7 +72,7 @@ def load_corpus(
     """
     report = report or partial(print, file=sys.stderr)
     source = open_source(config, report)
-    build = partial(make_tokens, config=config, source=source, tokenizer=tokenizer)
+    build = partial(make_tokens, config=config, source=source, tokenizer=tokenizer, report=report)
     (tokenizer, train, val, notes), cached = read_or_build(config, source, tokenizer, build, report)
     for line in notes.lines:
         report(line)
@@ -89,7 +89,7 @@ def open_source(config: "DataConfig", report: Report) -> Source:
     return open_hub(config) if config.source.startswith("hub:") else open_files(config, report)
 
 
-def make_tokens(folder: Path, config: "DataConfig", source: Source, tokenizer: Tokenizer | None) -> str:
+def make_tokens(folder: Path, config: "DataConfig", source: Source, tokenizer: Tokenizer | None, report: Report) -> str:
     """Writes tokenizer.json, train/, val/ and notes.json into `folder`; returns a line that says what they are."""
     start = time.perf_counter()
     if tokenizer is None and config.tokenizer not in ("char", "bpe"):
@@ -104,6 +104,7 @@ def make_tokens(folder: Path, config: "DataConfig", source: Source, tokenizer: T
     if tokenizer is None and config.tokenizer == "char":
         tokenizer = char_tokenizer(spool.characters())
     elif tokenizer is None:
+        report(learning(config.vocab_size, next(spool.sample(train, MAX_SAMPLE_BYTES), "")))
         sample = spool.sample(train, min(MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN * config.vocab_size))
         tokenizer = train_bpe(sample, config.vocab_size)
     try:

@@ -40,6 +40,14 @@ def byte_level_split() -> "PreTokenizer":
     )
 
 
+def learning(size: int, beginning: str) -> str:
+    """What to say before a vocabulary is learned from a text, which may take a while; `beginning`: some of the text."""
+    said = f"learning a vocabulary of {size:,} tokens from the text"
+    if beginning.count(" ") * 50 < len(beginning):
+        said += ", which has hardly any spaces; --data.tokenizer char takes its characters instead"
+    return said
+
+
 def learn_byte_pairs(texts: Iterable[str], size: int) -> list[bytes]:
     """The 256 bytes and the tokens that are merged from them, at most `size` in all, in the order of their ranks."""
     import tokenizers
