@@ -28,7 +28,7 @@ def provide_home(cache: str) -> None:
     if "HF_HOME" in os.environ:
         return
     home = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "huggingface").absolute()
-    there = next(folder for folder in (home, *home.parents) if folder.exists())
+    there = next(folder for folder in (home, *home.parents) if os.path.exists(folder))
     try:
         if "~" in home.parts:  # whose home, nobody knows
             raise OSError

@@ -14,6 +14,8 @@ from pathlib import Path
 from common.errors import InputError
 from data.kinds import READABLE, TABLES, TEXT, remedy
 
+# Throughout, os.path: it returns False where Path raises, for a name that is too long or a folder not to be entered.
+
 OURS = Path(__file__).resolve().parents[1]  # the folder of this project
 PACKAGES = {"node_modules", "site-packages", "__pycache__"}
 
@@ -40,7 +42,6 @@ def find_files(path: Path, cache: Path, report: Callable[[str], None]) -> list[P
 
     What is left out of a folder is reported. Raises InputError where nothing can be read.
     """
-    # os.path returns False where Path raises: a name that is too long, a folder that may not be entered.
     if os.path.isdir(path):
         return _readable(*_walk(path, cache), path, report)
     if os.path.isfile(path):
@@ -64,7 +65,7 @@ def _matching(pattern: Path, cache: Path) -> tuple[list[Path], Counter[str]]:
     if "**" in pattern.parts:  # `glob` would follow links in circles
         n_fixed = next(i for i, part in enumerate(pattern.parts) if glob.has_magic(part))
         root, rest = Path(*pattern.parts[:n_fixed]), pattern.parts[n_fixed:]
-        files, left_out = _walk(root, cache) if root.is_dir() else ([], left_out)
+        files, left_out = _walk(root, cache) if os.path.isdir(root) else ([], left_out)
         files = [path for path in files if _matches(path.relative_to(root).parts, rest)]
     else:
         names = (Path(name) for name in glob.glob(str(pattern)) if os.path.isfile(name))
@@ -89,7 +90,8 @@ def _hint(path: Path) -> str:
         return f": it is a link to {os.readlink(path)}, which is not there"
     if str(path) == "-":
         return "; write what comes from the pipe into a file first"
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", str(path)) and not path.parent.exists() and path.suffix not in (*TEXT, *TABLES):
+    is_name = re.fullmatch(r"[\w.-]+/[\w.-]+", str(path)) and path.suffix not in (*TEXT, *TABLES)
+    if is_name and not os.path.exists(path.parent):
         return f"; hub:{path} if a data set of the Hub is meant"
     several = re.split(r"[,;:\s]+", str(path))
     if len(several) > 1 and all(os.path.exists(name) for name in several):
@@ -130,7 +132,7 @@ def _walk(folder: Path, cache: Path) -> tuple[list[Path], Counter[str]]:
             if name.startswith("."):
                 left_out["hidden"] += 1
             elif not os.path.isfile(path):
-                left_out["broken link(s)" if path.is_symlink() else "pipe(s), socket(s) or device(s)"] += 1
+                left_out["broken link(s)" if os.path.islink(path) else "pipe(s), socket(s) or device(s)"] += 1
             else:
                 files.append(path)
     return sorted(files, key=lambda path: path.relative_to(folder).as_posix()), left_out
@@ -142,7 +144,7 @@ def _no_text(folder: Path, cache: Path) -> str | None:
         return "hidden"
     if folder.is_symlink():
         return "link(s) to folders"  # they may lead in a circle
-    if folder.name in PACKAGES or (folder / "pyvenv.cfg").exists() or (folder / "conda-meta").exists():
+    if folder.name in PACKAGES or _has(folder, "pyvenv.cfg", "conda-meta"):
         return "folder(s) of installed packages"
     if _is_run(folder):
         return "run(s)"
@@ -152,9 +154,11 @@ def _no_text(folder: Path, cache: Path) -> str | None:
 
 
 def _is_run(folder: Path) -> bool:
-    return (folder / "config.yaml").exists() and any(
-        (folder / name).exists() for name in ("checkpoints", "metrics.jsonl")
-    )
+    return _has(folder, "config.yaml") and _has(folder, "checkpoints", "metrics.jsonl")
+
+
+def _has(folder: Path, *names: str) -> bool:
+    return any(os.path.exists(folder / name) for name in names)
 
 
 def _readable(files: list[Path], left_out: Counter[str], source: Path, report: Callable[[str], None]) -> list[Path]:

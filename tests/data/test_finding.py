@@ -1,3 +1,4 @@
+import errno
 import itertools
 import os
 import socket
@@ -25,6 +26,26 @@ def tree(tmp_path):
         return tmp_path
 
     return write
+
+
+@pytest.fixture
+def closed(tree, monkeypatch):
+    """A folder that this process may not enter, as a test could not make it for a process that may do all."""
+    folder = tree("closed/a.txt") / "closed"
+
+    def refusing(call, itself):
+        def attempt(path, *arguments, **options):
+            if isinstance(path, str | os.PathLike):
+                path = Path(os.path.abspath(path))
+                if folder in path.parents or (itself and path == folder):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return call(path, *arguments, **options)
+
+        return attempt
+
+    for name in ("stat", "scandir", "open"):
+        monkeypatch.setattr(os, name, refusing(getattr(os, name), itself=name != "stat"))
+    return folder
 
 
 WRITTEN = ["b/notes.md", "book.txt"]
@@ -134,6 +155,18 @@ def test_addresses_of_files_trailing_slashes_and_brackets_are_read(tree):
     path = folder / "a" / "my [1] book.txt"
     for source in (f"{folder / 'a'}/", path.as_uri(), path):
         assert documents(source) == ["a/my [1] book.txt"]
+
+
+@pytest.mark.parametrize("name", ["closed", "", "**/*.txt", "closed/**/*.txt", "closed/a.txt"])
+def test_a_folder_that_may_not_be_entered_is_one_line(closed, name):
+    assert refusal(closed.parent / name).startswith("data.source ")
+
+
+def test_hugging_faces_libraries_get_a_home_where_theirs_may_not_be_entered(closed, monkeypatch):
+    monkeypatch.delenv("HF_HOME", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(closed / "cache"))
+    provide_home(str(closed.parent))
+    assert os.environ.pop("HF_HOME") == str(closed.parent / "huggingface")
 
 
 @pytest.mark.parametrize("place", ["file", "~", "folder"])
