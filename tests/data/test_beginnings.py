@@ -15,7 +15,9 @@ SENTENCES = "The owl slept. Where is it? It ran far, very far. "
         (SENTENCES * 90, "."),
         (SENTENCES * 150 + "\n" + SENTENCES * 150, "."),  # a single line break is too little to learn from
         ("今天天气很好。我们明天再去吗？他们说不。" * 90, "。"),
+        (((SENTENCES * 9).strip() + "\n") * 9, "\n"),  # a long line a paragraph
         ("ACGTAACCAAGGAATT" * 300, None),
+        ("丁七万x丈三上下" * 90, None),  # of bytes the commonest begins all these characters and is none
         ("owl night ran far " * 200, " "),
     ],
 )

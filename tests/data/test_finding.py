@@ -52,7 +52,10 @@ WRITTEN = ["b/notes.md", "book.txt"]
 OTHERS = {
     "hidden": [".hidden.txt", ".git/x.txt"],
     "run(s)": ["runs/a/config.yaml", "runs/a/metrics.jsonl", "runs/a/samples.txt"],
-    "folder(s) of installed packages": ["venv/pyvenv.cfg", "venv/lib/LICENSE.txt", "node_modules/a/README.md"],
+    "folder(s) of installed packages": [
+        *("venv/pyvenv.cfg", "venv/lib/LICENSE.txt", "node_modules/a/README.md"),
+        *("conda/conda-meta/history", "conda/lib/LICENSE.txt"),
+    ],
     "folder(s) of this program": ["tokens/text.txt"],
 }
 
@@ -65,6 +68,19 @@ def test_what_nobody_wrote_to_be_read_is_left_out_and_said(tree, monkeypatch, pa
     assert "2 file(s) are read (1 .md, 1 .txt); left out: " in reported[0]
     for what, names in OTHERS.items():
         assert f"{len({name.split('/')[0] for name in names})} {what}" in reported[0]
+
+
+def test_what_is_read_and_left_out_is_said_where_that_is_not_plain(tree):
+    folder, reported = tree("a.txt", "b.TXT"), []
+    finding.find_files(folder, folder / "cache", reported.append)
+    assert reported == []
+    tree("c.csv")
+    finding.find_files(folder, folder / "cache", reported.append)
+    assert reported == [f"data.source {folder}: 3 file(s) are read (1 .csv, 2 .txt)"]
+    tree("d.pdf", "e.pdf", "f.zip", "g.zip", "h.html", "i.html", "j.json", "k.docx")
+    finding.find_files(folder, folder / "cache", reported.append)
+    assert all(f"2 {kind} (" in reported[1] for kind in (".pdf", ".zip", ".html"))
+    assert reported[1].endswith(", 2 of other kinds")
 
 
 @posix
@@ -180,3 +196,10 @@ def test_hugging_faces_libraries_get_a_home_below_the_cache_only_where_they_have
     given = os.environ.pop("HF_HOME", None)
     assert given == (None if place == "folder" else str(folder / "tokens" / "huggingface"))
     assert sorted(folder.rglob("*")) == before
+
+
+def test_a_home_that_was_named_for_hugging_faces_libraries_stays(tree, monkeypatch):
+    monkeypatch.setenv("HF_HOME", "elsewhere")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tree("file") / "file"))
+    provide_home("tokens")
+    assert os.environ["HF_HOME"] == "elsewhere"

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from benchmarks.healing import log_p_of_next
-from data.healing import Opening, heal, opening
+from data.healing import Healed, Opening, heal, opening, share_of_own_end
 from data.tokenizer import char_tokenizer, train_bpe
 from model import generate
 from tests.helpers.models import small_model
@@ -95,7 +95,7 @@ def test_at_every_cut_of_a_text_its_own_tokens_are_one_of_the_ways_on(name, requ
 
 def test_a_prompt_whose_end_can_only_be_what_it_is_stays_whole_and_costs_nothing(words):
     for tokenizer, text in ((words, "the crow met the hen!"), (char_tokenizer(set(STORY)), "the crow "), (words, "")):
-        for start in ([tokenizer.end_of_text], [0]):
+        for start in ([tokenizer.end_of_text], [0], tokenizer.encode(" ")):
             healed = heal(tokenizer, text, start)
             assert healed.ids == healed.prompt == tokenizer.begin(text, start)
             assert (healed.openings, healed.pending, healed.longest) == ([], b"", 0)
@@ -129,6 +129,27 @@ def test_each_text_begins_with_the_prompt_and_no_end_comes_before(words, samplin
     assert all(b"".join(words.tokens[id] for id in row[:3]).startswith(healed.pending) for row in rows)
     if sampling == {"top_p": 0.5}:
         assert len({tuple(row[:2]) for row in rows}) > 1
+
+
+def test_of_several_texts_each_is_bound_to_its_own_opening_until_that_is_complete(words):
+    model = small_model(vocab_size=11)
+    healed = Healed([1], [1], [(5,), (3, 4)], (5,), b"")
+    choose = Opening(model, healed)(lambda logits: logits.argmax(-1))
+    favoured = [[5, 3, 3], [7, 7, 7], [7, 7, 7]]  # by the model, of three texts
+    drawn = [choose(torch.nn.functional.one_hot(torch.tensor(ids), 11).float() * 9).tolist() for ids in favoured]
+    assert drawn == [[5, 3, 3], [7, 4, 4], [7, 7, 7]]
+
+
+def test_the_share_of_the_own_end_is_its_part_of_what_all_openings_have_together(words):
+    model = small_model(vocab_size=words.vocab_size, block_size=8)
+    healed = heal(words, "the hen met the crow called Little Nutmeg called Nut", [words.end_of_text])
+
+    def p(way):
+        ids = [*healed.ids, *way]  # of which the model reads the last eight before each
+        return sum(log_p(model, ids[: n - len(way)][-8:])[way[n]] for n in range(len(way))).exp().item()
+
+    assert len(healed.ids) > 8 and len(healed.own) > 1
+    assert share_of_own_end(model, healed) == pytest.approx(p(healed.own) / sum(map(p, healed.openings)), rel=1e-4)
 
 
 class Bigrams(nn.Module):

@@ -89,6 +89,9 @@ def test_what_has_no_text_is_named_whatever_it_is_called_and_never_replaced(tmp_
         ("a.jsonl", b'{\n "text": "a"\n}\n', "one JSON object over several lines"),
         ("a.jsonl", b"id,text\n1,a\n", "line 1 is not a JSON object"),
         ("a.csv", b'{"text": "a"}\n', "it is JSON and no table"),
+        ("a.csv", b'\xef\xbb\xbf{"text": "a"}\n', "it is JSON and no table"),
+        ("a.jsonl", b'\xef\xbb\xbf[{"text": "a"}]', "one JSON array and not JSON lines"),
+        ("a.txt", struct.pack("<999H", *(i * i % 512 for i in range(999))), "binary data, not text"),  # a sound
     ],
 )
 def test_a_file_that_is_not_what_its_suffix_says_is_named(tmp_path, name, content, message):
@@ -110,16 +113,18 @@ def test_a_database_is_named(text):
         (PAGE, "warning: 1 page(s) of HTML or XML, learned with all tags"),
         (b'{"text": "a"}\n{"text": "b"}\n', "warning: 1 file(s) of JSON lines"),
         (b'[\n {"text": "a"}\n]\n', "warning: 1 file(s) of JSON, learned"),
+        (b"\xef\xbb\xbf" + PAGE, "warning: 1 page(s) of HTML or XML, learned with all tags"),
     ],
 )
 def test_what_may_be_meant_as_text_is_read_with_a_warning(text, content, line):
     text.write_bytes(content)
     assert survey_of(text)[0].startswith(line)
-    assert documents(text) == [content.decode()]
+    assert documents(text) == [content.decode("utf-8-sig")]
 
 
 @pytest.mark.parametrize(
-    "start", ["ID3 tags", "MZ " * 40, "%PDF-1.4 is", "BM 12", "PAR1 is", "PK", "RIFF", "II*", "<s>"]
+    "start",
+    ["ID3 tags", "MZ " * 40, "%PDF-1.4 is", "BM 12", "PAR1 is", "PK", "RIFF", "II*", "<s>", "[1]\n"],
 )
 def test_text_that_begins_like_something_else_is_text(text, start):
     text.write_text(start + PROSE, encoding="utf-8", newline="\n")

@@ -199,6 +199,14 @@ def test_the_identity_follows_the_text_and_not_its_place(tmp_path):
     assert first != identity(b) != identity(tmp_path)
 
 
+def test_the_identity_follows_how_a_text_is_read(tables):
+    (tables / "rows.txt").write_bytes((tables / "rows.csv").read_bytes())
+    ways = [("rows.txt", {}), ("rows.csv", {}), ("rows.csv", {"text_column": "body"})]
+    ways += [("splits", {"split": "train"}), ("splits", {"split": "test"})]
+    sources = (open_files(DataConfig(source=str(tables / name), **options), print) for name, options in ways)
+    assert len({source.identity() for source in sources}) == len(ways)
+
+
 def test_a_source_that_is_read_again_says_the_same(text):
     text.write_text("a\r\nb\r\n", encoding="utf-8", newline="")
     source = open_files(DataConfig(source=str(text)), print)

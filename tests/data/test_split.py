@@ -59,3 +59,15 @@ def test_the_fraction_that_is_advised_leaves_enough_for_both_parts(n_train, n_va
         fraction = float(advice.split("data.val_fraction to ")[1].split(",")[0])
         worst = fraction * total * (1 if several == 1 else 0.5)
         assert worst >= needed and total * (1 - fraction) >= needed
+
+
+def test_what_is_advised_has_a_tenth_to_spare_and_no_context_too_short_to_be_worth_it():
+    def advice(block_size, n_train, n_val):
+        config = type("Data", (), {"source": "a.txt", "val_fraction": 0.01})
+        return what_is_too_short(config, block_size, n_train, n_val, 1)
+
+    assert "validation part has 10 tokens; a window of model.block_size 100 needs 101: " in advice(100, 990, 10)
+    assert "raise data.val_fraction to 0.12" in advice(100, 990, 10)  # 1.1 * 101 of 1,000
+    assert "lower model.block_size to at most 16" in advice(100, 990, 17)
+    assert "lower model.block_size" not in advice(100, 990, 16)
+    assert advice(100, 990, 101) is None

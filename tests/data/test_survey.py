@@ -74,4 +74,10 @@ def test_the_first_three_places_are_named_and_warnings_come_last():
     for name in "abcd":
         survey.note("file(s) are left out", name, 1000)
     survey.note("never", "x", 0)
-    assert survey.lines() == ["4,000 file(s) are left out (a, b, c, …)", "warning: 1 thing(s) that matter (z)"]
+    survey.note("file(s) with two things", "e")
+    survey.note("file(s) with two things", "e")
+    assert survey.lines() == [
+        "4,000 file(s) are left out (a, b, c, …)",
+        "2 file(s) with two things (e)",
+        "warning: 1 thing(s) that matter (z)",
+    ]

@@ -46,6 +46,7 @@ def parquet(path, columns, **options):
         ("id\ttext\n1\ta, b; c\n", ["a, b; c"]),
         ("id|text\n1|a, b\n", ["a, b"]),
         ("sep=;\r\nid;text\r\n1;a, b\r\n", ["a, b"]),
+        ("SEP=;\r\nid;text\r\n1;a, b\r\n", ["a, b"]),
         ("text\na;b\tc\n", ["a;b\tc"]),
     ],
 )
@@ -60,6 +61,7 @@ def test_rows_are_what_they_are_to_pandas_whatever_the_separator(table, content,
         ("text\nHello, world\n", "a.csv: line 2 has 2 fields, the first row 1: a text that has ',' in it needs quotes"),
         ('id,text\n1,"a\nb"\n2,c,d\n', "a.csv: line 4 has 3 fields"),
         ('id,text\n1,a\n2,"b\n3,c\n', 'a.csv: the row of line 3 has a quote (") that is not closed'),
+        ("sep=,\nid,text\n1,a\n2,c,d\n", "a.csv: line 4 has 3 fields"),
         ("id,content\n1,a story\n", "has the columns id, content; did you mean content?"),
         ("id,TEXT\n1,a\n", "did you mean TEXT?"),
         ("id;body\n1;a story\n", "has the columns id, body; did you mean body?"),
@@ -74,6 +76,10 @@ def test_rows_are_what_they_are_to_pandas_whatever_the_separator(table, content,
 )
 def test_a_table_that_cannot_be_read_says_where_and_why(table, content, message):
     assert message in refusal(table("a.csv", content))
+
+
+def test_a_text_of_a_megabyte_is_one_field(table):
+    assert documents(table("a.csv", f"id,text\n1,{'abcd' * 250_000}\n")) == ["abcd" * 250_000]
 
 
 def test_the_separator_is_said(table):
@@ -128,6 +134,18 @@ def test_a_column_that_hardly_a_row_has_is_refused_with_the_one_that_holds_text(
     message = refusal(table("a.jsonl", rows(*few)))
     assert "has the columns id, story, tags; 1 of 500 rows have it; did you mean story?" in message
     assert "did you mean story?" in refusal(table("a.jsonl", rows(*few[:7])))
+    assert documents(table("a.jsonl", rows(*few[:100]))) == ["a"]  # one of a hundred
+
+
+@pytest.mark.parametrize(
+    ("row", "meant"),
+    [
+        ({"id": "a7", "title": "A tale", "body": "Once upon a time", "tag": "so it goes"}, "body"),  # the longest
+        ({"id": "a7", "正文": "今天天气很好我们去公园然后吃饭看电影回家睡觉"}, "正文"),  # written without spaces
+    ],
+)
+def test_a_column_of_prose_is_offered_where_none_has_a_name_like_it(table, row, meant):
+    assert f"; did you mean {meant}?" in refusal(table("a.jsonl", rows(row)))
 
 
 @pytest.mark.parametrize(
@@ -177,6 +195,19 @@ def test_a_file_that_is_cut_off_is_named(tmp_path):
     path = parquet(tmp_path / "a.parquet", {"text": ["abc" * 100] * 1000})
     path.write_bytes(path.read_bytes()[:-20])
     assert "a.parquet: damaged or cut off (" in (message := refusal(path)) and "download or save it again" in message
+
+
+def test_a_byte_that_has_changed_is_found_where_the_file_has_checksums(tmp_path):
+    options = {"write_page_checksum": True, "compression": "none", "use_dictionary": False}
+    path = parquet(tmp_path / "a.parquet", {"text": ["the fox"]}, write_statistics=False, **options)
+    assert documents(path) == ["the fox"]
+    path.write_bytes(path.read_bytes().replace(b"the fox", b"the fix"))
+    assert "a.parquet: cannot be read: " in (message := refusal(path)) and "checksum" in message
+
+
+def test_a_column_of_nothing_holds_no_text(tmp_path):
+    nothing = parquet(tmp_path / "a.parquet", {"text": pyarrow.nulls(2)})
+    assert "holds no text (2 row(s) are left out: nothing in their column text" in refusal(nothing)
 
 
 def test_invalid_bytes_in_a_column_may_be_replaced(tmp_path):
