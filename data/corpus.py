@@ -95,8 +95,6 @@ def make_tokens(folder: Path, config: "DataConfig", source: Source, tokenizer: T
     if tokenizer is None and config.tokenizer not in ("char", "bpe"):
         tokenizer = tiktoken_tokenizer(config.tokenizer)  # before any work, since its download may fail
     spool = Spool(folder / "text", source.documents())
-    if not spool.n_characters:
-        raise InputError(f"data.source {config.source}: holds no text")
     said = source.survey.lines()
     if config.source != "tales" and (n_copies := spool.drop_copies()):  # of tales only validation has none
         said.append(f"{n_copies:,} document(s) with the text of an earlier one are left out")

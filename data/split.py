@@ -48,14 +48,14 @@ def deal(sizes: np.ndarray, hashes: np.ndarray, val_fraction: float) -> tuple[np
     """
     is_cut, is_val = np.zeros((2, len(sizes)), bool)
     uncut = int(sizes.sum())
-    for document in np.argsort(-sizes, kind="stable").tolist():
+    for document in np.argsort(-sizes, kind="stable"):
         if WHOLE_ONES * sizes[document] <= val_fraction * uncut:
             break
         is_cut[document] = True
         uncut -= int(sizes[document])
     left = val_fraction * uncut
     smallest = sizes[~is_cut].min(initial=uncut)
-    for document in np.argsort(hashes).tolist():
+    for document in np.argsort(hashes):
         if left < smallest or not uncut:
             break
         if not is_cut[document] and sizes[document] <= left:

@@ -59,10 +59,6 @@ class Spool:
         self.ranges = np.stack([np.append(np.int64(0), stops)[:-1], stops], axis=1)
         self.hashes, self.lengths = np.array(hashes, np.uint64), np.array(lengths, np.int64)
 
-    @property
-    def n_characters(self) -> int:
-        return int(self.lengths.sum())
-
     def drop_copies(self) -> int:
         """Of documents with the same text only the first is kept; returns how many were dropped."""
         first = np.sort(np.unique(self.hashes, return_index=True)[1])
@@ -73,9 +69,9 @@ class Spool:
     def pieces(self, part: Part) -> Iterator[Piece]:
         """The text of a part in pieces that can be encoded one by one, each with whether it begins a document."""
         with open(self.path, "rb") as file:
-            for index, (start, end) in enumerate(part.ranges.tolist()):
+            for index, (start, end) in enumerate(part.ranges):  # not of a list: with millions of rows it is large
                 begins: bool | None = True if part.begins[index] else None if index else False
-                for piece in pieces(_chunks(file, start, end)):
+                for piece in pieces(_chunks(file, int(start), int(end))):
                     yield piece, begins
                     begins = False
 

@@ -73,10 +73,7 @@ def clean(documents: Iterable[tuple[str, bool]], survey: Survey, where: str) -> 
     No document is empty. What was changed and what is odd is counted in `survey`, as found in `where`.
     """
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
-    text, done = (
-        "",
-        0,
-    )  # some characters that were handed on, for what stands before a mark, then those that were not yet
+    text, done = "", 0  # of the text the first `done` characters were handed on: what stands before a mark decides
     begun = after_mark = False  # whether some of the document was handed on; whether a mark was its last end
     for chunk, ends in documents:
         survey.count(chunk, where)
