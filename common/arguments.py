@@ -3,12 +3,14 @@
 import argparse
 import math
 import operator
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from common.errors import InputError
 from common.names import nearest
+from common.terminal import quoted
 
 
 class Arguments(argparse.ArgumentParser):
@@ -36,6 +38,8 @@ class Arguments(argparse.ArgumentParser):
 
     def unknown(self, word: str) -> str:
         """Says that a word is no option and no argument, and what may have been meant."""
+        if re.search(r"\s", word) and "prompt" in self.option_names():
+            return f"{word!r}: belongs to no option, did you mean --prompt {quoted(word)}?"
         if not word.startswith("-"):
             return f"{word!r}: belongs to no option; a value of several words is quoted, and --help lists what there is"
         option = word.partition("=")[0]

@@ -162,10 +162,11 @@ class Run:
             older = "start" not in then  # made before it was written
             if older and then | {"start": corpus.start} == corpus.summary():
                 return
-            if older and then["documents"] > 1:
+            if older:
                 raise InputError(
-                    f"--resume {self.folder}: it was begun by an older version, which split several documents into "
-                    "training and validation in another way; start a new run"
+                    f"--resume {self.folder}: it was begun by an older version, which read line ends and split several "
+                    f"documents in another way, or data.source {source} has changed; put it back where that is so, "
+                    "else start a new run"
                 )
             raise InputError(
                 f"--resume {self.folder}: data.source {source} is not the text that the run began with, or not the "

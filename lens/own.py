@@ -32,7 +32,7 @@ def tokenize_prompts(
     for text, (ids, *_) in zip(texts, prompts, strict=True):
         if len(ids) + new_tokens > block_size:
             length = f"{len(ids)} tokens" + (f" and --tokens {new_tokens}" if new_tokens else "")
-            raise InputError(f"--prompt {text[:40]!r}: {length}, at most {block_size} fit the model")
+            raise InputError(f"--prompt {shortened(text)!r}: {length}, at most {block_size} fit the model")
     return prompts
 
 
@@ -48,10 +48,10 @@ def read_own_prompts(
     for text, prompt in zip(texts, prompts, strict=True):
         ids, written_from, says = continued(model, tokenizer, prompt, new_tokens)
         if says:
-            print(printable(f"--prompt {text[:40]!r}: {says}"), file=sys.stderr)
+            print(printable(f"--prompt {shortened(text)!r}: {says}"), file=sys.stderr)
         labels = [tokenizer.label(id) for id in ids]
         generated_from = written_from if new_tokens else None
-        readings.append(Reading(f"“{text[:40]}”", labels, {}, generated_from=generated_from, says=says))
+        readings.append(Reading(f"“{shortened(text)}”", labels, {}, generated_from=generated_from, says=says))
         ids_of.append(ids)
 
     kept = snapshot_files(run, WEIGHTS)
@@ -71,6 +71,10 @@ def read_own_prompts(
         for reading, ids in zip(readings, ids_of, strict=True):
             reading.add(at, read(model, ids))
     return readings
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:40]}…"
 
 
 def continued(model: GPT, tokenizer: Tokenizer, prompt: Healed, new_tokens: int) -> tuple[list[int], int, str]:

@@ -19,6 +19,8 @@ def test_options_are_not_abbreviated_and_complaints_are_ours():
         parser.parse_args(["--pro", "x"])
     with pytest.raises(InputError, match=r"^'y': belongs to no option; a value of several words is quoted"):
         parser.parse_args(["--prompt", "x", "y"])
+    with pytest.raises(InputError, match=r"^'the fox': belongs to no option, did you mean --prompt 'the fox'\?$"):
+        parser.parse_args(["the fox"])
     assert parser.parse_args(["--prompt", "x"]).prompt == "x"
 
 

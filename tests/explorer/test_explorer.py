@@ -170,11 +170,11 @@ HOSTILE = [
     "\ud83d",
     "\u202eright to left",
     "\x1b[2J",
-    " \n\t",
+    " \n\t⟨E6 98 8E⟩天",
     "",
     "👩‍🚀",
 ]
-SEEN = [*HOSTILE[:3], "⟨D83D⟩", "⟨202E⟩right␣to␣left", "␛[2J", "␣↵⇥", "∅", "👩⟨200D⟩🚀"]
+SEEN = [*HOSTILE[:3], "⟨D83D⟩", "⟨202E⟩right␣to␣left", "␛[2J", "␣↵⇥⟨E6\xa098\xa08E⟩天", "∅", "👩⟨200D⟩🚀"]
 
 
 def test_a_token_is_shown_and_never_run(explore, tmp_path):

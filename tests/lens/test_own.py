@@ -6,7 +6,7 @@ import torch
 from common.errors import InputError
 from data.healing import heal
 from data.tokenizer import train_bpe
-from lens.own import continued, count_weights, spread, tokenize_prompts
+from lens.own import continued, count_weights, shortened, spread, tokenize_prompts
 from model import GPTConfig
 from tests.helpers.models import small_model
 
@@ -81,3 +81,7 @@ def test_new_tokens_after_an_end_within_a_token_begin_with_the_one_that_has_it(w
     assert says == "Its end “ ” is the beginning of the first token that the model wrote."
     assert shown(words, crow, "met the crow", 2) == ("me|t| the| crow", " crow| crow", "")
     assert len(continued(crow, words, heal(words, "met the ", [words.end_of_text]), 31)[0]) == 32  # of a context of 32
+
+
+def test_a_long_prompt_is_named_by_its_beginning_which_says_that_more_follows():
+    assert (shortened("x" * 40), shortened("x" * 41)) == ("x" * 40, "x" * 40 + "…")

@@ -1,5 +1,6 @@
 """A run goes on on another computer, for longer and from any folder, or says the one thing to do."""
 
+import json
 import math
 import shutil
 
@@ -124,3 +125,17 @@ def test_a_run_of_another_version_goes_on_without_the_keys_that_are_no_more(smal
         assert "begun with another version, take that line out, or use that version" in error
     change_config(small_copy, "  label_smoothing: 0.1\n", "")
     assert run_train("--resume", small_copy, "--train.steps", 9).code == 0
+
+
+def test_a_run_of_an_older_version_goes_on_where_it_read_its_text_alike_and_else_says_what_may_be(small_copy):
+    path = small_copy / "data.json"
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    del summary["start"]  # which older versions did not write
+    path.write_text(json.dumps(summary), encoding="utf-8")
+    assert run_train("--resume", small_copy, "--train.steps", 9).code == 0
+    for more in ({"documents": 1}, {"documents": 3}):
+        older = {key: value for key, value in summary.items() if key != "start"}
+        path.write_text(json.dumps(older | more | {"train_sha256": "0"}), encoding="utf-8")
+        error = error_line(run_train("--resume", small_copy, "--train.steps", 10), 2)
+        assert "begun by an older version, which read line ends and split several documents in another way" in error
+        assert error.endswith("put it back where that is so, else start a new run\n")

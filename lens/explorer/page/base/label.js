@@ -4,7 +4,9 @@ const SIGNS = { " ": "␣", "\n": "↵", "\r": "␍", "\t": "⇥", "\x7f": "␡"
 
 export function visible(token) {
   if (token === "") return "∅";
-  const signs = Array.from(token, sign).join("");
+  const signs = token.replace(/⟨[0-9A-F]{2}(?: [0-9A-F]{2})+⟩|./gsu, (part) => {
+    return part.length > 2 ? part.replaceAll(" ", "\u00a0") : sign(part); // bytes of a character, else a character
+  });
   return /^\p{M}/u.test(signs) ? "◌" + signs : signs; // a lone accent needs something to stand on
 }
 
