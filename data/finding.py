@@ -163,7 +163,7 @@ def _has(folder: Path, *names: str) -> bool:
 
 def _readable(files: list[Path], left_out: Counter[str], source: Path, report: Callable[[str], None]) -> list[Path]:
     readable = [path for path in files if path.suffix.lower() in (*TEXT, *TABLES)]
-    others = Counter((path.suffix or path.name) for path in files if path not in set(readable))
+    others = Counter((path.suffix or path.name) for path in files if path.suffix.lower() not in (*TEXT, *TABLES))
     skipped = [f"{n} {kind} ({remedy(Path('x' + kind))})" for kind, n in others.most_common(3)]
     if len(others) > 3:
         skipped.append(f"{sum(others.values()) - sum(n for _, n in others.most_common(3))} of other kinds")

@@ -16,7 +16,8 @@ PDF = "take its text out of it first, for example with pdftotext"
 PAGE = "save its text as .txt, without the tags"
 ROWS = "save its texts as .csv, .parquet or .jsonl"
 NO_TEXT = "there is no text in it to train on"
-JSON = 'write one object a line, such as {"text": "…"}, into a .jsonl file'
+OBJECT = '{"text": "…"}'
+JSON = f"write one object a line, such as {OBJECT}, into a .jsonl file"
 
 # (what a file begins with, what it then is, what to do)
 SIGNATURES = [
@@ -57,6 +58,10 @@ def remedy(path: Path) -> str:
     return SUFFIXES.get(path.suffix.lower(), "where it is plain text, rename it to .txt")
 
 
+# How pieces of a page and XML without its first line begin; Markdown may begin so, too.
+FRAGMENT = rb"<[a-z][\w:-]*\s[^<>]*xmlns|<(?:p|div|h[1-6]|head|body|article|section|main|table|ul|ol)(?:\s[^<>]*)?>"
+
+
 def check_kind(path: Path, head: bytes) -> None:
     """Raises InputError, with what to do, where a file that begins with `head` is not what its suffix says."""
     if found := _foreign(head, path.suffix.lower()):
@@ -88,10 +93,10 @@ def is_page(start: bytes) -> bool:
     return re.match(rb"<!doctype html|<html[\s>]|<\?xml\s", start, re.IGNORECASE) is not None
 
 
-def doubtful(head: bytes) -> str | None:
+def doubtful(head: bytes, suffix: str) -> str | None:
     """What a text file rather seems to be, which can be meant nevertheless; None for text."""
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if is_page(start):
+    if is_page(start) or (suffix != ".md" and re.match(FRAGMENT, start, re.IGNORECASE)):
         return f"page(s) of HTML or XML, learned with all tags; {PAGE}"
     if start[:1] in (b"{", b"["):
         first = start.split(b"\n", 1)[0]
@@ -100,6 +105,6 @@ def doubtful(head: bytes) -> str | None:
                 return "file(s) of JSON lines, learned with all names and braces; rename to .jsonl to read one column"
         except (ValueError, RecursionError):
             pass
-        if re.match(rb"\[\s*\{\s*\"", start):
+        if re.match(rb'(?:\[\s*)?\{\s*"[^"\n]*"\s*:', start):
             return f"file(s) of JSON, learned with all names and braces; {JSON}"
     return None

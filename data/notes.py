@@ -53,7 +53,7 @@ def notes_on(
         )
     if copied >= MUCH_COPIED:
         lines.append(
-            f"warning: {copied:.0%} of the validation text is in the training text too, word for word: the validation "
-            "loss will tell how much the model knows by heart, not how well it writes"
+            f"warning: {copied:.0%} of the validation text is in the training text too, word for word: of that, the "
+            "validation loss will tell how well the model knows it by heart, not how well it writes"
         )
     return Notes(lines, beginning(train, tokenizer), copied)

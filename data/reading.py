@@ -37,7 +37,7 @@ def opened(path: Path, errors: str, survey: Survey) -> Iterator[TextIO]:
         encoding = recognise(path, head)
         if "utf-8" not in encoding:
             survey.note(f"file(s) read as {encoding.upper()}", path.name)
-        if path.suffix.lower() in TEXT and (what := doubtful(head)):
+        if path.suffix.lower() in TEXT and (what := doubtful(head, path.suffix.lower())):
             survey.note(f"warning: {what}", path.name)
         with open(path, encoding=encoding, errors=errors, newline="") as text:
             yield text
@@ -99,7 +99,8 @@ def _invalid(path: Path, encoding: str) -> str:
         start = re.search(rb"[!-\x7f]{0,20}\Z", before)
         shown = re.sub(r"\s+", " ", ((start[0] if start else b"") + rest[:60]).decode(name, "ignore")[:30])
         command = f"iconv -f {name} -t utf-8 {as_argument(path)} > {as_argument(path.with_stem(path.stem + '-utf8'))}"
-        said.append(f"As {name} it reads {shown!r}: if that is right, save it as UTF-8 in an editor or by `{command}`.")
+        look = f"As {name} it reads {shown!r}: if that is right, save it as UTF-8 in an editor or by `{command}`"
+        said.append(f"{look}, and keep only the new file.")
     # With more of them, what is lost is not a stray byte but the accents, or the text.
     if n_bad <= 3 or n_bad * 1000 <= len(rest) or n_bad * 10 <= n_other - n_bad:
         said.append("Invalid bytes are replaced by U+FFFD with --data.encoding_errors replace.")

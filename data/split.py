@@ -80,7 +80,7 @@ def what_is_too_short(config: "DataConfig", block_size: int, n_train: int, n_val
     if shortest - 1 >= SHORTEST_BLOCK:
         ways.append(f"lower model.block_size to at most {shortest - 1}")
     return (
-        f"the {'training' if n_train < needed else 'validation'} part has {min(n_train, n_val):,} tokens; a window of "
+        f"the {'training' if n_train < n_val else 'validation'} part has {shortest:,} tokens; a window of "
         f"model.block_size {block_size} needs {needed:,}: {', or '.join(ways)}"
     )
 

@@ -21,7 +21,8 @@ HOLD = 64  # characters: more than a mark with its spaces and what stands on bot
 
 # Control characters but for white space (the separators and NEL count as such), and what looks like an accident.
 SUSPECTS = re.compile("[\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff\ufffdâÃÐÑ]")
-MOJIBAKE = re.compile("â€|[ÃÐÑ][\x80-\xbf‚ƒ„…†‡ˆ‰Š‹Œ‘’“”•–—˜™š›œž]")
+# Not within capitals: MANHÃ… and «VIÐ» are Portuguese and Icelandic.
+MOJIBAKE = re.compile("â€|(?<![A-ZÀ-Þ])[ÃÐÑ][\x80-\xbf‚ƒ„…†‡ˆ‰Š‹Œ‘’“”•–—˜™š›œž]")
 CONTROL = re.compile("[\x01-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 
 WARNING, N_EXAMPLES = "warning: ", 3

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.errors import InputError
-from data.kinds import check_kind
+from data.kinds import OBJECT, check_kind
 from data.reading import opened
 from data.survey import Documents, Survey
 
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
     from config import DataConfig
 
-READ_ROWS = 256
+READ_ROWS, HEADER_ROWS = 256, 20
 MAX_FIELD = 1 << 28  # characters: a field of a .csv that is longer begins with a quote which is not closed
 SEPARATORS = ",;\t|"
 LAST_LINE = "\3 end of the file \3"
+QUOTES = 'the first stands right after the separator, and those within are doubled ("", not \\")'
+
+ONE_COLUMN = f"write each row's text into one column of that name, such as {OBJECT}"
 
 Rows = Iterator[tuple[int, Any]]  # (line or row, what the column holds there: None for nothing)
 
@@ -57,7 +60,9 @@ def texts(rows: Rows, config: "DataConfig", where: str, survey: Survey) -> Docum
 def _text(value: Any, config: "DataConfig", where: str) -> str:
     """A value of the column as text. Raises InputError where it is none, or not valid and config does not replace."""
     if not isinstance(value, str | bytes):
-        raise InputError(f"data.text_column {config.text_column}: {where} holds {type(value).__name__} there, not text")
+        raise InputError(
+            f"data.text_column {config.text_column}: {where} holds {type(value).__name__} there, not text: {ONE_COLUMN}"
+        )
     try:
         return value.decode() if isinstance(value, bytes) else value.encode().decode()
     except UnicodeError as error:
@@ -80,6 +85,8 @@ def no_column(column: str, where: str | Path, columns: dict[str, Any], why: str 
     names += sorted(prose, key=lambda name: -len(prose[name]))
     shown = ", ".join(str(name)[:60] for name in itertools.islice(columns, 20)) + ", …" * (len(columns) > 20)
     hint = f"; did you mean {names[0]}?" if names else ""
+    if not names and any(isinstance(value, list | dict) for value in columns.values()):
+        hint = f"; text within lists or objects is not found: {ONE_COLUMN}"
     return InputError(f"data.text_column {column}: {where} has the columns {shown}{why}{hint}")
 
 
@@ -111,7 +118,10 @@ def _json_row(path: Path, number: int, line: str) -> dict:
         return row
     except (ValueError, RecursionError) as error:
         hint = "" if number > 1 or line.startswith("{") else "; a table in another form is .csv, plain text .txt"
-        raise InputError(f"{path}: line {number} is not a JSON object ({error}){hint}") from None
+        why = f"{error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else error
+        raise InputError(
+            f"{path}: line {number} is not a JSON object ({why}); one a line, such as {OBJECT}{hint}"
+        ) from None
 
 
 # ---- .csv
@@ -125,27 +135,48 @@ def _csv_rows(path: Path, config: "DataConfig", survey: Survey) -> Rows:
         if separator != ",":
             survey.note(f"table(s) with {separator!r} between the columns", path.name)
         file.seek(0)
-        rows = csv.reader(itertools.chain(itertools.islice(file, skipped, None), [LAST_LINE]), delimiter=separator)
+        lines: list[str] = []  # of the row that is read
+        rows = csv.reader(
+            _noted(itertools.chain(itertools.islice(file, skipped, None), [LAST_LINE]), lines), delimiter=separator
+        )
         names: list[str] = []
         try:
             for row in rows:
                 start, number = number + 1, rows.line_num + skipped
                 if row == [LAST_LINE]:
                     return
-                if row and row[-1].endswith(LAST_LINE):
-                    raise InputError(f'{path}: the row of line {start} has a quote (") that is not closed')
+                if (row and row[-1].endswith(LAST_LINE)) or (len(lines) > 1 and not _is_strict(lines, separator)):
+                    raise InputError(f'{path}: the row of line {start} has a quote (") that is not closed; {QUOTES}')
+                lines.clear()
                 if not names:
                     names = [name.strip() for name in row]
                     place = names.index(column) if names else 0
                 elif len(row) > len(names):
                     raise InputError(
                         f"{path}: line {number} has {len(row)} fields, the first row {len(names)}: a text that has "
-                        f"{separator!r} in it needs quotes around it"
+                        f"{separator!r} in it needs quotes around it; {QUOTES}"
                     )
                 elif row:
                     yield start, row[place] if place < len(row) else None
         except csv.Error as error:
             raise InputError(f'{path}: line {rows.line_num}: {error}; is a quote (") not closed?') from None
+
+
+def _noted(lines: Iterable[str], noted: list[str]) -> Iterator[str]:
+    for line in lines:
+        noted.append(line)
+        yield line
+
+
+def _is_strict(lines: list[str], separator: str) -> bool:
+    """Whether the lines of a row hold nothing between the end of a quoted text and the next separator.
+
+    Else a quote was left open, and the first one of a later row, which then is a part of this one, has closed it.
+    """
+    try:
+        return bool(list(csv.reader(lines, delimiter=separator, strict=True)))
+    except csv.Error:
+        return False
 
 
 def _separator(head: str, column: str, path: Path) -> tuple[str, int]:
@@ -155,15 +186,22 @@ def _separator(head: str, column: str, path: Path) -> tuple[str, int]:
     firsts = {}
     for separator in SEPARATORS:
         rows = filter(None, csv.reader(lines, delimiter=separator))
-        firsts[separator] = list(itertools.islice(rows, 2))
+        firsts[separator] = list(itertools.islice(rows, HEADER_ROWS))
         if firsts[separator] and column in (name.strip() for name in firsts[separator][0]):
             return separator, skipped
     first, *second = max(firsts.values(), key=lambda rows: len(rows[0]) if rows else 0) or [[]]
     if not first:
         return ",", skipped
+    for title, *others in filter(None, firsts.values()):  # above a header stands a title, or a remark, in fewer cells
+        later = (row for row in others if column in (name.strip() for name in row))
+        if header := next(
+            (row for row in later if len(list(filter(None, row))) > len(list(filter(None, title)))), None
+        ):
+            why = f"; a later row names it ({', '.join(header)[:60]}): delete what stands above that row"
+            raise no_column(column, path, dict.fromkeys(first), why)
     if any(re.search(r"\S{41}|(?:\S+ ){3}|^\d+$|[.!?]$", name.strip()) for name in first):
-        header = ",".join([column, *(f"column{number}" for number in range(2, len(first) + 1))])
-        why = f"; no header? The first row must name the columns, such as {header}"
+        names = ",".join([column, *(f"column{number}" for number in range(2, len(first) + 1))])
+        why = f"; no header? The first row must name the columns, such as {names}"
         raise no_column(column, path, dict.fromkeys(first), why)
     values = second[0] if second else []
     raise no_column(column, path, dict.fromkeys(first) | dict(zip(first, values, strict=False)))
@@ -214,5 +252,5 @@ def check_column(schema: "pyarrow.Schema", column: str, where: str) -> None:
         raise no_column(column, where, {name: " " if [name] == only else None for name in schema.names})
     if not holds_text(kind := schema.field(column).type):
         others = [field.name for field in schema if holds_text(field.type)]
-        hint = f"; text is in {', '.join(others[:20])}" if others else ""
+        hint = f"; text is in {', '.join(others[:20])}" if others else f": {ONE_COLUMN}"
         raise InputError(f"data.text_column {column}: {where} holds {kind} there, not text{hint}")

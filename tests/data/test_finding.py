@@ -2,6 +2,8 @@ import errno
 import itertools
 import os
 import socket
+import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -203,3 +205,10 @@ def test_a_home_that_was_named_for_hugging_faces_libraries_stays(tree, monkeypat
     monkeypatch.setenv("XDG_CACHE_HOME", str(tree("file") / "file"))
     provide_home("tokens")
     assert os.environ["HF_HOME"] == "elsewhere"
+
+
+def test_a_folder_of_many_files_is_looked_through_in_no_time():
+    files = [Path(f"{number}.txt") for number in range(20_000)]
+    start = time.process_time()
+    assert finding._readable([*files, Path("a.pdf")], Counter(), Path("folder"), print) == files
+    assert time.process_time() - start < 2  # 0.1 s; a set of all made for each takes 20 s

@@ -114,6 +114,9 @@ def test_a_database_is_named(text):
         (b'{"text": "a"}\n{"text": "b"}\n', "warning: 1 file(s) of JSON lines"),
         (b'[\n {"text": "a"}\n]\n', "warning: 1 file(s) of JSON, learned"),
         (b"\xef\xbb\xbf" + PAGE, "warning: 1 page(s) of HTML or XML, learned with all tags"),
+        (b'{\n "name": "chat",\n "messages": []\n}\n', "warning: 1 file(s) of JSON, learned"),
+        (b"<p>Hello <b>world</b></p>\n", "warning: 1 page(s) of HTML"),
+        (b'<mediawiki version="1" xmlns="http://example.org">\n', "warning: 1 page(s) of HTML or XML"),
     ],
 )
 def test_what_may_be_meant_as_text_is_read_with_a_warning(text, content, line):
@@ -124,7 +127,7 @@ def test_what_may_be_meant_as_text_is_read_with_a_warning(text, content, line):
 
 @pytest.mark.parametrize(
     "start",
-    ["ID3 tags", "MZ " * 40, "%PDF-1.4 is", "BM 12", "PAR1 is", "PK", "RIFF", "II*", "<s>", "[1]\n"],
+    ["ID3 tags", "MZ " * 40, "%PDF-1.4 is", "BM 12", "PAR1 is", "PK", "RIFF", "II*", "<s>", "[1]\n", "<plot>", "{ x }"],
 )
 def test_text_that_begins_like_something_else_is_text(text, start):
     text.write_text(start + PROSE, encoding="utf-8", newline="\n")

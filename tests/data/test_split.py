@@ -71,3 +71,11 @@ def test_what_is_advised_has_a_tenth_to_spare_and_no_context_too_short_to_be_wor
     assert "lower model.block_size to at most 16" in advice(100, 990, 17)
     assert "lower model.block_size" not in advice(100, 990, 16)
     assert advice(100, 990, 101) is None
+
+
+@pytest.mark.parametrize(
+    ("n_train", "n_val", "part"), [(44, 9, "validation part has 9"), (7, 44, "training part has 7")]
+)
+def test_the_shorter_part_is_named_with_its_own_tokens(n_train, n_val, part):
+    data = type("Data", (), {"source": "a", "val_fraction": 0.1})
+    assert what_is_too_short(data, 200, n_train, n_val, 1).startswith(f"the {part} tokens")

@@ -64,7 +64,7 @@ def test_what_is_changed_or_odd_is_counted_and_said(text, line):
 
 
 def test_of_ordinary_text_in_any_language_nothing_is_said():
-    text = "Tab\tand form feed\f.\u2028 « À côté », NÃO, Ðe, âge, 中文 🦊 שלום\n</s> <s>struck</s> [x]\n"
+    text = "Tab\tand form feed\f.\u2028 « À côté », NÃO, “AMANHÃ”, VIÐ… Ðe, âge, 中文 🦊 שלום\n</s> <s>struck</s> [x]\n"
     assert cleaned(text) == ([text], [])
 
 

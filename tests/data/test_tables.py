@@ -64,12 +64,22 @@ def test_rows_are_what_they_are_to_pandas_whatever_the_separator(table, content,
         ("sep=,\nid,text\n1,a\n2,c,d\n", "a.csv: line 4 has 3 fields"),
         ("id,content\n1,a story\n", "has the columns id, content; did you mean content?"),
         ("id,TEXT\n1,a\n", "did you mean TEXT?"),
+        ("id,kind,body\n1,text,a story\n", "has the columns id, kind, body; did you mean body?"),
         ("id;body\n1;a story\n", "has the columns id, body; did you mean body?"),
         (
             "Once upon a time there was,1\nThe end,2\n",
             "no header? The first row must name the columns, such as text,col",
         ),
         ("1,hello\n2,bye\n", "no header?"),
+        (
+            "My export,,\n,,\nid,text,by\n1,a story,me\n",
+            "a later row names it (id, text, by): delete what stands above",
+        ),
+        (
+            'id,text\n1,"he said \\"a, b\\", c"\n',
+            "line 2 has 4 fields, the first row 2: a text that has ',' in it needs",
+        ),
+        ('id,text\n1, "a, b"\n', "needs quotes around it; the first stands right after the separator"),
         ("id,text\n", "a.csv: holds no text"),
         ("\n\n", "a.csv: holds no text"),
     ],
@@ -80,6 +90,13 @@ def test_a_table_that_cannot_be_read_says_where_and_why(table, content, message)
 
 def test_a_text_of_a_megabyte_is_one_field(table):
     assert documents(table("a.csv", f"id,text\n1,{'abcd' * 250_000}\n")) == ["abcd" * 250_000]
+
+
+def test_a_row_is_never_swallowed_by_a_quote_that_a_later_row_closes(table):
+    assert 'a.csv: the row of line 2 has a quote (") that is not closed' in refusal(
+        table("a.csv", 'id\ttext\n1\t"So it began\n2\t"And so on\n3\tThe end.\n')
+    )
+    assert documents(table("a.csv", 'id,text\n1,"a ""b""\n\nc"\n2,5" and 6"\n')) == ['a "b"\n\nc', '5" and 6"']
 
 
 def test_the_separator_is_said(table):
@@ -154,7 +171,11 @@ def test_a_column_of_prose_is_offered_where_none_has_a_name_like_it(table, row, 
         ('{"text": "a"}\n{"text": "b"\n', "a.jsonl: line 2 is not a JSON object"),
         ('{"text": {"en": "x"}}\n', "a.jsonl: line 1 holds dict there, not text"),
         ('{"text": null}\n{"text": ""}\n', "holds no text (2 row(s) are left out: nothing in their column text"),
-        ('{"messages": []}\n', "has the columns messages"),
+        ('{"messages": []}\n', "has the columns messages; text within lists or objects is not found: write each row's"),
+        (
+            '{"text": "a"}{"text": "b"}\n',
+            "line 1 is not a JSON object (Extra data at character 14); one a line, such as",
+        ),
     ],
 )
 def test_lines_that_hold_no_text_are_named(table, content, message):
