@@ -1,6 +1,5 @@
 """Text on its way to a terminal."""
 
-import contextlib
 import errno
 import io
 import os
@@ -48,20 +47,19 @@ def no_failure(method: Callable) -> Callable:
 
 
 def say(text: str) -> None:
-    """Prints above a progress bar. Where stdout takes no more (`| head`) the run goes on: its files hold what it
-    reports."""
+    """Prints above a progress bar, as `printable`.
+
+    Where stdout takes no more (`| head`) the run goes on: its files hold what it reports.
+    """
     from tqdm import tqdm
 
-    if sys.stdout is None:  # it was closed before this process began
-        return
     try:
-        tqdm.write(text, file=sys.stdout)
+        tqdm.write(printable(text), file=sys.stdout)
         sys.stdout.flush()
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         why = "was closed" if is_closed_pipe(error) else f"cannot be written ({error.strerror})"
-        with contextlib.suppress(OSError):
-            print(f"stdout {why}; this goes on without it, Ctrl-C ends it", file=sys.stderr, flush=True)
+        print(f"stdout {why}; this goes on without it, Ctrl-C ends it", file=sys.stderr, flush=True)
 
 
 def is_closed_pipe(error: Exception) -> bool:
@@ -118,7 +116,7 @@ TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 def printable(text: str) -> str:
     """`text` with its control characters shown (an escape as \\x1b), except line breaks and tabs.
 
-    What a model writes is data: a terminal must not obey it.
+    What a model writes and what a file is called are data: a terminal must not obey them.
     """
     return "".join(
         character.encode("unicode_escape").decode() if is_control(character) else character for character in text

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from common.errors import RunError
 from common.files import in_use, read_json_lines, replacing, write_whole
-from common.terminal import printable, say, warn
+from common.terminal import say, warn
 from config import Config
 from experiment.wandb_log import WandbLog
 from lens.record import Recorder
@@ -53,7 +53,7 @@ class Log:
     def evaluation(self, step: int, metrics: dict, score: StoryScore | None, samples: dict[str, str]) -> None:
         """Shows an evaluation and its sample. `samples`, those of all evaluations by their step, go to samples.txt."""
         sample = samples[str(step)]
-        say(evaluation_text(step, metrics, score, printable(sample)))
+        say(evaluation_text(step, metrics, score, sample))
         self.wandb.text("sample", sample, step)
         try:
             write_whole(self.samples_path, "".join(f"step {step}\n{text}\n\n" for step, text in samples.items()))

@@ -9,7 +9,7 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from common.terminal import as_argument, is_closed_pipe, printable
+from common.terminal import as_argument, is_closed_pipe, printable, say
 
 ROOT = Path(__file__).parents[2]
 
@@ -184,6 +184,11 @@ def test_a_path_that_is_shown_in_a_command_can_be_pasted(name):
 def test_a_path_that_is_shown_on_windows_can_be_pasted_into_cmd_and_powershell(monkeypatch, name, shown):
     monkeypatch.setattr(sys, "platform", "win32")
     assert as_argument(PureWindowsPath(name)) == shown
+
+
+def test_what_is_said_is_shown_whatever_it_quotes_and_obeyed_by_no_terminal(capsys):
+    say("a\x1b[2J.txt\n\tb")
+    assert capsys.readouterr().out == "a\\x1b[2J.txt\n\tb\n"
 
 
 def test_half_a_character_that_no_terminal_can_be_sent_is_shown():
