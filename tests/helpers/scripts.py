@@ -83,7 +83,7 @@ def arguments_of(*arguments) -> list[str]:
 def typed(command: str) -> list[str]:
     """The words of a command that was printed, from its script's name on; pasted here it runs that with this Python."""
     python, script, *words = shlex.split(command)
-    python, script = Path(shutil.which(python)), Path(script).resolve()
+    python, script = Path(os.path.abspath(shutil.which(python))), Path(script).resolve()
     assert (python.parent, script.parent) == (Path(sys.executable).parent, ROOT) and script.is_file(), command
     return [script.name, *words]
 
