@@ -68,7 +68,7 @@ def test_2_line_ends_make_no_difference_to_tokens_prompts_and_beginnings(brought
     folder = brought(lf__txt=text, other__txt=text.replace("\n", end))
     (lf, quiet), (other, said) = (corpus_of(folder / name, tmp_path) for name in ("lf.txt", "other.txt"))
     assert lf.summary() == other.summary()
-    assert any(rf"400 line end(s) \r\n or \r are read as \n" in line for line in said)
+    assert any(r"400 line end(s) \r\n or \r are read as \n" in line for line in said)
     assert not any("line end" in line for line in quiet)
     assert lf.tokenizer.begin(f"a{end}b", lf.start) == lf.tokenizer.begin("a\nb", lf.start)
     assert np.isin(other.tokenizer.begin("", other.start), other.train.ids).all()
