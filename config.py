@@ -32,7 +32,7 @@ class DataConfig:
     ] = "tales"
     tokenizer: Annotated[str, "char, bpe (trained on your text), or a tiktoken name such as gpt2"] = "bpe"
     vocab_size: Annotated[int, "tokens of a trained bpe, at least 257: the 256 bytes and the end of text"] = 1024
-    val_fraction: Annotated[float, "share of the text kept for validation: documents, or its end", INSIDE_0_1] = 0.1
+    val_fraction: Annotated[float, "share of the text kept for validation: documents, or their ends", INSIDE_0_1] = 0.1
     text_column: Annotated[str, "the column that holds the text, in .jsonl, .csv, .parquet and on the Hub"] = "text"
     cache: Annotated[str, "folder of the token caches"] = ".cache"
     encoding_errors: Annotated[

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 READ_ROWS, HEADER_ROWS = 256, 20
 MAX_FIELD = 1 << 28  # characters: a field of a .csv that is longer begins with a quote which is not closed
 SEPARATORS = ",;\t|"
-LAST_LINE = "\3 end of the file \3"
+LAST_LINE = "\3 end of the file \3"  # csv.reader takes the end of a file for that of an open quote
 QUOTES = 'the first stands right after the separator, and those within are doubled ("", not \\")'
 
 ONE_COLUMN = f"write each row's text into one column of that name, such as {OBJECT}"
@@ -42,7 +42,7 @@ def texts(rows: Rows, config: "DataConfig", where: str, survey: Survey) -> Docum
 
     Raises InputError, naming `where`, for what is no text, and for unreadable data.
     """
-    place = "line" if where.endswith((".jsonl", ".csv")) else "row"
+    place = "line" if where.lower().endswith((".jsonl", ".csv")) else "row"
     try:
         for number, value in rows:
             if value is None or value in ("", b""):
