@@ -40,12 +40,13 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
     """Trains from the start, or from the run's checkpoint, until config.train.steps; returns the exit code."""
     t, m = config.train, config.model
 
-    # -- the text as tokens, the model, and what `auto` and `minutes` become here
+    # -- the text as tokens, the model, the order of windows, and what `auto` and `minutes` become here
     corpus = load_corpus(config.data, block_size=m.block_size, report=say, tokenizer=run.tokenizer)
     run.check_text(corpus, config.data.source)
     model = build_model(config, corpus, dry_run)
-    settle_run(config, model, corpus)
-    say(plan(model, config, corpus))
+    batches = Batches(corpus.train, m.block_size, t.seed)
+    settle_run(config, model, corpus, batches)
+    say(plan(model, config, corpus, batches.windows_per_epoch))
     if dry_run:
         return 0
     run.describe(config, corpus)
@@ -54,7 +55,6 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
     torch.manual_seed(t.seed)
     take_step = Step(model, t, compiled=t.compile is True)
     gc.enable()  # that was the last import: torch's optimizers bring their own
-    batches = Batches(corpus.train, m.block_size, t.seed)
     progress = run.restore(take_step, t.steps)
 
     # -- what is recorded and logged of it

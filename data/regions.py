@@ -11,17 +11,17 @@ def regions(heads: np.ndarray, size: int, block_size: int, first: int = 0) -> np
     The stream is taken as a ring and read once around from `first` on, or from the head of the document that `first`
     is in, if that one fits into a block. A region ends after block_size tokens where a longer document is going on
     there; else it ends at the head of the document that does not fit any more, and the next region begins with it.
+    Where the ring closes, a last document that was cut is followed by the end of text before the first one.
     heads: where documents begin, each with the end of text before it, sorted.
     """
-    heads = np.union1d(heads[heads < size], [0])
-    lengths = np.diff(heads, append=size)
-    here = np.searchsorted(heads, first, side="right") - 1
-    if lengths[here] <= block_size:
-        first = int(heads[here])
-    edges = np.union1d((heads - first) % size, [0, size])
+    bounds = np.concatenate(([0], heads[(heads > 0) & (heads < size)], [size]))
+    here = np.searchsorted(bounds, first, side="right") - 1
+    if bounds[here + 1] - bounds[here] <= block_size:
+        first = int(bounds[here])
+    edges = np.concatenate(([0], bounds[here + 1 :] - first, bounds[1 : here + 1] + size - first, [size]))
     edge = edges.data  # a memoryview, which gives Python's own integers, without a list of them
     begins, begin, last = array("q"), 0, 0
-    while begin < size:
+    for _ in range(len(edge) + size // block_size):  # at most: each region ends at an edge or is a whole block
         begins.append(begin)
         while last < len(edge) and edge[last] <= begin + block_size:
             last += 1  # of the edges within the block the last one is number last - 1

@@ -23,12 +23,13 @@ from training.stories import StoryScore, forced_table, stories_line
 VERDICT_TOKENS = 1 << 17  # of the validation text, to see what kind of text it is
 
 
-def plan(model: GPT, config: Config, corpus: Corpus) -> str:
+def plan(model: GPT, config: Config, corpus: Corpus, windows_per_epoch: int) -> str:
     """What a run is going to do, in a few lines."""
     t, block_size = config.train, config.model.block_size
     table = model.parameter_table()
     total = sum(count for _, count in table)
     tokens = t.steps * t.batch_size * block_size
+    epoch = max(len(corpus.train), windows_per_epoch * block_size)  # more than the text where windows are filled up
     flops = model.flops_per_token()
     memory, free = memory_estimate(model, t), free_memory(t.device)
     too_much = free is not None and sum(memory.values()) > free
@@ -38,7 +39,7 @@ def plan(model: GPT, config: Config, corpus: Corpus) -> str:
         f"compute  {flops:,} FLOPs per token, {flops * tokens:.2g} in all",
         f"data     {len(corpus.train):,} tokens to train on, {len(corpus.val):,} to validate on",
         f"run      {t.steps:,} steps of {t.batch_size} x {block_size} tokens: "
-        f"{tokens:,}, {tokens / len(corpus.train):.1f} times through the text",
+        f"{tokens:,}, {tokens / epoch:.1f} times through the text",
         f"memory   about {sum(memory.values()) / 1e6:,.0f} MB: "
         + ", ".join(f"{name} {size / 1e6:,.0f}" for name, size in memory.items()),
         *([f"         more than is free: {what_to_lower(config, free)}"] if too_much else []),

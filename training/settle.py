@@ -73,10 +73,9 @@ def build_model(config: Config, corpus: Corpus, dry_run: bool) -> GPT:
     return GPT(config.model).to(config.train.device)  # drawn on the CPU, weights are the same for every device
 
 
-def settle_run(config: Config, model: GPT, corpus: Corpus) -> None:
+def settle_run(config: Config, model: GPT, corpus: Corpus, batches: Batches) -> None:
     """`minutes` and `max_epochs` become `steps`, `compile` is decided. Prints it where a warm-up is too long."""
-    t, block_size = config.train, config.model.block_size
-    batches = Batches(corpus.train, block_size, t.seed)
+    t = config.train
     if t.minutes is not None:
         seconds = seconds_per_step(model, corpus, batches, t)
         t.steps, t.minutes = max(1, int(t.minutes * 60 / seconds)), None
@@ -89,7 +88,7 @@ def settle_run(config: Config, model: GPT, corpus: Corpus) -> None:
     if t.warmup_steps > t.steps:
         say(f"train.warmup_steps: {t.warmup_steps} is longer than the run and is cut to its {t.steps} steps")
     if t.compile == "auto":
-        flops = model.flops_per_token() * t.steps * t.batch_size * block_size
+        flops = model.flops_per_token() * t.steps * t.batch_size * batches.block_size
         t.compile = gains_from_compiling(t.device, flops, config.model.n_embd)
 
 

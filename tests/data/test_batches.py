@@ -1,10 +1,12 @@
 import itertools
+import time
 import timeit
 
 import numpy as np
 import pytest
 
 from data.batches import LOOKAHEAD, ROUNDS, Batches, permute
+from data.regions import regions
 from data.shards import Tokens
 
 
@@ -131,7 +133,7 @@ def test_every_part_of_every_document_is_read_once_an_epoch(lengths):
         assert read_per_epoch(heads_first, lengths)[-1] < 0.93
 
 
-@pytest.mark.parametrize("lengths", [[19] * 99, [32] * 80, [58] * 70, MIXED])
+@pytest.mark.parametrize("lengths", [[19] * 99, [32] * 80, [58] * 70, [64] * 40, MIXED])
 def test_a_document_that_fits_into_a_window_is_never_cut(lengths):
     batches = Batches(documents_of(lengths), 64, seed=0)
     fitting = {(end - n, end - 1) for n, end in zip(lengths, np.cumsum(lengths).tolist(), strict=True) if n <= 64}
@@ -143,6 +145,11 @@ def test_a_document_that_fits_into_a_window_is_never_cut(lengths):
             assert all((first in read) == (last in read) for first, last in fitting)
             seen |= {pair for pair in fitting if pair[0] in read}
         assert len(seen) >= len(fitting) - 5  # the few of a region that was left out
+
+
+def test_the_windows_of_300_000_documents_are_planned_in_half_a_second_of_the_processor():
+    heads = np.arange(0, 120 * 300_000, 120)
+    assert min(timeit.repeat(lambda: regions(heads, 120 * 300_000, 256), time.process_time, number=1, repeat=3)) < 0.5
 
 
 def keys(seed):

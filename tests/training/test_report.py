@@ -162,12 +162,26 @@ def test_the_share_of_recording_is_of_the_whole_time():
 # ---- the plan
 
 
+@pytest.mark.parametrize(
+    ("windows_per_epoch", "times"),
+    [
+        (20, "3.0"),  # of one document, 168 tokens long: 9 x 7 windows of 8 tokens are three times as much
+        (42, "1.5"),  # of documents of half a window: 9 x 7 windows are one and a half times all of these
+    ],
+)
+def test_positions_that_are_filled_up_do_not_count_as_text_that_is_read(windows_per_epoch, times):
+    model, corpus = small_model(block_size=8), SimpleNamespace(train=range(168), val=range(10))
+    t = TrainConfig(device="cpu", threads=1, steps=9, batch_size=7)
+    said = plan(model, Config(model=model.config, train=t), corpus, windows_per_epoch)
+    assert f"run      9 steps of 7 x 8 tokens: 504, {times} times through the text\n" in said
+
+
 @pytest.mark.parametrize(("free", "too_much"), [(99, True), (100, False)])
 def test_what_a_run_takes_may_be_all_that_is_free(monkeypatch, free, too_much):
     monkeypatch.setattr("training.report.memory_estimate", lambda model, t: {"weights": 60, "activations": 40})
     monkeypatch.setattr("training.report.free_memory", lambda device: free)
     model, corpus = small_model(), SimpleNamespace(train=range(100), val=range(10))
-    said = plan(model, Config(model=model.config, train=TrainConfig(device="cpu", threads=1)), corpus)
+    said = plan(model, Config(model=model.config, train=TrainConfig(device="cpu", threads=1)), corpus, 1)
     assert ("more than is free" in said) == too_much
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from config import Config, DataConfig, TrainConfig
+from data.batches import Batches
 from data.corpus import load_corpus
 from model import GPT, GPTConfig
 from training.settle import (
@@ -64,7 +65,7 @@ def test_compile_is_what_was_asked_for_unless_it_is_auto(asked, settled, tmp_pat
     data = DataConfig(source=str(tmp_path / "text.txt"), tokenizer="char", cache=str(tmp_path / "cache"))
     corpus, model = load_corpus(data, block_size=8), GPT(GPTConfig(vocab_size=9, n_layer=1, n_embd=16, block_size=8))
     config = Config(model=model.config, train=TrainConfig(compile=asked))
-    settle_run(config, model, corpus)
+    settle_run(config, model, corpus, Batches(corpus.train, 8, seed=0))
     assert config.train.compile is settled  # this run is far too short to gain
 
 
@@ -74,7 +75,7 @@ def test_minutes_are_timed_on_a_copy_of_the_model(tmp_path):
     corpus, model = load_corpus(data, block_size=8), GPT(GPTConfig(vocab_size=11, n_layer=1, n_embd=16, block_size=8))
     before = [parameter.clone() for parameter in model.parameters()]
     config = Config(model=model.config, train=TrainConfig(minutes=1e-4, device="cpu", dtype="float32"))
-    settle_run(config, model, corpus)
+    settle_run(config, model, corpus, Batches(corpus.train, 8, seed=0))
     assert config.train.minutes is None
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), before, strict=True))
 
@@ -103,7 +104,7 @@ def test_minutes_become_the_steps_that_fit_their_share_of_evaluations_included(t
     asked = []
     monkeypatch.setattr("training.settle.gains_from_compiling", lambda *arguments: asked.append(arguments) or False)
     config = Config(model=model.config, train=TrainConfig(minutes=4, eval_every=100, batch_size=3, device="cpu"))
-    settle_run(config, model, corpus)
+    settle_run(config, model, corpus, Batches(corpus.train, 8, seed=0))
     assert config.train.steps == 300  # 240 seconds, in each 0.5 + 30 / 100
     assert asked == [("cpu", model.flops_per_token() * 300 * 3 * 8, 16)]
 
@@ -168,17 +169,15 @@ def test_deterministic_steps_on_a_gpu_give_the_same_bits_each_time(restored, dty
 
 
 @pytest.mark.parametrize(("windows", "steps"), [(9, 2), (11, 3), (1, 1)])
-def test_so_many_times_through_the_text_are_the_nearest_number_of_steps(monkeypatch, capsys, windows, steps):
-    monkeypatch.setattr("training.settle.Batches", lambda *arguments: SimpleNamespace(windows_per_epoch=windows))
+def test_so_many_times_through_the_text_are_the_nearest_number_of_steps(capsys, windows, steps):
     t = TrainConfig(steps=50, max_epochs=1.0, batch_size=4, warmup_steps=0, compile=False, device="cpu")
-    settle_run(Config(train=t), None, SimpleNamespace(train=None))
+    settle_run(Config(train=t), None, None, SimpleNamespace(windows_per_epoch=windows))
     assert t.steps == steps and f"train.steps 50 becomes {steps}: 1 times through" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("warmup", "too_long"), [(5, False), (6, True)])
-def test_a_warm_up_that_is_longer_than_the_run_is_said(monkeypatch, capsys, warmup, too_long):
-    monkeypatch.setattr("training.settle.Batches", lambda *arguments: None)
+def test_a_warm_up_that_is_longer_than_the_run_is_said(capsys, warmup, too_long):
     t = TrainConfig(steps=5, warmup_steps=warmup, compile=False, device="cpu")
-    settle_run(Config(train=t), None, SimpleNamespace(train=None))
+    settle_run(Config(train=t), None, None, None)
     said = f"train.warmup_steps: {warmup} is longer than the run and is cut to its 5 steps\n"
     assert capsys.readouterr().out == said * too_long
