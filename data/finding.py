@@ -37,6 +37,15 @@ def path_of(source: str) -> Path:
         raise InputError(f"data.source {source}: no home folder is known; give the whole path") from None
 
 
+def from_anywhere(source: str) -> str:
+    """The whole path of the file, folder or glob that data.source names; unchanged where it is none of them.
+
+    An error then shows what was given, and `_hint` sees it.
+    """
+    path = os.path.abspath(os.path.expanduser(source))
+    return path if os.path.lexists(path) or (glob.has_magic(source) and "://" not in source) else source
+
+
 def find_files(path: Path, cache: Path, report: Callable[[str], None]) -> list[Path]:
     """The files of a path, folder or glob, in an order that depends only on their names.
 
@@ -93,6 +102,10 @@ def _hint(path: Path) -> str:
     is_name = re.fullmatch(r"[\w.-]+/[\w.-]+", str(path)) and path.suffix not in (*TEXT, *TABLES)
     if is_name and not os.path.exists(path.parent):
         return f"; hub:{path} if a data set of the Hub is meant"
+    typed = str(path).strip("\"' ")
+    for name in (typed, typed.replace("\\", "/"), os.path.expandvars(typed)):
+        if name != str(path) and os.path.exists(name):
+            return f"; did you mean {name}?"
     several = re.split(r"[,;:\s]+", str(path))
     if len(several) > 1 and all(os.path.exists(name) for name in several):
         return "; several files: put them into one folder and give that, or a pattern such as 'books/*.txt'"

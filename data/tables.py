@@ -203,6 +203,11 @@ def _separator(head: str, column: str, path: Path) -> tuple[str, int]:
         names = ",".join([column, *(f"column{number}" for number in range(2, len(first) + 1))])
         why = f"; no header? The first row must name the columns, such as {names}"
         raise no_column(column, path, dict.fromkeys(first), why)
+    if len(first) == 1 and re.search(rf"\b{re.escape(column)}\b", first[0]):
+        raise InputError(
+            f"data.text_column {column}: {path} has the one column {first[0][:60]}; columns are told apart by commas, "
+            "semicolons, tabs or bars"
+        )
     values = second[0] if second else []
     raise no_column(column, path, dict.fromkeys(first) | dict(zip(first, values, strict=False)))
 

@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import json
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from common.options import as_typed, help_text, parse_overrides
 from common.terminal import as_argument, say, warn
 from config import Config, TrainConfig, dump_config, load_config
 from data.corpus import Corpus
+from data.finding import from_anywhere
 from data.tokenizer import Tokenizer
 from experiment.checkpoint import Checkpoint, load_checkpoint, restore_weights, save_checkpoint, steps_in
 from experiment.folder import RUNS, find_run, load_run_config, locked, make_run_folder, read_data_summary
@@ -100,8 +100,7 @@ def read_command_line() -> tuple[argparse.Namespace, Config]:
     device = config.train.device
     settle_hardware(config.train)
     if config.data.source != "tales" and not config.data.source.startswith("hub:"):
-        # so that the run goes on from any folder
-        config.data.source = os.path.abspath(os.path.expanduser(config.data.source))
+        config.data.source = from_anywhere(config.data.source)  # so that the run goes on from any folder
     if not config.model.causal:
         warn("model.causal is false: every token sees the future. The loss will look wonderful, the text not.")
     if not config.model.scale:

@@ -158,14 +158,26 @@ def test_a_kind_that_is_not_read_has_its_remedy_alone_and_in_a_folder(tree, name
         ("~nobody-of-this-name/a.txt", "no home folder is known"),
         ("Book", "did you mean book.txt?"),
         ("BOOK.TXT", "did you mean book.txt?"),
+        ("https://example.org/a.txt?download=1", "an address; download the file first"),
+        ("'book.txt'", "did you mean book.txt?"),
+        ("a\\b.txt", "did you mean a/b.txt?"),
+        ("$FOLDER/book.txt", "did you mean ./book.txt?"),
         ("book.txt,other.txt", "several files: put them into one folder"),
         ("book.txt other.txt", "several files: put them into one folder"),
     ],
 )
 def test_what_people_give_as_a_source_is_answered_with_what_to_give(tree, monkeypatch, name, message):
-    monkeypatch.chdir(tree("book.txt", "other.txt"))
+    monkeypatch.chdir(tree("book.txt", "other.txt", "a/b.txt"))
+    monkeypatch.setenv("FOLDER", ".")
     if not os.path.exists(name):  # as BOOK.TXT does on Windows
         assert message in refusal(name)
+        assert finding.from_anywhere(name) == name  # so that train.py says the same
+
+
+def test_what_is_there_is_found_from_every_folder(tree, monkeypatch):
+    monkeypatch.chdir(folder := tree("book.txt", "a/b.txt"))
+    for name in ("book.txt", "a", "*.txt", "a/*.txt"):
+        assert finding.from_anywhere(name) == str(folder / name)
 
 
 def test_addresses_of_files_trailing_slashes_and_brackets_are_read(tree):

@@ -64,6 +64,7 @@ def test_rows_are_what_they_are_to_pandas_whatever_the_separator(table, content,
         ("sep=,\nid,text\n1,a\n2,c,d\n", "a.csv: line 4 has 3 fields"),
         ("id,content\n1,a story\n", "has the columns id, content; did you mean content?"),
         ("id,TEXT\n1,a\n", "did you mean TEXT?"),
+        ("id^text\n1^a\n", "has the one column id^text; columns are told apart by commas, semicolons, tabs or bars"),
         ("id,kind,body\n1,text,a story\n", "has the columns id, kind, body; did you mean body?"),
         ("id;body\n1;a story\n", "has the columns id, body; did you mean body?"),
         (
