@@ -38,12 +38,13 @@ def path_of(source: str) -> Path:
 
 
 def from_anywhere(source: str) -> str:
-    """The whole path of the file, folder or glob that data.source names; unchanged where it is none of them.
+    """The whole path of the file, folder or glob that data.source names; as it was typed where it is none of them.
 
     An error then shows what was given, and `_hint` sees it.
     """
-    path = os.path.abspath(os.path.expanduser(source))
-    return path if os.path.lexists(path) or (glob.has_magic(source) and "://" not in source) else source
+    source = os.path.expanduser(source)
+    is_there = os.path.lexists(source) or (glob.has_magic(source) and "://" not in source)
+    return os.path.abspath(source) if is_there else source
 
 
 def find_files(path: Path, cache: Path, report: Callable[[str], None]) -> list[Path]:
