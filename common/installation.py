@@ -11,7 +11,7 @@ from common.terminal import ROOT, as_argument, called, place, printable, quoted
 def explain(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """For sys.excepthook. Ends with 2 after a line where the packages are at fault; shows any other error as Python
     does, and then what differs from requirements.txt."""
-    if isinstance(error, Exception) and (why := hidden() or broken_import(error, trace)):
+    if isinstance(error, Exception) and (why := find_hiding_file() or broken_import(error, trace)):
         print(f"error: {printable(why)}", file=sys.stderr)
         sys.exit(2)
     sys.__excepthook__(kind, error, trace)
@@ -19,7 +19,7 @@ def explain(kind: type[BaseException], error: BaseException, trace: TracebackTyp
         print(f"(requirements.txt lists other versions: {others}; {remedy()})", file=sys.stderr)
 
 
-def hidden() -> str | None:
+def find_hiding_file() -> str | None:
     """Says which file or folder here is imported in place of a module of Python or a package; None where none is."""
     names = {*sys.stdlib_module_names, *(name.replace("-", "_") for name, _ in requirements())}
     for path in sorted(ROOT.iterdir()):

@@ -31,10 +31,10 @@ def use_utf8() -> None:
             if stream is not sys.stdin:
                 stream.reconfigure(newline="\n")
     for name in ("write", "flush"):
-        setattr(sys.stderr, name, no_failure(getattr(sys.stderr, name)))
+        setattr(sys.stderr, name, ignore_errors(getattr(sys.stderr, name)))
 
 
-def no_failure(method: Callable) -> Callable:
+def ignore_errors(method: Callable) -> Callable:
     """`method`, which returns None where the system refuses it."""
 
     def attempt(*arguments: object) -> object:

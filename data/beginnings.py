@@ -9,7 +9,7 @@ READ_TOKENS = 1 << 18  # of a longer text the rest is not looked at
 SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "…", "।", "؟", "۔", "።", "．", "｡")
 
 # What is rarer was hardly learned: a line break at the end of one long line, or a few in all.
-RAREST = 1e-4
+MIN_SHARE = 1e-4
 
 
 def beginning(tokens: Tokens, tokenizer: Tokenizer) -> list[int]:
@@ -24,7 +24,7 @@ def beginning(tokens: Tokens, tokenizer: Tokenizer) -> list[int]:
     ids = np.asarray(tokens.ids[:READ_TOKENS])
     line, *sentences = [_in_training(mark, ids, tokenizer) for mark in ("\n", *SENTENCE_ENDS)]
     for count, mark in (line, max(sentences)):
-        if count > RAREST * len(ids):
+        if count > MIN_SHARE * len(ids):
             return mark
     commonest = np.argsort(-np.bincount(ids[ids != tokenizer.end_of_text], minlength=1), kind="stable").tolist()
     return [next((id for id in commonest if _is_whole(tokenizer.tokens[id])), commonest[0])]

@@ -128,7 +128,7 @@ def log_probabilities(model: GPT, ids: list[int]) -> Tensor:
         return model(idx, last_only=True)[0][0, -1].float().log_softmax(dim=-1).cpu()
 
 
-def repeated(tokenizer: Tokenizer, pending: bytes, written: list[int]) -> int:
+def count_repeated(tokenizer: Tokenizer, pending: bytes, written: list[int]) -> int:
     """How many of the first tokens that were written only repeat the prompt's end."""
     count = 0
     while count < len(written) and 0 < len(tokenizer.tokens[written[count]]) <= len(pending):

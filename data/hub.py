@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from common.errors import InputError
 from common.network import Background
 from data.datasets_library import import_datasets, provide_home
-from data.sources import Source, surveyed
+from data.sources import Source, refuse_empty
 from data.survey import Documents, Survey, clean
 from data.tables import READ_ROWS, Rows, arrow_rows, texts
 
@@ -63,7 +63,7 @@ def open_hub(config: "DataConfig") -> Source:
     survey = Survey()
 
     def documents() -> Documents:
-        return surveyed(clean(texts(rows(), config, where, survey), survey, repository), config.source, survey)
+        return refuse_empty(clean(texts(rows(), config, where, survey), survey, repository), config.source, survey)
 
     identity = f"{config.source}@{commit} {config.split} {config.text_column} {config.encoding_errors}"
     return Source(documents, lambda: identity, commit, survey)

@@ -64,11 +64,11 @@ FRAGMENT = rb"<[a-z][\w:-]*\s[^<>]*xmlns|<(?:p|div|h[1-6]|head|body|article|sect
 
 def check_kind(path: Path, head: bytes) -> None:
     """Raises InputError, with what to do, where a file that begins with `head` is not what its suffix says."""
-    if found := _foreign(head, path.suffix.lower()):
+    if found := _identify(head, path.suffix.lower()):
         raise InputError(f"{path}: it is {found[0]}: {found[1]}")
 
 
-def _foreign(head: bytes, suffix: str) -> tuple[str, str] | None:
+def _identify(head: bytes, suffix: str) -> tuple[str, str] | None:
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if suffix in TABLES and is_page(start):
         return "a page of HTML or XML, perhaps a message of the site that it comes from", "download it again"
@@ -93,7 +93,7 @@ def is_page(start: bytes) -> bool:
     return re.match(rb"<!doctype html|<html[\s>]|<\?xml\s", start, re.IGNORECASE) is not None
 
 
-def doubtful(head: bytes, suffix: str) -> str | None:
+def warning_about(head: bytes, suffix: str) -> str | None:
     """What a text file rather seems to be, which can be meant nevertheless; None for text."""
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if is_page(start) or (suffix != ".md" and re.match(FRAGMENT, start, re.IGNORECASE)):

@@ -10,7 +10,7 @@ from typing import TextIO
 
 from common.errors import InputError
 from common.terminal import as_argument
-from data.kinds import TEXT, check_kind, doubtful
+from data.kinds import TEXT, check_kind, warning_about
 from data.survey import Survey
 
 READ_CHARACTERS, HEAD_BYTES = 1 << 19, 1 << 16
@@ -21,11 +21,11 @@ BOMS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-REFUSED_CONTROLS = 0.03  # share of control characters from which bytes that are not UTF-8 are no text in any encoding
+MAX_CONTROLS = 0.03  # share of control characters from which bytes that are not UTF-8 are no text in any encoding
 
 
 @contextlib.contextmanager
-def opened(path: Path, errors: str, survey: Survey) -> Iterator[TextIO]:
+def open_text(path: Path, errors: str, survey: Survey) -> Iterator[TextIO]:
     """The open file, its line ends as they are. A byte-order mark at its start is dropped.
 
     Raises InputError for a file that cannot be read or is no text and, while it is read, at the first byte that is not
@@ -34,10 +34,10 @@ def opened(path: Path, errors: str, survey: Survey) -> Iterator[TextIO]:
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD_BYTES)
-        encoding = recognise(path, head)
+        encoding = detect_encoding(path, head)
         if "utf-8" not in encoding:
             survey.note(f"file(s) read as {encoding.upper()}", path.name)
-        if path.suffix.lower() in TEXT and (what := doubtful(head, path.suffix.lower())):
+        if path.suffix.lower() in TEXT and (what := warning_about(head, path.suffix.lower())):
             survey.note(f"warning: {what}", path.name)
         with open(path, encoding=encoding, errors=errors, newline="") as text:
             yield text
@@ -48,31 +48,31 @@ def opened(path: Path, errors: str, survey: Survey) -> Iterator[TextIO]:
 
 
 def read_text(path: Path, errors: str, survey: Survey) -> Iterator[str]:
-    """The text of a file in chunks, none of them empty. Raises InputError as `opened` does."""
-    with opened(path, errors, survey) as file:
+    """The text of a file in chunks, none of them empty. Raises InputError as `open_text` does."""
+    with open_text(path, errors, survey) as file:
         while chunk := file.read(READ_CHARACTERS):
             yield chunk
 
 
-def recognise(path: Path, head: bytes) -> str:
+def detect_encoding(path: Path, head: bytes) -> str:
     """The encoding of a file that begins with `head`. Raises InputError where it is no text, with what it is."""
     check_kind(path, head)
     for mark, encoding in BOMS.items():
         if head.startswith(mark):
             return encoding
-    if b"\0" in head and (wide := _wide(head)):
+    if b"\0" in head and (wide := _detect_wide(head)):
         return wide
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
         limit = 0.2
     except UnicodeDecodeError:
-        limit = REFUSED_CONTROLS
+        limit = MAX_CONTROLS
     if len(re.findall(rb"[\0-\x08\x0e-\x1a\x7f]", head)) > limit * len(head):
         raise InputError(f"{path}: it is binary data, not text: save its text as .txt with the program it is from")
     return "utf-8-sig"
 
 
-def _wide(head: bytes) -> str | None:
+def _detect_wide(head: bytes) -> str | None:
     """The encoding, of those with two or four bytes a unit, in which bytes without a mark are text."""
     best, most = None, 0
     for encoding in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be"):
@@ -95,7 +95,7 @@ def _invalid(path: Path, encoding: str) -> str:
     said = [f"{path}: not UTF-8 at byte {offset:,} (0x{rest[0]:02x}, {reason})."]
     text = (before + rest).decode("utf-8", "replace")
     n_bad, n_other = text.count("\ufffd"), sum(c > "\x7f" for c in text)
-    if n_other < 2 * n_bad and (name := _looks_like(before, rest)):
+    if n_other < 2 * n_bad and (name := _guess_encoding(before, rest)):
         start = re.search(rb"[!-\x7f]{0,20}\Z", before)
         shown = re.sub(r"\s+", " ", ((start[0] if start else b"") + rest[:60]).decode(name, "ignore")[:30])
         command = f"iconv -f {name} -t utf-8 {as_argument(path)} > {as_argument(path.with_stem(path.stem + '-utf8'))}"
@@ -123,7 +123,7 @@ def _first_invalid(path: Path, encoding: str) -> tuple[int, str, bytes, bytes]:
             consumed += len(data)
 
 
-def _looks_like(before: bytes, rest: bytes) -> str | None:
+def _guess_encoding(before: bytes, rest: bytes) -> str | None:
     """The encoding that text which is not UTF-8 from `rest` on most likely has; None where none is likely."""
     from charset_normalizer import from_bytes
 

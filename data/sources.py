@@ -53,10 +53,10 @@ def open_files(config: "DataConfig", report: Report) -> Source:
     else:
         files = find_files(path, Path(config.cache), report)
         read, how = partial(_documents, files, config, survey), f"files {how}"
-    return Source(lambda: surveyed(read(), config.source, survey), lambda: _identity(files, how), survey=survey)
+    return Source(lambda: refuse_empty(read(), config.source, survey), lambda: _identity(files, how), survey=survey)
 
 
-def surveyed(documents: Documents, source: str, survey: Survey) -> Documents:
+def refuse_empty(documents: Documents, source: str, survey: Survey) -> Documents:
     """The documents, and then InputError where there were none, with what was found instead."""
     survey.notes.clear()
     nothing = True

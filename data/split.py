@@ -12,9 +12,9 @@ if TYPE_CHECKING:  # config.py imports torch, which reading a text does not need
 
 # A document is cut unless so many of it fit into validation. With whole documents alone the share can then be at worst
 # half of what was asked for; over many mixtures of sizes it is 0.93 of it in the mean (tests/data/test_split.py).
-WHOLE_ONES = 2
+MIN_FITTING = 2
 
-SHORTEST_BLOCK = 16  # the least context that is worth advising
+MIN_BLOCK = 16  # the least context that is worth advising
 
 
 def split(spool: Spool, config: "DataConfig") -> tuple[Part, Part]:
@@ -43,13 +43,13 @@ def split(spool: Spool, config: "DataConfig") -> tuple[Part, Part]:
 def deal(sizes: np.ndarray, hashes: np.ndarray, val_fraction: float) -> tuple[np.ndarray, np.ndarray]:
     """Which documents are cut, and which others are validation as a whole: two times bool (n,).
 
-    From the largest on, documents are cut until WHOLE_ONES of the next fit into val_fraction of it and all smaller
+    From the largest on, documents are cut until MIN_FITTING of the next fit into val_fraction of it and all smaller
     ones. Those are dealt into validation in the order of their hashes, each that is no larger than what is left of it.
     """
     is_cut, is_val = np.zeros((2, len(sizes)), bool)
     uncut = int(sizes.sum())
     for document in np.argsort(-sizes, kind="stable"):
-        if WHOLE_ONES * sizes[document] <= val_fraction * uncut:
+        if MIN_FITTING * sizes[document] <= val_fraction * uncut:
             break
         is_cut[document] = True
         uncut -= int(sizes[document])
@@ -74,10 +74,10 @@ def what_is_too_short(config: "DataConfig", block_size: int, n_train: int, n_val
         return None
     ways = ["give more text" if config.source != "tales" else "raise data.stories"]
     # what is enough for validation and leaves as much for training; 1.1 since a vocabulary follows its training text
-    fraction = math.ceil(110 * needed * (WHOLE_ONES if n_documents > 1 else 1) / (n_train + n_val)) / 100
+    fraction = math.ceil(110 * needed * (MIN_FITTING if n_documents > 1 else 1) / (n_train + n_val)) / 100
     if fraction <= 0.5 and fraction != config.val_fraction:
         ways.append(f"{'raise' if fraction > config.val_fraction else 'lower'} data.val_fraction to {fraction}")
-    if shortest - 1 >= SHORTEST_BLOCK:
+    if shortest - 1 >= MIN_BLOCK:
         ways.append(f"lower model.block_size to at most {shortest - 1}")
     return (
         f"the {'training' if n_train < n_val else 'validation'} part has {shortest:,} tokens; a window of "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.errors import InputError
 from data.kinds import OBJECT, check_kind
-from data.reading import opened
+from data.reading import open_text
 from data.survey import Documents, Survey
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def no_column(column: str, where: str | Path, columns: dict[str, Any], why: str 
 def _json_rows(path: Path, config: "DataConfig", survey: Survey) -> Rows:
     """`datasets` would hand the file to Arrow, whose parser ends the process where a line is nested too deeply."""
     column, n_rows, n_found, others = config.text_column, 0, 0, {}  # type: ignore[var-annotated]
-    with opened(path, config.encoding_errors, survey) as file:
+    with open_text(path, config.encoding_errors, survey) as file:
         for number, line in enumerate(file, 1):
             if line.strip():
                 row = _json_row(path, number, line)
@@ -130,7 +130,7 @@ def _json_row(path: Path, number: int, line: str) -> dict:
 def _csv_rows(path: Path, config: "DataConfig", survey: Survey) -> Rows:
     csv.field_size_limit(MAX_FIELD)
     column, number = config.text_column, 0
-    with opened(path, config.encoding_errors, survey) as file:
+    with open_text(path, config.encoding_errors, survey) as file:
         separator, skipped = _separator(file.read(1 << 16), column, path)
         if separator != ",":
             survey.note(f"table(s) with {separator!r} between the columns", path.name)

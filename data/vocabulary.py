@@ -24,17 +24,17 @@ PATTERN = r"(?:'(?:s|t|re|ve|m|ll|d)| ?[\p{L}\p{M}]+| ?\p{N}{1,3}| ?[^\s\p{L}\p{
 # Longer words are cut here, for learning only: each merge goes through all of a word that has the pair, so 300,000
 # letters of ACGT in one line took 41 s for 1,024 tokens and take 0.2 s, with 32, 256 or 1,024 alike. This leaves whole
 # every word of a language, and every clause of one that is written without spaces, such as Thai.
-LONGEST_WORD = 1024
+MAX_WORD = 1024
 
 
 def byte_level_split() -> "PreTokenizer":
-    """How `tokenizers` cuts text before it learns merges: PATTERN, LONGEST_WORD, each byte as a printable character."""
+    """How `tokenizers` cuts text before it learns merges: PATTERN, MAX_WORD, each byte as a printable character."""
     from tokenizers import Regex, pre_tokenizers
 
     return pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(PATTERN), behavior="isolated"),
-            pre_tokenizers.Split(Regex(rf"(?m).{{1,{LONGEST_WORD}}}"), behavior="isolated"),
+            pre_tokenizers.Split(Regex(rf"(?m).{{1,{MAX_WORD}}}"), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )

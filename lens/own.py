@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from common.errors import InputError
 from common.terminal import printable, warn
-from data.healing import Healed, heal, opening, repeated, share_of_own_end
+from data.healing import Healed, count_repeated, heal, opening, share_of_own_end
 from data.tokenizer import Tokenizer
 from lens.record import read
 from lens.snapshots import WEIGHTS, Reading, snapshot_files, verify_file
@@ -46,7 +46,7 @@ def read_own_prompts(
     """
     readings, ids_of = [], []
     for text, prompt in zip(texts, prompts, strict=True):
-        ids, written_from, says = continued(model, tokenizer, prompt, new_tokens)
+        ids, written_from, says = continue_prompt(model, tokenizer, prompt, new_tokens)
         if says:
             print(printable(f"--prompt {shortened(text)!r}: {says}"), file=sys.stderr)
         labels = [tokenizer.label(id) for id in ids]
@@ -77,7 +77,7 @@ def shortened(text: str) -> str:
     return text if len(text) <= 40 else f"{text[:40]}…"
 
 
-def continued(model: GPT, tokenizer: Tokenizer, prompt: Healed, new_tokens: int) -> tuple[list[int], int, str]:
+def continue_prompt(model: GPT, tokenizer: Tokenizer, prompt: Healed, new_tokens: int) -> tuple[list[int], int, str]:
     """The ids of a prompt and of `new_tokens` after it, where these begin, and what is said about the prompt's end.
 
     Without new tokens an end is left off that in a longer text would mostly be cut otherwise: a token that stands where
@@ -93,7 +93,7 @@ def continued(model: GPT, tokenizer: Tokenizer, prompt: Healed, new_tokens: int)
     options = {"temperature": TEMPERATURE, "generator": torch.Generator().manual_seed(0)}  # the same each time
     count = new_tokens + prompt.longest
     written = continuation(model, prompt.ids, count, tokenizer.end_of_text, wrap=opening(model, prompt), **options)
-    again = repeated(tokenizer, prompt.pending, written)
+    again = count_repeated(tokenizer, prompt.pending, written)
     ids = [*prompt.ids, *written[: again + new_tokens]][: model.config.block_size]
     whole = sum(len(tokenizer.tokens[id]) for id in written[:again]) == len(prompt.pending)
     says = f"Its end “{end}” is the beginning of the first token that the model wrote."

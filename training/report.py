@@ -97,7 +97,7 @@ def verdict(
     if best["val_loss"] >= first["val_loss"]:
         lines.append(
             "On the validation text it is no better than it was untrained: there is too little text to learn from, or "
-            "nothing in it that can be foretold, or the learning rate is too high."
+            "nothing in it that can be predicted, or the learning rate is too high."
         )
     elif last["val_loss"] > best["val_loss"] + max(0.01 * best["val_loss"], 0.01):  # more than ups and downs
         lines.append(

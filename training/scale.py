@@ -24,8 +24,8 @@ ALPHABETS = {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "GEORGIAN"}
 # Dick 0.95, Alice 0.92, Python 0.78, Markdown 0.75, CSV 0.28. Characters in a word: 4.6 and 4.5, without spaces 16,000.
 # Bits per character that zlib needs, which finds words but knows no language: 3.7 and 3.3, in 4,000 characters 4.0 and
 # 3.5; licences 2.6, sorted words 2.7, DNA in words 2.7, stories from a grammar 1.9, a sentence repeated 0.1, random
-# letters 5.0. Fewer characters than FEWEST say too little: over 4,000 the loss is known to about 0.1.
-LOOK, FEWEST = 16_000, 4_000
+# letters 5.0. Fewer characters than MIN_CHARACTERS say too little: over 4,000 the loss is known to about 0.1.
+LOOK, MIN_CHARACTERS = 16_000, 4_000
 MIN_LETTERS, WORD_LENGTHS, ZLIB_BITS = 0.85, (3, 9.5), (3, 4.5)
 
 
@@ -39,8 +39,8 @@ def looks_like(text: str, bits_per_byte: float) -> str | None:
 
 
 def is_prose(text: str) -> bool:
-    """Whether a text is at least FEWEST characters of prose in an alphabet."""
-    if len(text) < FEWEST:
+    """Whether a text is at least MIN_CHARACTERS characters of prose in an alphabet."""
+    if len(text) < MIN_CHARACTERS:
         return False
     text = text[:LOOK]
     characters, places, counts = np.unique(list(text), return_inverse=True, return_counts=True)

@@ -6,7 +6,7 @@ import torch
 from common.errors import InputError
 from data.healing import heal
 from data.tokenizer import train_bpe
-from lens.own import continued, count_weights, shortened, spread, tokenize_prompts
+from lens.own import continue_prompt, count_weights, shortened, spread, tokenize_prompts
 from model import GPTConfig
 from tests.helpers.models import small_model
 
@@ -50,7 +50,7 @@ def likely(tokenizer, *tokens):
 
 
 def shown(tokenizer, model, text, new_tokens):
-    ids, begin, says = continued(model, tokenizer, heal(tokenizer, text, [tokenizer.end_of_text]), new_tokens)
+    ids, begin, says = continue_prompt(model, tokenizer, heal(tokenizer, text, [tokenizer.end_of_text]), new_tokens)
     parts = [tokenizer.tokens[id].decode() for id in ids[1:]]
     return "|".join(parts[: begin - 1]), "|".join(parts[begin - 1 :]), says
 
@@ -80,7 +80,8 @@ def test_new_tokens_after_an_end_within_a_token_begin_with_the_one_that_has_it(w
     assert (whole, new) == ("me|t| the", " crow| crow| crow")
     assert says == "Its end “ ” is the beginning of the first token that the model wrote."
     assert shown(words, crow, "met the crow", 2) == ("me|t| the| crow", " crow| crow", "")
-    assert len(continued(crow, words, heal(words, "met the ", [words.end_of_text]), 31)[0]) == 32  # of a context of 32
+    ids, _, _ = continue_prompt(crow, words, heal(words, "met the ", [words.end_of_text]), 31)
+    assert len(ids) == 32  # of a context of 32
 
 
 def test_a_long_prompt_is_named_by_its_beginning_which_says_that_more_follows():
