@@ -62,10 +62,11 @@ def test_a_file_that_hides_a_module_is_named(tmp_path, monkeypatch):
     (tmp_path / "requirements.txt").write_text("tokenizers==1\n", encoding="utf-8")
     (tmp_path / "datasets").mkdir()  # a folder of texts: it hides nothing
     (tmp_path / "train.py").write_text("", encoding="utf-8")
-    assert installation.hidden() is None
+    assert installation.find_hiding_file() is None
     for name in ("tokenizers.py", "random.py"):
         (tmp_path / name).write_text("", encoding="utf-8")
-        assert installation.hidden() == f"{tmp_path / name} hides the module {name[:-3]} that others import: rename it"
+        expected = f"{tmp_path / name} hides the module {name[:-3]} that others import: rename it"
+        assert installation.find_hiding_file() == expected
         (tmp_path / name).unlink()
 
 
