@@ -115,7 +115,7 @@ def _hint(path: Path) -> str:
     nearest += difflib.get_close_matches(path.name, [*nearby, "tales"], n=1)
     if nearest:
         return f"; did you mean {path.with_name(nearest[0]) if nearest[0] in nearby else 'tales'}?"
-    return ""
+    return f"{'' if path.is_absolute() else f' in {Path.cwd()}'}; --data.source gives another"
 
 
 def _walk(folder: Path, cache: Path) -> tuple[list[Path], Counter[str]]:

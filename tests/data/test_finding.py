@@ -159,6 +159,7 @@ def test_a_kind_that_is_not_read_has_its_remedy_alone_and_in_a_folder(tree, name
         ("Book", "did you mean book.txt?"),
         ("BOOK.TXT", "did you mean book.txt?"),
         ("https://example.org/a.txt?download=1", "an address; download the file first"),
+        ("my_own.txt", "; --data.source gives another"),
         ("'book.txt'", "did you mean book.txt?"),
         ("a\\b.txt", "did you mean a/b.txt?"),
         ("$FOLDER/book.txt", "did you mean ./book.txt?"),
