@@ -93,9 +93,11 @@ def _invalid(path: Path, encoding: str) -> str:
     if "utf-8" not in encoding:
         return f"{path}: not {encoding.upper()} at byte {offset:,} ({reason}): damaged or cut off; save it as UTF-8"
     said = [f"{path}: not UTF-8 at byte {offset:,} (0x{rest[0]:02x}, {reason})."]
+    if reason == "unexpected end of data":
+        said.append("It was cut off within its last character: download or save it again.")
     text = (before + rest).decode("utf-8", "replace")
     n_bad, n_other = text.count("\ufffd"), sum(c > "\x7f" for c in text)
-    if n_other < 2 * n_bad and (name := _guess_encoding(before, rest)):
+    if len(said) == 1 and n_other < 2 * n_bad and (name := _guess_encoding(before, rest)):
         start = re.search(rb"[!-\x7f]{0,20}\Z", before)
         shown = re.sub(r"\s+", " ", ((start[0] if start else b"") + rest[:60]).decode(name, "ignore")[:30])
         command = f"iconv -f {name} -t utf-8 {as_argument(path)} > {as_argument(path.with_stem(path.stem + '-utf8'))}"

@@ -169,10 +169,11 @@ def _noted(lines: Iterable[str], noted: list[str]) -> Iterator[str]:
 
 
 def _is_strict(lines: list[str], separator: str) -> bool:
-    """Whether the lines of a row hold nothing between the end of a quoted text and the next separator.
+    """Whether the lines of a row hold nothing but spaces between the end of a quoted text and the next separator.
 
     Else a quote was left open, and the first one of a later row, which then is a part of this one, has closed it.
     """
+    lines = [re.sub(rf'" +(?=[{re.escape(separator)}\r\n])', '"', line) for line in lines]
     try:
         return bool(list(csv.reader(lines, delimiter=separator, strict=True)))
     except csv.Error:

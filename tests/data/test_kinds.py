@@ -179,6 +179,13 @@ def test_the_encoding_that_text_has_is_named_with_how_it_reads_and_replace_is_no
     assert f"iconv -f {name} -t utf-8 '{path}' > '" in message and "--data.encoding_errors" not in message
 
 
+def test_a_text_that_ends_within_a_character_is_cut_off_and_has_no_other_encoding(text):
+    text.write_bytes(PROSE.encode() + "é".encode()[:1])
+    message = refusal(text)
+    assert "cut off within its last character" in message and "iconv" not in message
+    assert documents(text, encoding_errors="replace") == [PROSE + "\ufffd"]
+
+
 @pytest.mark.parametrize("suffix", [".txt", ".jsonl", ".csv"])
 def test_a_stray_byte_may_be_replaced_in_every_kind_of_file(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"

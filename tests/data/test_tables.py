@@ -34,6 +34,7 @@ def parquet(path, columns, **options):
     ("content", "texts"),
     [
         ('id,text\n1,"a\nb"\n2,"c\r\nd"\n3,"e ""f"" g"\n', ["a\nb", "c\nd", 'e "f" g']),
+        ('text,id\n"a\nb" ,1\nc,2\n', ["a\nb ", "c"]),
         ("text,id\r\na,1\r\nb,2", ["a", "b"]),
         ("text,id\ra,1\rb,2\r", ["a", "b"]),
         ("text,id\nNA,1\n007,2\nnull,3\n", ["NA", "007", "null"]),
