@@ -59,7 +59,7 @@ def test_a_package_that_is_broken_is_named_in_one_line(tmp_path, kind):
 
 def test_a_file_that_hides_a_module_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(installation, "ROOT", tmp_path)
-    (tmp_path / "requirements.txt").write_text("tokenizers==1\n", encoding="utf-8")
+    (tmp_path / "requirements.txt").write_text("tokenizers==1\ndatasets==1\n", encoding="utf-8")
     (tmp_path / "datasets").mkdir()  # a folder of texts: it hides nothing
     (tmp_path / "train.py").write_text("", encoding="utf-8")
     assert installation.find_hiding_file() is None
@@ -68,6 +68,8 @@ def test_a_file_that_hides_a_module_is_named(tmp_path, monkeypatch):
         expected = f"{tmp_path / name} hides the module {name[:-3]} that others import: rename it"
         assert installation.find_hiding_file() == expected
         (tmp_path / name).unlink()
+    (tmp_path / "datasets/__init__.py").write_text("", encoding="utf-8")
+    assert installation.hidden().startswith(f"{tmp_path / 'datasets'} hides the module datasets ")
 
 
 def test_a_defect_keeps_its_traceback_and_says_what_differs(monkeypatch, capsys):
@@ -82,9 +84,22 @@ def test_a_defect_keeps_its_traceback_and_says_what_differs(monkeypatch, capsys)
     assert shown.startswith("Traceback") and shown.endswith("RuntimeError: shapes do not match\n")
     versions["numpy"] = "1.26.4"
     installation.explain(type(error), error, error.__traceback__)
-    assert (
-        f"(requirements.txt lists other versions: numpy 1.26.4 and not {dict(installation.requirements())['numpy']}; "
-    )
+    listed = dict(installation.requirements())["numpy"]
+    said = f"\n(requirements.txt lists other versions: numpy 1.26.4 and not {listed}; "
+    assert said in capsys.readouterr().err
+
+
+def test_of_many_packages_that_differ_three_are_named(monkeypatch):
+    monkeypatch.setattr(installation, "requirements", lambda: [(f"no-such-{n}", "1") for n in range(4)])
+    assert installation.other_versions() == "no no-such-0, no no-such-1, no no-such-2 and 1 more"
+    monkeypatch.setattr(installation, "requirements", lambda: [(f"no-such-{n}", "1") for n in range(3)])
+    assert installation.other_versions() == "no no-such-0, no no-such-1, no no-such-2"
+
+
+def test_of_a_chain_of_errors_the_first_says_what_is_broken():
+    error = ImportError("torch cannot be imported", name="torch")
+    error.__cause__ = OSError("libgomp.so.1: cannot open shared object file")
+    assert installation.broken_import(error, None).startswith("libgomp.so.1: cannot open shared object file. Of what ")
 
 
 def test_a_name_that_our_own_files_do_not_have_keeps_its_traceback():
@@ -100,6 +115,13 @@ def test_what_a_library_shows_of_its_own_errors_is_no_broken_package(tmp_path):
     assert (done.code, done.err.count("Traceback")) == (0, 1) and "requirements.txt" not in done.err
 
 
+def test_what_fails_in_a_library_once_a_script_runs_is_no_broken_package(tmp_path):
+    (tmp_path / "library.py").write_text("def end():\n    raise LookupError('a defect')\n", encoding="utf-8")
+    code = "import common, library\nfrom common.errors import run_script\nrun_script(library.end)"
+    done = run_python("-c", code, environment={"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})
+    assert (done.code, done.err.count("Traceback")) == (1, 1) and "requirements.txt, " not in done.err
+
+
 def test_the_environment_beside_it_is_named_and_without_one_how_to_make_it(tmp_path, monkeypatch):
     monkeypatch.setattr(installation, "ROOT", tmp_path)
     monkeypatch.setattr(installation, "place", lambda name: Path(name))
@@ -111,6 +133,9 @@ def test_the_environment_beside_it_is_named_and_without_one_how_to_make_it(tmp_p
     assert (
         "`python3 -m venv .venv`, then `.venv/bin/python -m pip install -r requirements.txt`" in installation.remedy()
     )
+    monkeypatch.setenv("CONDA_PREFIX", "/conda")
+    assert installation.remedy() == "`python3 -m pip install -r requirements.txt` installs them"
+    monkeypatch.delenv("CONDA_PREFIX")
     monkeypatch.setattr(sys, "prefix", "/another/environment")
     assert installation.remedy() == "`python3 -m pip install -r requirements.txt` installs them"
     (tmp_path / ".venv/bin").mkdir(parents=True)

@@ -9,7 +9,7 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from common.terminal import as_argument, is_closed_pipe, printable, say
+from common.terminal import as_argument, called, is_closed_pipe, printable, say
 
 ROOT = Path(__file__).parents[2]
 
@@ -129,6 +129,14 @@ def test_a_closed_pipe_is_known_by_windows_name_for_it_too(monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
     assert is_closed_pipe(BrokenPipeError()) and is_closed_pipe(invalid)
     assert not is_closed_pipe(named) and not is_closed_pipe(OSError(errno.ENOSPC, "full"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a link")
+def test_a_python_of_that_name_without_this_one_s_packages_is_not_called_for_it(tmp_path, monkeypatch):
+    (tmp_path / "python").symlink_to(sys.executable)  # as an environment's is one to the system's
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "orig_argv", ["my env/bin/python", "train.py"])
+    assert called() == "'my env/bin/python'"
 
 
 NAMES = """

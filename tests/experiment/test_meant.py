@@ -1,9 +1,11 @@
 """What people type first, and what they are told to type instead."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
+from experiment.meant import check_words
 from tests.helpers.scripts import error_line, run_sample, run_train
 
 
@@ -36,11 +38,13 @@ def folder(small_run, tmp_path, monkeypatch):
         ("--config tales", "; a text to train on is given as --data.source tales"),
         ("--data.source books/a.txt --data.source=books/b.txt", "twice, once expected; for several files name their "),
         ("--version", "--version: unknown key; --help lists all keys"),
+        ("--config books", "--config books: a folder; a YAML file expected\n"),
         ("--config runs/one", "a folder; a YAML file expected; did you mean runs/one/config.yaml?"),
         ("book.txt", "'book.txt': belongs to no option; did you mean --data.source book.txt?"),
         ("notes", "did you mean --data.source notes?"),
         ("books", "did you mean --data.source books?"),
         ("gone.csv", "did you mean --data.source gone.csv?"),
+        ("Gone.TXT", "did you mean --data.source Gone.TXT?"),
         ("hub:a/b", "did you mean --data.source hub:a/b?"),
         ("--data book.txt", "--data: unknown key, did you mean --data.source?"),
         ("--text book.txt", "--text: unknown key, did you mean --data.source?"),
@@ -69,6 +73,7 @@ def folder(small_run, tmp_path, monkeypatch):
             "'upon': belongs to no option; `--section.key value` expected, and qu",
         ),
         ("—train.steps 3", "an option begins with two hyphens, --"),
+        ("−train.steps 3", "an option begins with two hyphens, --"),
         ("–-lr 3", "an option begins with two hyphens, --"),
         ("--model small", "--model: unknown option, did you mean --config?"),
         ("--train.compile yes", "'yes' given, one of auto, true, false expected; did you mean true?"),
@@ -78,6 +83,20 @@ def folder(small_run, tmp_path, monkeypatch):
 def test_what_people_type_first_is_answered_with_what_they_meant(typed, said):
     error = error_line(run_train(*typed.split()), 2)
     assert said in error and error.count("\n") == 1
+
+
+def test_a_run_with_a_space_in_its_name_can_be_pasted():
+    Path("runs/one").rename("runs/my run")
+    assert "did you mean --resume 'runs/my run'?" in error_line(run_train("my run"), 2)
+
+
+def test_another_mistake_beside_a_configuration_that_is_called_txt_is_said_by_itself():
+    Path("mine.txt").write_text("train:\n  steps: 3\n", encoding="utf-8")
+    assert "--data.source" not in error_line(run_train("--config", "mine.txt", "--train.steps", "x"), 2)
+
+
+def test_a_value_may_begin_with_a_dash():
+    check_words(["--data.source", "-x.txt", "--train.learning_rate", "-1"], [])
 
 
 def test_the_advice_works():

@@ -1,12 +1,15 @@
+import contextlib
 import json
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from common.errors import InputError
 from config import Config, TrainConfig, load_config
 from data.corpus import load_corpus
-from experiment.start import fixed_changes
+from experiment.start import Run, fixed_changes
 from model import GPT
 from tests.helpers.scripts import contents, metrics, run_train
 
@@ -151,3 +154,22 @@ def test_a_wrong_option_ends_with_2_and_a_line_or_two(small, tmp_path, monkeypat
     assert done.code == 2 and done.err.startswith("error: ") and done.err.count("\n") <= 2
     assert all(word in done.err for word in words), done.err
     assert not list(tmp_path.glob("runs/*/checkpoints"))
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ({"documents": 1, "train_sha256": "a", "start": [3]}, None),
+        ({"documents": 1, "train_sha256": "a"}, None),  # as an older version wrote it
+        ({"documents": 1, "train_sha256": "b", "start": [3]}, "is not the text that the run began with"),
+        ({"documents": 1, "train_sha256": "b"}, "is not the text that the run began with"),
+        ({"documents": 2, "train_sha256": "b"}, "begun by an older version, which split several documents"),
+        ({"documents": 2, "train_sha256": "b", "start": [3]}, "is not the text that the run began with"),
+    ],
+)
+def test_a_run_goes_on_only_with_the_text_that_it_began_with(tmp_path, written, said):
+    (tmp_path / "data.json").write_text(json.dumps(written), encoding="utf-8")
+    now = {"documents": written["documents"], "train_sha256": "a", "start": [3]}
+    corpus = SimpleNamespace(start=[3], summary=lambda: now)
+    with pytest.raises(InputError, match=said) if said else contextlib.nullcontext():
+        Run(tmp_path, checkpoint=object()).check_text(corpus, "a.txt")
