@@ -69,7 +69,7 @@ def test_a_file_that_hides_a_module_is_named(tmp_path, monkeypatch):
         assert installation.find_hiding_file() == expected
         (tmp_path / name).unlink()
     (tmp_path / "datasets/__init__.py").write_text("", encoding="utf-8")
-    assert installation.hidden().startswith(f"{tmp_path / 'datasets'} hides the module datasets ")
+    assert installation.find_hiding_file().startswith(f"{tmp_path / 'datasets'} hides the module datasets ")
 
 
 def test_a_defect_keeps_its_traceback_and_says_what_differs(monkeypatch, capsys):
