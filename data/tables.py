@@ -47,7 +47,7 @@ def texts(rows: Rows, config: "DataConfig", where: str, survey: Survey) -> Docum
         for number, value in rows:
             if value is None or value in ("", b""):
                 what = f"row(s) are left out: nothing in their column {config.text_column}"
-                survey.note(what, f"{where} {place} {number}")
+                survey.note(what, f"{Path(where).name} {place} {number}")
             else:
                 yield _text(value, config, f"{where}: {place} {number}"), True
     except InputError:
