@@ -17,6 +17,8 @@ BOUNDARY = re.compile(
     rf"^[ \t]{{0,8}}(?:{BARS}|{TAGS})[ \t]{{0,8}}$\n?|(?:^|(?<=[\w.!?…])){BARS}|{BARS}(?=\w|$)",
     re.IGNORECASE | re.MULTILINE,
 )
+# At the end of a line, where HTML's <s> did not begin within it.
+CLOSING = re.compile(r"^(?:<s>)?(?:(?!<s>).)+(?:</s>|<eos>|\[eos\])[ \t]*$", re.IGNORECASE | re.MULTILINE)
 HOLD = 64  # characters: more than a mark with its spaces and what stands on both sides of it
 
 # Control characters but for white space (the separators and NEL count as such), and what looks like an accident.
@@ -89,8 +91,11 @@ def clean(documents: Iterable[tuple[str, bool]], survey: Survey, where: str) -> 
                 parts.append((text[done : match.start()], True))
                 done = match.end()
             survey.note("document mark(s) such as <|endoftext|> are read as ends of documents", where, len(parts))
-            inside = sum(len(BARRED.findall(part)) for part in (*(part for part, _ in parts), text[done:limit]))
-            stay = "warning: mark(s) such as <|endoftext|> within lines stay text; on lines of their own they end it"
+            inside = sum(
+                len(BARRED.findall(part)) + len(CLOSING.findall(part))
+                for part in (*(part for part, _ in parts), text[done:limit])
+            )
+            stay = "warning: mark(s) such as <|endoftext|> or </s> within lines stay text; on lines of their own they end it"
             survey.note(stay, where, inside)
         parts.append((text[done:limit], ends))
         for position, (part, is_end) in enumerate(parts):

@@ -47,7 +47,11 @@ def test_lines_end_alike_and_a_mark_between_documents_ends_one_however_the_text_
     [
         ("a\r\nb\rc\r", r"3 line end(s) \r\n or \r are read as \n (a.txt)"),
         (f"a\n{MARK}\nb\n{MARK}\n", "2 document mark(s) such as <|endoftext|> are read as ends of documents (a.txt)"),
-        (f"a {MARK} b", "warning: 1 mark(s) such as <|endoftext|> within lines stay text"),
+        (f"a {MARK} b", "warning: 1 mark(s) such as <|endoftext|> or </s> within lines stay text"),
+        (
+            "<s>[INST] a [/INST] b </s>\nc</s>\nd <s>e</s>\n",
+            "warning: 2 mark(s) such as <|endoftext|> or </s> within lines",
+        ),
         ("a\0b\0", "warning: 2 NUL character(s) in the text"),
         ("\x1b[31mred\x9b", "warning: 2 control character(s) in the text"),
         ("a\ufeffb", "warning: 1 byte-order mark(s) U+FEFF within the text"),
