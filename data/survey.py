@@ -95,7 +95,9 @@ def clean(documents: Iterable[tuple[str, bool]], survey: Survey, where: str) -> 
                 len(BARRED.findall(part)) + len(CLOSING.findall(part))
                 for part in (*(part for part, _ in parts), text[done:limit])
             )
-            stay = "warning: mark(s) such as <|endoftext|> or </s> within lines stay text; on lines of their own they end it"
+            stay = (
+                "warning: mark(s) such as <|endoftext|> or </s> within lines stay text; on their own lines they end it"
+            )
             survey.note(stay, where, inside)
         parts.append((text[done:limit], ends))
         for position, (part, is_end) in enumerate(parts):
