@@ -59,8 +59,7 @@ def find_run(name: str | None, *, may_be_prompt: bool = True) -> Path:
         if not runs:
             train = f"train one with `{command('train.py', '--config', 'small.yaml')}`"
             raise InputError(f"no run in {RUNS}/ here: {existing or train}")
-        # a run that ended before it had read its text can neither write nor be looked at
-        return max(runs, key=lambda run: ((run / "data.json").exists(), run.stat().st_mtime, run.name))
+        return max(runs, key=lambda run: (has_begun(run), run.stat().st_mtime, run.name))
     for path in (Path(name), RUNS / name):
         if os.path.isfile(path / "config.yaml"):  # where Path raises: a name that is too long
             return path
@@ -68,11 +67,16 @@ def find_run(name: str | None, *, may_be_prompt: bool = True) -> Path:
         existing = f"did you mean the run that it is in, {as_argument(around[0])}?"
     elif may_be_prompt and re.search(r"\s", name) and not re.search(r"[/\\]", name):
         existing = f"did you mean --prompt {quoted(name)}?"
-    elif near := nearest(Path(name).name, [run.name for run in runs]):
-        existing = f"did you mean {as_argument(RUNS / near)}?"
+    elif near := nearest(Path(name).name, [run.name for run in runs + elsewhere]):
+        existing = f"did you mean {as_argument((RUNS if runs else ROOT / RUNS) / near)}?"
     elif may_be_prompt:
         existing += "; " * bool(existing) + "a text to begin with is given in quotes, as --prompt 'Once upon a time'"
     raise InputError(f"{name}: no run there (a folder with a config.yaml expected)" + (existing and f"; {existing}"))
+
+
+def has_begun(run: Path) -> bool:
+    """Whether it has something to write with or to look at; one that ended while it read its text has neither."""
+    return (run / "checkpoints").exists() or any(run.glob("snapshots/step-*"))
 
 
 def load_run_config(run: Path) -> "Config":

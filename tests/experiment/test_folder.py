@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from common.errors import InputError
+from common.terminal import as_argument
 from data.tokenizer import char_tokenizer
 from experiment.folder import Trained, find_run, load_trained, make_run_folder, read_data_summary
 from tests.helpers.models import small_model
@@ -49,12 +51,26 @@ def test_a_run_is_found_by_its_path_by_its_name_or_as_the_newest(tmp_path, monke
     assert find_run(None) == Path("runs/old")
 
 
-def test_a_run_that_ended_before_it_read_its_text_is_not_the_newest(tmp_path, monkeypatch):
+@pytest.mark.parametrize("made", ["checkpoints", "snapshots/step-000000"])
+def test_a_run_that_ended_before_it_trained_is_not_the_newest(tmp_path, monkeypatch, made):
     monkeypatch.chdir(tmp_path)
     run_at(Path("runs/trained"), age=100)
-    Path("runs/trained/data.json").write_text("{}", encoding="utf-8")
+    Path("runs/trained", made).mkdir(parents=True)
     run_at(Path("runs/stillborn"), age=1)
+    Path("runs/stillborn/snapshots").mkdir()
+    Path("runs/stillborn/data.json").write_text("{}", encoding="utf-8")
+    os.utime("runs/trained", (1, 1))
     assert find_run(None) == Path("runs/trained")
+
+
+def test_a_run_of_the_project_is_offered_by_its_whole_path_from_another_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("experiment.folder.ROOT", tmp_path / "my project")
+    run = run_at(tmp_path / "my project/runs/moby")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for name in ("runs/moby", "moby", "mobi"):
+        with pytest.raises(InputError, match=re.escape(f"did you mean {as_argument(run)}?")):
+            find_run(name)
 
 
 def test_a_run_that_is_not_there_is_named_with_those_that_are(tmp_path, monkeypatch):
