@@ -6,18 +6,21 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from common.errors import InputError, RunError
 from common.machine import format_bytes, free_memory
 from common.names import nearest
+from common.options import as_typed
 from common.terminal import ROOT, as_argument, command, quoted, warn
 
 if TYPE_CHECKING:  # torch takes a second: neither --help nor a wrong option waits for it
     from config import Config
     from data.tokenizer import Tokenizer
+    from experiment.checkpoint import Checkpoint
     from model import GPT
 
 RUNS = Path("runs")
@@ -182,6 +185,7 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
 
     config = load_run_config(run)
     checkpoint = load_checkpoint(run, which, optimizer=False)
+    refuse_changes(run, {"model": trained_with(run, checkpoint)["model"]}, asdict(config))
     tokenizer = Tokenizer.load(run / "tokenizer.json")
     try:
         device = choose_device(device or "auto")
@@ -194,6 +198,38 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
         model = GPT(config.model)
     restore_weights(model, checkpoint)
     return Trained(model.to(device).eval(), tokenizer, config, checkpoint.step, _start(run, tokenizer))
+
+
+def trained_with(run: Path, checkpoint: "Checkpoint") -> dict[str, dict]:
+    """The sections of the configuration that a checkpoint was made with. Raises InputError where it has none."""
+    try:
+        sections = {name: dict(keys) for name, keys in checkpoint.state["progress"]["config"].items()}
+        if not (sections["model"] and type(sections["train"]["steps"]) is int):
+            raise ValueError("the number of steps is not a whole number")
+        return sections
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        made = f"the checkpoint of step {checkpoint.step} does not say what it was made with"
+        raise InputError(f"{run}: {made}") from error
+
+
+def changes(old: dict, new: dict) -> dict[str, tuple[object, object]]:
+    """The dotted keys that differ, each with its (old, new) value. Those of another version count as unchanged."""
+    return {
+        f"{section}.{key}": (then, new[section][key])
+        for section, values in old.items()
+        for key, then in values.items()
+        if key in new.get(section, {}) and then != new[section][key]
+    }
+
+
+def refuse_changes(run: Path, old: dict, new: dict, allowed: Container[str] = ()) -> None:
+    """Raises InputError for a key of config.yaml that is no longer what the run was trained with."""
+    for key, (then, now) in changes(old, new).items():
+        if key not in allowed:
+            value, before = as_typed(now), as_typed(then)
+            raise InputError(
+                f"{run / 'config.yaml'}: {key} is {value}, the run was trained with {before}: put that back"
+            )
 
 
 def _start(run: Path, tokenizer: "Tokenizer") -> list[int]:

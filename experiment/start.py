@@ -22,7 +22,17 @@ from data.corpus import Corpus
 from data.finding import from_anywhere
 from data.tokenizer import Tokenizer
 from experiment.checkpoint import Checkpoint, load_checkpoint, restore_weights, save_checkpoint, steps_in
-from experiment.folder import RUNS, find_run, load_run_config, locked, make_run_folder, read_data_summary
+from experiment.folder import (
+    RUNS,
+    changes,
+    find_run,
+    load_run_config,
+    locked,
+    make_run_folder,
+    read_data_summary,
+    refuse_changes,
+    trained_with,
+)
 from experiment.meant import check_words, is_source
 from experiment.state import restore_training, training_state
 from lens.explorer.page import build_page
@@ -292,21 +302,9 @@ def last_checkpoint(folder: Path, config: Config) -> Checkpoint | None:
         say(f"--resume {folder}: no checkpoint was written yet, so it starts again from step 0")
         return None
     checkpoint = load_checkpoint(folder, "last")
-    try:
-        changed = changes(checkpoint.state["progress"]["config"], asdict(config))
-        steps = checkpoint.state["progress"]["config"]["train"]["steps"]
-        if type(steps) is not int:
-            raise TypeError("steps")
-    except (LookupError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{folder}: the checkpoint of step {checkpoint.step} does not say what it was made with"
-        ) from error
-    for key, (then, now) in changed.items():
-        if key not in CHANGEABLE:
-            value, before = as_typed(now), as_typed(then)
-            raise InputError(
-                f"{folder / 'config.yaml'}: {key} is {value}, the run was trained with {before}: put that back"
-            )
+    before, now = trained_with(folder, checkpoint), asdict(config)
+    refuse_changes(folder, before, now, CHANGEABLE)
+    changed = changes(before, now)
     rounding = {key: values for key, values in changed.items() if key in ROUNDING and values[1] != "auto"}
     if rounding:
         words = ", ".join(
@@ -314,16 +312,6 @@ def last_checkpoint(folder: Path, config: Config) -> Checkpoint | None:
         )
         say(f"from here on with {words}: the losses are rounded otherwise")
     return checkpoint
-
-
-def changes(old: dict, new: dict) -> dict[str, tuple[object, object]]:
-    """The dotted keys that differ, each with its (old, new) value. Those of another version count as unchanged."""
-    return {
-        f"{section}.{key}": (then, new[section][key])
-        for section, values in old.items()
-        for key, then in values.items()
-        if key in new.get(section, {}) and then != new[section][key]
-    }
 
 
 def fixed_changes(old: dict, new: dict) -> dict[str, tuple[object, object]]:

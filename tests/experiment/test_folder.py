@@ -171,3 +171,15 @@ def test_samples_are_refused_from_the_first_one_whose_cache_and_probabilities_do
     trained.check_memory(5)
     with pytest.raises(InputError, match=r"^--samples 6: .*; at most 5 expected$"):
         trained.check_memory(6)
+
+
+@pytest.mark.parametrize(("old", "new"), [("causal: true", "causal: false"), ("n_head: 2", "n_head: 1")])
+def test_a_model_is_not_used_where_the_configuration_has_become_another(small_copy, old, new):
+    """Without the mask, or with other heads, the same weights fit and write nonsense."""
+    path = small_copy / "config.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text and load_trained(small_copy)
+    path.write_text(text.replace(old, new), encoding="utf-8", newline="\n")
+    (key, now), (_, then) = new.split(": "), old.split(": ")
+    with pytest.raises(InputError, match=rf"config\.yaml: model\.{key} is {now}, the run was trained with {then}: put"):
+        load_trained(small_copy)
