@@ -185,7 +185,8 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
 
     config = load_run_config(run)
     checkpoint = load_checkpoint(run, which, optimizer=False)
-    refuse_changes(run, {"model": trained_with(run, checkpoint)["model"]}, asdict(config))
+    if "progress" in checkpoint.state:  # which one that was made by hand need not have
+        refuse_changes(run, {"model": trained_with(run, checkpoint)["model"]}, asdict(config))
     tokenizer = Tokenizer.load(run / "tokenizer.json")
     try:
         device = choose_device(device or "auto")
