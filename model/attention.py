@@ -4,6 +4,7 @@
 Shapes: B batch, T tokens, C channels (`dim`), H heads (`num_heads`), K `key_dim`, D `head_dim`.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -90,9 +91,11 @@ def rotate(x: Tensor, angles: Angles) -> Tensor:
 
 def rotary_angles(positions: int, key_dim: int) -> Angles:
     """Cosines and sines of position * 10000 ** (-2i / key_dim), each (positions, key_dim / 2), float32."""
-    frequency = 10000.0 ** (-torch.arange(0, key_dim, 2, dtype=torch.float64) / key_dim)
-    angle = torch.arange(positions, dtype=torch.float64)[:, None] * frequency
-    return angle.cos().float(), angle.sin().float()
+    # not by torch, whose table was another in one process of twenty with two threads
+    frequencies = [10000.0 ** (-channel / key_dim) for channel in range(0, key_dim, 2)]
+    angles = [[position * frequency for frequency in frequencies] for position in range(positions)]
+    cos, sin = ([[function(angle) for angle in row] for row in angles] for function in (math.cos, math.sin))
+    return torch.tensor(cos, dtype=torch.float32), torch.tensor(sin, dtype=torch.float32)
 
 
 class MultiHeadAttention(nn.Module):
