@@ -22,7 +22,7 @@ from data.tales.source import open_tales, read_stories
 from data.tales.stories import Story
 from data.tiktoken_encodings import tiktoken_tokenizer
 from data.tokenizer import Tokenizer, UnknownCharacter, char_tokenizer, train_bpe
-from data.vocabulary import MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN, learning
+from data.vocabulary import MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN, describe_learning
 
 if TYPE_CHECKING:  # config.py imports torch, which reading a text does not need
     from config import DataConfig
@@ -102,7 +102,7 @@ def make_tokens(folder: Path, config: "DataConfig", source: Source, tokenizer: T
     if tokenizer is None and config.tokenizer == "char":
         tokenizer = char_tokenizer(spool.characters())
     elif tokenizer is None:
-        report(learning(config.vocab_size, next(spool.sample(train, MAX_SAMPLE_BYTES), "")))
+        report(describe_learning(config.vocab_size, next(spool.sample(train, MAX_SAMPLE_BYTES), "")))
         sample = spool.sample(train, min(MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN * config.vocab_size))
         tokenizer = train_bpe(sample, config.vocab_size)
     try:

@@ -9,6 +9,7 @@ from common.files import read_signed, signed
 from data.beginnings import beginning
 from data.copies import share_in_training
 from data.spool import Part, Spool
+from data.survey import WARNING
 from data.tokenizer import Tokenizer
 
 if TYPE_CHECKING:  # config.py imports torch, which reading a text does not need
@@ -53,7 +54,7 @@ def notes_on(
         )
     if copied >= MUCH_COPIED:
         lines.append(
-            f"warning: {copied:.0%} of the validation text is in the training text too, word for word: of that, the "
+            f"{WARNING}{copied:.0%} of the validation text is in the training text too, word for word: of that, the "
             "validation loss will tell how well the model knows it by heart, not how well it writes"
         )
     return Notes(lines, beginning(train, tokenizer), copied)

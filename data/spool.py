@@ -28,6 +28,11 @@ class Part:
     begins: np.ndarray
     ends: bool = True
 
+    @classmethod
+    def whole(cls, ranges: np.ndarray) -> "Part":
+        """Whole documents."""
+        return cls(ranges, np.ones(len(ranges), bool))
+
     @property
     def n_bytes(self) -> int:
         return int((self.ranges[:, 1] - self.ranges[:, 0]).sum())
@@ -85,7 +90,7 @@ class Spool:
     def characters(self) -> set[str]:
         """The distinct characters of the whole text."""
         characters: set[str] = set()
-        for piece, _ in self.pieces(Part(self.ranges, np.ones(len(self.ranges), bool))):
+        for piece, _ in self.pieces(Part.whole(self.ranges)):
             characters.update(piece)
         return characters
 

@@ -40,7 +40,7 @@ def byte_level_split() -> "PreTokenizer":
     )
 
 
-def learning(size: int, beginning: str) -> str:
+def describe_learning(size: int, beginning: str) -> str:
     """What to say before a vocabulary is learned from a text, which may take a while; `beginning`: some of the text."""
     said = f"learning a vocabulary of {size:,} tokens from the text"
     if beginning.count(" ") * 50 < len(beginning):

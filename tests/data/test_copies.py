@@ -3,7 +3,6 @@
 import random
 import textwrap
 
-import numpy as np
 import pytest
 
 from data import copies
@@ -50,7 +49,7 @@ def test_passages_are_found_across_what_is_read_at_a_time(tmp_path, monkeypatch)
     text = writing(1)
     lines = textwrap.wrap(text, 200)
     spool = Spool(tmp_path / "text", [(line, True) for line in (*lines, text)])
-    train, val = (Part(ranges, np.ones(len(ranges), bool)) for ranges in (spool.ranges[:-1], spool.ranges[-1:]))
+    train, val = (Part.whole(ranges) for ranges in (spool.ranges[:-1], spool.ranges[-1:]))
     assert share_in_training(spool, train, val) > 0.999
 
 

@@ -10,7 +10,7 @@ from tokenizers import models, pre_tokenizers, trainers
 from common.errors import InputError
 from common.files import signed
 from data.tokenizer import END_OF_TEXT, Tokenizer, char_tokenizer, train_bpe
-from data.vocabulary import PATTERN, byte_level_split, learning
+from data.vocabulary import PATTERN, byte_level_split, describe_learning
 from tests.helpers.texts import ALTERNATIVES, PROSE, words_of
 
 character = st.characters(exclude_categories=["Cs"])
@@ -250,6 +250,10 @@ def test_a_pattern_that_cannot_cut_text_is_named(pattern):
 
 
 def test_that_a_vocabulary_is_learned_is_said_and_char_is_offered_where_there_are_no_words():
-    assert learning(1024, "The cat sat on the mat. " * 9) == "learning a vocabulary of 1,024 tokens from the text"
+    assert (
+        describe_learning(1024, "The cat sat on the mat. " * 9) == "learning a vocabulary of 1,024 tokens from the text"
+    )
     for text in ("ACGT" * 300, "今天天气很好。" * 200, "7" * 999):
-        assert learning(300, text).endswith("hardly any spaces; --data.tokenizer char takes its characters instead")
+        assert describe_learning(300, text).endswith(
+            "hardly any spaces; --data.tokenizer char takes its characters instead"
+        )
