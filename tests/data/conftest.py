@@ -13,7 +13,7 @@ from data.corpus import load_corpus
 from data.tales.stories import stories
 from data.tokenizer import train_bpe
 from data.vocabulary import PATTERN
-from tests.helpers.texts import PROSE, prose
+from tests.helpers.texts import PROSE, prose, published_patterns
 
 
 @pytest.fixture
@@ -63,10 +63,4 @@ def bpe():
 @pytest.fixture(scope="session")
 def patterns():
     """The split patterns of the encodings that tiktoken publishes, without their vocabularies, and ours."""
-    from tiktoken_ext import openai_public
-
-    with pytest.MonkeyPatch.context() as patch:
-        for download in ("load_tiktoken_bpe", "data_gym_to_mergeable_bpe_ranks"):
-            patch.setattr(openai_public, download, lambda *args, **kwargs: {})
-        published = {name: getattr(openai_public, name)()["pat_str"] for name in ("gpt2", "cl100k_base", "o200k_base")}
-    return {**published, "ours": PATTERN}
+    return {**published_patterns(), "ours": PATTERN}

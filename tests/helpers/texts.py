@@ -1,6 +1,9 @@
 """Texts for the tests of tokenizers and corpora, and how a split pattern cuts them."""
 
+import random
+
 import numpy as np
+import pytest
 
 from data.tokenizer import Tokenizer
 
@@ -21,8 +24,56 @@ PROSE = (
     "שלום עולם, مرحبا بالعالم. नमस्ते दुनिया 👩‍👩‍👧‍👦 👍🏽 x² + ½ = ①\t\tend\n"
 ) * 3
 
+ODD = [
+    "'s",
+    "'RE",
+    "'ſ",
+    "’s",
+    "\r\n",
+    "\n\n",
+    "  ",
+    "\t",
+    "\0",
+    "½",
+    "²",
+    "Ⅳ",
+    "٣",
+    "e\u0301",
+    "👩\u200d👧",
+    "<|endoftext|>",
+]
+RANGES = [(0, 0x20), (0x20, 0x7F), (0x20, 0x7F), (0x80, 0x300), (0x300, 0x370), (0x370, 0x2000), (0x900, 0xE80)]
+RANGES += [
+    (0x2000, 0x2070),
+    (0x3000, 0x3100),
+    (0x3040, 0xA000),
+    (0xE000, 0x10000),
+    (0x1F300, 0x1FB00),
+    (0x10000, 0x110000),
+]
+
+
+def random_strings(count, seed=0):
+    """Short texts of characters from a few parts of Unicode each, of digits, words, and what is cut in odd ways."""
+    rng = random.Random(seed)
+    pools = [lambda low=low, high=high: chr(rng.randrange(low, high)) for low, high in RANGES]
+    pools += [lambda: rng.choice(ODD), lambda: rng.choice("0123456789"), lambda: f" {rng.choice(WORDS)}"]
+    chosen = (rng.sample(pools, rng.randrange(1, 6)) for _ in range(count))
+    return ["".join(rng.choice(some)() for _ in range(rng.randrange(60))) for some in chosen]
+
+
 # PATTERN without its group.
 ALTERNATIVES = r"'(?:s|t|re|ve|m|ll|d)| ?[\p{L}\p{M}]+| ?\p{N}{1,3}| ?[^\s\p{L}\p{M}\p{N}]+|\s*[\r\n]+|\s+(?!\S)|\s+"
+
+
+def published_patterns():
+    """The split patterns of the encodings that tiktoken publishes, without their vocabularies."""
+    from tiktoken_ext import openai_public
+
+    with pytest.MonkeyPatch.context() as patch:
+        for download in ("load_tiktoken_bpe", "data_gym_to_mergeable_bpe_ranks"):
+            patch.setattr(openai_public, download, lambda *args, **kwargs: {})
+        return {name: getattr(openai_public, name)()["pat_str"] for name in ("gpt2", "cl100k_base", "o200k_base")}
 
 
 def words_of(text, pattern):
