@@ -1,0 +1,89 @@
+"""A stand-in for the Hugging Face Hub on the loopback interface that models are uploaded to."""
+
+import base64
+import contextlib
+import http.server
+import json
+import threading
+from dataclasses import dataclass, field
+from functools import partial
+
+TOKEN = "hf_a_token_that_nobody_may_see"
+
+
+@dataclass
+class Uploads:
+    """What the Hub has: the files of each repository, and which are private. refuse: path -> HTTP status."""
+
+    repositories: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    private: set[str] = field(default_factory=set)
+    refuse: dict[str, int] = field(default_factory=dict)
+    endpoint: str = ""
+
+
+@contextlib.contextmanager
+def hub_to_push_to(uploads: Uploads):
+    """Yields its endpoint."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, uploads))
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def __init__(self, uploads, *connection):
+        self.uploads = uploads
+        super().__init__(*connection)
+
+    def do_GET(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        path = self.path.partition("?")[0]
+        owner_and_name = "/".join(path.split("/")[3:5])
+        if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            self.answer(401, {"error": "Invalid username or password."})
+        elif refused := [status for part, status in self.uploads.refuse.items() if part in path]:
+            self.answer(refused[0], {"error": f"refused to {self.headers['Authorization']}"})
+        elif path == "/api/whoami-v2":
+            self.answer(200, {"type": "user", "name": "owner"})
+        elif path == "/api/repos/create":
+            asked = json.loads(body)
+            repository = f"{asked.get('organization') or 'owner'}/{asked['name']}"
+            self.uploads.repositories[repository] = {}
+            if asked.get("private") or asked.get("visibility") == "private":
+                self.uploads.private.add(repository)
+            self.answer(200, {"url": f"http://{self.headers['Host']}/{repository}", "id": repository})
+        elif path == "/api/validate-yaml":
+            self.answer(200, {"errors": [], "warnings": []})
+        elif owner_and_name not in self.uploads.repositories:
+            self.answer(404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"})
+        elif "/preupload/" in path:
+            files = [file["path"] for file in json.loads(body)["files"]]
+            regular = [{"path": name, "uploadMode": "regular", "shouldIgnore": False} for name in files]
+            self.answer(200, {"files": regular, "commitOid": "0" * 40})
+        elif "/commit/" in path:
+            for line in map(json.loads, body.splitlines()):
+                if line["key"] == "file":
+                    content = base64.b64decode(line["value"]["content"])
+                    self.uploads.repositories[owner_and_name][line["value"]["path"]] = content
+            url = f"http://{self.headers['Host']}/{owner_and_name}/commit/{'1' * 40}"
+            self.answer(200, {"success": True, "commitUrl": url, "commitOid": "1" * 40})
+        else:
+            self.answer(200, {"id": owner_and_name, "sha": "0" * 40, "siblings": [], "private": False, "tags": []})
+
+    do_POST = do_HEAD = do_GET
+
+    def answer(self, status, value, headers=None):
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(body))} | (headers or {})
+        for name, text in headers.items():
+            self.send_header(name, text)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
