@@ -173,3 +173,27 @@ def named(folded: Folded, architecture: Architecture) -> dict[str, Tensor]:
                 turned = architecture.transposed and "{}" in name and tensor.ndim == 2
                 tensors[name.format(number)] = (tensor.T if turned else tensor).contiguous()
     return tensors
+
+
+def unnamed(
+    tensors: dict[str, Tensor], architecture: Architecture, *, layers: int, head_width: int, theta: float
+) -> Folded:
+    """The contrary of `named`: the tensors of a model.safetensors that it gave as a Folded."""
+    whole: dict[str, Tensor] = {}
+    parts: list[dict[str, Tensor]] = [{} for _ in range(layers)]
+    for name, fields in architecture.names.items():
+        for number, place in enumerate(parts if "{}" in name else [whole]):
+            tensor = tensors.get(name.format(number))
+            if tensor is not None:
+                turned = architecture.transposed and "{}" in name and tensor.ndim == 2
+                place |= dict(zip(fields, (tensor.T if turned else tensor).chunk(len(fields)), strict=True))
+    return Folded(
+        embedding=whole["embedding"],
+        positions=whole.get("positions"),
+        head=whole.get("head"),
+        final_gain=whole["final_gain"],
+        final_bias=whole.get("final_bias"),
+        layers=[FoldedLayer(**part) for part in parts],
+        head_width=head_width,
+        theta=theta,
+    )
