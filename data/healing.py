@@ -52,6 +52,7 @@ def heal(tokenizer: Tokenizer, text: str, start: list[int]) -> Healed:
     end = tokenizer.decode(tail)
     stable, completions = tokenizer.encoding().encode_with_unstable(end, disallowed_special=()) if tail else ([], [])
     ways = sorted((*stable, *completion) for completion in completions)
+    ways = [way for way in ways if way == tuple(tail) or _can_be_cut(tokenizer, end, way)]
     if len(ways) < 2 or tuple(tail) not in ways:
         return Healed(ids, ids, [], (), b"")
     # the same in all; none is the beginning of another, as each ends where it first reaches the prompt's end
@@ -69,6 +70,13 @@ def tail_of(tokenizer: Tokenizer, ids: list[int]) -> list[int]:
         if tokenizer.encode(tokenizer.decode(tail)) == tail:
             return tail
     return []
+
+
+def _can_be_cut(tokenizer: Tokenizer, end: str, way: Ids) -> bool:
+    """Whether a text that goes on after `end` is cut into `way`; tiktoken offers one that only some patterns cut so."""
+    if len(b"".join(tokenizer.tokens[id] for id in way)) > len(end.encode()):
+        return True
+    return any(tuple(tokenizer.encode(end + following)[: len(way)]) == way for following in "a1!")
 
 
 class Opening:

@@ -34,7 +34,7 @@ from common.files import (
 from common.terminal import command, warn
 from model.weights import load_into
 
-FORMAT = 2  # in 1 the optimizer's state was numbered, not named
+FORMAT = 3  # in 1 the optimizer's state was numbered, not named; before 3 qk_norm had another epsilon
 FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
 OVERHEAD = 100_000  # bytes: manifest, headers, the names in the folder
 
@@ -48,6 +48,7 @@ class Checkpoint:
     model: Tensors
     optimizer: Tensors  # empty when it was not asked for
     state: dict
+    format: int = FORMAT
 
 
 def save_checkpoint(
@@ -165,7 +166,7 @@ def read_checkpoint(folder: Path, step: int, optimizer: bool) -> Checkpoint:
         # not mapped: Windows neither renames nor removes a file that is, as long as any of its tensors lives
         tensors = [load_file(path, backend="pread") for path in paths[:-1]]
         state = json.loads(paths[-1].read_text(encoding="utf-8"))
-        return Checkpoint(step, tensors[0], tensors[1] if optimizer else {}, state)
+        return Checkpoint(step, tensors[0], tensors[1] if optimizer else {}, state, manifest["format"])
     except (OSError, ValueError, RecursionError, SafetensorError) as error:
         raise Damaged(" ".join(str(error).split())) from None
 

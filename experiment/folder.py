@@ -180,7 +180,7 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
     from data.tokenizer import Tokenizer
     from experiment.checkpoint import load_checkpoint, restore_weights
     from model import GPT
-    from model.weights import SkipInit
+    from model.weights import SkipInit, with_norm_eps
     from training.device import choose_device
 
     config = load_run_config(run)
@@ -197,6 +197,8 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
         raise InputError(f"{run / 'tokenizer.json'}: not the tokenizer of this model: {vocabularies}")
     with SkipInit():
         model = GPT(config.model)
+    if checkpoint.format < 3:
+        checkpoint.model = with_norm_eps(checkpoint.model)
     restore_weights(model, checkpoint)
     return Trained(model.to(device).eval(), tokenizer, config, checkpoint.step, _start(run, tokenizer))
 

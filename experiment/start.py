@@ -198,6 +198,8 @@ class Run:
         if self.checkpoint:
             say_rates(self.checkpoint, take_step.config)
             restore_weights(take_step.model, self.checkpoint)
+            if self.checkpoint.format < 3 and take_step.model.config.qk_norm:
+                say("an older version trained it with a smaller epsilon in qk_norm: the losses may differ by a little")
             progress, self.checkpoint = restore_training(take_step, self.checkpoint), None
             say(f"resuming {self.folder} after step {progress.step} of {steps}")
         self.prove_mask(take_step, max(0, progress.step))

@@ -9,14 +9,15 @@ from safetensors.torch import load_file
 from tqdm import tqdm
 
 from common.errors import InputError
+from common.files import read_manifest
 from common.terminal import printable, warn
 from data.healing import Healed, count_repeated, heal, opening, share_of_own_end
 from data.tokenizer import Tokenizer
 from lens.record import read
-from lens.snapshots import WEIGHTS, Reading, snapshot_files, verify_file
+from lens.snapshots import FORMAT, WEIGHTS, Reading, snapshot_files, verify_file
 from model import GPT, GPTConfig
 from model.generation import continuation
-from model.weights import load_into
+from model.weights import load_into, with_norm_eps
 
 TEMPERATURE = 0.8  # of a continuation, as sample.py has it
 # Weights in the maps of one's own prompts, except that the first and the last step are always shown: a page of about
@@ -117,6 +118,9 @@ def spread(steps: list[int], maximum: int) -> list[int]:
 def load_weights(model: GPT, path: Path) -> None:
     """Puts the weights that a snapshot kept into `model`. Raises InputError that names the file."""
     try:
-        load_into(model, load_file(verify_file(path), backend="pread"))
+        tensors = load_file(verify_file(path), backend="pread")
+        if read_manifest(path.parent, FORMAT)["format"] == 1:
+            tensors = with_norm_eps(tensors)
+        load_into(model, tensors)
     except (OSError, SafetensorError, ValueError, InputError) as error:
         raise InputError(f"{path}: not the weights of this model ({error})") from error

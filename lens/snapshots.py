@@ -18,7 +18,7 @@ from lens.patterns import head_scores
 
 T = TypeVar("T")
 
-FORMAT = 1
+FORMAT = 2  # in 1 qk_norm had another epsilon
 RECORDED, WEIGHTS = "attention.safetensors", "model.safetensors"
 ATTENTION = ("x", "q", "k", "v", "out")
 EFFECTS = (

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from model.cpu import drop, products_are_faster
 
+NORM_EPS = 1e-5  # of every norm, as in GPT-2: added to the mean square before the root
+
 Angles = tuple[Tensor, Tensor]  # cosines and sines of the rotary embedding, each (T, K/2)
 LayerCache = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # new k and v of a layer -> those of all tokens so far
 
@@ -89,11 +91,11 @@ def rotate(x: Tensor, angles: Angles) -> Tensor:
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).type_as(x)
 
 
-def rotary_angles(positions: int, key_dim: int) -> Angles:
-    """Cosines and sines of position * 10000 ** (-2i / key_dim), each (positions, key_dim / 2), float32."""
+def rotary_angles(positions: int, key_dim: int, theta: float = 10000.0) -> Angles:
+    """Cosines and sines of position * theta ** (-2i / key_dim), each (positions, key_dim / 2), float32."""
     # not by torch: in one process of thirty, of those with two threads on an Intel processor, the half of its float64
     # cosines that the second thread computes was wrong by up to 7e-9, and the losses were others in their last digits
-    frequencies = [10000.0 ** (-channel / key_dim) for channel in range(0, key_dim, 2)]
+    frequencies = [theta ** (-channel / key_dim) for channel in range(0, key_dim, 2)]
     angles = [[position * frequency for frequency in frequencies] for position in range(positions)]
     cos, sin = ([[function(angle) for angle in row] for row in angles] for function in (math.cos, math.sin))
     return torch.tensor(cos, dtype=torch.float32), torch.tensor(sin, dtype=torch.float32)
@@ -150,8 +152,8 @@ class MultiHeadAttention(nn.Module):
         k = k.view(B, T, H, K).transpose(1, 2)  # (B, H, T, K)
         v = v.view(B, T, H, D).transpose(1, 2)  # (B, H, T, D)
         if self.qk_norm:  # steadies the scores (Henry et al. 2020); the gains let a head be as sharp as it needs to be
-            q = F.rms_norm(q, (K,), self.q_gain.to(q.dtype))
-            k = F.rms_norm(k, (K,), self.k_gain.to(k.dtype))
+            q = F.rms_norm(q, (K,), self.q_gain.to(q.dtype), NORM_EPS)
+            k = F.rms_norm(k, (K,), self.k_gain.to(k.dtype), NORM_EPS)
         if angles is not None:
             q, k = rotate(q, angles), rotate(k, angles)
         if cache is not None:

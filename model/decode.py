@@ -13,7 +13,7 @@ import torch.nn.functional as F
 import torch.nn.modules.module as torch_modules
 from torch import Tensor, nn
 
-from model.attention import MultiHeadAttention
+from model.attention import NORM_EPS, MultiHeadAttention
 from model.cache import KVCache
 from model.cpu import fast_linear
 from model.gpt import GPT, MLP, Block
@@ -43,8 +43,8 @@ class Decoder:
         else:
             self.positions = model.wpe.weight if config.position == "learned" else model.pe  # (T, C)
         # |x| is at least this in x / |x|, as the epsilon of F.rms_norm has it
-        min_length = (config.key_dim * torch.finfo(self.qk_dtype).eps) ** 0.5
-        self.min_length = torch.tensor(min_length, device=self.embedding.device)
+        min_length = (config.key_dim * NORM_EPS) ** 0.5
+        self.min_length = torch.tensor(min_length, dtype=self.qk_dtype, device=self.embedding.device)
         self.ngrams = model.ngrams
         self.layers = [Layer.of(cast(Block, block), batch, self.qk_dtype) for block in model.blocks]
         self.ln_f = plain_norm(model.ln_f)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.attention import Angles, LayerCache, MultiHeadAttention, rotary_angles
+from model.attention import NORM_EPS, Angles, LayerCache, MultiHeadAttention, rotary_angles
 from model.cache import KVCache
 from model.cpu import drop
 from model.limits import Limits, check_limits
@@ -32,6 +32,7 @@ class GPTConfig:
         1.0
     )
     position: Annotated[Literal["learned", "sinusoidal", "rope"], "how a token knows its place"] = "rope"
+    rope_theta: Annotated[float, "rope: pair i turns by rope_theta ** (-2i / key_dim) a token", Limits(1, 1e12)] = 1e4
     norm: Annotated[Literal["layernorm", "rmsnorm"], "what scales the stream before attention and MLP"] = "layernorm"
     activation: Annotated[Literal["gelu", "relu2", "swiglu"], "the MLP's nonlinearity"] = "relu2"
     qk_norm: Annotated[bool, "normalise queries and keys, with a learned gain"] = True
@@ -64,8 +65,8 @@ class GPTConfig:
 def make_norm(config: GPTConfig) -> nn.LayerNorm | nn.RMSNorm:
     """(..., C) -> (..., C), normalised over the channels."""
     if config.norm == "rmsnorm":  # Zhang and Sennrich 2019: a gain, no mean and no bias
-        return nn.RMSNorm(config.n_embd, eps=1e-5)
-    return nn.LayerNorm(config.n_embd, eps=1e-5, bias=config.bias)
+        return nn.RMSNorm(config.n_embd, eps=NORM_EPS)
+    return nn.LayerNorm(config.n_embd, eps=NORM_EPS, bias=config.bias)
 
 
 class MLP(nn.Module):
@@ -145,7 +146,7 @@ class GPT(nn.Module):
             # cosines and sines of the same angles as rope's, added to the embedding (Vaswani et al. 2017, 3.5)
             self.register_buffer("pe", torch.cat(rotary_angles(config.block_size, config.n_embd), -1), persistent=False)
         else:
-            angles = torch.stack(rotary_angles(config.block_size, config.key_dim))
+            angles = torch.stack(rotary_angles(config.block_size, config.key_dim, config.rope_theta))
             # as integers, which no `model.to(bfloat16)` rounds
             self.register_buffer("rope", angles.view(torch.int32), persistent=False)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))

@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+
+from model.attention import NORM_EPS
 
 INITIALISERS = {nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_, Tensor.normal_}
 
@@ -40,6 +43,23 @@ def load_into(model: nn.Module, tensors: dict[str, Tensor]) -> None:
         if name not in expected:
             raise ValueError(f"{name}: the model of this configuration has no such tensor")
     model.load_state_dict(tensors, strict=False)
+
+
+def with_norm_eps(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a model that was trained while qk_norm had float32's epsilon, 1.19e-7, made to compute the same now.
+
+    The rows of q and k are multiplied by s = sqrt(NORM_EPS / 1.19e-7): rms(s q, NORM_EPS) is rms(q, NORM_EPS / s²).
+    """
+    scale = (NORM_EPS / torch.finfo(torch.float32).eps) ** 0.5
+    changed = dict(tensors)
+    for name in tensors:
+        if name.endswith(".attn.q_gain"):
+            attn = name.removesuffix("q_gain")
+            values = tensors[f"{attn}proj.weight"].shape[1]  # the last rows of qkv
+            for rows in {f"{attn}qkv.weight", f"{attn}qkv.bias"} & tensors.keys():
+                changed[rows] = tensors[rows].clone()
+                changed[rows][:-values] *= scale
+    return changed
 
 
 def check_tensor(name: str, tensor: Tensor, expected: Tensor) -> None:

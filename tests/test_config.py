@@ -263,6 +263,7 @@ def section(cls, **ranges):
 
 
 WIDTHS = {"n_embd": st.just(64), "n_head": st.sampled_from([1, 2, 4]), "attn_ratio": st.sampled_from([1.0, 0.5])}
+WIDTHS |= {"rope_theta": st.floats(1, 1e6)}
 TIMES = {"micro_batch_size": st.just(0), "minutes": st.none() | st.floats(1e-9, 1e9), "eval_tokens": st.just(0)}
 CONFIGS = st.builds(
     Config,

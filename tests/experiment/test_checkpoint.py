@@ -133,7 +133,7 @@ def test_tensors_come_back_as_they_were_whatever_their_layout_and_tied_ones_once
 def test_a_checkpoint_is_described_by_its_manifest_and_named_by_text_files(tmp_path):
     save(tmp_path, 500, best_step=500)
     manifest = json.loads((folder(tmp_path, 500) / "manifest.json").read_text(encoding="utf-8"))
-    assert (manifest["format"], manifest["step"]) == (2, 500)
+    assert (manifest["format"], manifest["step"]) == (3, 500)
     names = {"model.safetensors", "optimizer.safetensors", "state.json"}
     assert {path.name for path in folder(tmp_path, 500).iterdir()} == names | {"manifest.json"}
     for name in names:

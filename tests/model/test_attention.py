@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from model import GPT, GPTConfig
 from model.attention import MultiHeadAttention, attend, causal_mask, rotary_angles, rotate
 
 # name: shapes of q, k, v
@@ -146,6 +147,14 @@ def test_angles_far_along_a_context_are_as_exact_as_float32_holds_them():
         angle = position * 10000 ** (-2 * i / 6)
         assert cos[position, i].item() == pytest.approx(math.cos(angle), abs=1e-6)
         assert sin[position, i].item() == pytest.approx(math.sin(angle), abs=1e-6)
+
+
+def test_the_base_of_the_angles_is_rope_theta():
+    cos, sin = rotary_angles(40, 6, theta=500.0)
+    assert cos[39, 2].item() == pytest.approx(math.cos(39 * 500 ** (-4 / 6)), abs=1e-6)
+    model = GPT(GPTConfig(vocab_size=5, n_layer=1, n_head=2, n_embd=12, block_size=40, rope_theta=500.0))
+    assert torch.equal(model.rope.view(torch.float32), torch.stack((cos, sin)))
+    assert not torch.equal(cos, rotary_angles(40, 6)[0])  # control
 
 
 def test_dot_product_after_rotation_depends_only_on_the_distance():

@@ -23,6 +23,7 @@ OTHERS = {
     "block_size": [9],
     "attn_ratio": [0.5, 2.0],
     "position": ["learned", "sinusoidal"],
+    "rope_theta": [7.0],
     "norm": ["rmsnorm"],
     "activation": ["gelu", "swiglu"],
     "qk_norm": [False],
@@ -80,15 +81,18 @@ def test_every_parameter_counts_in_the_decoder(options):
 def test_the_smallest_keys_are_normalised_as_the_modules_do():
     model, idx = build(n_layer=1), random_ids(1, 2, vocab_size=13)
     with torch.no_grad():
-        model.blocks[0].attn.qkv.weight.mul_(1e-4)  # about where the epsilon of the norm counts
+        model.blocks[0].attn.qkv.weight.mul_(1e-3)  # about where the epsilon of the norm counts
         by_modules, by_decoder = KVCache(1, 8), KVCache(1, 8)
         model(idx, cache=by_modules)
         model(idx[:, :1], cache=by_decoder)
         Decoder(model, 1)(idx[0, 1:], by_decoder)
-        k = model.blocks[0].attn.qkv(model.blocks[0].ln_1(model.wte(idx)))[:, 1, 16:32].view(1, 2, 8)
+        k = model.blocks[0].attn.qkv(model.blocks[0].ln_1(model.wte(idx)))[:, 1, 16:32].view(2, 8)
+        exact = k / (k.square().mean(-1, keepdim=True) + 1e-5).sqrt() * model.blocks[0].attn.k_gain
+        exact = rotate(exact[:, None], tuple(part[1:] for part in rotary_angles(2, 8)))[:, 0]  # (H, K)
     keys = by_modules.k[0, :, :, 1]
     assert torch.allclose(by_decoder.k[0, :, :, 1], keys, rtol=1e-5, atol=0)
-    assert (F.rms_norm(k, (8,), eps=0).norm() / F.rms_norm(k, (8,)).norm()) > 1.05  # the control: it counts
+    assert torch.allclose(keys, exact, rtol=1e-5, atol=1e-7)
+    assert (F.rms_norm(k, (8,)).norm() / F.rms_norm(k, (8,), eps=1e-5).norm()) > 1.05  # the control: it counts
 
 
 def test_in_bfloat16_keys_are_normalised_and_turned_in_float32_and_rounded_once():
@@ -101,8 +105,8 @@ def test_in_bfloat16_keys_are_normalised_and_turned_in_float32_and_rounded_once(
         block, x = model.blocks[0], model.wte(idx)
         k = block.attn.qkv(block.ln_1(x))[..., 64:128].double().view(1, 200, 2, 32).transpose(1, 2)  # (B, H, T, K)
         gain = block.attn.k_gain.double()
-        exact = rotate(F.rms_norm(k, (32,), gain), rotary_angles(200, 32))
-        in_steps = rotate(F.rms_norm(k.bfloat16(), (32,), gain.bfloat16()), rotary_angles(200, 32))
+        exact = rotate(F.rms_norm(k, (32,), gain, 1e-5), rotary_angles(200, 32))
+        in_steps = rotate(F.rms_norm(k.bfloat16(), (32,), gain.bfloat16(), 1e-5), rotary_angles(200, 32))
     assert (cache.k[0] == exact.bfloat16()).float().mean() > 0.99
     assert (in_steps == exact.bfloat16()).float().mean() < 0.9  # the control: rounded in between
 

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from model import GPT, GPTConfig
-from model.weights import SkipInit, load_into
-from tests.helpers.models import SIZES, random_ids
+from model.weights import SkipInit, load_into, with_norm_eps
+from tests.helpers.models import SIZES, random_ids, small_model
 
 
 class Net(nn.Module):
@@ -56,3 +56,24 @@ def test_built_without_its_weights_a_model_has_the_same_parts_and_draws_nothing(
     empty.load_state_dict(drawn.state_dict())
     idx = random_ids()
     assert torch.equal(empty(idx)[0], drawn(idx)[0])  # with the angles of its positions
+
+
+@pytest.mark.parametrize("options", [{}, {"bias": True, "attn_ratio": 0.5, "tie_embeddings": True}], ids=str)
+def test_weights_from_before_the_epsilon_changed_compute_the_same(options, monkeypatch):
+    model, idx = small_model(qk_norm=True, **options).eval().double(), random_ids(2, 6)
+    with torch.no_grad():
+        for block in model.blocks:
+            for parameter in block.attn.qkv.parameters():
+                parameter.mul_(0.01)  # short queries and keys, on which the epsilon tells
+        monkeypatch.setattr("model.attention.NORM_EPS", 2**-23)
+        before = model(idx)[0]
+        monkeypatch.undo()
+        unchanged = model(idx)[0]
+        model.load_state_dict(with_norm_eps(model.state_dict()))
+        assert (model(idx)[0] - before).abs().max() < 1e-10
+    assert (unchanged - before).abs().max() > 1e-3  # control
+
+
+def test_weights_without_qk_norm_stay_as_they_are():
+    tensors = small_model(qk_norm=False).state_dict()
+    assert all(torch.equal(tensor, tensors[name]) for name, tensor in with_norm_eps(tensors).items())

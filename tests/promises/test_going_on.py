@@ -7,8 +7,12 @@ import shutil
 import pytest
 import torch
 
+from common.files import seal, step_of
 from config import load_config
 from experiment.checkpoint import load_checkpoint, save_checkpoint
+from experiment.folder import load_trained
+from lens.own import load_weights
+from model.weights import with_norm_eps
 from tests.helpers.scripts import error_line, metrics, run_sample, run_train
 
 
@@ -139,3 +143,18 @@ def test_a_run_of_an_older_version_goes_on_where_it_read_its_text_alike_and_else
         error = error_line(run_train("--resume", small_copy, "--train.steps", 10), 2)
         assert "begun by an older version, which read line ends and split several documents in another way" in error
         assert error.endswith("put it back where that is so, else start a new run\n")
+
+
+def test_a_run_of_before_the_epsilon_changed_computes_what_it_did_and_goes_on(small_copy):
+    now = load_trained(small_copy, "last", "cpu").model
+    expected = with_norm_eps(now.state_dict())
+    weights = small_copy / "snapshots" / "step-000008" / "model.safetensors"
+    for file in (weights, *small_copy.glob("checkpoints/step-*/model.safetensors")):
+        seal(file.parent, {"format": 1 if file == weights else 2, "step": step_of(file.parent.name)})
+    older = load_trained(small_copy, "last", "cpu").model.state_dict()
+    load_weights(now, weights)
+    for loaded in (older, now.state_dict()):
+        assert all(torch.equal(loaded[name], tensor) for name, tensor in expected.items())
+    said = "an older version trained it with a smaller epsilon"
+    assert said in run_train("--resume", small_copy, "--train.steps", 9).out
+    assert said not in run_train("--resume", small_copy, "--train.steps", 10).out
