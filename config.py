@@ -64,6 +64,7 @@ class DataConfig:
 class TrainConfig:
     """How long, how fast, on what, and how often the run looks at its model."""
 
+    init: Annotated[str | None, "a run, a folder in Hugging Face format, or hub:OWNER/NAME to go on from"] = None
     steps: Annotated[int, "optimizer steps", FROM_1] = 1000
     minutes: Annotated[float | None, "train this long: the first steps are timed, then steps is set", POSITIVE] = None
     max_epochs: Annotated[float, "times through the text, at most: steps is lowered to that; 0: no limit", FROM_0] = 0.0

@@ -21,7 +21,7 @@ from data.spool import Spool
 from data.tales.source import open_tales, read_stories
 from data.tales.stories import Story
 from data.tiktoken_encodings import tiktoken_tokenizer
-from data.tokenizer import Tokenizer, UnknownCharacter, char_tokenizer, train_bpe
+from data.tokenizer import Tokenizer, char_tokenizer, train_bpe
 from data.vocabulary import MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN, describe_learning
 
 if TYPE_CHECKING:  # config.py imports torch, which reading a text does not need
@@ -65,8 +65,8 @@ def load_corpus(
 ) -> Corpus:
     """The corpus of a data section, from the cache or made now.
 
-    report(line): called with what was done, instead of writing it to stderr. tokenizer: that of a resumed run, instead
-    of the one that config names.
+    report(line): called with what was done, instead of writing it to stderr. tokenizer: that of a run or a model that
+    goes on, instead of the one that config names; characters that it lacks are added to it.
     Raises InputError for a text that is missing, unreadable or too short for windows of block_size, RunError when the
     disk is full.
     """
@@ -99,19 +99,16 @@ def make_tokens(folder: Path, config: "DataConfig", source: Source, tokenizer: T
     if config.source != "tales" and (n_copies := spool.drop_copies()):  # of tales only validation has none
         said.append(f"{n_copies:,} document(s) with the text of an earlier one are left out")
     train, val = parts = split(spool, config)
-    if tokenizer is None and config.tokenizer == "char":
-        tokenizer = char_tokenizer(spool.characters())
+    if (tokenizer.name if tokenizer else config.tokenizer) == "char":
+        tokenizer = char_tokenizer(spool.characters(), tokenizer)
     elif tokenizer is None:
         report(describe_learning(config.vocab_size, next(spool.sample(train, MAX_SAMPLE_BYTES), "")))
         sample = spool.sample(train, min(MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN * config.vocab_size))
         tokenizer = train_bpe(sample, config.vocab_size)
-    try:
-        tokens = [
-            write_tokens(folder / name, tokenizer, spool.pieces(part), ends=part.ends, n_bytes=part.n_bytes)
-            for name, part in (("train", train), ("val", val))
-        ]
-    except UnknownCharacter as error:  # the text has changed since a resumed run made its tokenizer
-        raise InputError(f"data.source {config.source}: {error}") from None
+    tokens = [
+        write_tokens(folder / name, tokenizer, spool.pieces(part), ends=part.ends, n_bytes=part.n_bytes)
+        for name, part in (("train", train), ("val", val))
+    ]
     tokenizer.save(folder / "tokenizer.json")
     notes_on(said, config, spool, parts, tokens[0], tokenizer).save(folder / "notes.json")
     spool.path.unlink()

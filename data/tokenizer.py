@@ -1,7 +1,7 @@
 """Text to token ids and back: single characters, byte pairs learned from the user's own text, or a tiktoken encoding.
 
 All three are one class: a list of byte strings, one per token, and a way to cut text into them. The last token is the
-end of text, which no text can spell (some of tiktoken's encodings have further ids after it).
+end of text, which no text can spell (further ids may come after it: of tiktoken, or of characters of a second text).
 """
 
 from collections.abc import Callable, Iterable
@@ -97,9 +97,9 @@ class Tokenizer:
 
     def _character_encoder(self) -> Callable[[str], np.ndarray]:
         vocabulary = _code_points("".join(token.decode() for token in self.tokens))
-        unknown = len(vocabulary)
+        unknown = self.vocab_size
         ids_by_code_point = np.full(vocabulary.max(initial=0) + 2, unknown, np.uint32)  # the last: for all beyond
-        ids_by_code_point[vocabulary] = np.arange(len(vocabulary))
+        ids_by_code_point[vocabulary] = np.flatnonzero(self.byte_lengths)  # all but the end of text
 
         def encode(text: str) -> np.ndarray:
             code_points = _code_points(text)
@@ -129,9 +129,14 @@ class Tokenizer:
         return encode
 
 
-def char_tokenizer(characters: Iterable[str]) -> Tokenizer:
-    """One token for each of the distinct `characters`, by code point, then the end of text."""
-    tokens = [character.encode() for character in sorted(characters)]
+def char_tokenizer(characters: Iterable[str], known: Tokenizer | None = None) -> Tokenizer:
+    """One token for each of the distinct `characters`, by code point, then the end of text.
+
+    Those that `known` has, and its end of text, keep their ids; the others come after them.
+    """
+    tokens = sorted({character.encode() for character in characters}.difference(known.tokens if known else ()))
+    if known:
+        return Tokenizer("char", [*known.tokens, *tokens], known.end_of_text)
     return Tokenizer("char", [*tokens, b""], end_of_text=len(tokens))
 
 

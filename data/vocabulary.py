@@ -118,7 +118,7 @@ def check_vocabulary(name: object, tokens: list[bytes], end_of_text: object, pat
     if len(set(texts)) < len(texts):
         raise ValueError("a token is there twice")
     if pattern is None:
-        if len(texts) != end_of_text or any(len(token.decode()) != 1 for token in texts):
-            raise ValueError("single characters, then the end of text, expected")
+        if len(texts) != len(tokens) - 1 or any(len(token.decode()) != 1 for token in texts):
+            raise ValueError("single characters and the end of text expected")
     elif not set(texts) >= {bytes([byte]) for byte in range(256)}:
         raise ValueError("a byte has no token")

@@ -33,6 +33,7 @@ from experiment.folder import (
     refuse_changes,
     trained_with,
 )
+from experiment.initial import Origin, load_with_origin
 from experiment.meant import check_words, is_source
 from experiment.state import restore_training, training_state
 from lens.explorer.page import build_page
@@ -53,6 +54,7 @@ Train a GPT from scratch, on the computer you have.
 
   python train.py --config small.yaml              embedded stories, a few minutes
   python train.py --config text.yaml --data.source my.txt
+  python train.py --init runs/small --data.source my.txt
   python train.py --resume runs/small              go on where a run was stopped"""
 
 # What a resumed run may change: how long it goes on, how often it looks at its model and where its text lies
@@ -71,30 +73,7 @@ def read_command_line() -> tuple[argparse.Namespace, Config]:
 
     --help and --print-config end the process here. Raises InputError for whatever cannot be used.
     """
-    parser = Arguments(
-        description=EXAMPLES,
-        epilog=f"Every key of the configuration is an option too, --section.key value:\n\n{help_text(Config)}",
-    )
-    parser.add_argument(
-        "--config",
-        metavar="FILE",
-        type=nonempty_text,
-        help="a path, or a name found in configs/ (default small.yaml)",
-    )
-    parser.add_argument(
-        "--run",
-        metavar="FOLDER",
-        type=nonempty_text,
-        help="where the run goes (default runs/ and the configuration's name)",
-    )
-    resume = "go on with a stopped run, or a finished one with more --train.steps; what may be changed, it says"
-    parser.add_argument("--resume", metavar="RUN", type=nonempty_text, help=resume)
-    parser.add_argument(
-        "--dry-run", action="store_true", help="print the plan (parameters, FLOPs, tokens, memory) and train nothing"
-    )
-    parser.add_argument(
-        "--print-config", action="store_true", help="print the resolved configuration and train nothing"
-    )
+    parser = make_parser()
     args, rest = parser.parse_known_args()
     check_words(rest, parser.option_names())
     overrides = parse_overrides(rest)
@@ -102,11 +81,15 @@ def read_command_line() -> tuple[argparse.Namespace, Config]:
         raise InputError(f"--run {args.run}: not with --resume, which goes on in {args.resume}")
     if args.resume and args.config:
         raise InputError(f"--config {args.config}: not with --resume, which goes on with the run's own config.yaml")
-    args.config = args.config or "small.yaml"
+    if args.resume and args.init:
+        raise InputError(f"--init {args.init}: not with --resume; a run goes on with what it has learned")
+    if args.init:
+        overrides.append(("train.init", args.init))
+    args.config = args.config or ("finetune.yaml" if args.init else "small.yaml")
     if args.resume:
-        args.resume, config = find_resumed(args.resume, overrides)
+        args.resume, config, args.origin = find_resumed(args.resume, overrides)
     else:
-        config = load_new(args.config, overrides)
+        config, args.origin = load_new(args.config, overrides)
     device = config.train.device
     settle_hardware(config.train)
     if config.data.source != "tales" and not config.data.source.startswith("hub:"):
@@ -116,6 +99,8 @@ def read_command_line() -> tuple[argparse.Namespace, Config]:
     if not config.model.scale:
         warn("model.scale is false: scores are not divided by sqrt(key_dim). Softmax saturates, learning slows.")
     if args.print_config:
+        for line in args.origin.said if args.origin else []:
+            print(line, file=sys.stderr, flush=True)
         print(dump_config(config), end="", flush=True)
         sys.exit(0)
     if device == "auto" and config.train.device == "cpu" and (why := why_no_cuda()):
@@ -128,10 +113,49 @@ def read_command_line() -> tuple[argparse.Namespace, Config]:
     return args, config
 
 
-def load_new(name: str, overrides: list[tuple[str, str]]) -> Config:
-    """--config: the configuration of a new run. Raises InputError, which says so where `name` is rather a text."""
+def make_parser() -> Arguments:
+    """The options of train.py but for the keys of the configuration."""
+    parser = Arguments(
+        description=EXAMPLES,
+        epilog=f"Every key of the configuration is an option too, --section.key value:\n\n{help_text(Config)}",
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        type=nonempty_text,
+        help="a path, or a name found in configs/ (default small.yaml), with --init finetune.yaml",
+    )
+    parser.add_argument(
+        "--run",
+        metavar="FOLDER",
+        type=nonempty_text,
+        help="where the run goes (default runs/ and the configuration's name)",
+    )
+    parser.add_argument(
+        "--init",
+        metavar="MODEL",
+        type=nonempty_text,
+        help="begin a new run with the weights, shape and tokenizer of a run, of a folder in Hugging Face format or of "
+        "hub:OWNER/NAME (train.init)",
+    )
+    resume = "go on with a stopped run, or a finished one with more --train.steps; what may be changed, it says"
+    parser.add_argument("--resume", metavar="RUN", type=nonempty_text, help=resume)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the plan (parameters, FLOPs, tokens, memory) and train nothing"
+    )
+    parser.add_argument(
+        "--print-config", action="store_true", help="print the resolved configuration and train nothing"
+    )
+    return parser
+
+
+def load_new(name: str, overrides: list[tuple[str, str]]) -> tuple[Config, Origin | None]:
+    """--config: the configuration of a new run, and the model that it goes on from.
+
+    Raises InputError, which says so where `name` is rather a text.
+    """
     try:
-        return load_config(name, overrides)
+        return load_with_origin(name, overrides)
     except InputError as error:
         if is_source(name) and Path(name).name in str(error):
             raise InputError(
@@ -141,16 +165,19 @@ def load_new(name: str, overrides: list[tuple[str, str]]) -> Config:
 
 
 class Run:
-    """A run in `folder` (None: a dry run of a new one) that goes on from `checkpoint` (None: from the start)."""
+    """A run in `folder` (None: a dry run of a new one) that goes on from `checkpoint` (None: from the start, and there
+    from the model `origin`, if any)."""
 
-    def __init__(self, folder: Path | None, checkpoint: Checkpoint | None) -> None:
+    def __init__(self, folder: Path | None, checkpoint: Checkpoint | None, origin: Origin | None = None) -> None:
         self.folder = cast(Path, folder)  # a dry run ends before it is used
-        self.checkpoint = checkpoint
+        self.checkpoint, self.origin = checkpoint, origin
 
     @property
     def tokenizer(self) -> Tokenizer | None:
-        """That of a run that goes on; a new one makes its own. Raises InputError where the file is damaged."""
-        return Tokenizer.load(self.folder / "tokenizer.json") if self.checkpoint else None
+        """That of a run or a model that goes on; else a new one is made. Raises InputError for a damaged file."""
+        if self.checkpoint:
+            return Tokenizer.load(self.folder / "tokenizer.json")
+        return self.origin.tokenizer if self.origin else None
 
     def is_finished(self, steps: int) -> bool:
         """Whether there is nothing left to train, which it says. Writes the page if the run was killed before that."""
@@ -166,7 +193,12 @@ class Run:
         return True
 
     def check_text(self, corpus: Corpus, source: str) -> None:
-        """Raises InputError where a run that goes on would do so with another text."""
+        """Raises InputError where a run that goes on would do so with another text.
+
+        How the tokenizer of a model that it goes on from fits the text, it says.
+        """
+        for line in self.origin.fit(corpus) if self.origin else []:
+            say(line)
         if self.checkpoint and (then := read_data_summary(self.folder)) != corpus.summary():
             older = "start" not in then  # made before it was written
             if older and then | {"start": corpus.start} == corpus.summary():
@@ -190,7 +222,7 @@ class Run:
         write_whole(self.folder / "data.json", json.dumps(corpus.summary(), indent=1))
 
     def restore(self, take_step: Step, steps: int) -> Progress:
-        """Puts back what the checkpoint holds, which is then dropped; without one it is the progress of a new run.
+        """Puts back what the checkpoint holds, or begins with the weights of `origin`; both are then dropped.
 
         The mask is proven to hold for the steps that follow. Raises RunError where it does not.
         """
@@ -202,6 +234,9 @@ class Run:
                 say("an older version trained it with a smaller epsilon in qk_norm: the losses may differ by a little")
             progress, self.checkpoint = restore_training(take_step, self.checkpoint), None
             say(f"resuming {self.folder} after step {progress.step} of {steps}")
+        elif self.origin:
+            self.origin.put_into(take_step.model)
+            self.origin = None
         self.prove_mask(take_step, max(0, progress.step))
         return progress
 
@@ -247,10 +282,12 @@ def open_run(args: argparse.Namespace, config: Config) -> Iterator[Run]:
     """
     folder = args.resume or (None if args.dry_run else make_run(args, config))
     free_bytes = free_memory(config.train.device)
+    for line in args.origin.said if args.origin else []:
+        say(line)
     try:
         with locked(folder) if folder else contextlib.nullcontext():
             try:
-                yield Run(folder, last_checkpoint(args.resume, config) if args.resume else None)
+                yield Run(folder, last_checkpoint(args.resume, config) if args.resume else None, args.origin)
             except Exception as error:
                 if why := could_not_go_on(error, folder, config, free_bytes):
                     raise RunError(why) from error
@@ -277,8 +314,9 @@ def make_run(args: argparse.Namespace, config: Config) -> Path:
     return folder
 
 
-def find_resumed(name: str, overrides: list[tuple[str, str]]) -> tuple[Path, Config]:
-    """--resume: the run's folder and its configuration, with the overrides that may be made."""
+def find_resumed(name: str, overrides: list[tuple[str, str]]) -> tuple[Path, Config, Origin | None]:
+    """--resume: the run's folder, its configuration with the overrides that may be made, and, where it has no
+    checkpoint yet, the model that it goes on from."""
     try:
         folder = find_run(name, may_be_prompt=False)
     except InputError as error:
@@ -290,7 +328,12 @@ def find_resumed(name: str, overrides: list[tuple[str, str]]) -> tuple[Path, Con
             f"--{key} {as_typed(now)}: {folder} was trained with {as_typed(then)}, and resuming cannot change it: that "
             f"takes a new run, without --resume; what can be changed: {', '.join(sorted(CHANGEABLE))}"
         )
-    return folder, config
+    if steps_in(folder / "checkpoints"):
+        return folder, config, None
+    try:
+        return folder, *load_with_origin(str(folder / "config.yaml"), overrides)
+    except InputError as error:
+        raise InputError(f"--resume {folder}: has no checkpoint yet, so it begins again: {error}") from None
 
 
 def last_checkpoint(folder: Path, config: Config) -> Checkpoint | None:

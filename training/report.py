@@ -72,7 +72,7 @@ def closing(
         [
             f"\n{progress.step} steps in {seconds:.0f} s; recording attention took {recording:.1f} s, "
             f"{recording / seconds:.1%} of it.",
-            verdict(progress.first, progress.best or last, last, score, skipped_steps, text, corpus.copied),
+            verdict(progress.first, progress.best or last, last, score, skipped_steps, text, corpus.copied, t.init),
             *([f"\n{page} is written."] if page else []),
             f"\nNow:\n  {command('sample.py', run)}",
             *([f"  {command('view.py', run)}"] if page else []),
@@ -81,23 +81,31 @@ def closing(
 
 
 def verdict(
-    first: dict, best: dict, last: dict, score: StoryScore | None, skipped_steps: int, text: str, copied: float
+    first: dict,
+    best: dict,
+    last: dict,
+    score: StoryScore | None,
+    skipped_steps: int,
+    text: str,
+    copied: float,
+    init: str | None = None,
 ) -> str:
-    """The answer to "is this good?", from the metrics of the untrained model, of the best and of the last one.
+    """The answer to "is this good?", from the metrics of the model at the beginning, of the best and of the last one.
 
-    text: some of the validation text. copied: the share of it that is in the training text, too.
+    text: some of the validation text. copied: the share of it that is in the training text, too. init: train.init.
     """
+    beginning = "before this run" if init else "untrained"
     bits, much_copied = best["val_bits_per_byte"], copied >= MUCH_COPIED
     lines = [
         f"Reached {best['val_loss']:.4f} nats per token on the validation text, {bits:.3f} bits per byte; "
-        f"untrained it was {first['val_loss']:.4f} and {first['val_bits_per_byte']:.3f}."
+        f"{beginning} it was {first['val_loss']:.4f} and {first['val_bits_per_byte']:.3f}."
     ]
     if skipped_steps:
         lines.append(f"{skipped_steps} steps were skipped, as their loss or gradient was not finite.")
     if best["val_loss"] >= first["val_loss"]:
         lines.append(
-            "On the validation text it is no better than it was untrained: there is too little text to learn from, or "
-            "nothing in it that can be predicted, or the learning rate is too high."
+            f"On the validation text it is no better than it was {beginning}: there is too little text to learn from, "
+            "or nothing in it that can be predicted, or the learning rate is too high."
         )
     elif last["val_loss"] > best["val_loss"] + max(0.01 * best["val_loss"], 0.01):  # more than ups and downs
         lines.append(

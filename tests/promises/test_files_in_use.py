@@ -13,7 +13,7 @@ import view
 from common.errors import InputError
 from config import load_config
 from data.corpus import load_corpus
-from data.tokenizer import char_tokenizer
+from data.tokenizer import Tokenizer
 from experiment.checkpoint import save_checkpoint, steps_in
 from tests.helpers.files_in_use import files_in_use_stay
 from tests.helpers.scripts import contents, differences, error_line, interrupt, run_main, run_sample, run_train
@@ -93,12 +93,12 @@ def test_a_damaged_cache_is_made_again(small, tmp_path, name):
 
 
 def test_tokens_that_cannot_be_made_leave_nothing_behind(small, tmp_path, monkeypatch):
-    for number in range(50):  # so that the text is still being read when a token is not found
+    for number in range(50):  # so that the text is still being read when one cannot be encoded
         (tmp_path / f"{number}.txt").write_text(f"text {number}", encoding="utf-8")
     monkeypatch.setattr("data.shards.GROUP", 1)
     data = data_of(small | {"data.source": tmp_path}, tmp_path / "cache")
-    with files_in_use_stay(), pytest.raises(InputError, match="not in the vocabulary"):
-        load_corpus(data, 8, tokenizer=char_tokenizer("abc"))
+    with files_in_use_stay(), pytest.raises(InputError, match="its pattern cannot cut text"):
+        load_corpus(data, 8, tokenizer=Tokenizer("bpe", [*(bytes([byte]) for byte in range(256)), b""], 256, "("))
     assert list((tmp_path / "cache/tokens").iterdir()) == []
 
 

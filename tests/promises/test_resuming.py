@@ -331,11 +331,10 @@ def test_a_text_may_move_but_not_change(options, unbroken, run, tmp_path):
     assert done.code == 2 and done.err.startswith(f"error: --resume {run}: data.source {source} is not the text")
     source.unlink()
     assert run_train("--resume", run).code == 2
-    changed = {text[::-1]: "is not the text that the run began with", text + "ß": "not in the vocabulary"}
-    for other, words in changed.items():  # as many tokens, and one that the run's tokenizer does not know
+    for other in (text[::-1], text + "ß"):  # as many tokens, and one that the run's tokenizer does not know
         moved.write_text(other, encoding="utf-8")
         done = run_train("--resume", run, "--data.source", moved)
-        assert done.code == 2 and f"data.source {moved}" in done.err and words in done.err
+        assert done.code == 2 and f"data.source {moved} is not the text that the run began with" in done.err
     assert files_of(run) == before
     moved.write_text(text, encoding="utf-8")
     assert run_train("--resume", run, "--data.source", moved).code == 0
