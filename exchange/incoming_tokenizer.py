@@ -19,6 +19,7 @@ from exchange.split import checked, for_tiktoken, one_after_the_other
 from exchange.tokenizers import CHARACTERS, SETTINGS, TOKENIZER, merges_of
 
 VOCABULARY, MERGES = "vocab.json", "merges.txt"
+SPECIAL = "special_tokens_map.json"  # older folders have the names of special tokens here
 # What `tokenizers` itself splits by in its part "ByteLevel": GPT-2's split.
 BYTE_LEVEL = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 MOST_TOKENS = 1 << 22  # no vocabulary has as many, and a damaged id must not become so long a list
@@ -84,14 +85,14 @@ def _body_of_two_files(folder: Path) -> dict:
         lines = (folder / MERGES).read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise InputError(f"{folder / MERGES}: cannot be read ({reason(error)})") from None
-    merges = [line for line in lines if line and not line.startswith("#version")]
+    merges = [line for n, line in enumerate(lines) if line and not (n == 0 and line.startswith("#version"))]
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
     model = {"type": "BPE", "vocab": read_json(folder / VOCABULARY), "merges": merges}
     return {"model": model, "pre_tokenizer": byte_level}
 
 
-def _settings(folder: Path) -> dict:
-    return read_json(folder / SETTINGS) if (folder / SETTINGS).is_file() else {}
+def _settings(folder: Path, name: str = SETTINGS) -> dict:
+    return read_json(folder / name) if (folder / name).is_file() else {}
 
 
 def _check_parts(body: dict, say: Callable[[str], object]) -> None:
@@ -128,10 +129,11 @@ def _names(vocabulary: dict[str, int], added: list[dict], rows: int | None) -> l
 
 def _end_of_text(folder: Path, names: list[str]) -> int:
     """The id of the token that ends a text, as the folder's settings call it, or GPT-2's."""
-    token = _settings(folder).get("eos_token") or END_OF_TEXT
+    given = [settings.get("eos_token") for name in (SETTINGS, SPECIAL) if (settings := _settings(folder, name))]
+    token = next((token for token in given if token), END_OF_TEXT)
     name = token["content"] if isinstance(token, dict) else token
     if not name or name not in names:
-        raise InputError(f"no token ends a text: eos_token {shown(name)} of {SETTINGS} is not in the vocabulary")
+        raise InputError(f"no token ends a text: eos_token {shown(name)} is not in the vocabulary")
     return names.index(name)
 
 

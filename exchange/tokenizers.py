@@ -10,6 +10,7 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
+from common.errors import InputError
 from common.files import write_whole
 from data.tokenizer import END_OF_TEXT, Tokenizer
 from data.vocabulary import bytes_by_character
@@ -48,7 +49,7 @@ def write_tokenizer(folder: Path, tokenizer: Tokenizer, several_documents: bool,
     most tokens the model reads. The name of the end of text is plain text there too where it stands in a text. Unlike
     ours, a `char` vocabulary leaves out in silence the characters that it lacks.
 
-    Raises InputError where the pattern of `tokenizer` has no equal there.
+    Raises InputError where the pattern of `tokenizer` has no equal there, or a text would become the end of text.
     """
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",  # any other brings a split of its own
@@ -83,6 +84,8 @@ def _body(tokenizer: Tokenizer, several_documents: bool) -> dict:
     names, pattern = names_of(tokenizer), tokenizer.pattern
     split = {"type": "Split", "behavior": "Isolated", "invert": False}
     split["pattern"] = {"Regex": CHARACTERS if pattern is None else for_tokenizers(pattern)}
+    if END_OF_TEXT.encode() in tokenizer.tokens:
+        raise InputError(f"a token is spelled {END_OF_TEXT}, the name of the end of text where this tokenizer goes")
     bytes_as_characters = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
     merges = [] if pattern is None else merges_of(tokenizer.tokens)
     characters = byte_characters()

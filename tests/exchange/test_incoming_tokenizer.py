@@ -113,11 +113,12 @@ def test_rows_of_the_embedding_beyond_the_vocabulary_are_unused_ids(changed):
 
 def test_the_end_of_text_is_the_token_that_the_settings_name(tmp_path):
     learned(tmp_path, SPLITS["Qwen"])
-    for token in ("<|im_start|>", {"content": "<|im_start|>", "lstrip": False}):
-        (tmp_path / "tokenizer_config.json").write_text(json.dumps({"eos_token": token}), encoding="utf-8")
-        assert read_tokenizer(tmp_path).end_of_text == 1
+    for name in ("special_tokens_map.json", "tokenizer_config.json"):
+        for token in ("<|im_start|>", {"content": "<|im_start|>", "lstrip": False}):
+            (tmp_path / name).write_text(json.dumps({"eos_token": token}), encoding="utf-8")
+            assert read_tokenizer(tmp_path).end_of_text == 1
     (tmp_path / "tokenizer_config.json").write_text('{"eos_token": "</s>"}', encoding="utf-8")
-    with pytest.raises(InputError, match=r'eos_token "</s>" of tokenizer_config\.json is not in the vocabulary'):
+    with pytest.raises(InputError, match='eos_token "</s>" is not in the vocabulary'):
         read_tokenizer(tmp_path)
 
 

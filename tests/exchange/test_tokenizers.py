@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
+from common.errors import InputError
 from data.tales.stories import stories
 from data.tokenizer import END_OF_TEXT, Tokenizer, char_tokenizer, train_bpe
 from data.vocabulary import PATTERN, bytes_by_character
@@ -85,3 +86,9 @@ def test_the_published_patterns_cut_there_as_here(tmp_path, name):
     learned = train_bpe([PROSE], 600)
     tokenizer = Tokenizer(name, learned.tokens, learned.end_of_text, published_patterns()[name])
     assert theirs(tmp_path, tokenizer)(STRINGS)["input_ids"] == [tokenizer.encode(text) for text in STRINGS]
+
+
+def test_a_token_that_is_spelled_like_the_end_of_text_is_refused(tmp_path):
+    tokenizer = Tokenizer("bpe", [*BYTES, END_OF_TEXT.encode(), b""], 257, PATTERN)
+    with pytest.raises(InputError, match=r"a token is spelled <\|endoftext\|>"):
+        write_tokenizer(tmp_path, tokenizer, False, 64)
