@@ -64,7 +64,7 @@ def heal(tokenizer: Tokenizer, text: str, start: list[int]) -> Healed:
 
 def tail_of(tokenizer: Tokenizer, ids: list[int]) -> list[int]:
     """The last TAIL of `ids` or a few more: whole characters, cut into the same tokens by themselves. [] for none."""
-    begins = ids[:1] == [tokenizer.end_of_text]
+    begins = bool(ids) and not tokenizer.tokens[ids[0]]  # with what stands before texts
     for length in range(TAIL, 2 * TAIL):
         tail = ids[max(begins, len(ids) - length) :]
         if tokenizer.encode(tokenizer.decode(tail)) == tail:

@@ -1,8 +1,9 @@
 """Data sets of the Hugging Face Hub: hub:OWNER/NAME or hub:OWNER/NAME/CONFIG, pinned to one commit."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from common.errors import InputError
 from common.network import Background
@@ -12,6 +13,8 @@ from data.survey import Documents, Survey, clean
 from data.tables import READ_ROWS, Rows, arrow_rows, texts
 
 if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
     from config import DataConfig
 
 # The formats that text comes in, and no others: one of them (webdataset) unpickles what it finds in an archive, though
@@ -20,6 +23,10 @@ KINDS = ("parquet", "json", "csv", "text", "arrow")
 
 # Longer than a Hub that can be reached takes to answer; with the start of Python it stays under ten seconds.
 ANSWER_SECONDS = 7
+
+
+class NoAnswer(InputError):
+    """The Hub cannot be reached; the message says what to do without it."""
 
 
 def open_hub(config: "DataConfig") -> Source:
@@ -71,22 +78,36 @@ def open_hub(config: "DataConfig") -> Source:
 
 def _resolve(repository: str, revision: str | None) -> str:
     """The commit (40 hex digits) that a branch or tag stands for; None is the main branch."""
+    return ask_hub(
+        f"data.source hub:{repository}",
+        "data set",
+        lambda api, seconds: api.dataset_info(repository, revision=revision, timeout=seconds),
+        f"data.revision {revision}: hub:{repository} has no such branch, tag or commit",
+        "Without a network use a file or tales; tokens in the cache are found with --data.revision COMMIT",
+    ).sha
+
+
+def ask_hub(where: str, what: str, question: Callable[["HfApi", float], Any], no_revision: str, offline: str) -> Any:
+    """The answer to a question about `what` is named `where`, given the Hub's API and for how many seconds to wait.
+
+    Raises InputError where there is no such thing, no such revision (then the text `no_revision`), or no answer: then
+    `offline` says what to do without a network.
+    """
     from huggingface_hub import HfApi, errors
 
-    where, api = f"data.source hub:{repository}", HfApi()
-    ask = Background(lambda: api.dataset_info(repository, revision=revision, timeout=ANSWER_SECONDS))
+    api = HfApi()
+    ask = Background(lambda: question(api, ANSWER_SECONDS))
     try:
-        return ask.result(ANSWER_SECONDS + 0.5).sha
+        return ask.result(ANSWER_SECONDS + 0.5)
     except errors.GatedRepoError as error:
         raise InputError(f"{where}: ask for access to it on the Hub, then `hf auth login`") from error
     except errors.RepositoryNotFoundError as error:
-        raise InputError(f"{where}: the Hub has no such data set; a private one needs `hf auth login`") from error
+        raise InputError(f"{where}: the Hub has no such {what}; a private one needs `hf auth login`") from error
     except errors.HFValidationError as error:
         raise InputError(f"{where}: not a name that the Hub allows") from error
     except errors.RevisionNotFoundError as error:
-        raise InputError(f"data.revision {revision}: hub:{repository} has no such branch, tag or commit") from error
+        raise InputError(no_revision) from error
     except Exception as error:
-        raise InputError(
-            f"{where}: the Hub does not answer at {api.endpoint} ({type(error).__name__}). "
-            "Without a network use a file or tales; tokens in the cache are found with --data.revision COMMIT"
+        raise NoAnswer(
+            f"{where}: the Hub does not answer at {api.endpoint} ({type(error).__name__}). {offline}"
         ) from error

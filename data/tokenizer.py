@@ -55,12 +55,12 @@ class Tokenizer:
     def begin(self, text: str, start: list[int]) -> list[int]:
         r"""The ids of a text's beginning, as the model has seen texts begin, for the model to continue.
 
-        start: what stands before a text's beginning (Corpus.start). An end of text stands before each of several
-        documents; a single one has none inside: there `text` stands by itself, and only an empty one becomes `start`.
+        start: what stands before a text's beginning (Corpus.start). Before each of several documents that is an end of
+        text, or another token without one; a single one has none inside: only an empty `text` becomes `start`.
         Its line ends \r\n and \r become \n, as in the training text.
         """
         ids = self.encode(text.replace("\r\n", "\n").replace("\r", "\n"))
-        return [*start, *ids] if start == [self.end_of_text] else ids or start
+        return ids or start if all(self.tokens[id] for id in start) else [*start, *ids]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`; bytes that are not UTF-8 become U+FFFD, the end of text becomes nothing."""

@@ -1,127 +1,166 @@
-"""Models of other projects as ours: from the keys of their config.json to a GPTConfig, and from their tensors to ours.
+"""What a config.json describes, as a model of ours; what our model cannot do is refused by the name of its key.
 
-Whatever our model cannot do is refused by the name of its key. Shapes: C channels, H heads, V vocabulary.
+C channels, H heads of W channels each, of which G have keys and values of their own, M channels within the MLP.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from typing import NamedTuple
 
-import torch
-from torch import Tensor
-
-from exchange.reading import Settings, Weights
+from common.errors import InputError
+from exchange.families import Family
+from exchange.reading import Settings
 from model.gpt import GPTConfig
 
-EPS = 1e-5  # of all norms of ours
-Shapes = dict[str, tuple[int, ...]]
+# Of rotary models, whose angles are in no file: nothing else bounds the table that is made of them.
+MAX_CONTEXT = 16_384
+# Of the activation of Apertus, a function that is learned; these numbers decide whether it is relu2.
+XIELU = {"alpha_p": (1,), "alpha_n": (1,), "beta": ()}
 
 
-@dataclass
-class Foreign:
-    """config: of our model that computes the same. expected: the tensors that the files must hold, and their shapes.
-    convert: from these to the tensors of our state_dict. said: what the user is to know of it."""
+class Foreign(NamedTuple):
+    """config: of our model that computes the same. sizes: of what it calls q, fc, final_bias, ..., (out, in), those
+    that it has. expected: the tensors that the files must hold, and their shapes. said: lines for the user."""
 
+    settings: Settings
+    family: Family
     config: GPTConfig
-    expected: Shapes
-    convert: Callable[[Weights], dict[str, Tensor]]
-    said: list[str] = field(default_factory=list)
+    eps: float
+    heads: tuple[int, int, int]  # H, G, W
+    sizes: dict[str, tuple[int, ...]]
+    expected: dict[str, tuple[int, ...]]
+    xielu: bool
+    said: list[str]
 
 
-def read_gpt2(settings: Settings) -> Foreign:
-    """GPT-2 (Radford et al. 2019) as transformers' GPT2LMHeadModel writes it."""
-    C, layers = settings.whole("n_embd"), settings.whole("n_layer", most=10**4)
-    hidden = settings.get("n_inner", 4 * C)
-    if hidden != 4 * C:
-        raise settings.refuse("n_inner", f"4 times n_embd, {4 * C}, or null")
-    settings.must_be("scale_attn_weights", True, True)
-    settings.must_be("scale_attn_by_inverse_layer_idx", False, False)
-    settings.must_be("add_cross_attention", False, False)
-    eps = settings.number("layer_norm_epsilon", 1e-5, 1e-12, 0.1)
-    config = GPTConfig(
-        vocab_size=settings.whole("vocab_size", most=10**8),
-        n_layer=layers,
-        n_head=heads(settings, "n_head", "n_embd"),
-        n_embd=C,
-        block_size=settings.whole("n_positions", most=10**7),
-        position="learned",
-        norm="layernorm",
-        activation=settings.one_of(
-            "activation_function", "gelu_new", {"gelu_new": "gelu", "gelu_pytorch_tanh": "gelu", "relu2": "relu2"}
-        ),
-        qk_norm=False,
-        bias=True,
-        tie_embeddings=settings.flag("tie_word_embeddings", True),
-    )
-    expected: Shapes = {"wte.weight": (config.vocab_size, C), "wpe.weight": (config.block_size, C)}
+def describe(settings: Settings, family: Family) -> Foreign:
+    """Raises InputError naming the key, its value and what was expected, where our model has no option for it."""
+    architecture, learned = family.architecture, "positions" in map(first, family.architecture.names.values())
+    for key, value in {"quantization_config": None, **family.only}.items():
+        settings.must_be(key, value, value)
+    C, H, G, W = read_sizes(settings, family, learned)
+    biased = {part for key, (default, parts) in family.biases.items() if settings.flag(key, default) for part in parts}
+    biased |= set(family.always_biased)
+    activation, default = family.keys.get("hidden_act", "hidden_act"), first(family.activations)
+    said = [f"{G} key and value heads repeated for {H} query heads"] if G < H else []
+    context_key = family.keys.get("max_position_embeddings", "max_position_embeddings")
+    context = settings.whole(context_key, most=10**7)
+    if not learned and context > MAX_CONTEXT:
+        said.append(f"a context of {MAX_CONTEXT:,} tokens is used, of {context:,} ({context_key})")
+        context = MAX_CONTEXT
+    D = C // H
+    try:
+        config = GPTConfig(
+            vocab_size=settings.whole("vocab_size", most=10**8),
+            n_layer=settings.whole(family.keys.get("num_hidden_layers", "num_hidden_layers"), most=10**4),
+            n_head=H,
+            n_embd=C,
+            block_size=context,
+            attn_ratio=W / D if int(D * (W / D)) == W else (W + 0.5) / D,  # GPTConfig rounds down
+            position="learned" if learned else "rope",
+            rope_theta=GPTConfig.rope_theta if learned else read_theta(settings, family),
+            norm=architecture.norm,
+            activation=settings.one_of(activation, default, dict(family.activations)),
+            qk_norm=("q_gain",) in architecture.names.values(),
+            bias=bool(biased),
+            tie_embeddings=settings.flag("tie_word_embeddings", family.tied),
+        )
+    except ValueError as error:
+        raise InputError(f"{settings.path}: {error}") from None
+    eps = settings.number(*family.eps, 1e-12, 0.1)
+    xielu = settings.get(activation, default) == "xielu"
+    foreign = Foreign(settings, family, config, eps, (H, G, W), sizes_of(config, G, W, biased), {}, xielu, said)
+    foreign.expected.update(expected_tensors(foreign))
+    return foreign
+
+
+def first(values: Iterable[str]) -> str:
+    return next(iter(values))
+
+
+def read_sizes(settings: Settings, family: Family, learned: bool) -> tuple[int, int, int, int]:
+    """C, H, G and W."""
+    names = ("hidden_size", "num_attention_heads", "intermediate_size")
+    wide, heads, inner = (family.keys.get(key, key) for key in names)
+    C, H = settings.whole(wide, most=10**7), settings.whole(heads, most=10**6)
+    if C % H:
+        raise settings.refuse(heads, f"a divisor of {wide} ({C})")
+    gated = "silu" in family.activations
+    M = inner_width(C, gated)
+    if settings.whole(inner, M if learned else None) != M:
+        how = f"8/3 of {wide}, rounded up to a multiple of 8" if gated else f"4 times {wide}"
+        raise settings.refuse(inner, f"{M} ({how}; the MLP has no other width here)")
+    if learned:  # transformers reads neither of the following
+        return C, H, H, C // H
+    G, W = settings.whole("num_key_value_heads", H), settings.whole("head_dim", family.head_dim or C // H)
+    if H % G:
+        raise settings.refuse("num_key_value_heads", f"a divisor of {heads} ({H})")
+    if W % 2:
+        raise settings.refuse("head_dim", f"an even number (here {W}), as rotary embeddings turn channels in pairs,")
+    return C, H, G, W
+
+
+def inner_width(C: int, gated: bool) -> int:
+    """The channels within our MLP."""
+    return 8 * math.ceil(4 * C / 12) if gated else 4 * C
+
+
+def read_theta(settings: Settings, family: Family) -> float:
+    """The base of the rotary angles, where only that may be chosen: as transformers 5 reads it, from one of the keys
+    rope_scaling, rope_parameters and rope_theta."""
+    key = "rope_scaling" if settings.get("rope_scaling") else "rope_parameters"
+    parameters = settings.get(key) or {}
+    plain = 'null or {"rope_type": "default", "rope_theta": ...}'
+    if not isinstance(parameters, dict):
+        raise settings.refuse(key, plain)
+    kind = parameters.get("rope_type", parameters.get("type", "default"))
+    if kind != "default" or any(isinstance(value, dict | list) for value in parameters.values()):
+        raise settings.refuse(key, plain)
+    if not parameters and not family.rope_default:
+        raise settings.refuse(key, f"{plain} (without it transformers scales the angles of this kind of model)")
+    inner = Settings(settings.path, settings.values | parameters)
+    turned = inner.number("partial_rotary_factor", 1, 0, 1)
+    if turned != 1:
+        raise inner.refuse("partial_rotary_factor", "1 (all channels of a head are turned here)")
+    layers = settings.get("layer_types", [])
+    if not isinstance(layers, list) or any(layer != "full_attention" for layer in layers):
+        raise settings.refuse("layer_types", "full_attention in every layer")
+    return inner.number("rope_theta", 12e6 if not family.rope_default else 1e4, 1, 1e300)
+
+
+def sizes_of(config: GPTConfig, G: int, W: int, biased: set[str]) -> dict[str, tuple[int, ...]]:
+    """The shape of every part that it has, (out, in)."""
+    C, V, H = config.n_embd, config.vocab_size, config.n_head
+    M = inner_width(C, config.activation == "swiglu")
+    sizes: dict[str, tuple[int, ...]] = {"q": (H * W, C), "k": (G * W, C), "v": (G * W, C), "o": (C, H * W)}
+    sizes |= {"fc": (M, C), "proj": (C, M)}
+    if config.activation == "swiglu":
+        sizes["gate"] = (M, C)
+    sizes |= {f"{part}_bias": size[:1] for part, size in sizes.items()}
+    sizes |= dict.fromkeys(("gain_1", "gain_2", "final_gain", "bias_1", "bias_2", "final_bias"), (C,))
+    sizes = {part: size for part, size in sizes.items() if "bias" not in part or part in biased}
+    if config.qk_norm:
+        sizes |= {"q_gain": (W,), "k_gain": (W,)}
+    if config.position == "learned":
+        sizes["positions"] = (config.block_size, C)
     if not config.tie_embeddings:
-        expected["lm_head.weight"] = (config.vocab_size, C)
-    names = {"wte.": "wte.", "wpe.": "wpe.", "ln_f.": "ln_f."}  # ours -> theirs
-    expected |= {"ln_f.weight": (C,), "ln_f.bias": (C,)}
-    parts = {"attn.qkv": ("attn.c_attn", C, 3 * C), "attn.proj": ("attn.c_proj", C, C)}
-    parts |= {"mlp.fc": ("mlp.c_fc", C, hidden), "mlp.proj": ("mlp.c_proj", hidden, C)}
-    turned = set()
-    for layer in range(layers):
-        for norm in ("ln_1", "ln_2"):
-            names[f"blocks.{layer}.{norm}."] = f"h.{layer}.{norm}."
-            expected |= {f"h.{layer}.{norm}.weight": (C,), f"h.{layer}.{norm}.bias": (C,)}
-        for ours, (theirs, rows, columns) in parts.items():
-            names[f"blocks.{layer}.{ours}."] = f"h.{layer}.{theirs}."
-            expected |= {f"h.{layer}.{theirs}.weight": (rows, columns), f"h.{layer}.{theirs}.bias": (columns,)}
-            turned.add(f"h.{layer}.{theirs}.weight")  # their Conv1D keeps (in, out), our Linear (out, in)
-
-    def convert(weights: Weights) -> dict[str, Tensor]:
-        tensors = {}
-        for ours, theirs in names.items():
-            for kind in ("weight", "bias"):
-                if theirs + kind in expected:
-                    tensor = weights[theirs + kind]
-                    tensors[ours + kind] = tensor.T.contiguous() if theirs + kind in turned else tensor
-        tensors["lm_head.weight"] = tensors["wte.weight"] if config.tie_embeddings else weights["lm_head.weight"]
-        return with_eps(tensors, eps, config)
-
-    return Foreign(config, expected, convert, said_of_eps("layer_norm_epsilon", eps))
+        sizes["head"] = (V, C)
+    return sizes | {"embedding": (V, C)}
 
 
-def heads(settings: Settings, key: str, width: str) -> int:
-    """The number of heads, which must divide the channels."""
-    count, C = settings.whole(key, most=10**6), settings.whole(width)
-    if C % count:
-        raise settings.refuse(key, f"a divisor of {width} ({C})")
-    return count
-
-
-def with_eps(tensors: dict[str, Tensor], eps: float, config: GPTConfig) -> dict[str, Tensor]:
-    """Our tensors of a model whose norms have another epsilon than ours: with all that is on the stream multiplied by s
-    a norm gives the same with s² times the epsilon. A tied head reads the larger embedding, so the last norm, whose
-    answer it multiplies, has a smaller gain and bias."""
-    if eps == EPS:
-        return tensors
-    s = math.sqrt(EPS / eps)
-    for name in tensors:
-        writes = name.startswith(("wte.", "wpe.")) or ".proj." in name
-        if writes:
-            tensors[name] = tensors[name] * s
-        elif config.tie_embeddings and name.startswith("ln_f."):
-            tensors[name] = tensors[name] / s
-    if config.tie_embeddings:
-        tensors["lm_head.weight"] = tensors["wte.weight"]
-    return tensors
-
-
-def said_of_eps(key: str, eps: float) -> list[str]:
-    if eps == EPS:
-        return []
-    return [f"{key} {eps:g} is {EPS:g} here: what is on the stream is {math.sqrt(EPS / eps):.3g} times as large for it"]
-
-
-FAMILIES: dict[str, tuple[str, Callable[[Settings], Foreign]]] = {"gpt2": ("transformer.", read_gpt2)}
-LEFT_OUT = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")  # masks and angles of old files
-
-
-def equal_head(weights: Weights, embedding: str) -> bool:
-    """Whether a head that is stored although it is tied is the embedding."""
-    shapes = weights.shapes
-    return shapes["lm_head.weight"] == shapes.get(embedding) and torch.equal(
-        weights["lm_head.weight"], weights[embedding]
-    )
+def expected_tensors(foreign: Foreign) -> dict[str, tuple[int, ...]]:
+    """The names and shapes of the tensors in the files."""
+    expected: dict[str, tuple[int, ...]] = {}
+    architecture = foreign.family.architecture
+    for name, parts in architecture.names.items():
+        if not foreign.sizes.keys() >= set(parts):
+            continue
+        rows = sum(foreign.sizes[part][0] for part in parts)
+        shape = (rows, *foreign.sizes[parts[0]][1:])
+        for layer in range(foreign.config.n_layer if "{}" in name else 1):
+            turned = architecture.transposed and "{}" in name
+            expected[name.format(layer).removeprefix(foreign.family.prefix)] = shape[::-1] if turned else shape
+    if foreign.xielu:
+        for layer in range(foreign.config.n_layer):
+            expected |= {f"layers.{layer}.mlp.act_fn.{name}": shape for name, shape in XIELU.items()}
+    return expected

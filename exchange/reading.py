@@ -14,7 +14,7 @@ from torch import Tensor
 from common.errors import InputError, reason
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
-PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 DTYPES = ("F32", "F16", "BF16")
 MAX_NUMBER = 2**40  # of any size in config.json: a product of three of them is one that Python forms at once
 
@@ -33,7 +33,12 @@ def read_json(path: Path) -> dict:
 
 def shown(value: object) -> str:
     """A value of a JSON file as it stands there, the first of it where it is long."""
-    text = json.dumps(value)
+    return cut(json.dumps(value))
+
+
+def cut(text: str) -> str:
+    """In one line, and the first of it where it is long."""
+    text = " ".join(text.split())
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
@@ -43,9 +48,9 @@ class Settings:
     null counts as missing, and a missing key has the value that transformers gives it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, values: dict) -> None:
         self.path = path
-        self.values = read_json(path)
+        self.values = values
 
     def get(self, key: str, default: Any = None) -> Any:
         value = self.values.get(key)
@@ -103,7 +108,7 @@ class Weights:
                 headers = [(name, file.get_slice(name)) for name in stored]
                 described = [(name, head.get_dtype(), tuple(head.get_shape())) for name, head in headers]
             except (OSError, SafetensorError) as error:
-                raise InputError(f"{path}: not a whole safetensors file ({' '.join(str(error).split())})") from None
+                raise InputError(f"{path}: not a whole safetensors file ({cut(str(error))})") from None
             if missing := names - set(stored):
                 raise InputError(f"{folder / INDEX}: {path.name} does not hold {listed(missing)}")
             for name, dtype, shape in described:
@@ -124,7 +129,7 @@ class Weights:
         try:
             tensor = file.get_tensor(stored).to(torch.float32)
         except (OSError, SafetensorError) as error:
-            raise InputError(f"{path}: {stored}: cannot be read ({' '.join(str(error).split())})") from None
+            raise InputError(f"{path}: {stored}: cannot be read ({cut(str(error))})") from None
         if not tensor.isfinite().all():
             raise InputError(f"{path}: {stored}: NaN or infinite numbers in it, finite ones expected")
         return tensor
@@ -153,7 +158,7 @@ class Weights:
 def listed(names: Any) -> str:
     """The first names, and how many there are more: "wte.weight, wpe.weight and 3 more"."""
     names = sorted(names)
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return ", ".join(map(cut, names[:4])) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 def weight_files(folder: Path) -> dict[Path, set[str]]:
@@ -174,11 +179,16 @@ def weight_files(folder: Path) -> dict[Path, set[str]]:
             if not path.is_file():
                 raise InputError(f"{path}: missing; {INDEX} names it")
         return parts
-    pickled = sorted(path.name for pattern in PICKLED for path in folder.glob(pattern))
-    if pickled:
-        raise InputError(
-            f"{folder}: only pickled weights ({listed(pickled)}), which can run any program as they are read; "
-            f"{WEIGHTS} expected. Where they are trusted, transformers converts them: "
-            'AutoModelForCausalLM.from_pretrained("FOLDER").save_pretrained("NEW FOLDER")'
-        )
-    raise InputError(f"{folder}: no {WEIGHTS} in it, nor {INDEX}; one of them expected")
+    raise no_weights(folder, [path.name for path in folder.iterdir()])
+
+
+def no_weights(where: object, names: list[str]) -> InputError:
+    """What to say of a model whose files, of these `names`, hold no weights that can be read."""
+    pickled = [name for name in names if name.endswith(PICKLED)]
+    if not pickled:
+        return InputError(f"{where}: no {WEIGHTS} in it, nor {INDEX}; one of them expected")
+    return InputError(
+        f"{where}: only pickled weights ({listed(pickled)}), which can run any program as they are read; "
+        f"{WEIGHTS} expected. Where they are trusted, transformers converts them: "
+        'AutoModelForCausalLM.from_pretrained("FOLDER").save_pretrained("NEW FOLDER")'
+    )

@@ -32,7 +32,7 @@ class GPTConfig:
         1.0
     )
     position: Annotated[Literal["learned", "sinusoidal", "rope"], "how a token knows its place"] = "rope"
-    rope_theta: Annotated[float, "rope: pair i turns by rope_theta ** (-2i / key_dim) a token", Limits(1, 1e12)] = 1e4
+    rope_theta: Annotated[float, "rope: pair i turns by rope_theta ** (-2i / key_dim) a token", Limits(1, 1e300)] = 1e4
     norm: Annotated[Literal["layernorm", "rmsnorm"], "what scales the stream before attention and MLP"] = "layernorm"
     activation: Annotated[Literal["gelu", "relu2", "swiglu"], "the MLP's nonlinearity"] = "relu2"
     qk_norm: Annotated[bool, "normalise queries and keys, with a learned gain"] = True

@@ -18,7 +18,7 @@ class Limits:
         if not (value > self.low if self.above else value >= self.low):
             return f"{'above' if self.above else 'at least'} {self.low:,}"
         if self.high is not None and not (value < self.high if self.below else value <= self.high):
-            high = "2 ** 63" if self.high == 2**63 else f"{self.high:,}"
+            high = "2 ** 63" if self.high == 2**63 else f"{self.high:g}" if self.high > 1e15 else f"{self.high:,}"
             return f"{'below' if self.below else 'at most'} {high}"
         return ""
 

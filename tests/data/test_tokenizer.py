@@ -257,3 +257,10 @@ def test_that_a_vocabulary_is_learned_is_said_and_char_is_offered_where_there_ar
         assert describe_learning(300, text).endswith(
             "hardly any spaces; --data.tokenizer char takes its characters instead"
         )
+
+
+def test_a_text_begins_with_any_token_without_a_text_that_stands_before_texts():
+    tokenizer = Tokenizer("bpe", [*(bytes([byte]) for byte in range(256)), b"", b""], 256, PATTERN)
+    assert tokenizer.begin("a", [257]) == [257, 97]
+    assert tokenizer.begin("a", [10]) == [97]
+    assert tokenizer.begin("", [10]) == [10]

@@ -1,4 +1,4 @@
-"""A stand-in for the Hugging Face Hub on the loopback interface: one data set, served as the client libraries ask."""
+"""A stand-in for the Hugging Face Hub on the loopback interface: a data set or a model, as the client libraries ask."""
 
 import contextlib
 import http.server
@@ -13,10 +13,13 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @contextlib.contextmanager
-def hub(repository: str, files: dict[str, bytes]):
-    """Serves `files` as `repository` at COMMIT, its branch main; yields (endpoint, list of the requested paths)."""
+def hub(repository: str, files: dict[str, bytes], kind: str = "datasets"):
+    """Serves `files` as `repository` at COMMIT, its branch main; yields (endpoint, list of the requested paths).
+
+    kind: "datasets" or "models".
+    """
     requested = []
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, repository, files, requested))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, kind, repository, files, requested))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}", requested
@@ -28,8 +31,8 @@ def hub(repository: str, files: dict[str, bytes]):
 class Handler(http.server.BaseHTTPRequestHandler):
     """Answers for `files` as `repository`, and notes the requested paths."""
 
-    def __init__(self, repository: str, files: dict[str, bytes], requested: list[str], *connection):
-        self.repository, self.files, self.requested = repository, files, requested
+    def __init__(self, kind: str, repository: str, files: dict[str, bytes], requested: list[str], *connection):
+        self.kind, self.repository, self.files, self.requested = kind, repository, files, requested
         super().__init__(*connection)
 
     def do_GET(self):
@@ -37,7 +40,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         form = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         address = urllib.parse.urlsplit(self.path)
         path, query = urllib.parse.unquote(address.path), urllib.parse.parse_qs(address.query)
-        api, resolve = f"/api/datasets/{self.repository}", f"/datasets/{self.repository}/resolve/"
+        api = f"/api/{self.kind}/{self.repository}"
+        resolve = f"{'/datasets' if self.kind == 'datasets' else ''}/{self.repository}/resolve/"
         if path == api or path.startswith(f"{api}/revision/"):
             self.at_revision(path.removeprefix(f"{api}/revision/") if path != api else "main", self.info)
         elif path.startswith(f"{api}/tree/"):
@@ -58,7 +62,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         answer() if revision in ("main", COMMIT) else self.fail("RevisionNotFound")
 
     def info(self):
-        siblings = [{"rfilename": name} for name in self.files]
+        siblings = [{"rfilename": name, "size": len(data)} for name, data in self.files.items()]
         self.send_json({"id": self.repository, "sha": COMMIT, "siblings": siblings, "private": False, "tags": []})
 
     def tree(self, folder, recursive):
