@@ -3,6 +3,7 @@
 python sample.py                                 the newest run, from nothing
 python sample.py runs/small --prompt "Once upon a time" --samples 3
 echo "Once upon a time" | python sample.py --prompt -
+python sample.py --model hub:openai-community/gpt2
 python sample.py --interactive                   type a beginning, read on; Ctrl-D (on Windows Ctrl-Z) ends
 """
 
@@ -17,7 +18,7 @@ from common.errors import InputError, run_script
 from common.machine import ONE_THREAD_BELOW
 from common.process import wait_briefly
 from common.terminal import printable, use_utf8
-from experiment.folder import Trained, find_run, load_trained
+from experiment.folder import Trained, open_trained
 
 if TYPE_CHECKING:
     from data.tokenizer import Tokenizer
@@ -25,10 +26,9 @@ if TYPE_CHECKING:
 
 def main() -> None:
     args = parse_arguments()
-    run = find_run(args.run)
-    trained = load_trained(run, args.checkpoint, args.device)
+    name, trained = open_trained(args.run, args.checkpoint, args.model, args.device)
     seed = random.randrange(2**32) if args.seed is None else args.seed
-    print(f"{run}, step {trained.step}, seed {seed}", file=sys.stderr, flush=True)
+    print(f"{name}, seed {seed}", file=sys.stderr, flush=True)
     writer = Writer(trained, args, seed)
     prompt = sys.stdin.read().removesuffix("\n") if args.prompt == "-" else args.prompt
     if prompt or not args.interactive:
@@ -143,7 +143,9 @@ def parse_arguments() -> argparse.Namespace:
     stop = "end before this text; can be given several times"
     add("--stop", metavar="TEXT", type=nonempty_text, action="append", default=[], help=stop)
     add("--ignore-end", action="store_true", help="go on after an end-of-text token")
-    add("--checkpoint", metavar="WHICH", default="best", help="best, last or a step that was kept (default best)")
+    model = "write with a model that has no run: a folder in Hugging Face format or hub:OWNER/NAME"
+    add("--model", metavar="FOLDER", type=nonempty_text, help=model)
+    add("--checkpoint", metavar="WHICH", help="best, last or a step that was kept (default best)")
     add("--device", choices=("cpu", "cuda", "mps"), help="(default: the fastest that is there)")
     dtype = "bfloat16: half the memory, faster where hardware has it, rounded, so other text (default float32)"
     add("--dtype", choices=("float32", "bfloat16"), default="float32", help=dtype)

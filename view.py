@@ -1,16 +1,26 @@
-"""See a run's attention: `python view.py runs/small` writes attention.html into the run and opens it."""
+"""See a run's attention: `python view.py runs/small` writes attention.html into the run and opens it.
+
+With `--model` that of a model without a run.
+"""
 
 import argparse
 import os
+import re
 import sys
 import webbrowser
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from common.arguments import Arguments, nonempty_text, whole_number
 from common.errors import InputError, RunError, reason, run_script
 from common.process import wait_briefly
 from common.terminal import use_utf8
-from experiment.folder import find_run, load_trained
+from experiment.folder import find_run, load_model, load_trained, refuse_run_beside
+
+if TYPE_CHECKING:  # torch takes a second: neither --help nor a wrong option waits for it
+    from lens.snapshots import Reading
 
 DESCRIPTION = """\
 Open a run's attention explorer: one HTML file that needs no network. stdout is the path of what was written.
@@ -18,6 +28,7 @@ Open a run's attention explorer: one HTML file that needs no network. stdout is 
   python view.py                                   the newest run
   python view.py runs/small --prompt "Once upon a time" --tokens 40
   python view.py runs/small --png pictures
+  python view.py --model hub:openai-community/gpt2 --prompt "When Mary and John went to the store"
   python view.py --example                         worked examples: no training, no run"""
 
 
@@ -29,10 +40,13 @@ def parse_arguments() -> argparse.Namespace:
     steps = "at the snapshots whose weights were kept and at the best checkpoint (of a long text at some of them)"
     prompt = f"show the attention over this text too, {steps}; can be given several times"
     add("--prompt", metavar="TEXT", type=nonempty_text, action="append", default=[], help=prompt)
+    model = "show how a model reads the prompts that has no run: a folder in Hugging Face format or hub:OWNER/NAME"
+    add("--model", metavar="FOLDER", type=nonempty_text, help=model)
     tokens = "let the model go on from each prompt for up to N tokens, and show them (default: 0)"
     add("--tokens", metavar="N", type=whole_number(0), default=0, help=tokens)
     add("--example", action="store_true", help="show small worked examples in place of a run")
-    out = "where to write the page (default: attention.html in the run; with --example attention-examples.html here)"
+    out = "where to write the page (default: attention.html in the run; with --model attention-NAME.html here, with "
+    out += "--example attention-examples.html)"
     add("--out", metavar="FILE.html", type=nonempty_text, help=out)
     png = "write the maps as pictures instead, all heads of a step together and each head of the last step by itself"
     add("--png", metavar="FOLDER", type=nonempty_text, help=f"{png}; with --out as well, both")
@@ -40,29 +54,36 @@ def parse_arguments() -> argparse.Namespace:
     args = parser.parse_args()
     if args.tokens and not args.prompt:
         raise InputError(f"--tokens {args.tokens}: needs a --prompt to go on from")
-    if args.example and (args.run or args.prompt):
-        other = f"--prompt {args.prompt[0][:40]!r}" if args.prompt else args.run
+    if args.example and (args.run or args.prompt or args.model):
+        other = f"--prompt {args.prompt[0][:40]!r}" if args.prompt else args.run or f"--model {args.model}"
         raise InputError(f"--example shows worked examples, no run and no prompts, but {other} was given too")
+    if args.model:
+        refuse_run_beside(args.model, args.run)
+        if not args.prompt:
+            raise InputError(f"--model {args.model}: needs a --prompt to read, such as --prompt 'Once upon a time'")
     return args
 
 
 def main() -> None:
     args = parse_arguments()
-    run = None if args.example else find_run(args.run)
+    run = None if args.example or args.model else find_run(args.run)
     # imported only now, for torch takes a second: neither --help nor a wrong option waits for it
     from lens.explorer.examples import examples
     from lens.explorer.page import render
     from lens.explorer.payload import payload, run_payload
     from lens.snapshots import readings_of
 
-    if run is None:
-        readings = examples()
-    elif not args.prompt:
-        readings = readings_of(run)
+    if args.model:
+        data, readings, path = model_page(args.model, args.prompt, args.tokens)
+    elif run:
+        path = run / "attention.html"
+        readings = readings_of(run, own_prompts(run, args.prompt, args.tokens) if args.prompt else ())
+        data = partial(run_payload, run, readings)
     else:
-        readings = readings_of(run, own_prompts(run, args.prompt, args.tokens))
+        path, readings = Path("attention-examples.html"), examples()
+        data = partial(payload, readings)
     if args.out or not args.png:
-        path = write_page(render(run_payload(run, readings) if run else payload(readings)), args.out, run)
+        path = write_page(render(data()), args.out, path)
         if has_screen() and not args.no_open and not args.png:
             webbrowser.open(path.resolve().as_uri())
     if args.png:
@@ -80,9 +101,25 @@ def own_prompts(run: Path, texts: list[str], tokens: int) -> list:
     return read_own_prompts(run, texts, begun, tokens, model, tokenizer, step)
 
 
-def write_page(page: str, out: str | None, run: Path | None) -> Path:
+def model_page(source: str, texts: list[str], tokens: int) -> tuple[Callable[[], dict], list["Reading"], Path]:
+    """Of a model without a run: what makes the data of its page, a Reading of each text, and where the page goes."""
+    from lens.explorer.payload import model_payload
+    from lens.once import read_once
+    from lens.own import tokenize_prompts
+
+    incoming, trained = load_model(source, device="cpu")
+    model, tokenizer, _, _, start = trained
+    begun = tokenize_prompts(texts, tokens, tokenizer, start, model.config.block_size)
+    trained.prove_mask()
+    readings = read_once(texts, begun, tokens, model, tokenizer)
+    name = re.sub(r"[^\w.-]+", "-", incoming.name)
+    data = partial(model_payload, incoming.name, incoming.said, model, tokenizer, readings)
+    return data, readings, Path(f"attention-{name}.html")
+
+
+def write_page(page: str, out: str | None, usual: Path) -> Path:
     """Writes the page where it belongs and prints its path. Raises InputError or RunError where that cannot be."""
-    path = Path(out) if out else run / "attention.html" if run else Path("attention-examples.html")
+    path = Path(out) if out else usual
     try:
         path.write_text(page, encoding="utf-8", newline="\n")
     except OSError as error:

@@ -1,4 +1,5 @@
-"""A run's folder: where a new one goes, which one is meant, one process in it at a time, the trained model in it."""
+"""A run's folder: where a new one goes, which one is meant, one process in it at a time, the trained model in it; or a
+model that has none."""
 
 import contextlib
 import errno
@@ -15,11 +16,12 @@ from common.errors import InputError, RunError
 from common.machine import format_bytes, free_memory
 from common.names import nearest
 from common.options import as_typed
-from common.terminal import ROOT, as_argument, command, quoted, warn
+from common.terminal import ROOT, as_argument, command, printable, quoted, warn
 
 if TYPE_CHECKING:  # torch takes a second: neither --help nor a wrong option waits for it
     from config import Config
     from data.tokenizer import Tokenizer
+    from exchange.incoming import Incoming
     from experiment.checkpoint import Checkpoint
     from model import GPT
 
@@ -68,6 +70,8 @@ def find_run(name: str | None, *, may_be_prompt: bool = True) -> Path:
             return path
     if around := [path for path in Path(name).parents if os.path.isfile(path / "config.yaml")]:
         existing = f"did you mean the run that it is in, {as_argument(around[0])}?"
+    elif may_be_prompt and (name.startswith("hub:") or os.path.isfile(os.path.join(name, "config.json"))):
+        existing = f"did you mean --model {quoted(name)}?"
     elif may_be_prompt and re.search(r"\s", name) and not re.search(r"[/\\]", name):
         existing = f"did you mean --prompt {quoted(name)}?"
     elif near := nearest(Path(name).name, [run.name for run in runs + elsewhere]):
@@ -172,6 +176,66 @@ class Trained(NamedTuple):
             )
 
 
+def open_trained(run: str | None, which: str | None, model: str | None, device: str | None) -> tuple[str, Trained]:
+    """What generates, and what it is called: the run `run` at the checkpoint `which`, or `model`, which has no run.
+
+    Raises InputError or RunError for what cannot be opened, and where both are given.
+    """
+    if model is None:
+        found = find_run(run)
+        trained = load_trained(found, "best" if which is None else which, device)
+        return f"{found}, step {trained.step}", trained
+    if which is not None:
+        raise InputError(f"--checkpoint {which}: a run has checkpoints, --model {model} is read as it is")
+    refuse_run_beside(model, run)
+    incoming, trained = load_model(model, device)
+    return incoming.name, trained
+
+
+def refuse_run_beside(model: str, run: str | None) -> None:
+    """Raises InputError where a run was given besides a model, or in its place."""
+    if run is not None:
+        raise InputError(f"--model {model}: shows a model without a run, but the run {run} was given too")
+    if os.path.isfile(os.path.join(model, "config.yaml")):
+        raise InputError(f"--model {model}: a run of glassgpt; give it without --model")
+
+
+def load_model(source: str, device: str | None = None) -> tuple["Incoming", Trained]:
+    """A model that has no run here, as `read_model` reads it from `source`, and ready to be used.
+
+    Says on stderr what there is to say about it.
+    Raises InputError for what is no such model, and for a device that is not there.
+    """
+    from config import Config
+    from exchange.incoming import read_model
+    from model import GPT
+    from model.weights import SkipInit, load_into
+
+    device = find_device(device)
+    incoming = read_model(source)
+    for line in incoming.said:
+        print(printable(f"{incoming.name}: {line}"), file=sys.stderr)
+    with SkipInit():
+        model = GPT(incoming.config)
+    try:
+        load_into(model, incoming.tensors)
+    except ValueError as error:
+        raise InputError(f"--model {source}: {error}") from None
+    incoming.tensors.clear()  # half of the memory
+    config = Config(model=incoming.config)
+    return incoming, Trained(model.to(device).eval(), incoming.tokenizer, config, 0, incoming.start)
+
+
+def find_device(name: str | None) -> str:
+    """The device of this name, or the fastest that is there. Raises InputError where it is not there."""
+    from training.device import choose_device
+
+    try:
+        return choose_device(name or "auto")
+    except ValueError as error:
+        raise InputError(f"--{error}") from None
+
+
 def load_trained(run: Path, which: str | int = "best", device: str | None = None) -> Trained:
     """The model of a run's checkpoint `which` (best, last or a step); `device` None takes the one that the machine has.
 
@@ -181,17 +245,13 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
     from experiment.checkpoint import load_checkpoint, restore_weights
     from model import GPT
     from model.weights import SkipInit, with_norm_eps
-    from training.device import choose_device
 
     config = load_run_config(run)
     checkpoint = load_checkpoint(run, which, optimizer=False)
     if "progress" in checkpoint.state:  # which one that was made by hand need not have
         refuse_changes(run, {"model": trained_with(run, checkpoint)["model"]}, asdict(config))
     tokenizer = Tokenizer.load(run / "tokenizer.json")
-    try:
-        device = choose_device(device or "auto")
-    except ValueError as error:
-        raise InputError(f"--{error}") from None
+    device = find_device(device)
     if tokenizer.vocab_size != config.model.vocab_size:
         vocabularies = f"{tokenizer.vocab_size} tokens given, {config.model.vocab_size} expected"
         raise InputError(f"{run / 'tokenizer.json'}: not the tokenizer of this model: {vocabularies}")

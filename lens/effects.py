@@ -4,7 +4,7 @@ Two answers that differ: direct attribution reads off what a part itself writes 
 part away, and so counts what later parts made of it, and not what they make up for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,13 +18,13 @@ from model.generation import eval_mode
 TOP_K = 5  # the likeliest next tokens that are kept for each position
 
 
-def effects(model: GPT, ids: list[int]) -> dict[str, Tensor]:
+def effects(model: GPT, ids: list[int], ablate: bool = True) -> dict[str, Tensor]:
     """Everything that this module computes of `model` reading `ids`, on the CPU: float32, ids int32.
 
     `loss` (T - 1,), nats: -ln p of the token that follows. With V tokens in the vocabulary, L layers and H heads, of
     `predictions` top.ids and top.probabilities (T, min(5, V)); of `logit_lens` lens.ids and lens.probabilities
     (L + 1, T) and lens.next (L + 1, T - 1); of `direct_attribution` attribution.target, .against, .embedding and .bias
-    (T,) and .parts (T, L, H + 1); of `ablation` ablation (T - 1, L, H + 1).
+    (T,) and .parts (T, L, H + 1); with `ablate`, of `ablation` ablation (T - 1, L, H + 1).
 
     Draws nothing at random and leaves the model as it was. Raises ValueError for more ids than block_size.
     """
@@ -34,7 +34,8 @@ def effects(model: GPT, ids: list[int]) -> dict[str, Tensor]:
         logits = model(idx, record=layers)[0][0]  # (T, V)
         tensors = {"loss": losses(logits, idx[0]), **predictions(logits), **logit_lens(model, layers, idx[0])}
         tensors |= direct_attribution(model, layers, logits, idx[0])
-        tensors["ablation"] = ablation(model, idx[0])
+        if ablate:
+            tensors["ablation"] = ablation(model, idx[0])
     return {
         name: tensor.to("cpu", torch.float32 if tensor.is_floating_point() else torch.int32).contiguous()
         for name, tensor in tensors.items()
@@ -132,12 +133,13 @@ def _along(direction: Tensor, bias: Tensor | None) -> Tensor:
     return torch.zeros_like(direction[:, 0]) if bias is None else direction @ bias
 
 
-def ablation(model: GPT, idx: Tensor) -> Tensor:
+def ablation(model: GPT, idx: Tensor, over: Callable[[Iterable], Iterable] = iter) -> Tensor:
     """What each position loses without one part: its loss with that part's output zeroed, minus its loss, in nats.
 
     As Michel et al. 2019 do to heads ("Are sixteen heads really better than one?"). Later parts then read a stream
     unlike any they were trained on: this is the effect of a part's absence, not its share in what is predicted.
     idx (T,); returns (T - 1, L, H + 1): heads 0 to H - 1, their answers z zeroed, then the MLP, all it adds zeroed.
+    `over` is given the blocks and yields them in turn: something that shows progress.
     """
     parts = model.config.n_head + 1
     with eval_mode(model):
@@ -145,7 +147,7 @@ def ablation(model: GPT, idx: Tensor) -> Tensor:
         # a part that adds nothing would seem to have an effect. It costs the same time.
         whole = losses(model(idx[None])[0][0], idx)  # (T - 1,)
         effect = whole.new_empty(len(whole), model.config.n_layer, parts)
-        for layer, block in enumerate(model.blocks):
+        for layer, block in enumerate(over(model.blocks)):
             for part in range(parts):
                 with _silenced(block, part):
                     effect[:, layer, part] = losses(model(idx[None])[0][0], idx) - whole

@@ -45,16 +45,7 @@ def read_own_prompts(
     Read by `model`, which was trained for `step` steps, and by the snapshots whose weights were kept: all, or
     as many as a page can carry. Afterwards `model` has the weights of the last one read.
     """
-    readings, ids_of = [], []
-    for text, prompt in zip(texts, prompts, strict=True):
-        ids, written_from, says = continue_prompt(model, tokenizer, prompt, new_tokens)
-        if says:
-            print(printable(f"--prompt {shortened(text)!r}: {says}"), file=sys.stderr)
-        labels = [tokenizer.label(id) for id in ids]
-        generated_from = written_from if new_tokens else None
-        readings.append(Reading(f"“{shortened(text)}”", labels, {}, generated_from=generated_from, says=says))
-        ids_of.append(ids)
-
+    readings, ids_of = begin_readings(texts, prompts, new_tokens, model, tokenizer)
     kept = snapshot_files(run, WEIGHTS)
     steps = sorted({*kept, step})
     size = sum(count_weights(model.config, len(ids)) for ids in ids_of)
@@ -72,6 +63,22 @@ def read_own_prompts(
         for reading, ids in zip(readings, ids_of, strict=True):
             reading.add(at, read(model, ids))
     return readings
+
+
+def begin_readings(
+    texts: list[str], prompts: list[Healed], new_tokens: int, model: GPT, tokenizer: Tokenizer
+) -> tuple[list[Reading], list[list[int]]]:
+    """A Reading without a step for each of `texts`, as `prompts`, and the ids that it is of."""
+    readings, ids_of = [], []
+    for text, prompt in zip(texts, prompts, strict=True):
+        ids, written_from, says = continue_prompt(model, tokenizer, prompt, new_tokens)
+        if says:
+            print(printable(f"--prompt {shortened(text)!r}: {says}"), file=sys.stderr)
+        labels = [tokenizer.label(id) for id in ids]
+        generated_from = written_from if new_tokens else None
+        readings.append(Reading(f"“{shortened(text)}”", labels, {}, generated_from=generated_from, says=says))
+        ids_of.append(ids)
+    return readings, ids_of
 
 
 def shortened(text: str) -> str:

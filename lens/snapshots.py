@@ -45,6 +45,7 @@ class Reading:
     causal: bool = True  # False: nothing is masked, whatever the maps look like
     scale: float | None = None  # what the scores are multiplied by; None: unknown
     position: str | None = None  # how the model encodes positions, as in GPTConfig
+    theta: float | None = None  # with rope: the base of its angles, as in GPTConfig
     says: str = ""  # what is said about it
     matrices: list[dict] = field(default_factory=list)  # {"name", "says", "rows"}: what the numbers come from
 

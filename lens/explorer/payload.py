@@ -3,6 +3,7 @@
 import math
 import sys
 import zlib
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +31,13 @@ def run_payload(run: Path, readings: list[Reading]) -> dict:
     config = read_file(run / "config.yaml", read_text)
     model, parameters = _model(run, config)
     for reading in readings:
-        reading.causal, reading.position = model.causal, model.position
+        reading.causal, reading.position, reading.theta = model.causal, model.position, model.rope_theta
         for arrays in reading.steps.values():
             if "l0.q" in arrays:
                 reading.scale = arrays["l0.q"].shape[-1] ** -0.5 if model.scale else 1.0
     return payload(readings) | {
         "run": run.resolve().name,
-        "labels": _labels(run, readings),
+        "labels": _labels_of_run(run, readings),
         "losses": _losses(lines),
         "floor": _finite({"floor": next((line["story_floor"] for line in lines if "story_floor" in line), None)}),
         "parameters": parameters,
@@ -45,10 +46,23 @@ def run_payload(run: Path, readings: list[Reading]) -> dict:
     }
 
 
+def model_payload(name: str, said: list[str], model: GPT, tokenizer: Tokenizer, readings: list[Reading]) -> dict:
+    """As `run_payload`, for a model without a run; said: what is known of how it came."""
+    return payload(readings) | {
+        "model": name,
+        "said": said,
+        "labels": {id: tokenizer.label(id) for id in _predicted(readings)},
+        "parameters": model.parameter_table(),
+        "config": yaml.safe_dump({"model": asdict(model.config)}, sort_keys=False),
+    }
+
+
 def payload(readings: list[Reading]) -> dict:
-    """As `run_payload`, for readings that belong to no run."""
+    """As `run_payload`, for readings that belong to no run and to no model."""
     return {
         "run": None,
+        "model": None,
+        "said": [],
         "colours": COLOURS,
         "signed": SIGNED,
         "thresholds": THRESHOLDS,
@@ -81,6 +95,7 @@ def _pack_reading(reading: Reading) -> dict:
         "causal": causal,
         "scale": reading.scale,
         "position": reading.position,
+        "theta": reading.theta,
         "layers": layers,
         "heads": heads,
         "steps": [_pack_step(reading, step, masked, whole=step in (steps[0], steps[-1])) for step in steps],
@@ -110,7 +125,8 @@ def _pack_full(arrays: dict[str, np.ndarray], layers: int) -> dict | None:
 def _pack_effects(arrays: dict[str, np.ndarray]) -> dict | None:
     if "loss" not in arrays:
         return None
-    return pack({name: (arrays[name], SHORT) for name in EFFECTS} | {name: (arrays[name], 0) for name in IDS})
+    names = [name for name in EFFECTS if name in arrays]
+    return pack({name: (arrays[name], SHORT) for name in names} | {name: (arrays[name], 0) for name in IDS})
 
 
 def pack(arrays: dict[str, tuple[np.ndarray, int]]) -> dict:
@@ -151,16 +167,21 @@ def _base85(data: bytes) -> str:
     return text[: len(text) - padding].decode("ascii")
 
 
-def _labels(run: Path, readings: list[Reading]) -> dict[int, str]:
-    """How each token that is predicted anywhere is shown."""
+def _predicted(readings: list[Reading]) -> list[int]:
+    """The tokens that are predicted anywhere."""
     arrays = [arrays for reading in readings for arrays in reading.steps.values() if "loss" in arrays]
-    ids = {int(id) for step in arrays for name in IDS for id in step[name].ravel()}
+    return sorted({int(id) for step in arrays for name in IDS for id in step[name].ravel()})
+
+
+def _labels_of_run(run: Path, readings: list[Reading]) -> dict[int, str]:
+    """How each token that is predicted anywhere is shown."""
+    ids = _predicted(readings)
     if not ids:
         return {}
     tokenizer = Tokenizer.load(run / "tokenizer.json")
     if not all(0 <= id < tokenizer.vocab_size for id in ids):
         raise InputError(f"{run / 'snapshots'}: predicts a token that {run / 'tokenizer.json'} does not have")
-    return {id: tokenizer.label(id) for id in sorted(ids)}
+    return {id: tokenizer.label(id) for id in ids}
 
 
 def _model(run: Path, config: str) -> tuple[GPTConfig, list[tuple[str, int]]]:

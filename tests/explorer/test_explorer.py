@@ -146,7 +146,8 @@ def test_worked_examples_have_no_training_to_move_through(explore):
     page = explore([reading, other])
     assert page.inner_text(".brand") == "glassgpt\nworked examples"
     assert page.locator("#controls input, .play, .step, .loss").count() == 0
-    assert page.locator(".of-run").is_hidden() and page.locator(".of-examples").is_visible()
+    assert page.locator(".of-run:not(.of-examples), .of-model:not(.of-examples)").locator("visible=true").count() == 0
+    assert page.locator(".standfirst .of-examples").is_visible()
     assert says in page.inner_text(".about")
     hidden = [page.locator(f"section[aria-labelledby={name}-title]").is_hidden() for name in ("heads", "film", "head")]
     assert hidden == [True, True, False]  # a single head is no overview, a single step no history

@@ -2,7 +2,7 @@
 
 import { onSystemTheme } from "./base/colour.js";
 import { controls } from "./base/controls.js";
-import { fits, load, loadSmall, page } from "./base/data.js";
+import { fits, kind, load, loadSmall, name, page } from "./base/data.js";
 import { element } from "./base/dom.js";
 import { onChange, shownPrompt, start, state } from "./base/state.js";
 import { logitLens } from "./effects/logitlens.js";
@@ -19,6 +19,7 @@ import { run } from "./run/run.js";
 import { walk } from "./walk/walk.js";
 
 const place = (id) => document.getElementById(id);
+for (const part of document.querySelectorAll(".of-run, .of-model, .of-examples")) part.hidden = !part.matches(`.of-${kind}`);
 const { draw: drawReadout, showCell } = readout(place("readout"));
 const drawFilm = film(place("film"));
 const drawings = [
@@ -70,9 +71,8 @@ start().then(() => {
 });
 
 function opening(host) {
-  const [ofRun, ofExamples, says] = [".of-run", ".of-examples", ".about"].map((name) => host.querySelector(name));
-  ofRun.hidden = page.run === null;
-  ofExamples.hidden = page.run !== null;
+  const says = host.querySelector(".about");
+  for (const place of host.querySelectorAll(".name")) place.append(name ?? "");
   let shown = null;
   return () => {
     const prompt = shownPrompt();

@@ -1,7 +1,7 @@
 // The header: what is shown, and the way through training.
 
 import { SCALES, switchTheme } from "./colour.js";
-import { page } from "./data.js";
+import { kind, name, page } from "./data.js";
 import { choice, element, setOptions } from "./dom.js";
 import { visible } from "./label.js";
 import { lossAt } from "./measures.js";
@@ -10,7 +10,7 @@ import { change, shownPrompt, shownStep, state } from "./state.js";
 const PACE = 650; // milliseconds a step while playing: time to see what moved
 
 export function controls(host, redraw) {
-  const prompt = choice(page.run === null ? "Example" : "Prompt", page.prompts.map((one, index) => [index, one.name]), (value) => change({ prompt: +value }));
+  const prompt = choice(kind === "examples" ? "Example" : "Prompt", page.prompts.map((one, index) => [index, one.name]), (value) => change({ prompt: +value }));
   const layer = choice("Layer", [], (value) => change({ layer: +value }));
   const head = choice("Head", [], (value) => change({ head: +value }));
   const query = choice("Query", [], (value) => change({ query: +value }));
@@ -20,9 +20,9 @@ export function controls(host, redraw) {
     switchTheme();
     redraw();
   });
-  const through = page.run === null ? null : training();
+  const through = kind === "run" ? training() : null;
   host.append(
-    element("div", { class: "brand" }, element("b", {}, "glassgpt"), element("span", {}, page.run ?? "worked examples")),
+    element("div", { class: "brand" }, element("b", {}, "glassgpt"), element("span", {}, name ?? "worked examples")),
     ...(through ? [through.field] : []),
     element("div", { class: "choices" }, prompt.field, layer.field, head.field, query.field, scale.field),
     themes,

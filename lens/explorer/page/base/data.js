@@ -5,6 +5,10 @@ import { unpack } from "./unpack.js";
 
 export const page = JSON.parse(document.getElementById("data").textContent);
 
+/** What the page is about: a "run", a "model" without one, or worked "examples"; and its name. */
+export const kind = page.run !== null ? "run" : page.model !== null ? "model" : "examples";
+export const name = page.run ?? page.model;
+
 const MAX_NUMBERS = 12e6; // unpacked at a time, 8 bytes each; the step used longest ago gives way
 const MAX_TOKENS = 96; // of a map whose cells are all drawn in the small pictures of it
 const unpacked = new Map(); // by step {maps, full, effects}, the last two null where it does not carry them

@@ -1,6 +1,6 @@
 // The measures of a head, and the loss.
 
-import { page } from "./data.js";
+import { kind, page } from "./data.js";
 
 /** The measures of a head, in the order of the page; `max` is the top of its scale (null: as large as it gets). */
 export const MEASURES = [
@@ -24,7 +24,7 @@ export function scoreOf(prompt, step, layer, head, name) {
 
 /** The metrics of a step by layer and head; what its prompt lacks of the repeats comes from another prompt, of the same model. */
 function withRepeats(at) {
-  if (page.run === null) return at.metrics; // examples have a model each
+  if (kind === "examples") return at.metrics; // they have a model each
   const others = page.prompts.flatMap(({ steps }) => steps.filter((one) => one.step === at.step));
   return at.metrics.map((heads, layer) => heads.map((own, head) => {
     const all = { ...own };

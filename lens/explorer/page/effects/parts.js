@@ -10,6 +10,10 @@ import { shownEffects, shownPrompt, state } from "../base/state.js";
 import { largest } from "../walk/vector.js";
 import { heatmap } from "./heatmap.js";
 
+const AT_LAST = "At the last position there is none: what comes next is not known, so there is no loss to compare.";
+const LEFT_OUT = "It is left out here: the model would have to read the prompt once without each head and each MLP, which takes too "
+  + "long for this model and so many tokens.";
+
 export function parts(host) {
   const question = element("p", { class: "question" });
   const attribution = heatmap("Attribution, in logits", describe);
@@ -18,7 +22,7 @@ export function parts(host) {
   const sum = { name: element("dt"), value: cell("dd", { class: "number" }) };
   const account = element("dl", { class: "terms" },
     ...terms.flatMap(({ name, value }) => [element("dt", {}, name), value]), sum.name, sum.value);
-  const absent = element("p", { class: "note" }, "At the last position there is none: what comes next is not known, so there is no loss to compare.");
+  const absent = element("p", { class: "note" }, "");
   const readout = element("output", { class: "reading" });
   host.append(
     question,
@@ -34,6 +38,7 @@ export function parts(host) {
 
   const token = (id) => chip(labelOf(id));
   const isLast = () => state.query === shownPrompt().tokens.length - 1;
+  const isAblated = () => Boolean(shownEffects().ablation) && !isLast();
 
   /** Describes a part, by default the chosen head. */
   function describe(place) {
@@ -45,7 +50,7 @@ export function parts(host) {
     for (const one of [attribution, ablation]) one.light(place);
     const name = `Layer ${layer}, ${part < heads ? `head ${part}` : "MLP"}`;
     const written = `writes ${brief(effects["attribution.parts"].at(state.query, layer, part))} logits`;
-    readout.textContent = `${name}: ${written}${isLast() ? "" : `; ${without(effects.ablation.at(state.query, layer, part))}`}`;
+    readout.textContent = `${name}: ${written}${!isAblated() ? "" : `; ${without(effects.ablation.at(state.query, layer, part))}`}`;
   }
 
   function ask(effects) {
@@ -72,9 +77,10 @@ export function parts(host) {
     terms.forEach(({ value }, index) => write(value, brief(shares[index])));
     for (const one of [0, 3]) tint(terms[one].value, signedShade(shares[one], max)); // the others are sums of cells
     write(sum.value, brief(shares.reduce((one, other) => one + other)));
-    ablation.node.hidden = isLast();
-    absent.hidden = !isLast();
-    if (!isLast()) {
+    ablation.node.hidden = !isAblated();
+    absent.hidden = isAblated();
+    write(absent, effects.ablation ? AT_LAST : LEFT_OUT);
+    if (isAblated()) {
       const changes = effects.ablation.at(state.query);
       ablation.draw(changes, largest(changes));
     }

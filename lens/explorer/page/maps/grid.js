@@ -2,7 +2,7 @@
 
 import { write } from "../base/cells.js";
 import { paint, theme } from "../base/colour.js";
-import { blockOf, page, smallOf } from "../base/data.js";
+import { blockOf, kind, smallOf } from "../base/data.js";
 import { choice, element } from "../base/dom.js";
 import { short } from "../base/label.js";
 import { keysOf } from "../base/maps.js";
@@ -29,7 +29,7 @@ export function grid(host) {
     for (let layer = 0; layer < layers; layer++) {
       for (let head = 0; head < heads; head++) tiles.push(tile(layer, head));
     }
-    host.closest("section").hidden = page.run === null && tiles.length === 1; // One head shows it already
+    host.closest("section").hidden = kind === "examples" && tiles.length === 1; // One head shows it already
     const unmeasured = MEASURES.every(({ name }) => scoreOf(state.prompt, state.step, 0, 0, name) === undefined);
     choices.hidden = document.getElementById("badging").hidden = unmeasured;
     field.classList.toggle("unmeasured", unmeasured);

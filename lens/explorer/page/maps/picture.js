@@ -1,7 +1,7 @@
 // The map of one head as a picture to keep: drawn anew, with its title, its tokens and its colour scale.
 
 import { SCALES, TICKS, paint, shade, theme } from "../base/colour.js";
-import { page } from "../base/data.js";
+import { kind, name, page } from "../base/data.js";
 import { element } from "../base/dom.js";
 import { short, visible } from "../base/label.js";
 import { largest } from "../base/maps.js";
@@ -29,7 +29,7 @@ export function mapPicture() {
   labels(pen, inks, part, cell);
   pen.translate(0, tall + 32);
   scale(pen, inks, shownPrompt().causal && part.key + part.columns - 1 > part.query);
-  const words = [page.run ?? "example", shownPrompt().name, "step", shownStep().step, "layer", state.layer, "head", state.head];
+  const words = [name ?? "example", shownPrompt().name, ...(kind === "model" ? [] : ["step", shownStep().step]), "layer", state.layer, "head", state.head];
   return { canvas, name: `${words.join(" ").replace(/[^\p{L}\p{N}.]+/gu, "-")}.png` };
 }
 
@@ -55,12 +55,12 @@ function write(pen, text, x, y, { font = `13px ${SANS}`, fill, align = "left", r
 
 function titles(pen, inks, part, room) {
   const prompt = shownPrompt();
-  const names = [page.run, prompt.name].filter((name) => name !== null).join(" · ");
+  const names = [name, prompt.name].filter((one) => one !== null).join(" · ");
   write(pen, names, 20, 34, { font: `600 19px ${SANS}`, fill: inks.ink, room });
   const { queries, keys } = shownMaps();
   const last = (start, count) => `${start} to ${start + count - 1}`;
   const facts = [
-    ...(page.run === null ? [] : [`step ${shownStep().step.toLocaleString("en")}`]),
+    ...(kind !== "run" ? [] : [`step ${shownStep().step.toLocaleString("en")}`]),
     `layer ${state.layer}, head ${state.head}`,
     ...(part.rows < queries || part.columns < keys
       ? [`queries ${last(part.query, part.rows)} of ${queries}, keys ${last(part.key, part.columns)} of ${keys}`]

@@ -2,11 +2,11 @@
 
 import { chip, write } from "../base/cells.js";
 import { legend, theme } from "../base/colour.js";
-import { page } from "../base/data.js";
+import { kind, page } from "../base/data.js";
 import { element, save } from "../base/dom.js";
 import { formatWeight, short, visible } from "../base/label.js";
 import { MEASURES, badges, scoreOf } from "../base/measures.js";
-import { shownKeys, shownMaps, shownPrompt, state } from "../base/state.js";
+import { shownFull, shownKeys, shownMaps, shownPrompt, state } from "../base/state.js";
 import { mapPicture } from "./picture.js";
 
 export function readout(host) {
@@ -52,7 +52,8 @@ export function readout(host) {
   }
 
   function precision() {
-    if (page.run === null) return "Every number is carried to six decimals.";
+    if (kind === "examples") return "Every number is carried to six decimals.";
+    if (kind === "model") return `The weights${shownFull() ? ", and all that they are computed from," : ""} are carried to six decimals.`;
     return shownMaps().digits === page.digits.full
       ? "This step carries the weights, and all that they are computed from, to six decimals."
       : "This step carries the weights to three decimals; the first and the last step carry them, and all that they are computed from, to six.";

@@ -1,6 +1,6 @@
 // About the run: its name, its losses, what it wrote, its configuration and its parameters.
 
-import { page } from "../base/data.js";
+import { kind, name, page } from "../base/data.js";
 import { element } from "../base/dom.js";
 import { onChange } from "../base/state.js";
 import { losses } from "./losses.js";
@@ -9,13 +9,16 @@ import { samples } from "./samples.js";
 const place = (id) => document.getElementById(id);
 
 export function run() {
-  document.title = page.run === null ? "Attention by example" : `${page.run}: attention`;
-  place("run").append(page.run ?? "");
+  document.title = kind === "examples" ? "Attention by example" : `${name}: attention`;
   place("thresholds").append([...new Set(Object.values(page.thresholds))].join(", "));
-  place("losses").closest("section").hidden = page.run === null;
-  if (page.run === null) return;
-  onChange(losses(place("losses")));
-  samples(place("samples"));
+  place("run-title").closest("section").hidden = kind === "examples";
+  if (kind === "examples") return;
+  if (kind === "run") {
+    onChange(losses(place("losses")));
+    samples(place("samples"));
+  }
+  place("said").hidden = !page.said.length;
+  place("said").append(...page.said.map((line) => element("li", {}, line)));
   place("config").append(element("pre", {}, page.config));
   parameters(place("parameters"));
 }

@@ -21,6 +21,7 @@ export function inputs(host) {
 /** q_i, k_j and v_j; with rope also q_i and k_j before they were rotated. */
 export function qkvVectors(host) {
   let shown = null;
+  let base = null; // of their rotation
   let channel = 0; // whose pair is shown in its plane
   const onRead = (next) => {
     if (next === null || !shown) return;
@@ -35,13 +36,14 @@ export function qkvVectors(host) {
   const showPairs = rotation(pairs);
   host.append(before[0].node, after[0].node, before[1].node, after[1].node, value.node, pairs);
 
-  const showPair = () => showPairs(shown, channel);
+  const showPair = () => showPairs(shown, channel, base);
 
   return ({ prompt, row, i, j }) => {
     const [K, D] = [row.q.length, row.z.length];
     const vectors = [row.q, row.k.subarray(j * K, (j + 1) * K)];
     const rope = prompt.position === "rope";
-    shown = rope ? vectors.map((values, at) => withRotation([i, j][at], "qk"[at], values)) : null;
+    base = prompt.theta;
+    shown = rope ? vectors.map((values, at) => withRotation([i, j][at], "qk"[at], values, base)) : null;
     vectors.forEach((values, at) => {
       const max = Math.max(largest(values), rope ? largest(shown[at].before) : 0);
       before[at].node.hidden = !rope;
@@ -54,7 +56,9 @@ export function qkvVectors(host) {
   };
 }
 
-const withRotation = (position, letter, after) => ({ letter, index: indexOf(letter), position, before: undoRotation(after, position), after });
+const withRotation = (position, letter, after, base) => ({
+  letter, index: indexOf(letter), position, before: undoRotation(after, position, base), after,
+});
 const indexOf = (letter) => (letter === "q" ? "i" : "j");
 const name = (letter) => symbol(letter, indexOf(letter));
 const spoken = (letter) => `${letter} of the ${letter === "q" ? "query" : "key"}`;

@@ -3,17 +3,15 @@
 import { element, svg } from "../base/dom.js";
 import { brief, figure, symbol, whole } from "../base/number.js";
 
-const BASE = 10000; // as model/attention.py has it
-
 /** The angle by which one position rotates channel c and its partner c + K/2, in radians. */
-const anglePerPosition = (c, K) => BASE ** ((-2 * c) / K);
+const anglePerPosition = (base, c, K) => base ** ((-2 * c) / K);
 
 /** A vector (K) as it was before it was rotated by its position. */
-export function undoRotation(after, position) {
+export function undoRotation(after, position, base) {
   const half = after.length / 2;
   const before = new Float64Array(after.length);
   for (let c = 0; c < half; c++) {
-    const angle = position * anglePerPosition(c, after.length);
+    const angle = position * anglePerPosition(base, c, after.length);
     const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
     before[c] = after[c] * cos + after[c + half] * sin;
     before[c + half] = after[c + half] * cos - after[c] * sin;
@@ -23,7 +21,7 @@ export function undoRotation(after, position) {
 
 /**
  * One pair of channels of q_i and of k_j, drawn in its plane and written out, then all of them as a table. Returns
- * show([{letter, index, position, before, after}, …], channel).
+ * show([{letter, index, position, before, after}, …], channel, base).
  */
 export function rotation(host) {
   const says = element("p", { class: "says" });
@@ -33,6 +31,7 @@ export function rotation(host) {
   const all = element("details", {}, element("summary", {}, "All pairs"), element("div", { class: "wide" }, table));
   host.append(says, title, dials, all);
   let shown = null;
+  let base = null; // of the angles
 
   function list() {
     const [{ after }] = shown;
@@ -45,7 +44,7 @@ export function rotation(host) {
     const rows = Array.from({ length: half }, (_, c) => element("tr", {},
       element("th", { scope: "row" }, `${c}, ${c + half}`),
       ...shown.flatMap(({ position, before, after }) => [
-        element("td", {}, figure(position * anglePerPosition(c, 2 * half))),
+        element("td", {}, figure(position * anglePerPosition(base, c, 2 * half))),
         ...[before, after].map((values) => element("td", {}, figure(values[c]), ", ", figure(values[c + half]))),
       ])));
     table.replaceChildren(
@@ -54,17 +53,17 @@ export function rotation(host) {
   }
   all.addEventListener("toggle", () => all.open && list());
 
-  return (vectors, channel) => {
-    shown = vectors;
+  return (vectors, channel, theta) => {
+    [shown, base] = [vectors, theta];
     const K = vectors[0].after.length;
     const c = channel % (K / 2);
     says.textContent = `rope rotates each channel c together with channel c + ${K / 2}, by an angle that grows with the position. `
       + "q and k were logged after the rotation; what they were before it is computed back here.";
-    const angle = `position × ${BASE} ** (−2 · ${c} / ${K}) = position × `;
-    title.replaceChildren(`Channels ${c} and ${c + K / 2}, by ${angle}`, figure(anglePerPosition(c, K)), ":");
+    const angle = `position × ${base} ** (−2 · ${c} / ${K}) = position × `;
+    title.replaceChildren(`Channels ${c} and ${c + K / 2}, by ${angle}`, figure(anglePerPosition(base, c, K)), ":");
     dials.replaceChildren(...vectors.map((one) => element("div", { class: "dial" }, dial(one, c), element("p", { class: "formula" },
-      symbol(one.letter, one.index), ` at ${one.position}: ${one.position} × `, figure(anglePerPosition(c, K)), " = ",
-      figure(one.position * anglePerPosition(c, K)), " rad", element("br"), ...pair(one.before, c), " → ", ...pair(one.after, c)))));
+      symbol(one.letter, one.index), ` at ${one.position}: ${one.position} × `, figure(anglePerPosition(base, c, K)), " = ",
+      figure(one.position * anglePerPosition(base, c, K)), " rad", element("br"), ...pair(one.before, c), " → ", ...pair(one.after, c)))));
     if (all.open) list();
   };
 }

@@ -2,7 +2,7 @@
 
 import { chip } from "../base/cells.js";
 import { gradient } from "../base/colour.js";
-import { page } from "../base/data.js";
+import { kind, page } from "../base/data.js";
 import { element, save } from "../base/dom.js";
 import { visible } from "../base/label.js";
 import { power } from "../base/number.js";
@@ -61,7 +61,7 @@ export function walk(host) {
 
   function writeTitle() {
     const token = (tokens, at) => chip(visible(tokens[at]));
-    const where = `layer ${state.layer}, head ${state.head}, step ${shownStep().step.toLocaleString("en")}`;
+    const where = `layer ${state.layer}, head ${state.head}${kind === "run" ? `, step ${shownStep().step.toLocaleString("en")}` : ""}`;
     title.replaceChildren("query ", token(shownPrompt().tokens, state.query), ` ${state.query}, key `,
       token(shownKeys(), state.key), ` ${state.key} · ${where}`);
   }
@@ -120,7 +120,7 @@ export function walk(host) {
   }
 
   function saveRow() {
-    const place = `layer${state.layer}-head${state.head}-query${state.query}-step${shownStep().step}`;
+    const place = `layer${state.layer}-head${state.head}-query${state.query}${kind === "model" ? "" : `-step${shownStep().step}`}`;
     const csv = toCsv(row, shownKeys());
     if (window.parent === window) return save(`row-${place}.csv`, "text/csv;charset=utf-8", csv);
     // A frame may refuse to save: the text itself can be copied.

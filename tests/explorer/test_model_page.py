@@ -1,0 +1,80 @@
+"""The page of a model without a run: all about its one step, and nothing of a training that nobody saw."""
+
+import pytest
+
+import lens.once
+from lens.explorer.page import render
+from lens.explorer.payload import model_payload
+from lens.once import read_once
+from lens.own import tokenize_prompts
+from tests.helpers.incoming import small_incoming
+from tests.helpers.open_page import READ_ALL_CELLS, printed
+
+TEXT = "a lazy dog, a fox."
+
+
+def page_of(**options):
+    """The page of a random model that read TEXT, and what it shows."""
+    incoming, model = small_incoming(**options)
+    prompts = tokenize_prompts([TEXT], 0, incoming.tokenizer, incoming.start, model.config.block_size)
+    readings = read_once([TEXT], prompts, 0, model, incoming.tokenizer)
+    return render(model_payload(incoming.name, incoming.said, model, incoming.tokenizer, readings)), readings
+
+
+def section(page, name):
+    return page.locator(f"section[aria-labelledby={name}-title]")
+
+
+def test_the_page_says_that_the_model_came_as_it_is_and_shows_nothing_of_a_training(explore):
+    page = explore(page_of()[0])
+    assert page.title() == "gpt2-xs: attention" and page.inner_text(".brand") == "glassgpt\ngpt2-xs"
+    opening = page.inner_text("#opening")
+    assert "The attention of gpt2-xs, a language model without a run here" in opening
+    assert "Nothing is known here of how it was trained" in opening
+    assert page.locator("#controls input, .play, .step, .loss").count() == 0
+    for name, visible in {"heads": 1, "head": 1, "walk": 1, "film": 0, "effects": 1, "run": 1, "words": 1}.items():
+        assert section(page, name).is_visible() == bool(visible), name
+    assert not page.locator("#losses, #samples").locator("visible=true").count()
+    about = section(page, "run").inner_text()
+    assert about.startswith("The model") and "3 key heads repeated for 9 query heads" in about
+    told = ("training step that is shown", "the first and the last step", "step 0", "undefined", "null")
+    assert not [words for words in told if words in page.inner_text("main")]
+
+
+def test_every_weight_can_be_read_and_every_number_of_its_row(explore):
+    html, (reading,) = page_of()
+    page = explore(html, "#layer=1&head=1&query=7", motion="reduce")
+    assert page.evaluate(READ_ALL_CELLS, None) == printed(reading.maps(0)[1, 1], 6)
+    page.locator("#walk").scroll_into_view_if_needed()
+    page.wait_for_selector("#walk:not([aria-busy])", state="attached")
+    assert "agrees with the logged weights" in page.inner_text("#agreement")
+    assert page.inner_text("#walk .row-title").split("·")[1].strip().startswith("layer 1, head 1\n")
+    page.locator("#parts").scroll_into_view_if_needed()
+    page.locator("#parts .reading", has_text="without it the loss is").wait_for()
+
+
+def test_what_was_left_out_is_said_in_its_place(explore, monkeypatch):
+    monkeypatch.setattr(lens.once, "MAX_NUMBERS", 1000)
+    monkeypatch.setattr(lens.once, "MAX_FLOPS", 1)
+    page = explore(page_of()[0])
+    assert section(page, "walk").is_hidden()
+    about = page.inner_text(".about")
+    assert "What the weights are computed from (x, q, k, v) and out are left out" in about
+    assert "Ablation is left out" in about
+    assert page.inner_text("#readout .note") == "The weights are carried to six decimals."
+    page.locator("#parts").scroll_into_view_if_needed()
+    figure = page.locator("#parts figure", has_text="Ablation")
+    figure.locator(".note", has_text="left out here").wait_for()
+    assert not figure.locator(".heat").is_visible()
+    assert "without it" not in page.inner_text("#parts .reading") and "logits" in page.inner_text("#parts .reading")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_twelve_layers_of_twelve_heads_are_all_within_reach(explore, width):
+    page = explore(page_of(n_layer=12, n_head=12, n_embd=48)[0], size=(width, 900))
+    assert page.locator("#grid .tile").count() == 144
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.locator("#grid .tile").last.click()
+    assert page.inner_text("#readout h3").startswith("Layer 11, head 11")
+    narrowest = min(page.eval_on_selector_all("#grid .tile canvas", "all => all.map((one) => one.clientWidth)"))
+    assert narrowest >= 50  # pixels
