@@ -175,21 +175,23 @@ def test_scores_too_large_for_exp_are_lowered_first_and_the_page_says_so(walk):
     assert formula(page, "softmax").startswith(f"exp({as_text(scaled[2])} − {as_text(most)}) = ")
 
 
-def test_rope_is_turned_back_and_its_angles_are_written(walk, tmp_path):
+@pytest.mark.parametrize("base", [10000, 500])
+def test_rope_is_turned_back_and_its_angles_are_written(walk, tmp_path, base):
     write_run(tmp_path / "run", steps=(0,), layers=1, heads=2, head_dim=4, prompts={"odd": STORY[:11]})  # key_dim 12
     config = tmp_path / "run/config.yaml"
-    config.write_text(config.read_text(encoding="utf-8").replace("learned", "rope"), encoding="utf-8")
+    rope = f"rope\n  rope_theta: {base}.0"
+    config.write_text(config.read_text(encoding="utf-8").replace("learned", rope), encoding="utf-8")
     page = walk(tmp_path / "run", "#head=1&query=9&key=4")
     arrays = arrays_of(tmp_path / "run", 0, 0)
     for name, spoken, position in [("q", "q of the query", 9), ("k", "k of the key", 4)]:
         before = [float(text.replace("−", "-")) for text in vector(page, f"{spoken} before the rotation")]
-        angles = tuple(part[[position]] for part in rotary_angles(11, 12))
+        angles = tuple(part[[position]] for part in rotary_angles(11, 12, base))
         turned = rotate(torch.tensor(before)[None, None, None], angles)[0, 0, 0]
         assert np.abs(turned.numpy() - arrays[name][1, position]).max() < 3e-6
         assert np.abs(np.array(before) - arrays[name][1, position]).max() > 0.01
     page.press("[aria-label='q of the query']", "ArrowRight")
-    angle = 10000 ** (-2 * 1 / 12)
-    written = f"Channels 1 and 7, by position × 10000 ** (−2 · 1 / 12) = position × {as_text(angle)}:"
+    angle = base ** (-2 * 1 / 12)
+    written = f"Channels 1 and 7, by position × {base} ** (−2 · 1 / 12) = position × {as_text(angle)}:"
     assert page.inner_text(".turned > .formula") == written
     assert f"qi at 9: 9 × {as_text(angle)} = {as_text(9 * angle)} rad" in page.inner_text(".dial >> nth=0")
     page.click("text=All pairs")
