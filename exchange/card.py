@@ -114,6 +114,26 @@ def losses(metrics: list[dict], step: int) -> list[tuple[str, str]]:
     return rows
 
 
+def how_to_load(to: str, repository: str | None) -> str:
+    """A block of Markdown. repository: its name on the Hub, where it goes there."""
+    if to == "transformers":
+        comment = "" if repository else "  # . is the folder that these files are in"
+        return f"""\
+```python
+from transformers import pipeline
+
+generate = pipeline("text-generation", "{repository or "."}"){comment}
+print(generate("Once upon a time")[0]["generated_text"])
+```"""
+    where = f"-hf {repository}" if repository else "-m FILE.gguf"
+    ollama = f"ollama run hf.co/{repository}" if repository else "ollama create NAME -f FILE.Modelfile"
+    return f"""\
+```bash
+llama-completion {where} -p "Once upon a time" -n 200
+{ollama}
+```"""
+
+
 def limits(config: Config, tokenizer: Tokenizer) -> str:
     lines = [
         f"It has learned from texts of at most {config.model.block_size:,} tokens. "

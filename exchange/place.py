@@ -11,7 +11,7 @@ from common.files import MANIFEST, Damaged, is_link, read_manifest, replacing, v
 from common.terminal import as_argument
 
 FORMAT = 1  # of the manifest of an exported folder
-MARK = b"glassgpt"  # among the first bytes of a file of ours
+MARK = b"exported from glassgpt"  # among the first bytes of a file of ours
 HEAD_BYTES = 4096
 
 

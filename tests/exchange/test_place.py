@@ -30,7 +30,7 @@ def test_an_empty_folder_may_be_used(tmp_path):
 
 def test_a_file_of_ours_may_be_replaced_and_another_gguf_not(tmp_path):
     ours, other = tmp_path / "ours.gguf", tmp_path / "other.gguf"
-    ours.write_bytes(b"GGUF\3\0\0\0 made by glassgpt")
+    ours.write_bytes(b"GGUF\3\0\0\0 exported from glassgpt")
     other.write_bytes(b"GGUF\3\0\0\0 made by llama.cpp")
     check_place(ours)
     with pytest.raises(InputError, match=r"other\.gguf: a file that is no export of glassgpt; .*--out"):
