@@ -142,7 +142,7 @@ def compare_with(trained: Trained, written: "Written", on: "Material", dtype: st
     tell(
         f"compared by {written.by}, on {count:,} {on.what}:\n"
         f"  logits   differ by {found.logits:.1e} at most, {share:.0e} of their spread (at most {allowed:g})\n"
-        f"  ids      {found.texts or 'none'} of {len(on.texts):,} texts differ"
+        f"  ids      {f'differ in {found.texts:,}' if found.texts else 'equal in all'} of {len(on.texts):,} text(s)"
     )
     if not share <= allowed:  # nor where one is not a number
         remedy = "this is a bug in glassgpt" if dtype == "float32" else "--dtype float32 keeps all digits"

@@ -40,6 +40,7 @@ def model_card(
         ("layers, heads, channels", f"{m.n_layer}, {m.n_head}, {m.n_embd}"),
         ("context", f"{m.block_size:,} tokens"),
         ("tokenizer", f"{escaped(tokenizer.name)}, {tokenizer.vocab_size:,} tokens"),
+        *([("begun from", begun_from(config.train.init))] if config.train.init else []),
         *text_facts(config.data, summary),
         ("steps", f"{step:,} of {config.train.batch_size} x {m.block_size:,} tokens: {tokens:,} tokens read"),
         *losses(metrics, step),
@@ -91,9 +92,19 @@ def source_name(data: DataConfig) -> str:
     if data.source.startswith("hub:"):
         revision = f" at {data.revision}" if data.revision else ""
         return f"{escaped(data.source.removeprefix('hub:'))} of the Hugging Face Hub, {escaped(data.split + revision)}"
-    # by the rules of both systems: a run may come from the other one
-    name = PureWindowsPath(PurePosixPath(data.source).name).name
-    return escaped(name) or "a folder of files"
+    return name_alone(data.source) or "a folder of files"
+
+
+def begun_from(model: str) -> str:
+    """The model that the run went on from by its name alone."""
+    if model.startswith("hub:"):
+        return f"{escaped(model.removeprefix('hub:'))} of the Hugging Face Hub"
+    return name_alone(model) or "another model"
+
+
+def name_alone(path: str) -> str:
+    """The last part of a path by the rules of both systems: a run may come from the other one."""
+    return escaped(PureWindowsPath(PurePosixPath(path).name).name)
 
 
 def losses(metrics: list[dict], step: int) -> list[tuple[str, str]]:

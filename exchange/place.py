@@ -21,7 +21,8 @@ def check_place(target: Path) -> None:
         raise InputError(f"--out {target}: the name of something new expected")
     for kind in ("", "replaced-"):  # the names that `replacing` needs
         if (leftover := target.with_name(f"tmp-{kind}{target.name}")).exists():
-            raise InputError(f"{leftover}: in the way, left by an export that was killed; remove it")
+            why = "in the way: an export that is running, or was killed; wait for it, or remove that"
+            raise InputError(f"{leftover}: {why}")
     try:
         what = None if not target.exists() and not is_link(target) else other_than_ours(target)
     except OSError as error:

@@ -2,7 +2,7 @@ import re
 
 import yaml
 
-from config import Config, DataConfig
+from config import Config, DataConfig, TrainConfig
 from data.tokenizer import char_tokenizer, train_bpe
 from exchange.card import escaped, model_card, source_name
 from model import GPTConfig
@@ -16,9 +16,10 @@ METRICS = [
 ]
 
 
-def card(name="small", source="tales", tokenizer=None, step=20, metrics=METRICS, **model):
+def card(name="small", source="tales", tokenizer=None, step=20, metrics=METRICS, init=None, **model):
     tokenizer = tokenizer or char_tokenizer("abc")
-    config = Config(DataConfig(source=source), GPTConfig(vocab_size=tokenizer.vocab_size, **model))
+    model = GPTConfig(vocab_size=tokenizer.vocab_size, **model)
+    config = Config(DataConfig(source=source), model, TrainConfig(init=init))
     return model_card(
         name,
         config,
@@ -60,8 +61,8 @@ def test_it_counts_the_tokens_that_were_read():
 
 def test_no_path_of_the_disk_is_in_it():
     for source in ("/home/anna9/secret/book.txt", r"C:\Users\anna9\secret\book.txt", "~/secret/book.txt"):
-        text = card(source=source)
-        assert "book" in text and not any(word in text for word in ("anna9", "secret", "Users", "home"))
+        text = card(source=source, init=source)
+        assert text.count("book") == 2 and not any(word in text for word in ("anna9", "secret", "Users", "home"))
 
 
 def test_a_data_set_of_the_hub_is_named_with_its_commit():
@@ -87,3 +88,8 @@ def test_a_char_vocabulary_says_what_becomes_of_other_characters():
 def test_the_context_is_a_limit_that_nothing_holds_with_rope():
     assert "at most 128 tokens. Nothing stops" in card(block_size=128)
     assert "at most 128 tokens. It cannot read more" in card(block_size=128, position="learned")
+
+
+def test_a_model_that_it_went_on_from_is_named():
+    assert "| begun from | openai/gpt of the Hugging Face Hub |" in card(init="hub:openai/gpt")
+    assert "begun from" not in card()

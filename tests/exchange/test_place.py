@@ -81,7 +81,7 @@ def test_a_place_without_a_name_is_refused(name):
 
 def test_what_a_killed_export_left_is_named_and_not_removed(tmp_path):
     (tmp_path / "tmp-out").mkdir()
-    with pytest.raises(InputError, match="tmp-out: in the way, left by an export that was killed; remove it"):
+    with pytest.raises(InputError, match="tmp-out: in the way: an export that is running, or was killed"):
         check_place(tmp_path / "out")
 
 
