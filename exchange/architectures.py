@@ -1,6 +1,7 @@
 """Which architecture that others know computes exactly what a model of ours does, and what it calls its tensors."""
 
 import itertools
+import math
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -9,6 +10,7 @@ from model import GPTConfig
 
 Target = Literal["transformers", "gguf"]
 Names = dict[str, tuple[str, ...]]
+LARGEST = 3e38  # in float32, in which others compute rope's base
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Architecture:
             all(getattr(config, option) in values for option, values in self.options.items())
             and (config.norm == self.norm or (self.norm == "rmsnorm" and not config.bias))
             and not (self.fixed_width and head_width(config) != config.n_embd // config.n_head)
+            and not (config.position == "rope" and rope_base(config) > LARGEST)
         )
 
 
@@ -48,6 +51,12 @@ def head_width(config: GPTConfig) -> int:
     """Channels of a head where keys and values are to have equally many: of the wider of the two."""
     width = max(config.key_dim, config.n_embd // config.n_head)
     return width + width % 2 if config.position == "rope" else width  # rope turns channels in pairs
+
+
+def rope_base(config: GPTConfig) -> float:
+    """Base of the angles in heads of `head_width` channels whose first pairs turn as those of key_dim channels do."""
+    exponent = head_width(config) / config.key_dim
+    return config.rope_theta**exponent if exponent * math.log10(config.rope_theta) < 300 else math.inf
 
 
 def _linear(module: str, *fields: str) -> Names:
@@ -165,6 +174,7 @@ CHOICES: dict[str, tuple] = {
     "qk_norm": (False, True),
     "position": ("rope", "learned"),
     "attn_ratio": (1.0,),
+    "rope_theta": (10000.0,),
     "ngram": (1,),
     "causal": (True,),
 }

@@ -24,7 +24,7 @@ def logits(config: dict, tensors: dict[str, Tensor], ids: Tensor) -> Tensor:
         architecture,
         layers=config["n_layer" if old else "num_hidden_layers"],
         head_width=config["n_embd"] // heads if old else config["head_dim"],
-        theta=1.0 if old else config["rope_parameters"]["rope_theta"],
+        theta=0.0 if old else config["rope_parameters"]["rope_theta"],
     )
     return forward(
         folded,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from exchange.architectures import Architecture, head_width
+from exchange.architectures import Architecture, head_width, rope_base
 from model import GPTConfig
 from model.attention import rotary_angles
 
@@ -43,8 +43,11 @@ class FoldedLayer:
 
 @dataclass
 class Folded:
-    """A model's tensors, float32. embedding: (V, C). positions: (block_size, C) or None. head: (V, C), None where it is
-    the embedding. final_gain, final_bias: (C,). head_width: W, channels of a head. theta: base of rope's angles."""
+    """A model's tensors, float32.
+
+    embedding: (V, C). positions: (block_size, C), None with rope. head: (V, C), None where it is the embedding.
+    final_gain, final_bias: (C,). head_width: W, channels of a head. theta: base of rope's angles, 0 without rope.
+    """
 
     embedding: Tensor
     positions: Tensor | None
@@ -77,7 +80,7 @@ def fold(config: GPTConfig, tensors: dict[str, Tensor], architecture: Architectu
         final_bias=tensors.get("ln_f.bias"),
         layers=[_layer(config, tensors, number, width, architecture.centred) for number in range(config.n_layer)],
         head_width=width,
-        theta=getattr(config, "rope_theta", 10000.0) ** (width / config.key_dim),
+        theta=rope_base(config) if config.position == "rope" else 0.0,
     )
     if architecture.always_biased:
         _add_zero_biases(folded)

@@ -10,8 +10,8 @@ from common.errors import InputError
 from exchange.architectures import Architecture
 from exchange.folding import Folded, named
 from model import GPTConfig
+from model.attention import NORM_EPS
 
-EPSILON = 1e-5  # of all our norms
 ACTIVATIONS = {"gelu": "gelu_new", "relu2": "relu2", "swiglu": "silu"}  # ours, as transformers calls them
 
 
@@ -68,7 +68,7 @@ def _gpt2(config: GPTConfig) -> dict:
         "n_embd": config.n_embd,
         "n_positions": config.block_size,
         "activation_function": ACTIVATIONS[config.activation],
-        "layer_norm_epsilon": EPSILON,
+        "layer_norm_epsilon": NORM_EPS,
         "attn_pdrop": config.dropout,
         "embd_pdrop": config.dropout,
         "resid_pdrop": config.dropout,
@@ -76,9 +76,9 @@ def _gpt2(config: GPTConfig) -> dict:
 
 
 def _llama_like(config: GPTConfig, folded: Folded, architecture: Architecture) -> dict:
-    biased = {"attention_bias": config.bias, "mlp_bias": config.bias, "rms_norm_eps": EPSILON}
+    biased = {"attention_bias": config.bias, "mlp_bias": config.bias, "rms_norm_eps": NORM_EPS}
     if architecture.norm == "layernorm":  # Starcoder2
-        biased = {"use_bias": config.bias, "norm_epsilon": EPSILON}
+        biased = {"use_bias": config.bias, "norm_epsilon": NORM_EPS}
     return {
         "num_hidden_layers": config.n_layer,
         "num_attention_heads": config.n_head,

@@ -42,6 +42,10 @@ def test_each_kind_of_model_has_its_architecture(options, target, name, centred)
             "transformers",
             "with model.attn_ratio 1.0 (not 2.0)",
         ),
+        # in heads of 64 channels the base of 4 channels' angles is 10000 ** 16, which float32 does not hold
+        ({"n_embd": 256, "attn_ratio": 0.0625}, "transformers", "with model.attn_ratio 1.0 (not 0.0625)"),
+        ({"rope_theta": 1e39}, "gguf", "with model.rope_theta 10000.0 (not 1e+39)"),
+        ({"rope_theta": 1e300, "attn_ratio": 0.5}, "gguf", "model.rope_theta 10000.0 (not 1e+300)"),
         ({"activation": "gelu"}, "gguf", "it can be exported with --to transformers"),
     ],
 )

@@ -82,7 +82,7 @@ def test_a_model_has_the_same_logits_in_transformers_or_is_refused(options, tmp_
         {"attn_ratio": 2.0},
         {"scale": False, "vocab_size": 211, "spread": 0.2},  # with more, float32 itself is off by 1e-4
         {"n_embd": 36, "attn_ratio": 0.9},  # 9 channels of a value, 8 of a key: 10 where rope turns pairs
-        {"n_layer": 1, "n_head": 1, "vocab_size": 1368},
+        {"n_layer": 1, "n_head": 1, "vocab_size": 1368, "rope_theta": 500.0},
     ],
     ids=str,
 )
@@ -167,14 +167,18 @@ def test_a_gpt2_is_written_as_gpt2s_are_with_no_number_changed(tmp_path):
     assert tensors["transformer.h.2.attn.c_attn.weight"].equal(ours["blocks.2.attn.qkv.weight"].T)
     assert tensors["transformer.h.2.mlp.c_proj.bias"].equal(ours["blocks.2.mlp.proj.bias"])
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    assert {
-        key: config[key] for key in ("n_positions", "activation_function", "resid_pdrop", "tie_word_embeddings")
-    } == {
-        "n_positions": LENGTH,
-        "activation_function": "gelu_new",
-        "resid_pdrop": 0.2,
-        "tie_word_embeddings": True,
-    }
+    expected = {"n_positions": LENGTH, "activation_function": "gelu_new", "tie_word_embeddings": True}
+    expected |= {f"{place}_pdrop": 0.2 for place in ("attn", "embd", "resid")}
+    assert config.items() >= expected.items()
+
+
+def test_an_embedding_that_loses_its_mean_is_not_the_head_any_more(tmp_path):
+    model = small_model(**SIZES, tie_embeddings=True)
+    folder = written(tmp_path / "model", model)
+    tensors = load_file(folder / "model.safetensors")
+    assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["tie_word_embeddings"] is False
+    assert tensors["lm_head.weight"].equal(model.wte.weight)
+    assert tensors["model.embed_tokens.weight"].mean(dim=1).abs().max() < 1e-7
 
 
 def test_generation_begins_and_ends_with_the_end_of_text(tmp_path):
