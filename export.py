@@ -94,9 +94,8 @@ def read_folder(folder: Path, trained: Trained, architecture: "Architecture") ->
 
 def write_file(path: Path, trained: Trained, architecture: "Architecture", dtype: str, target: Path) -> None:
     """What llama.cpp loads."""
-    from exchange.gguf_file import write_gguf
-
     from exchange.folding import fold
+    from exchange.gguf_file import write_gguf
 
     model, tokenizer, config, _, start = trained
     folded = fold(config.model, model.state_dict(), architecture)
@@ -105,10 +104,9 @@ def write_file(path: Path, trained: Trained, architecture: "Architecture", dtype
 
 
 def read_file(path: Path, trained: Trained, architecture: "Architecture") -> "Written":
+    from exchange.compare import Written
     from exchange.gguf_file import read_gguf
     from exchange.gguf_tokenizer import llama_cpp_encoder
-
-    from exchange.compare import Written
 
     tokenizer, start = trained.tokenizer, trained.start
     encode = llama_cpp_encoder(tokenizer)
