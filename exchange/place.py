@@ -28,7 +28,7 @@ def check_place(target: Path) -> None:
     except OSError as error:
         what = f"cannot be read ({reason(error)})"
     if what:
-        raise InputError(f"{as_argument(target)}: {what}; give another place with --out, or remove that")
+        raise InputError(f"{as_argument(target)}: {what}; give another place with --out")
 
 
 def other_than_ours(target: Path) -> str | None:

@@ -36,6 +36,7 @@ def test_a_key_is_found_by_what_people_call_it(word, meant):
 def test_what_a_word_means_depends_on_what_there_is():
     assert (nearest("max_length", ["block_size"]), nearest("max_length", ["tokens"])) == ("block_size", "tokens")
     assert nearest("num", ["of_num", "number_of_things"]) == "number_of_things"  # what it begins before what has it
+    assert (nearest("output_dir", ["run", "out"]), nearest("output_dir", ["run"])) == ("out", "run")
     assert did_you_mean("gpu", ["auto", "cpu", "cuda", "mps"]) == "; did you mean cuda?"  # not cpu, a letter away
     assert did_you_mean("off", ["disabled", "offline", "online"]) == "; did you mean disabled?"
     assert did_you_mean("sgd", ["adamw", "muon"]) == ""

@@ -2,19 +2,12 @@ import pytest
 
 from common.errors import InputError, RunError
 from exchange.push import check_name, push
-from tests.helpers.hub_to_push_to import TOKEN, Uploads, hub_to_push_to
+from tests.helpers.hub_to_push_to import TOKEN, hub_to_push_to
 
 
 @pytest.fixture
-def hub(monkeypatch):
-    """What a stand-in for the Hub has, to which this process is logged in."""
-    uploads = Uploads()
-    with hub_to_push_to(uploads) as endpoint:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        monkeypatch.setenv("no_proxy", "127.0.0.1")
-        uploads.endpoint = endpoint
+def hub():
+    with hub_to_push_to() as uploads:
         yield uploads
 
 

@@ -8,6 +8,8 @@ import threading
 from dataclasses import dataclass, field
 from functools import partial
 
+import pytest
+
 TOKEN = "hf_a_token_that_nobody_may_see"
 
 
@@ -22,15 +24,22 @@ class Uploads:
 
 
 @contextlib.contextmanager
-def hub_to_push_to(uploads: Uploads):
-    """Yields its endpoint."""
+def hub_to_push_to():
+    """Yields what it has; this process is logged in to it."""
+    uploads = Uploads()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, uploads))
+    uploads.endpoint = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("huggingface_hub.constants.ENDPOINT", uploads.endpoint)
+        patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        patch.setenv("HF_TOKEN", TOKEN)
+        patch.setenv("no_proxy", "127.0.0.1")
+        try:
+            yield uploads
+        finally:
+            server.shutdown()
+            server.server_close()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 import export
 from exchange import folding, tokenizers
-from tests.helpers.hub_to_push_to import TOKEN, Uploads, hub_to_push_to
+from tests.helpers.hub_to_push_to import TOKEN, hub_to_push_to
 from tests.helpers.scripts import error_line, run_main, run_sample, run_train, without_proof
 
 FILES = {
@@ -139,19 +139,21 @@ def test_rounded_weights_take_half_the_space(small_run, tmp_path):
     assert {tensor.dtype for tensor in load_file(folder / "model.safetensors").values()} == {torch.bfloat16}
 
 
-def test_an_export_is_uploaded_and_stays(small_run, tmp_path, monkeypatch):
-    uploads, folder = Uploads(), tmp_path / "out"
-    with hub_to_push_to(uploads) as endpoint:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        monkeypatch.setenv("no_proxy", "127.0.0.1")
-        done = run_export(small_run, {"out": folder, "push": "owner/model"})
-        assert done.code == 0 and f"Uploaded: {endpoint}/owner/model" in done.err
-        uploaded = uploads.repositories["owner/model"]
-        assert uploaded == {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "manifest.json"}
-        assert b'pipeline("text-generation", "owner/model")' in uploaded["README.md"]
-        uploads.refuse = {"commit": 403}
-        done = run_export(small_run, {"out": folder, "push": "owner/model"})
+@pytest.fixture
+def hub():
+    with hub_to_push_to() as uploads:
+        yield uploads
+
+
+def test_an_export_is_uploaded_and_stays(small_run, tmp_path, hub):
+    folder = tmp_path / "out"
+    done = run_export(small_run, {"out": folder, "push": "owner/model"})
+    assert done.code == 0 and f"Uploaded: {hub.endpoint}/owner/model" in done.err
+    uploaded = hub.repositories["owner/model"]
+    assert uploaded == {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "manifest.json"}
+    assert b'pipeline("text-generation", "owner/model")' in uploaded["README.md"]
+    hub.refuse = {"commit": 403}
+    done = run_export(small_run, {"out": folder, "push": "owner/model"})
     assert "may not write there" in error_line(done, 1) and done.out == f"{folder}\n"
     assert {path.name for path in folder.iterdir()} == FILES
     assert TOKEN not in done.out + done.err
