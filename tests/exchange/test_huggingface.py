@@ -45,7 +45,8 @@ def written(folder, model: GPT, dtype=torch.float32):
 def read_by_transformers(folder):
     from transformers import AutoModelForCausalLM
 
-    model, report = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, local_files_only=True)
+    options = {"dtype": "auto", "local_files_only": True, "output_loading_info": True}
+    model, report = AutoModelForCausalLM.from_pretrained(folder, **options)
     assert not any(report.values()), report
     return model.eval()
 
