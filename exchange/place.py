@@ -9,10 +9,10 @@ from safetensors import SafetensorError
 from common.errors import InputError, RunError, reason
 from common.files import MANIFEST, Damaged, is_link, read_manifest, replacing, verify
 from common.terminal import as_argument
+from exchange.gguf_file import MARK
 
 FORMAT = 1  # of the manifest of an exported folder
-MARK = b"exported from glassgpt"  # among the first bytes of a file of ours
-HEAD_BYTES = 4096
+HEAD_BYTES = 4096  # of a GGUF, in which its description stands
 
 
 def check_place(target: Path) -> None:
@@ -38,7 +38,7 @@ def other_than_ours(target: Path) -> str | None:
     if target.is_file():
         with target.open("rb") as file:
             head = file.read(HEAD_BYTES)
-        return None if head.startswith(b"GGUF") and MARK in head else "a file that is no export of glassgpt"
+        return None if head.startswith(b"GGUF") and MARK.encode() in head else "a file that is no export of glassgpt"
     names = {path.name for path in target.iterdir()}
     if not names:
         return None
