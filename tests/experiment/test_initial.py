@@ -13,10 +13,12 @@ from common.errors import InputError
 from common.options import Setting
 from config import Config, load_config
 from data.tokenizer import Tokenizer, char_tokenizer, train_bpe
+from exchange.incoming import read_model
 from experiment.checkpoint import load_checkpoint
 from experiment.folder import load_trained
 from experiment.initial import Origin, context, load_with_origin
 from model import GPT, GPTConfig
+from tests.exchange.test_incoming import saved_gpt2
 from tests.helpers.scripts import contents, differences, error_line, interrupt, metrics, run_sample, run_train
 
 STILL = {"train.learning_rate": 1e-30, "train.muon_learning_rate": 1e-30, "train.steps": 1}
@@ -47,6 +49,18 @@ def test_a_run_begins_with_the_loss_that_the_model_before_it_ended_with(options,
     before, after = load_checkpoint(small_run, "best").model, load_checkpoint(run, "last").model
     assert all(torch.allclose(before[name], after[name]) for name in before.keys() | after.keys())
     assert (run / "tokenizer.json").read_bytes() == (small_run / "tokenizer.json").read_bytes()
+
+
+def test_a_run_begins_with_a_gpt2_of_others(options, tmp_path):
+    saved_gpt2(tmp_path / "theirs", n_positions=32)
+    options = {key: value for key, value in options.items() if not key.startswith("model.")}
+    done = run_train(options, {"config": "finetune", "init": tmp_path / "theirs", "run": tmp_path / "run"}, STILL)
+    assert (done.code, done.err) == (0, "") and ", that of its tokenizer, not char" in done.out
+    before, after = read_model(str(tmp_path / "theirs")), load_trained(tmp_path / "run", "last")
+    assert after.tokenizer.hash == before.tokenizer.hash and after.config.model.block_size == 32
+    weights = after.model.state_dict()
+    assert all(torch.allclose(weights[name], tensor) for name, tensor in before.tensors.items())
+    assert run_sample(tmp_path / "run", "--prompt", "A", "--tokens", 3).code == 0
 
 
 @pytest.mark.parametrize("step", [1, 3])
