@@ -18,7 +18,7 @@ from experiment.checkpoint import load_checkpoint
 from experiment.folder import load_trained
 from experiment.initial import Origin, context, load_with_origin
 from model import GPT, GPTConfig
-from tests.exchange.test_incoming import saved_gpt2
+from tests.helpers.foreign_models import written
 from tests.helpers.scripts import contents, differences, error_line, interrupt, metrics, run_sample, run_train
 
 STILL = {"train.learning_rate": 1e-30, "train.muon_learning_rate": 1e-30, "train.steps": 1}
@@ -52,12 +52,12 @@ def test_a_run_begins_with_the_loss_that_the_model_before_it_ended_with(options,
 
 
 def test_a_run_begins_with_a_gpt2_of_others(options, tmp_path):
-    saved_gpt2(tmp_path / "theirs", n_positions=32)
+    theirs = str(written(tmp_path / "theirs"))
     options = {key: value for key, value in options.items() if not key.startswith("model.")}
-    done = run_train(options, {"config": "finetune", "init": tmp_path / "theirs", "run": tmp_path / "run"}, STILL)
+    done = run_train(options, {"config": "finetune", "init": theirs, "run": tmp_path / "run"}, STILL)
     assert (done.code, done.err) == (0, "") and ", that of its tokenizer, not char" in done.out
-    before, after = read_model(str(tmp_path / "theirs")), load_trained(tmp_path / "run", "last")
-    assert after.tokenizer.hash == before.tokenizer.hash and after.config.model.block_size == 32
+    before, after = read_model(theirs), load_trained(tmp_path / "run", "last")
+    assert after.tokenizer.hash == before.tokenizer.hash and after.config.model.block_size == 6
     weights = after.model.state_dict()
     assert all(torch.allclose(weights[name], tensor) for name, tensor in before.tensors.items())
     assert run_sample(tmp_path / "run", "--prompt", "A", "--tokens", 3).code == 0
