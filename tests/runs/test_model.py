@@ -7,9 +7,12 @@ import pytest
 import torch
 
 import exchange.incoming
+import export
 import lens.once
 import view
 from common.errors import InputError
+from exchange.architectures import architecture_for
+from experiment.folder import load_trained
 from lens.record import read
 from lens.snapshots import ATTENTION, EFFECTS, IDS
 from model import generate
@@ -156,6 +159,29 @@ def test_a_run_and_a_model_that_are_mistaken_for_each_other_get_the_right_option
         Path("theirs/config.json").write_text("{}", encoding="utf-8")
         for name in ("theirs", "hub:openai-community/gpt2"):
             assert f"did you mean --model {name}?" in error_line(script(name), 2)
+
+
+def test_what_a_run_was_exported_to_shows_and_writes_the_same_as_the_run(tales_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trained, exported = load_trained(tales_run[0], device="cpu"), tmp_path / "exported"
+    architecture = architecture_for(trained.config.model, "transformers")
+    export.write_folder(exported, trained, architecture, "float32", exported)
+
+    prompt = {"prompt": "Once upon a time there lived"}
+    drawn = prompt | {"tokens": 30, "temperature": 0, "device": "cpu"}
+    theirs = run_sample("--model", exported, drawn)
+    assert (theirs.code, theirs.out) == (0, run_sample(tales_run[0], drawn).out)
+
+    assert run_view("--model", exported, prompt).code == 0
+    assert run_view(tales_run[0], prompt, "--out", "run.html").code == 0
+    came, own = (page_data(name) for name in ("attention-exported.html", "run.html"))
+    assert came["labels"].items() <= own["labels"].items()
+    came, own = came["prompts"][0], own["prompts"][0]
+    assert (came["tokens"], came["theta"], came["scale"]) == (own["tokens"], own["theta"], own["scale"])
+    for part, most in {"weights": 5e-6, "effects": 2e-3}.items():
+        numbers, expected = (unpacked(prompt["steps"][-1][part]) for prompt in (came, own))
+        assert numbers.keys() == expected.keys()
+        assert all(np.abs(numbers[name] - expected[name]).max() <= most for name in numbers)
 
 
 # ---- sample.py
