@@ -51,7 +51,8 @@ def main() -> None:
     with kept(target) as temporary:
         write(temporary, trained, architecture, args.dtype, target)
         on = material(trained.config.data, trained.model, trained.tokenizer, trained.start, summary)
-        compare_with(trained, read(temporary, trained, architecture), on, args.dtype, target)
+        for written in read(temporary, trained, architecture):
+            compare_with(trained, written, on, args.dtype, target)
         if args.to == "transformers":
             (temporary / "README.md").write_text(card, encoding="utf-8", newline="\n")
             seal(temporary, {"format": FORMAT, "step": trained.step})
@@ -86,7 +87,7 @@ def write_folder(folder: Path, trained: Trained, architecture: "Architecture", d
     write_tokenizer(folder, tokenizer, start == [tokenizer.end_of_text], config.model.block_size)
 
 
-def read_folder(folder: Path, trained: Trained, architecture: "Architecture") -> "Written":
+def read_folder(folder: Path, trained: Trained, architecture: "Architecture") -> "list[Written]":
     from exchange.compare import read_back
 
     return read_back(folder, architecture.class_name)
@@ -103,7 +104,7 @@ def write_file(path: Path, trained: Trained, architecture: "Architecture", dtype
     write_gguf(path, config.model, folded, architecture, tokenizer, several, dtype, target.stem)
 
 
-def read_file(path: Path, trained: Trained, architecture: "Architecture") -> "Written":
+def read_file(path: Path, trained: Trained, architecture: "Architecture") -> "list[Written]":
     from exchange.compare import Written
     from exchange.gguf_file import read_gguf
     from exchange.gguf_tokenizer import llama_cpp_encoder
@@ -111,7 +112,7 @@ def read_file(path: Path, trained: Trained, architecture: "Architecture") -> "Wr
     tokenizer, start = trained.tokenizer, trained.start
     encode = llama_cpp_encoder(tokenizer)
     first = start if start == [tokenizer.end_of_text] else []
-    return Written("our own arithmetic on the file", read_gguf(path), lambda text: [*first, *encode(text)], False)
+    return [Written("our own arithmetic", read_gguf(path), lambda text: [*first, *encode(text)], False)]
 
 
 def write_modelfile(target: Path, trained: Trained) -> Path:
@@ -136,10 +137,10 @@ def compare_with(trained: Trained, written: "Written", on: "Material", dtype: st
 
     found = compare(trained.model, trained.tokenizer, trained.start, written, on)
     share = found.logits / found.spread
-    count, allowed = sum(len(window) for window in on.windows), TOLERANCES[dtype]
+    count, allowed = sum(len(window) for window in on.windows), TOLERANCES[dtype] + written.rounding
     tell(
         f"compared by {written.by}, on {count:,} {on.what}:\n"
-        f"  logits   differ by {found.logits:.1e} at most, {share:.0e} of their spread (at most {allowed:g})\n"
+        f"  logits   differ by {found.logits:.1e} at most, {share:.0e} of their spread (at most {allowed:.1g})\n"
         f"  ids      {f'differ in {found.texts:,}' if found.texts else 'equal in all'} of {len(on.texts):,} text(s)"
     )
     if not share <= allowed:  # nor where one is not a number

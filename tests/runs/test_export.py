@@ -56,7 +56,10 @@ def test_transformers_writes_the_text_that_sample_writes(kind, request, tmp_path
     done = run_export(run, {"out": folder})
     assert (done.code, done.out) == (0, f"{folder}\n"), done.err
     assert {path.name for path in folder.iterdir()} == FILES
-    assert "compared by transformers 5" in done.err and "tokens of its validation text" in done.err
+    assert (
+        all(f"compared by {program}" in done.err for program in ("our own arithmetic", "transformers 5"))
+        and "tokens of its validation text" in done.err
+    )
     sampled = run_sample(
         run, {"prompt": "Once upon a", "temperature": 0, "tokens": 10, "device": "cpu"}, "--ignore-end"
     )
