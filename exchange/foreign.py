@@ -36,7 +36,7 @@ class Foreign(NamedTuple):
 def describe(settings: Settings, family: Family) -> Foreign:
     """Raises InputError naming the key, its value and what was expected, where our model has no option for it."""
     architecture, learned = family.architecture, "positions" in map(first, family.architecture.names.values())
-    for key, value in {"quantization_config": None, **family.only}.items():
+    for key, value in {"quantization_config": None, "is_causal": True, **family.only}.items():
         settings.must_be(key, value, value)
     C, H, G, W = read_sizes(settings, family, learned)
     biased = {part for key, (default, parts) in family.biases.items() if settings.flag(key, default) for part in parts}
