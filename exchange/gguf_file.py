@@ -37,6 +37,7 @@ STORED: dict[str, tuple[str, str]] = {
 MARK = "exported from glassgpt"  # among the first words of a file, by which it is known as ours
 # llama.cpp turns channel 2i of queries and keys with 2i + 1 in these, i with i + W/2 in all others, as we do.
 NEIGHBOURS_TURN = ("llama", "arcee")
+OWN_HEAD = ("apertus",)  # llama.cpp loads these only with a head of their own; the others may have the embedding for it
 
 
 def write_gguf(
@@ -167,6 +168,8 @@ def _stored(folded: Folded, architecture: Architecture, dtype: str, gguf: Module
     """
     if architecture.name in NEIGHBOURS_TURN:
         folded = _reordered(folded, (2, folded.head_width // 2))
+    if architecture.name in OWN_HEAD and folded.head is None:
+        folded = replace(folded, head=folded.embedding)
     theirs = _names(architecture, len(folded.layers), gguf)
     stored = {}
     for ours, tensor in named(folded, replace(architecture, transposed=False)).items():

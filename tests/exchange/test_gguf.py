@@ -1,10 +1,13 @@
 """A model in one file for llama.cpp: what real llama.cpp computes from it and how it cuts text, and what we do."""
 
+import itertools
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
+from gguf import GGUFReader, TokenType
 
 from common.errors import InputError, reason
 from data.tales.stories import stories
@@ -23,11 +26,11 @@ STRINGS = [*random_strings(2000), PROSE, *(story.text for story in stories(30, s
 SHAPE = {"n_layer": 3, "n_head": 4, "n_embd": 64, "block_size": 64}
 KINDS = {
     "apertus": {},
-    "apertus, rmsnorm": {"norm": "rmsnorm"},
+    "apertus, tied": {"norm": "rmsnorm", "tie_embeddings": True},
     "apertus, narrow keys": {"attn_ratio": 0.5},
     "apertus, wide keys, no scale": {"attn_ratio": 2.0, "scale": False},
     "qwen3": {"activation": "swiglu", "tie_embeddings": True},
-    "qwen3, heads of 12": {"activation": "swiglu", "n_embd": 48},
+    "qwen3, heads of 12": {"activation": "swiglu", "n_embd": 48, "rope_theta": 500.0},
     "llama": {"activation": "swiglu", "qk_norm": False, "norm": "rmsnorm", "tie_embeddings": True},
     "llama, biases": {"activation": "swiglu", "qk_norm": False, "norm": "rmsnorm", "bias": True},
     "llama, narrow keys": {"activation": "swiglu", "qk_norm": False, "attn_ratio": 0.25},
@@ -47,14 +50,14 @@ EARLIER_PATTERN = (
 )
 
 
-def model_of(kind):
-    return small_model(vocab_size=CHARACTERS.vocab_size, spread=0.15, **SHAPE | KINDS[kind]).eval()
+def model_of(kind, **options):
+    return small_model(vocab_size=CHARACTERS.vocab_size, spread=0.15, **SHAPE | KINDS[kind] | options).eval()
 
 
-def export(path, model, tokenizer=CHARACTERS, several_documents=False, dtype="float32"):
+def export(path, model, tokenizer=CHARACTERS, several_documents=False, dtype="float32", name="small"):
     architecture = architecture_for(model.config, "gguf")
     folded = fold(model.config, model.state_dict(), architecture)
-    write_gguf(path, model.config, folded, architecture, tokenizer, several_documents, dtype, "small")
+    write_gguf(path, model.config, folded, architecture, tokenizer, several_documents, dtype, name)
     return path
 
 
@@ -87,6 +90,33 @@ def test_llama_cpp_computes_what_our_model_does(tmp_path, kind):
     assert written == (expected if len(expected) == 40 else [*expected, CHARACTERS.end_of_text])
 
 
+@pytest.mark.slow
+def test_whatever_has_a_home_in_llama_cpp_is_loaded_and_computes_the_same(tmp_path):
+    choices = {
+        "position": ("rope", "learned", "sinusoidal"),
+        "norm": ("layernorm", "rmsnorm"),
+        "activation": ("relu2", "gelu", "swiglu"),
+        "qk_norm": (False, True),
+        "bias": (False, True),
+        "tie_embeddings": (False, True),
+        "attn_ratio": (1.0, 0.5, 0.75, 2.0),
+    }
+    homes, ids = Counter(), IDS[:40].tolist()
+    for values in itertools.product(*choices.values()):
+        model = model_of("apertus", **dict(zip(choices, values, strict=True)))
+        try:
+            name = architecture_for(model.config, "gguf").name
+        except InputError:
+            continue
+        homes[name] += 1
+        file = export(tmp_path / "small.gguf", model)
+        with llama_cpp(file, CHARACTERS.vocab_size) as there:
+            off = 5e-3 if name in ("gpt2", "starcoder2") else 2e-5
+            torch.testing.assert_close(there.log_probabilities(ids), log_probabilities(model, ids), rtol=0, atol=off)
+        assert farthest(model, read_gguf(file)) < 1e-4
+    assert len(homes) == 7 and homes.total() > 100
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_read_back_computes_what_our_model_does(tmp_path, kind):
     model = model_of(kind)
@@ -110,6 +140,17 @@ def test_numbers_of_fewer_bits_are_nearly_the_same_model_in_a_smaller_file(tmp_p
 def test_the_same_model_gives_the_same_bytes(tmp_path):
     first, second = (export(tmp_path / name, model_of("gpt2"), dtype="q8_0") for name in ("a", "b"))
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_file_says_its_name_context_and_ends_and_where_it_is_from(tmp_path):
+    model = model_of("qwen3")
+    fields = GGUFReader(export(tmp_path / "small.gguf", model, name="Nora \udcff")).fields
+    said = {name: field.contents() for name, field in fields.items()}
+    assert (said["general.name"], said["qwen3.context_length"]) == ("Nora ?", 64)
+    assert said["tokenizer.ggml.bos_token_id"] == said["tokenizer.ggml.eos_token_id"] == CHARACTERS.end_of_text
+    types = said["tokenizer.ggml.token_type"]
+    assert types == [TokenType.NORMAL] * CHARACTERS.end_of_text + [TokenType.CONTROL]
+    assert b"glassgpt" in (tmp_path / "small.gguf").read_bytes()[:200]
 
 
 # ---- the tokenizer
