@@ -16,10 +16,10 @@ from data.tokenizer import Tokenizer
 from model import GPT
 from model.generation import continuation
 
-# The largest difference of a logit that is let pass, as a share of the logits' standard deviation. float32 came out at
-# 3e-6 to 3e-5, which is rounding; of the default run in the others 1e-3, 1e-2 and 2e-2, since 11, 8 and some 7 bits of
-# each weight are kept.
-TOLERANCES = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 1e-1, "q8_0": 2e-1}
+# The largest difference of a logit that is let pass, as a share of the logits' standard deviation. Of the default run
+# it is 8e-6 in float32, which is rounding, and 1e-2, 6e-2 and 1e-1 in the others, which keep 11, 8 and some 7 bits of
+# a weight.
+TOLERANCES = {"float32": 1e-4, "float16": 0.05, "bfloat16": 0.3, "q8_0": 0.4}
 # transformers computes rope's angles in float32, so at position t they are off by some t * 6e-8: that made 6e-5 of the
 # spread at 176 tokens. So its logits may differ by this much more for each token of context.
 ANGLES = 2e-6

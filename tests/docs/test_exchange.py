@@ -23,7 +23,7 @@ OPTIONS = {
 def rows(heading):
     """The cells of the rows of the first table under a heading."""
     section = TEXT.split(f"## {heading}\n")[1].split("\n## ")[0]
-    lines = [line for line in section.splitlines() if line.startswith("| ")]
+    lines = re.search(r"(?:^\| .*\n)+", section, re.MULTILINE)[0].splitlines()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
