@@ -9,6 +9,7 @@ ATTENTION, MLP = ("q_bias", "k_bias", "v_bias", "o_bias"), ("fc_bias", "gate_bia
 NORMS = ("bias_1", "bias_2", "final_bias")
 GELU = {"gelu_new": "gelu", "gelu_pytorch_tanh": "gelu"}  # the tanh form; "gelu" is the exact one
 RELU2 = {"relu2": "relu2"}
+WHOLE_CONTEXT = {"sliding_window": None}  # of any kind: what transformers keeps of a text while it writes
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Family:
     biases: keys that say whether some parts have biases, with their default; always_biased: parts that always do.
     only: keys that must have a certain value, which is the default. head_dim: the default; None: hidden_size /
     num_attention_heads. rope_default: False where angles are scaled unless something else is said.
-    tied: the default of tie_word_embeddings. keys: those that are called otherwise than in most.
+    tied: the default of tie_word_embeddings. keys: those that are called otherwise than in most;
+    aliases: of these, those that transformers reads by both names.
     """
 
     architecture: Architecture
@@ -27,11 +29,12 @@ class Family:
     eps: tuple[str, float] = ("rms_norm_eps", 1e-6)
     biases: Mapping[str, tuple[bool, tuple[str, ...]]] = field(default_factory=dict)
     always_biased: tuple[str, ...] = ()
-    only: Mapping[str, object] = field(default_factory=dict)
+    only: Mapping[str, object] = field(default_factory=lambda: WHOLE_CONTEXT)
     head_dim: int | None = None
     rope_default: bool = True
     tied: bool = False
     keys: Mapping[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
 
     @property
     def prefix(self) -> str:
@@ -54,9 +57,11 @@ FAMILIES = {
         GELU | RELU2,
         eps=("layer_norm_epsilon", 1e-5),
         always_biased=(*ATTENTION, *MLP, *NORMS),
-        only={"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False, "add_cross_attention": False},
+        only=WHOLE_CONTEXT
+        | {"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False, "add_cross_attention": False},
         tied=True,
         keys=GPT2_KEYS,
+        aliases=("hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings"),
     ),
     "llama": Family(LLAMA, {"silu": "swiglu"}, biases=LLAMA_BIASES),
     "qwen3": Family(
@@ -80,7 +85,6 @@ FAMILIES = {
         eps=("norm_epsilon", 1e-5),
         biases={"use_bias": (True, (*ATTENTION, *MLP))},
         always_biased=NORMS,
-        only={"sliding_window": None},
         tied=True,
     ),
 }

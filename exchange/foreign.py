@@ -9,11 +9,14 @@ from typing import NamedTuple
 
 from common.errors import InputError
 from exchange.families import Family
-from exchange.reading import Settings
+from exchange.reading import Settings, shown
 from model.gpt import GPTConfig
 
 # Of rotary models, whose angles are in no file: nothing else bounds the table that is made of them.
 MAX_CONTEXT = 16_384
+# Keys that transformers reads of any kind of model: which numbers are in the files, whether and how far a token looks
+# ahead and back, whether layers differ.
+ALWAYS = {"quantization_config": None, "is_causal": True, "attention_chunk_size": None, "per_layer_config": None}
 # Of the activation of Apertus, a function that is learned; these numbers decide whether it is relu2.
 XIELU = {"alpha_p": (1,), "alpha_n": (1,), "beta": ()}
 
@@ -36,8 +39,12 @@ class Foreign(NamedTuple):
 def describe(settings: Settings, family: Family) -> Foreign:
     """Raises InputError naming the key, its value and what was expected, where our model has no option for it."""
     architecture, learned = family.architecture, "positions" in map(first, family.architecture.names.values())
-    for key, value in {"quantization_config": None, "is_causal": True, **family.only}.items():
+    for key, value in {**ALWAYS, **family.only}.items():
         settings.must_be(key, value, value)
+    for key in family.aliases:
+        own = family.keys[key]
+        if settings.get(key) not in (None, settings.get(own)):
+            raise settings.refuse(key, f"{shown(settings.get(own))}, as {own} has,")
     C, H, G, W = read_sizes(settings, family, learned)
     biased = {part for key, (default, parts) in family.biases.items() if settings.flag(key, default) for part in parts}
     biased |= set(family.always_biased)

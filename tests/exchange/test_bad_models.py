@@ -56,6 +56,8 @@ def test_pickled_weights_are_refused_and_the_line_says_how_to_convert_them(tmp_p
         ({"vocab_size": None}, "vocab_size: missing, a whole number"),
         ({"n_layer": 10**30}, "n_layer: 1000000000000000000000000000000 given"),
         ({"layer_norm_epsilon": 0}, "layer_norm_epsilon: 0 given"),
+        ({"sliding_window": 4}, "sliding_window: 4 given, null"),
+        ({"num_attention_heads": 4}, "num_attention_heads: 4 given, 2, as n_head has, expected"),
     ],
 )
 def test_a_gpt2_with_an_option_that_is_not_ours_is_refused_by_its_name(tmp_path, changes, words):
@@ -83,6 +85,9 @@ def test_a_gpt2_with_an_option_that_is_not_ours_is_refused_by_its_name(tmp_path,
             "sliding_window: 64 given, null",
         ),
         ({"model_type": "apertus", "intermediate_size": 256}, "rope_parameters: missing"),
+        ({"sliding_window": 64}, "sliding_window: 64 given, null"),
+        ({"attention_chunk_size": 64}, "attention_chunk_size: 64 given, null"),
+        ({"per_layer_config": {"0": {"rms_norm_eps": 0.1}}}, "per_layer_config"),
     ],
 )
 def test_a_rotary_model_with_an_option_that_is_not_ours_is_refused_by_its_name(tmp_path, changes, words):
