@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import re
 import sys
 from functools import partial
@@ -136,7 +137,9 @@ def compare_with(trained: Trained, written: "Written", on: "Material", dtype: st
     from exchange.compare import TOLERANCES, compare
 
     found = compare(trained.model, trained.tokenizer, trained.start, written, on)
-    share = found.logits / found.spread
+    if not math.isfinite(found.spread):
+        raise RunError(f"{target}: not kept, as the run itself gives no finite logits at step {trained.step}")
+    share = found.logits / max(found.spread, sys.float_info.min)  # 0 where all of a model's logits are 0
     count, allowed = sum(len(window) for window in on.windows), TOLERANCES[dtype] + written.rounding
     tell(
         f"compared by {written.by}, on {count:,} {on.what}:\n"
@@ -182,7 +185,7 @@ def make_card(
 
 def first_words(on: "Material") -> str:
     """Words to begin with that the model knows, for a command."""
-    words = " ".join(on.texts[0].split()[1:5])[:40] if on.texts else ""
+    words = " ".join(on.texts[0].split()[1:5])[:40].lstrip("- ") if on.texts else ""  # nor what looks like an option
     return words if words and printable(words) == words and "\ufffd" not in words else "Once upon a time"
 
 

@@ -4,6 +4,7 @@ It goes to strangers: of the user's disk it has names of files and no paths, and
 """
 
 import re
+from math import isfinite
 from pathlib import PurePosixPath, PureWindowsPath
 
 from common.terminal import printable
@@ -117,7 +118,7 @@ def losses(metrics: list[dict], step: int) -> list[tuple[str, str]]:
         ("above_floor", "above the lowest possible loss"),
         ("train_loss", "training loss, nats per token"),
     ):
-        values = [(line["step"], line[key]) for line in known if isinstance(line.get(key), int | float)]
+        values = [(line["step"], line[key]) for line in known if type(line.get(key)) is float and isfinite(line[key])]
         if values:
             at, value = values[-1]
             text = f"{value:.1%}" if key == "above_floor" else f"{value:.4f}"

@@ -19,14 +19,16 @@ def check_place(target: Path) -> None:
     """Raises InputError where something is at `target` already, other than an export that is as it was written."""
     if not target.name or target.name == "..":
         raise InputError(f"--out {target}: the name of something new expected")
-    for kind in ("", "replaced-"):  # the names that `replacing` needs
-        if (leftover := target.with_name(f"tmp-{kind}{target.name}")).exists():
-            why = "in the way: an export that is running, or was killed; wait for it, or remove that"
-            raise InputError(f"{leftover}: {why}")
+    if str(target) != str(target).encode(errors="replace").decode():  # neither safetensors nor a Modelfile can say it
+        raise InputError(f"--out {str(target)!r}: a name in UTF-8 expected")
     try:
+        for kind in ("", "replaced-"):  # the names that `replacing` needs
+            if (leftover := target.with_name(f"tmp-{kind}{target.name}")).exists():
+                why = "in the way: an export that is running, or was killed; wait for it, or remove that"
+                raise InputError(f"{leftover}: {why}")
         what = None if not target.exists() and not is_link(target) else other_than_ours(target)
     except OSError as error:
-        what = f"cannot be read ({reason(error)})"
+        what = f"cannot be used ({reason(error)})"
     if what:
         raise InputError(f"{as_argument(target)}: {what}; give another place with --out")
 

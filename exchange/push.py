@@ -27,7 +27,7 @@ def check_name(repository: str) -> None:
     if not fits:
         raise InputError(
             f"--push {repository}: OWNER/NAME expected, of letters, digits, -, _ and . (none of them at the beginning "
-            "or the end, no two - or . in a row, 96 characters at most)"
+            "or the end, no .git there, no two - or . in a row, 96 characters at most)"
         )
 
 

@@ -1,3 +1,4 @@
+import math
 import re
 
 import yaml
@@ -49,6 +50,11 @@ def test_it_gives_the_losses_at_the_step_of_the_checkpoint():
     assert "| validation loss, nats per token | 2.2500 |" in text
     assert "| above the lowest possible loss | 4.0% |" in text
     assert "| training loss, nats per token | 2.5000 (at step 10) |" in text
+
+
+def test_a_loss_that_is_no_finite_number_is_none():
+    damaged = [{"step": 10, "val_loss": math.nan}, {"step": 15, "val_loss": 10**400}, {"step": 20, "val_loss": True}]
+    assert "| validation loss, nats per token | 5.0000 (at step 0) |" in card(metrics=[METRICS[0], *damaged])
 
 
 def test_without_losses_none_are_claimed():

@@ -79,6 +79,17 @@ def test_a_place_without_a_name_is_refused(name):
         check_place(Path(name))
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere names are text")
+def test_a_name_that_is_not_utf_8_is_refused(tmp_path):
+    with pytest.raises(InputError, match="a name in UTF-8 expected"):
+        check_place(tmp_path / "out\udcff.gguf")
+
+
+def test_a_name_that_is_too_long_with_what_stands_before_it_meanwhile_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"^\S*/?x{250}: cannot be used \(.+\); give another place with --out$"):
+        check_place(tmp_path / ("x" * 250))
+
+
 def test_what_a_killed_export_left_is_named_and_not_removed(tmp_path):
     (tmp_path / "tmp-out").mkdir()
     with pytest.raises(InputError, match="tmp-out: in the way: an export that is running, or was killed"):

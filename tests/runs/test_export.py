@@ -1,4 +1,5 @@
 import json
+import math
 import re
 import shlex
 import signal
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 
 import export
 from exchange import folding, tokenizers
+from exchange.compare import Comparison, Material
 from tests.helpers.hub_to_push_to import TOKEN, hub_to_push_to
 from tests.helpers.scripts import error_line, run_main, run_sample, run_train, without_proof
 
@@ -99,6 +101,22 @@ def test_weights_that_are_off_are_not_kept(small_copy, monkeypatch):
     error = error_line(run_export(small_copy), 1)
     assert "not kept, as its logits are not those of the run" in error
     assert not (small_copy / "export").exists()
+
+
+def test_a_run_without_finite_logits_is_named_as_the_cause(small_copy, monkeypatch):
+    monkeypatch.setattr("exchange.compare.compare", lambda *_: Comparison(math.nan, math.nan, 0))
+    assert "the run itself gives no finite logits at step 8" in error_line(run_export(small_copy), 1)
+    assert not (small_copy / "export").exists()
+
+
+def test_a_model_whose_logits_are_all_zero_is_kept(small_copy, monkeypatch):
+    monkeypatch.setattr("exchange.compare.compare", lambda *_: Comparison(0.0, 0.0, 0))
+    assert run_export(small_copy).code == 0
+
+
+def test_no_prompt_looks_like_an_option():
+    assert export.first_words(Material("", [], ["Now: --then - it was"])) == "then - it was"
+    assert export.first_words(Material("", [], ["a - - - - b"])) == "Once upon a time"
 
 
 def test_a_tokenizer_that_is_off_is_not_kept(small_copy, monkeypatch):
