@@ -10,7 +10,7 @@ from common.errors import InputError, reason
 from config import DataConfig
 from data.datasets_library import provide_home
 from data.hub import NoAnswer, ask_hub
-from exchange.reading import WEIGHTS, no_weights
+from exchange.reading import ADAPTER, WEIGHTS, an_adapter, no_weights
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
@@ -73,6 +73,8 @@ def wanted_files(source: str, info: "ModelInfo") -> dict[str, int]:
     """The files of a model that are read, and their bytes."""
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
     weights = [WEIGHTS] if WEIGHTS in sizes else [file for file in sizes if re.fullmatch(r"[\w.-]+\.safetensors", file)]
+    if ADAPTER in sizes:
+        raise an_adapter(source)
     if "config.json" not in sizes:
         raise InputError(f"{source}: no config.json in it; a model in Hugging Face format expected")
     if not weights:

@@ -14,7 +14,7 @@ from exchange.families import FAMILIES
 from exchange.foreign import Foreign, describe
 from exchange.hub import download
 from exchange.incoming_tokenizer import read_tokenizer
-from exchange.reading import WEIGHTS, Settings, Weights, read_json, shown
+from exchange.reading import ADAPTER, WEIGHTS, Settings, Weights, an_adapter, read_json, shown
 from exchange.unfolding import unfold
 from model.gpt import GPTConfig
 
@@ -43,6 +43,8 @@ def read_model(source: str) -> Incoming:
     """
     folder = download(source) if source.startswith("hub:") else Path(source)
     path = folder / "config.json"
+    if (folder / ADAPTER).is_file():
+        raise an_adapter(source)
     if not path.is_file():
         raise InputError(f"{source}: {what_is_wrong(folder)}; a folder with config.json and {WEIGHTS} expected")
     settings = Settings(path, read_json(path))

@@ -14,6 +14,7 @@ from torch import Tensor
 from common.errors import InputError, reason
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+ADAPTER = "adapter_config.json"  # of PEFT, which makes LoRA
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 DTYPES = ("F32", "F16", "BF16")
 MAX_NUMBER = 2**40  # of any size in config.json: a product of three of them is one that Python forms at once
@@ -191,4 +192,12 @@ def no_weights(where: object, names: list[str]) -> InputError:
         f"{where}: only pickled weights ({listed(pickled)}), which can run any program as they are read; "
         f"{WEIGHTS} expected. Where they are trusted, transformers converts them: "
         'AutoModelForCausalLM.from_pretrained("FOLDER").save_pretrained("NEW FOLDER")'
+    )
+
+
+def an_adapter(where: object) -> InputError:
+    """What to say of a folder with what was learned beside the weights of a model, which are to be changed by it."""
+    return InputError(
+        f"{where}: an adapter (LoRA; {ADAPTER} is in it), not a whole model. Where peft is installed, this makes one: "
+        'AutoPeftModelForCausalLM.from_pretrained("FOLDER").merge_and_unload().save_pretrained("NEW FOLDER")'
     )

@@ -42,6 +42,14 @@ def test_pickled_weights_are_refused_and_the_line_says_how_to_convert_them(tmp_p
     assert "no model.safetensors in it" in refusal(tmp_path)
 
 
+def test_an_adapter_is_refused_with_and_without_a_model_beside_it(tmp_path):
+    (written(tmp_path) / "adapter_config.json").write_text("{}", encoding="utf-8")
+    assert "an adapter (LoRA; adapter_config.json is in it)" in (message := refusal(tmp_path))
+    assert "merge_and_unload" in message
+    (tmp_path / "config.json").unlink()
+    assert refusal(tmp_path) == message
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

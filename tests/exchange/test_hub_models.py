@@ -84,6 +84,9 @@ def test_a_model_without_safetensors_or_without_room_is_not_fetched(ask, tmp_pat
     files["pytorch_model.bin"] = files.pop("model.safetensors")
     with hub("owner/small", files, "models") as (endpoint, more):
         (pickled,) = ask(endpoint, "hub:owner/small")
+    with hub("owner/small", {"adapter_config.json": b"{}"}, "models") as (endpoint, _):
+        (adapter,) = ask(endpoint, "hub:owner/small")
+    assert "hub:owner/small: an adapter (LoRA" in adapter
     assert "MB to download, 0 MB free" in full
     assert "only pickled weights (pytorch_model.bin)" in pickled
     assert not any("/resolve/" in path for path in requested + more)
