@@ -143,7 +143,7 @@ def parse_arguments() -> argparse.Namespace:
     stop = "end before this text; can be given several times"
     add("--stop", metavar="TEXT", type=nonempty_text, action="append", default=[], help=stop)
     add("--ignore-end", action="store_true", help="go on after an end-of-text token")
-    model = "write with a model that has no run: a folder in Hugging Face format or hub:OWNER/NAME"
+    model = "write with a model without a run: a folder in Hugging Face format or hub:OWNER/NAME"
     add("--model", metavar="FOLDER", type=nonempty_text, help=model)
     add("--checkpoint", metavar="WHICH", help="best, last or a step that was kept (default best)")
     add("--device", choices=("cpu", "cuda", "mps"), help="(default: the fastest that is there)")

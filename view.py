@@ -40,7 +40,7 @@ def parse_arguments() -> argparse.Namespace:
     steps = "at the snapshots whose weights were kept and at the best checkpoint (of a long text at some of them)"
     prompt = f"show the attention over this text too, {steps}; can be given several times"
     add("--prompt", metavar="TEXT", type=nonempty_text, action="append", default=[], help=prompt)
-    model = "show how a model reads the prompts that has no run: a folder in Hugging Face format or hub:OWNER/NAME"
+    model = "show how a model without a run reads the prompts: a folder in Hugging Face format or hub:OWNER/NAME"
     add("--model", metavar="FOLDER", type=nonempty_text, help=model)
     tokens = "let the model go on from each prompt for up to N tokens, and show them (default: 0)"
     add("--tokens", metavar="N", type=whole_number(0), default=0, help=tokens)

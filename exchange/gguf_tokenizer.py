@@ -8,9 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from data.tokenizer import END_OF_TEXT, Tokenizer
-from data.vocabulary import bytes_by_character
-from exchange.split import for_tokenizers
-from exchange.tokenizers import merges_of
+from exchange.split import GPT2_SPLIT, for_tokenizers
+from exchange.tokenizers import merges_of, printable_name
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
@@ -23,7 +22,7 @@ SPACES = r"\s*[\r\n]+|\s+(?!\S)|\s+"
 # By the names of llama.cpp, the patterns in its src/llama-vocab.cpp.
 SPLITS = {
     "qwen35": f"{CONTRACTIONS}|{WITH_MARKS}|{SPACES}",
-    "gpt-2": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    "gpt-2": GPT2_SPLIT,
     "llama-bpe": rf"{CONTRACTIONS}|{LETTERS}|\p{{N}}{{1,3}}|{OTHERS}|{SPACES}",
     "qwen2": rf"{CONTRACTIONS}|{LETTERS}|\p{{N}}|{OTHERS}|{SPACES}",
 }
@@ -97,7 +96,7 @@ def _split(pattern: str) -> "PreTokenizer":
 
 def _names(tokenizer: Tokenizer) -> list[str]:
     """The name of each id: a printable character a byte; one with a space, which no byte becomes, of an unused one."""
-    names = [_printable(token) or f"<|unused {id}|>" for id, token in enumerate(tokenizer.tokens)]
+    names = [printable_name(token) or f"<|unused {id}|>" for id, token in enumerate(tokenizer.tokens)]
     names[tokenizer.end_of_text] = END_OF_TEXT
     return names
 
@@ -112,14 +111,4 @@ def _merges(tokenizer: Tokenizer) -> list[tuple[str, str]]:
     else:
         beginnings = [(token[:n], token[n : n + 1]) for token in tokenizer.tokens for n in range(1, len(token))]
         pairs = list(dict.fromkeys(beginnings))
-    return [(_printable(first), _printable(second)) for first, second in pairs]
-
-
-def _printable(token: bytes) -> str:
-    return "".join(_characters()[byte] for byte in token)
-
-
-@cache
-def _characters() -> dict[int, str]:
-    """GPT-2's printable character of each byte."""
-    return {byte: character for character, byte in bytes_by_character().items()}
+    return [(printable_name(first), printable_name(second)) for first, second in pairs]

@@ -15,21 +15,19 @@ from common.errors import InputError, reason
 from data.tokenizer import END_OF_TEXT, Tokenizer
 from data.vocabulary import bytes_by_character, check_vocabulary
 from exchange.reading import read_json, shown
-from exchange.split import checked, for_tiktoken, one_after_the_other
+from exchange.split import GPT2_SPLIT, check_split, for_tiktoken, one_after_the_other
 from exchange.tokenizers import CHARACTERS, SETTINGS, TOKENIZER, merges_of
 
 VOCABULARY, MERGES = "vocab.json", "merges.txt"
 SPECIAL = "special_tokens_map.json"  # older folders have the names of special tokens here
-# What `tokenizers` itself splits by in its part "ByteLevel": GPT-2's split.
-BYTE_LEVEL = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-MOST_TOKENS = 1 << 22  # no vocabulary has as many, and a damaged id must not become so long a list
+MAX_TOKENS = 1 << 22  # no vocabulary has as many, and a damaged id must not become so long a list
 SUPPORTED = "byte-level byte pairs (GPT-2, Llama 3, Qwen, SmolLM) and what this project writes are supported"
 
 
 def read_tokenizer(
     folder: Path, rows: int | None = None, say: Callable[[str], object] = lambda line: None
 ) -> Tokenizer:
-    """The tokenizer of a folder in Hugging Face format; its special tokens are unused ids but for the end of text.
+    """The tokenizer of a folder in Hugging Face format; its special tokens except the end of text are unused ids.
 
     rows: of the embedding; ids beyond the vocabulary are unused. say: is given a line for the user on each thing that
     ours does otherwise. Raises InputError for any that is damaged or that ours cannot be.
@@ -60,14 +58,14 @@ def _tokenizer(folder: Path, body: dict, rows: int | None, say: Callable[[str], 
     _check_added(body.get("added_tokens") or [], end_of_text, say)
     if not model["merges"] and split == _split(CHARACTERS):
         characters = [b"" if id in added else name.encode() for id, name in enumerate(names)]
-        return _checked("char", characters, end_of_text, None)
+        return _build_tokenizer("char", characters, end_of_text, None)
     byte_of = bytes_by_character()
     tokens = [b"" if id in added else _bytes_of(name, byte_of) for id, name in enumerate(names)]
     _check_merges(model, names, tokens, say)
-    return _checked("bpe", tokens, end_of_text, _pattern(json.dumps(split)))
+    return _build_tokenizer("bpe", tokens, end_of_text, _pattern(json.dumps(split)))
 
 
-def _checked(name: str, tokens: list[bytes], end_of_text: int, pattern: str | None) -> Tokenizer:
+def _build_tokenizer(name: str, tokens: list[bytes], end_of_text: int, pattern: str | None) -> Tokenizer:
     check_vocabulary(name, tokens, end_of_text, pattern)
     return Tokenizer(name, tokens, end_of_text, pattern)
 
@@ -117,8 +115,8 @@ def _names(vocabulary: dict[str, int], added: list[dict], rows: int | None) -> l
     """The name of each id; "" for an unused one."""
     by_id: dict[int, str] = {}
     for name, id in [*vocabulary.items(), *((token["content"], token["id"]) for token in added)]:
-        if type(id) is not int or not 0 <= id < MOST_TOKENS:
-            raise InputError(f"{shown(name)} has the id {shown(id)}, a whole number below {MOST_TOKENS:,} expected")
+        if type(id) is not int or not 0 <= id < MAX_TOKENS:
+            raise InputError(f"{shown(name)} has the id {shown(id)}, a whole number below {MAX_TOKENS:,} expected")
         if by_id.setdefault(id, name) != name:
             raise InputError(f"two tokens have the id {id}: {shown(by_id[id])} and {shown(name)}")
     size = max(by_id, default=-1) + 1
@@ -199,7 +197,7 @@ def _pattern(text: str) -> str:
     if last.get("type") != "ByteLevel" or last.get("add_prefix_space", True):
         raise InputError(f"pre_tokenizer: ByteLevel without a prefix space expected at its end, not {shown(last)}")
     patterns = [_pattern_of_one(one) for one in splits]
-    patterns += [BYTE_LEVEL] if last.get("use_regex", True) else []
+    patterns += [GPT2_SPLIT] if last.get("use_regex", True) else []
     if not patterns:
         raise InputError("pre_tokenizer: it does not split text, into words for example; one that does expected")
     empty = {"type": "BPE", "vocab": {}, "merges": []}
@@ -211,7 +209,7 @@ def _pattern(text: str) -> str:
     def borders(text: str) -> list[int]:
         return [end for _, (_, end) in whole.pre_tokenizer.pre_tokenize_str(text)]
 
-    return checked(for_tiktoken(one_after_the_other(patterns)), borders)
+    return check_split(for_tiktoken(one_after_the_other(patterns)), borders)
 
 
 def _parts(part: Any) -> list[dict]:

@@ -1,8 +1,8 @@
 """The regular expressions that split text into words, as the engine of `tokenizers` reads them and as tiktoken's does.
 
 tokenizers has oniguruma, tiktoken has fancy-regex. All that split patterns in use are made of means the same in both,
-character by character of Unicode, but for two things: X{1,3}+ is possessive in tiktoken, and in oniguruma one or more
-times X{1,3}; $ is the end of the text in tiktoken, and in oniguruma the end of any line.
+character by character of Unicode, except for two things: X{1,3}+ is possessive in tiktoken, and in oniguruma one or
+more times X{1,3}; $ is the end of the text in tiktoken, and in oniguruma the end of any line.
 """
 
 import re
@@ -29,6 +29,8 @@ PART = re.compile(
 # What ignores case is words of these only, in which no two are one character too, as "ss" is ß and "st" is ﬆ.
 CASELESS = re.compile(r"(?:(?!ss|st|ff|fi|fl)[a-z'|]|\[[a-z]+\])+\)")
 NEVER = r"[^\s\S]"
+# What `tokenizers` itself splits by in its part "ByteLevel" (Radford et al. 2019).
+GPT2_SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 ALIKE = re.compile(rf"(?P<character>\\p\{{\w+\}}|\[(?P<members>(?!\^){MEMBERS})\])(?:\+|\{{1,\d*\}})?")  # D below
 
 
@@ -117,7 +119,7 @@ def _rewritten(
 KINDS = "aAsé中かʰǅ\u0301\u0903१1½Ⅳ.'/_，。$\u200b \u00a0\u3000\n\r\t"
 
 
-def checked(pattern: str, borders: Callable[[str], list[int]]) -> str:
+def check_split(pattern: str, borders: Callable[[str], list[int]]) -> str:
     """A pattern for tiktoken, made to keep all of a text, once it is known to split like `borders`.
 
     borders: a function from a text to where its words end, each as a number of characters. What a pattern does not

@@ -7,6 +7,7 @@ same order in every text, since none of them reaches beyond it, so no other two 
 """
 
 import json
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -62,9 +63,15 @@ def write_tokenizer(folder: Path, tokenizer: Tokenizer, several_documents: bool,
         write_whole(folder / name, json.dumps(body, ensure_ascii=False, indent=1) + "\n")
 
 
-def byte_characters() -> list[str]:
+@cache
+def _byte_characters() -> dict[int, str]:
     """GPT-2's printable character of each byte."""
-    return [character for character, _ in sorted(bytes_by_character().items(), key=lambda item: item[1])]
+    return {byte: character for character, byte in bytes_by_character().items()}
+
+
+def printable_name(token: bytes) -> str:
+    """The name of a token as GPT-2 writes it: a printable character a byte."""
+    return "".join(_byte_characters()[byte] for byte in token)
 
 
 def names_of(tokenizer: Tokenizer) -> list[str]:
@@ -72,8 +79,7 @@ def names_of(tokenizer: Tokenizer) -> list[str]:
     if tokenizer.pattern is None:
         names = [token.decode() for token in tokenizer.tokens]
     else:
-        characters = byte_characters()
-        names = ["".join(characters[byte] for byte in token) for token in tokenizer.tokens]
+        names = [printable_name(token) for token in tokenizer.tokens]
     names = [name or f"<|unused {id}|>" for id, name in enumerate(names)]  # with a space, which no bytes become
     names[tokenizer.end_of_text] = END_OF_TEXT
     return names
@@ -88,7 +94,6 @@ def _body(tokenizer: Tokenizer, several_documents: bool) -> dict:
         raise InputError(f"a token is spelled {END_OF_TEXT}, the name of the end of text where this tokenizer goes")
     bytes_as_characters = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
     merges = [] if pattern is None else merges_of(tokenizer.tokens)
-    characters = byte_characters()
     longer = sum(len(token) > 1 for token in tokenizer.tokens)
     model = {
         "type": "BPE",
@@ -96,7 +101,7 @@ def _body(tokenizer: Tokenizer, several_documents: bool) -> dict:
         **dict.fromkeys(("fuse_unk", "byte_fallback"), False),
         "ignore_merges": pattern is not None and len(merges) < longer,
         "vocab": {name: id for id, name in enumerate(names)},
-        "merges": [["".join(characters[byte] for byte in part) for part in pair] for pair in merges],
+        "merges": [[printable_name(part) for part in pair] for pair in merges],
     }
     special = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False) | {"special": True}
     added = [{"id": id, "content": names[id]} | special for id, token in enumerate(tokenizer.tokens) if not token]

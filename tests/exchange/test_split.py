@@ -8,7 +8,7 @@ from tokenizers import Regex, pre_tokenizers
 
 from common.errors import InputError
 from data.tokenizer import Tokenizer
-from exchange.split import CATEGORIES, checked, for_tiktoken, for_tokenizers, one_after_the_other
+from exchange.split import CATEGORIES, check_split, for_tiktoken, for_tokenizers, one_after_the_other
 from tests.helpers.texts import words_of
 
 # All in which there is more than one kind of character to a plane.
@@ -89,10 +89,10 @@ def test_what_a_pattern_does_not_match_is_a_word_of_its_own():
         split = pre_tokenizers.Split(Regex(r" ?\p{L}|\s|[.,'/_，。$]"), "isolated")
         return [end for _, (_, end) in split.pre_tokenize_str(text)]
 
-    pattern = checked(r" ?\p{L}|\s|[.,'/_，。$]", borders)
+    pattern = check_split(r" ?\p{L}|\s|[.,'/_，。$]", borders)
     assert [word.decode() for word in words_of("a12 +-b", pattern)] == ["a", "12", " ", "+-", "b"]
 
 
 def test_a_pattern_that_splits_otherwise_than_was_said_is_refused():
     with pytest.raises(InputError, match="its split is another here: 'aaa' has words that end at"):
-        checked(r"[\s\S]", lambda text: [len(text)])
+        check_split(r"[\s\S]", lambda text: [len(text)])
