@@ -87,7 +87,7 @@ def text_facts(data: DataConfig, summary: dict) -> list[tuple[str, str]]:
 
 
 def source_name(data: DataConfig) -> str:
-    """The text by its name alone."""
+    """The text by its name, without its path."""
     if data.source == "tales":
         return "the stories that glassgpt makes from a grammar"
     if data.source.startswith("hub:"):
@@ -97,9 +97,10 @@ def source_name(data: DataConfig) -> str:
 
 
 def begun_from(model: str) -> str:
-    """The model that the run went on from by its name alone."""
+    """The model that the run went on from by its name, without its path."""
     if model.startswith("hub:"):
-        return f"{escaped(model.removeprefix('hub:'))} of the Hugging Face Hub"
+        repository, _, commit = model.removeprefix("hub:").partition("@")
+        return f"{escaped(repository)} of the Hugging Face Hub" + (f" at {escaped(commit)}" if commit else "")
     return name_alone(model) or "another model"
 
 

@@ -24,11 +24,13 @@ LEFT_OUT = (".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq", ".act_fn.e
 class Incoming(NamedTuple):
     """A model from elsewhere.
 
-    config: of the GPT of ours that computes the same. tensors: float32, by the names and in the layout of
-    GPT.state_dict(). start: the ids that stand before a text's beginning (as in Corpus). said: lines for the user.
+    source: where it was read from, a model of the Hub by its commit. config: of the GPT of ours that computes the same.
+    tensors: float32, by the names and in the layout of GPT.state_dict(). start: the ids that stand before a text's
+    beginning (as in Corpus). said: lines for the user.
     """
 
     name: str
+    source: str
     config: GPTConfig
     tensors: dict[str, Tensor]
     tokenizer: Tokenizer
@@ -58,8 +60,12 @@ def read_model(source: str) -> Incoming:
     check_memory(source, foreign)
     tokenizer = read_tokenizer(folder, foreign.config.vocab_size, foreign.said.append)
     config, tensors = unfold(foreign, weights)
-    name = source.partition("@")[0].rpartition("/")[2] if source.startswith("hub:") else folder.resolve().name
-    return Incoming(name, config, tensors, tokenizer, start_of(folder, tokenizer), foreign.said)
+    if source.startswith("hub:"):
+        repository = source.partition("@")[0]
+        name, source = repository.rpartition("/")[2], f"{repository}@{folder.name}"  # its folder is named by its commit
+    else:
+        name = folder.resolve().name
+    return Incoming(name, source, config, tensors, tokenizer, start_of(folder, tokenizer), foreign.said)
 
 
 def what_is_wrong(folder: Path) -> str:

@@ -68,10 +68,10 @@ def find_run(name: str | None, *, may_be_prompt: bool = True) -> Path:
     for path in (Path(name), RUNS / name):
         if os.path.isfile(path / "config.yaml"):  # where Path raises: a name that is too long
             return path
-    if around := [path for path in Path(name).parents if os.path.isfile(path / "config.yaml")]:
-        existing = f"did you mean the run that it is in, {as_argument(around[0])}?"
-    elif may_be_prompt and (name.startswith("hub:") or os.path.isfile(os.path.join(name, "config.json"))):
+    if may_be_prompt and (name.startswith("hub:") or os.path.isfile(os.path.join(name, "config.json"))):
         existing = f"did you mean --model {quoted(name)}?"
+    elif around := [path for path in Path(name).parents if os.path.isfile(path / "config.yaml")]:
+        existing = f"did you mean the run that it is in, {as_argument(around[0])}?"
     elif may_be_prompt and re.search(r"\s", name) and not re.search(r"[/\\]", name):
         existing = f"did you mean --prompt {quoted(name)}?"
     elif near := nearest(Path(name).name, [run.name for run in runs + elsewhere]):

@@ -122,8 +122,8 @@ def from_run(run: Path) -> tuple[str, Origin]:
 
 def from_elsewhere(source: str) -> tuple[str, Origin]:
     model = read_model(source)
-    address = source if source.startswith("hub:") else os.path.abspath(source)
-    said = [f"init     {source}", *model.said]
+    address = model.source if source.startswith("hub:") else os.path.abspath(source)
+    said = [f"init     {model.source}", *model.said]
     usual = usual_bytes_a_token(model.tokenizer)
     return address, Origin(model.name, model.config, model.tensors, model.tokenizer, usual, said)
 

@@ -98,4 +98,5 @@ def test_the_context_is_a_limit_that_nothing_holds_with_rope():
 
 def test_a_model_that_it_went_on_from_is_named():
     assert "| begun from | openai/gpt of the Hugging Face Hub |" in card(init="hub:openai/gpt")
+    assert "| begun from | openai/gpt of the Hugging Face Hub at abc |" in card(init="hub:openai/gpt@abc")
     assert "begun from" not in card()

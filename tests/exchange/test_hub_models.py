@@ -25,7 +25,7 @@ for source in sys.argv[1:]:
         continue
     try:
         incoming = read_model(source)
-        answer = [incoming.name, incoming.config.n_embd, sorted(incoming.tensors)]
+        answer = [incoming.name, incoming.source, incoming.config.n_embd, sorted(incoming.tensors)]
     except InputError as error:
         answer = str(error)
     print("ANSWER" + json.dumps(answer))
@@ -34,7 +34,7 @@ for source in sys.argv[1:]:
 
 @pytest.fixture
 def ask(tmp_path):
-    """What a process with this Hub makes of each source: [name, channels, tensors] or its error."""
+    """What a process with this Hub makes of each source: [name, address, channels, tensors] or its error."""
 
     def ask(endpoint, *sources, home="home"):
         environment = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / home), "no_proxy": "127.0.0.1"}
@@ -63,7 +63,7 @@ def test_a_model_of_the_hub_is_read_and_only_its_safetensors_are_fetched(ask, tm
             "hub:small",
         )
     tensors = sorted(read_model(str(tmp_path / "model")).tensors)
-    assert whole == branch == commit == ["small", 8, tensors]
+    assert whole == branch == commit == ["small", f"hub:owner/small@{COMMIT}", 8, tensors]
     assert "hub:owner/other: the Hub has no such model" in other
     assert "hub:owner/small@v9: no such branch, tag or commit" in no_branch
     assert "expected hub:OWNER/NAME or hub:OWNER/NAME@REVISION" in bad

@@ -12,5 +12,5 @@ def small_incoming(name: str = "gpt2-xs", **options) -> tuple[Incoming, GPT]:
     options = {"vocab_size": tokenizer.vocab_size, "block_size": 24, "bias": True} | options
     model = small_model(spread=0.7, **options).eval()
     tensors = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    start = [tokenizer.end_of_text]
-    return Incoming(name, model.config, tensors, tokenizer, start, ["3 key heads repeated for 9 query heads"]), model
+    start, said = [tokenizer.end_of_text], ["3 key heads repeated for 9 query heads"]
+    return Incoming(name, name, model.config, tensors, tokenizer, start, said), model

@@ -155,9 +155,11 @@ def test_a_run_and_a_model_that_are_mistaken_for_each_other_get_the_right_option
     for script, prompt in ((run_view, "the"), (run_sample, "Long")):
         line = error_line(script("--model", small_run, "--prompt", prompt), 2)
         assert "a run of glassgpt; give it without --model" in line
-        Path("theirs").mkdir(exist_ok=True)
-        Path("theirs/config.json").write_text("{}", encoding="utf-8")
-        for name in ("theirs", "hub:openai-community/gpt2"):
+        for name in ("theirs", "run/export/transformers"):
+            Path(name).mkdir(parents=True, exist_ok=True)
+            Path(name, "config.json").write_text("{}", encoding="utf-8")
+        Path("run/config.yaml").write_text("{}", encoding="utf-8")
+        for name in ("theirs", "run/export/transformers", "hub:openai-community/gpt2"):
             assert f"did you mean --model {name}?" in error_line(script(name), 2)
 
 
