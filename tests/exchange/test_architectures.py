@@ -46,6 +46,9 @@ def test_each_kind_of_model_has_its_architecture(options, target, name, centred)
         ({"n_embd": 256, "attn_ratio": 0.0625}, "transformers", "with model.attn_ratio 1.0 (not 0.0625)"),
         ({"rope_theta": 1e39}, "gguf", "with model.rope_theta 10000.0 (not 1e+39)"),
         ({"rope_theta": 1e300, "attn_ratio": 0.5}, "gguf", "model.rope_theta 10000.0 (not 1e+300)"),
+        # in llama.cpp a Starcoder2 has one width of a head, and an Arcee no biases
+        ({"qk_norm": False, "bias": True, "activation": "gelu", "attn_ratio": 2.0}, "gguf", "model.attn_ratio 1.0 ("),
+        ({"norm": "rmsnorm", "qk_norm": False, "bias": True}, "gguf", "with model.bias false (not true)"),
         ({"activation": "gelu"}, "gguf", "it can be exported with --to transformers"),
     ],
 )

@@ -20,7 +20,7 @@ METRICS = [
 def card(name="small", source="tales", tokenizer=None, step=20, metrics=METRICS, init=None, **model):
     tokenizer = tokenizer or char_tokenizer("abc")
     model = GPTConfig(vocab_size=tokenizer.vocab_size, **model)
-    config = Config(DataConfig(source=source), model, TrainConfig(init=init))
+    config = Config(DataConfig(source=source), model, TrainConfig(init=init, micro_batch_size=4))
     return model_card(
         name,
         config,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from gguf import GGUFReader, TokenType
+from gguf import GGUFReader, LlamaFileType, TokenType
 
 from common.errors import InputError, reason
 from data.tales.stories import stories
@@ -17,6 +17,7 @@ from exchange.architectures import architecture_for
 from exchange.folding import fold
 from exchange.gguf_file import modelfile, read_gguf, write_gguf
 from exchange.gguf_tokenizer import SPLITS, llama_cpp_encoder, split_for
+from exchange.place import check_place
 from model.generation import continuation
 from tests.helpers.llama_cpp import llama_cpp
 from tests.helpers.models import random_ids, small_model
@@ -151,6 +152,19 @@ def test_a_file_says_its_name_context_and_ends_and_where_it_is_from(tmp_path):
     types = said["tokenizer.ggml.token_type"]
     assert types == [TokenType.NORMAL] * CHARACTERS.end_of_text + [TokenType.CONTROL]
     assert b"glassgpt" in (tmp_path / "small.gguf").read_bytes()[:200]
+
+
+def test_a_file_says_how_its_numbers_are_stored_and_which_ids_are_unused(tmp_path):
+    tokenizer = Tokenizer("bpe", [*(bytes([byte]) for byte in range(256)), b"", b"ea", b""], 256, PATTERN)
+    model = small_model(vocab_size=tokenizer.vocab_size, **SHAPE | KINDS["gpt2"])
+    file = GGUFReader(export(tmp_path / "small.gguf", model, tokenizer, dtype="float16"))
+    types = file.fields["tokenizer.ggml.token_type"].contents()
+    assert types[256:] == [TokenType.CONTROL, TokenType.NORMAL, TokenType.UNUSED]
+    assert file.fields["general.file_type"].contents() == LlamaFileType.MOSTLY_F16
+    stored = {tensor.name: tensor.tensor_type.name for tensor in file.tensors}
+    assert (stored["token_embd.weight"], stored["blk.2.ffn_up.weight"]) == ("F16", "F16")
+    assert (stored["position_embd.weight"], stored["blk.2.ffn_up.bias"]) == ("F32", "F32")
+    check_place(tmp_path / "small.gguf")  # is known as one of ours, which may be replaced
 
 
 # ---- the tokenizer

@@ -36,6 +36,7 @@ def test_a_repository_that_is_there_keeps_its_other_files_and_who_sees_it(hub):
         ("preupload", 404, "may not write"),
         ("commit", 413, "HTTP 413"),
         ("whoami", 429, "try again later"),
+        ("whoami", 500, "try again later"),
     ],
 )
 def test_a_refusal_says_what_to_do_and_shows_no_token(hub, where, status, words):

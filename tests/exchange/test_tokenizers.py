@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,12 @@ def test_the_end_of_text_and_the_context_are_known_there(tmp_path, ours):
     there = theirs(tmp_path, ours)
     assert (there.bos_token_id, there.eos_token_id, there.pad_token_id) == (ours.end_of_text,) * 3
     assert (there.eos_token, there.model_max_length) == (END_OF_TEXT, 64)
+
+
+def test_spaces_are_left_as_they_are_in_older_versions_too(tmp_path):
+    theirs(tmp_path, char_tokenizer("abc"))
+    settings = json.loads((tmp_path / "tokenizer_config.json").read_text(encoding="utf-8"))
+    assert settings["clean_up_tokenization_spaces"] is False  # transformers 4.57 would make "it ." "it."
 
 
 def test_the_merges_of_gpt2_are_its_own_list(gpt2):
