@@ -59,12 +59,14 @@ def ask(repository: str, api: Any, question: Callable[[], T]) -> T:
 
 def answered(repository: str, api: Any, call: Callable[[], T]) -> T:
     """What `call` returns; an error becomes a RunError of one line that quotes nothing of the request."""
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalTokenNotFoundError
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
 
     try:
         return call()
     except LocalTokenNotFoundError:
         why = "there is no login to the Hub here: `hf auth login`, with a token that may write"
+    except OfflineModeIsEnabled:
+        why = "HF_HUB_OFFLINE is set, which allows no connection: unset it"
     except GatedRepoError:
         why = "it is gated: ask for access to it on the Hub"
     except HfHubHTTPError as error:

@@ -55,6 +55,12 @@ def test_without_a_login_nothing_is_made(hub, monkeypatch, tmp_path):
     assert hub.repositories == {}
 
 
+def test_where_the_hub_is_switched_off_the_switch_is_named(hub, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(RunError, match="HF_HUB_OFFLINE is set"):
+        push("owner/model", {"README.md": b"# card"}, "a model")
+
+
 def test_a_hub_that_is_not_there_is_named(hub, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(RunError, match=r"the Hub does not answer at http://127\.0\.0\.1:9"):
