@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from common.errors import InputError
+from common.options import as_typed
 from model import GPTConfig
 
 Target = Literal["transformers", "gguf"]
@@ -189,7 +190,9 @@ def architecture_for(config: GPTConfig, target: Target) -> Architecture:
     if found is not None:
         return found
     ways = [
-        " and ".join(f"model.{option} {_shown(value)} (not {_shown(getattr(config, option))})" for option, value in way)
+        " and ".join(
+            f"model.{option} {as_typed(value)} (not {as_typed(getattr(config, option))})" for option, value in way
+        )
         for way in _nearest(config, target)
     ]
     message = (
@@ -218,7 +221,3 @@ def _nearest(config: GPTConfig, target: Target) -> list[list[tuple[str, object]]
         if fits:
             ways.append(changes)
     return [way for way in ways if len(way) == min(map(len, ways))]
-
-
-def _shown(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

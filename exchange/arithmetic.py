@@ -78,13 +78,13 @@ def attention(folded: Folded, layer: FoldedLayer, x: Tensor, heads: int, epsilon
         q = layer.q_gain * q / (q.square().mean(-1, keepdim=True) + epsilon).sqrt()
         k = layer.k_gain * k / (k.square().mean(-1, keepdim=True) + epsilon).sqrt()
     if folded.positions is None:
-        q, k = turned(q, folded.theta), turned(k, folded.theta)
+        q, k = rotate(q, folded.theta), rotate(k, folded.theta)
     scores = (q @ k.transpose(1, 2) / math.sqrt(width)).masked_fill(later, -math.inf)  # (H, T, T)
     z = scores.softmax(-1) @ v  # (H, T, W)
     return linear(z.transpose(0, 1).reshape(T, heads * width), layer.o, layer.o_bias)
 
 
-def turned(x: Tensor, theta: float) -> Tensor:
+def rotate(x: Tensor, theta: float) -> Tensor:
     """(H, T, W): at position t, channels i and i + W/2 turned by t * theta ** (-2i / W), as the parts of a number."""
     W = x.shape[-1]
     angles = torch.arange(x.shape[1]).double()[:, None] * theta ** (-torch.arange(0, W, 2).double() / W)  # (T, W/2)

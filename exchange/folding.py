@@ -181,7 +181,7 @@ def named(folded: Folded, architecture: Architecture) -> dict[str, Tensor]:
 def unnamed(
     tensors: dict[str, Tensor], architecture: Architecture, *, layers: int, head_width: int, theta: float
 ) -> Folded:
-    """The contrary of `named`: the tensors of a model.safetensors that it gave as a Folded."""
+    """The inverse of `named`: the tensors of a model.safetensors that it gave as a Folded."""
     whole: dict[str, Tensor] = {}
     parts: list[dict[str, Tensor]] = [{} for _ in range(layers)]
     for name, fields in architecture.names.items():

@@ -73,11 +73,11 @@ def unfold_layer(foreign: Foreign, parts: dict[str, Tensor]) -> tuple[dict[str, 
     v, v_bias, o = by_head("v", G), by_head("v_bias", G), parts["o"].reshape(C, H, W)
     if W > D and o[:, :, D:].any() and (v[:, D:].any() or v_bias[:, D:].any()):
         raise foreign.settings.refuse("head_dim", f"hidden_size / num_attention_heads ({D}) or less (here {W})")
-    qkv = [by_head("q", H), by_head("k", G), resized(v, 1, D)]
-    qkv_bias = [by_head("q_bias", H), by_head("k_bias", G), resized(v_bias, 1, D)]
+    qkv = [by_head("q", H), by_head("k", G), resize(v, 1, D)]
+    qkv_bias = [by_head("q_bias", H), by_head("k_bias", G), resize(v_bias, 1, D)]
     weights = {
         "attn.qkv": torch.cat([rows.flatten(0, 1) for rows in qkv]),
-        "attn.proj": resized(o, 2, D).flatten(1),
+        "attn.proj": resize(o, 2, D).flatten(1),
         **{f"mlp.{part}": parts[part] for part in ("fc", "gate", "proj") if part in parts},
     }
     weights |= {f"ln_{number}": parts[f"gain_{number}"] for number in (1, 2)}
@@ -93,7 +93,7 @@ def unfold_layer(foreign: Foreign, parts: dict[str, Tensor]) -> tuple[dict[str, 
     return tensors, biases
 
 
-def resized(x: Tensor, dim: int, size: int) -> Tensor:
+def resize(x: Tensor, dim: int, size: int) -> Tensor:
     """The first `size` of a dimension, with zeros after them where there are fewer."""
     missing = size - x.shape[dim]
     if missing <= 0:
