@@ -43,6 +43,8 @@ def main() -> None:
     if args.push:
         check_name(args.push)
     check_place(target)
+    if args.to == "gguf" and (beside := target.with_suffix(".Modelfile")).is_dir():
+        raise InputError(f"{as_argument(beside)}: a folder, in the way of the file for Ollama; give another --out")
     trained = load_trained(run, args.checkpoint, "cpu")
     architecture = architecture_for(trained.config.model, args.to)
     summary = read_data_summary(run)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from common.errors import Problem
+from common.errors import Problem, reason
 from config import DataConfig
 from data.corpus import load_corpus
 from data.tokenizer import Tokenizer
@@ -72,7 +72,7 @@ def material(data: DataConfig, model: GPT, tokenizer: Tokenizer, start: list[int
     length = min(config.block_size, max(1, WINDOW_LOGITS // config.vocab_size))
     count = max(1, COMPARED_TOKENS // length)
     ids = validation_ids(data, config.block_size, tokenizer, summary)
-    if ids is not None:
+    if not isinstance(ids, str):
         starts = np.unique(np.linspace(0, len(ids) - length, count).astype(np.int64))
         windows = [torch.from_numpy(ids[start : start + length].astype(np.int64)) for start in starts]
         texts = texts_of(ids[:COMPARED_TOKENS].tolist(), tokenizer)
@@ -81,17 +81,18 @@ def material(data: DataConfig, model: GPT, tokenizer: Tokenizer, start: list[int
     written = continuation(model, start, WRITTEN_TOKENS, None, generator=generator)
     drawn = torch.randint(config.vocab_size, (count, length), generator=generator)
     windows = [torch.tensor(written[:length]), *drawn]
-    what = "tokens, written by itself and drawn at random, as its text is not to be had"
+    what = f"tokens, written by itself and drawn at random, as its text cannot be read again ({ids})"
     return Material(what, windows, texts_of(written, tokenizer))
 
 
-def validation_ids(data: DataConfig, block_size: int, tokenizer: Tokenizer, summary: dict) -> np.ndarray | None:
-    """The tokens that the run was validated on, from the cache or made again; None where these cannot be had."""
+def validation_ids(data: DataConfig, block_size: int, tokenizer: Tokenizer, summary: dict) -> np.ndarray | str:
+    """The tokens that the run was validated on, from the cache or made again; or why they cannot be."""
     try:
         corpus = load_corpus(data, block_size, tokenizer=tokenizer, report=lambda line: None)
-    except (Problem, OSError):
-        return None
-    return corpus.val.ids if corpus.val.sha256 == summary.get("validation_sha256") else None
+    except (Problem, OSError) as error:
+        return reason(error)
+    same = corpus.val.sha256 == summary.get("validation_sha256")
+    return corpus.val.ids if same else f"{data.source} is another text now"
 
 
 def texts_of(ids: list[int], tokenizer: Tokenizer) -> list[str]:

@@ -81,12 +81,18 @@ def test_without_transformers_our_own_arithmetic_compares(small_run, tmp_path, m
     assert done.code == 0 and "compared by our own arithmetic" in done.err
 
 
+def test_a_folder_in_the_way_of_the_modelfile_is_refused_before_any_work(small_run, tmp_path):
+    (tmp_path / "m.Modelfile").mkdir()
+    done = run_export(small_run, {"to": "gguf", "out": tmp_path / "m.gguf"})
+    assert done.code == 2 and "m.Modelfile: a folder, in the way" in done.err and not (tmp_path / "m.gguf").exists()
+
+
 def test_where_the_text_is_gone_the_comparison_says_on_what_else_it_was_made(small_copy, tmp_path):
     path = small_copy / "config.yaml"
     text = re.sub("^  source: .*", f"  source: {tmp_path / 'gone.txt'}", path.read_text(encoding="utf-8"), flags=re.M)
     path.write_text(text, encoding="utf-8")
     done = run_export(small_copy)
-    assert done.code == 0 and "written by itself and drawn at random, as its text is not to be had" in done.err
+    assert done.code == 0 and "written by itself and drawn at random, as its text cannot be read again (" in done.err
 
 
 def test_weights_that_are_off_are_not_kept(small_copy, monkeypatch):
