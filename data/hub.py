@@ -107,6 +107,8 @@ def ask_hub(where: str, what: str, question: Callable[["HfApi", float], Any], no
         raise InputError(f"{where}: not a name that the Hub allows") from error
     except errors.RevisionNotFoundError as error:
         raise InputError(no_revision) from error
+    except errors.OfflineModeIsEnabled as error:
+        raise NoAnswer(f"{where}: HF_HUB_OFFLINE is set, which allows no connection; unset it. {offline}") from error
     except Exception as error:
         raise NoAnswer(
             f"{where}: the Hub does not answer at {api.endpoint} ({type(error).__name__}). {offline}"

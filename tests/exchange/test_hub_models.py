@@ -77,6 +77,12 @@ def test_a_model_of_the_hub_is_read_and_only_its_safetensors_are_fetched(ask, tm
     assert "hub:owner/other: the Hub does not answer at http://127.0.0.1:9" in absent
 
 
+def test_where_the_environment_forbids_connections_that_is_named_as_the_cause(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match="hub:owner/small: HF_HUB_OFFLINE is set"):
+        read_model("hub:owner/small")
+
+
 def test_a_model_without_safetensors_or_without_room_is_not_fetched(ask, tmp_path):
     files = files_of(written(tmp_path / "model"))
     with hub("owner/small", files, "models") as (endpoint, requested):
