@@ -1,9 +1,12 @@
 """A model from elsewhere gives the logits that transformers gives."""
 
+import math
+
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from common.errors import InputError
 from exchange.incoming import read_model
 from tests.helpers.foreign_models import change_json, change_tensors, largest_difference, saved, split, written
 
@@ -47,15 +50,31 @@ def test_the_base_is_that_of_rope_theta_in_files_of_older_versions(tmp_path):
     assert read_model(str(tmp_path)).config.rope_theta == 5e5
 
 
-def test_an_apertus_whose_learned_activation_is_relu2_gives_the_logits_of_transformers(tmp_path):
-    theirs = saved(tmp_path, "Apertus", hidden_act="xielu", rope_parameters=PLAIN)
+RELU2 = {"alpha_p": math.log(math.expm1(1)), "alpha_n": -200.0, "beta": 0.0}  # of xIELU: softplus of the first is 1
+
+
+def set_activations(theirs, last_layer):
+    """Makes the activation of all layers but the last relu2, and gives the last these numbers."""
     with torch.no_grad():
         for layer in theirs.model.layers:
-            layer.mlp.act_fn.alpha_p.fill_(torch.tensor(1.0).expm1().log())
-            layer.mlp.act_fn.alpha_n.fill_(-200.0)
-            layer.mlp.act_fn.beta.zero_()
+            for name, value in (RELU2 if layer is not theirs.model.layers[-1] else last_layer).items():
+                getattr(layer.mlp.act_fn, name).fill_(value)
+
+
+def test_an_apertus_whose_learned_activation_is_relu2_gives_the_logits_of_transformers(tmp_path):
+    theirs = saved(tmp_path, "Apertus", hidden_act="xielu", rope_parameters=PLAIN)
+    set_activations(theirs, RELU2)
     theirs.save_pretrained(tmp_path)
     assert largest_difference(tmp_path, theirs) < 1e-5
+
+
+def test_an_apertus_whose_learned_activation_is_another_is_refused(tmp_path):
+    theirs = saved(tmp_path, "Apertus", hidden_act="xielu", rope_parameters=PLAIN)
+    for name, value in {"alpha_p": 0.55, "alpha_n": -5.0, "beta": 0.01}.items():
+        set_activations(theirs, RELU2 | {name: value})
+        theirs.save_pretrained(tmp_path)
+        with pytest.raises(InputError, match='hidden_act: "xielu" given, relu2, or xielu with the numbers'):
+            read_model(str(tmp_path))
 
 
 def test_keys_and_values_shared_by_heads_are_repeated_and_that_is_said(tmp_path):
@@ -66,8 +85,10 @@ def test_keys_and_values_shared_by_heads_are_repeated_and_that_is_said(tmp_path)
     assert torch.equal(keys[0], keys[1]) and torch.equal(keys[2], keys[3]) and not torch.equal(keys[1], keys[2])
 
 
-def test_wider_heads_come_in_where_their_further_values_are_zero(tmp_path):
+def test_wider_heads_come_in_only_where_their_further_values_are_zero(tmp_path):
     theirs = saved(tmp_path, "Qwen3", head_dim=32, num_key_value_heads=4)
+    with pytest.raises(InputError, match=r"head_dim: 32 given, hidden_size / num_attention_heads \(16\) or less"):
+        read_model(str(tmp_path))
     with torch.no_grad():
         for layer in theirs.model.layers:
             layer.self_attn.v_proj.weight.view(4, 32, 64)[:, 16:] = 0
