@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from common.errors import InputError
 from exchange.families import Family
-from exchange.reading import Settings, shown
+from exchange.reading import Settings, as_json
 from model.gpt import GPTConfig
 
 # Of rotary models, whose angles are in no file: nothing else bounds the table that is made of them.
@@ -44,7 +44,7 @@ def describe(settings: Settings, family: Family) -> Foreign:
     for key in family.aliases:
         own = family.keys[key]
         if settings.get(key) not in (None, settings.get(own)):
-            raise settings.refuse(key, f"{shown(settings.get(own))}, as {own} has,")
+            raise settings.refuse(key, f"{as_json(settings.get(own))}, as {own} has,")
     C, H, G, W = read_sizes(settings, family, learned)
     biased = {part for key, (default, parts) in family.biases.items() if settings.flag(key, default) for part in parts}
     biased |= set(family.always_biased)

@@ -14,7 +14,7 @@ from exchange.families import FAMILIES
 from exchange.foreign import Foreign, describe
 from exchange.hub import download
 from exchange.incoming_tokenizer import read_tokenizer
-from exchange.reading import ADAPTER, WEIGHTS, Settings, Weights, an_adapter, read_json, shown
+from exchange.reading import ADAPTER, WEIGHTS, Settings, Weights, an_adapter, as_json, read_json
 from exchange.unfolding import unfold
 from model.gpt import GPTConfig
 
@@ -103,7 +103,7 @@ def start_of(folder: Path, tokenizer: Tokenizer) -> list[int]:
                 (id,) = part["special_tokens"][part["single"][0]["SpecialToken"]["id"]]["ids"]
                 return [range(tokenizer.vocab_size)[id]]
     except (AttributeError, LookupError, TypeError, ValueError):
-        raise InputError(f"{path}: post_processor: {shown(processor)} is none that can be read here") from None
+        raise InputError(f"{path}: post_processor: {as_json(processor)} is none that can be read here") from None
     try:
         return tokenizer.encode("\n")
     except UnknownCharacter:

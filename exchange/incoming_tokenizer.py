@@ -14,7 +14,7 @@ from typing import Any
 from common.errors import InputError, reason
 from data.tokenizer import END_OF_TEXT, Tokenizer
 from data.vocabulary import bytes_by_character, check_vocabulary
-from exchange.reading import read_json, shown
+from exchange.reading import as_json, read_json
 from exchange.split import GPT2_SPLIT, check_split, for_tiktoken, one_after_the_other
 from exchange.tokenizers import CHARACTERS, SETTINGS, TOKENIZER, merges_of
 
@@ -75,7 +75,7 @@ def _body_of_two_files(folder: Path) -> dict:
     kind = _settings(folder).get("tokenizer_class")
     if kind not in (None, "GPT2Tokenizer", "GPT2TokenizerFast"):
         raise InputError(
-            f"{folder / SETTINGS}: tokenizer_class {shown(kind)}: how it splits text stands in no file here. Where "
+            f"{folder / SETTINGS}: tokenizer_class {as_json(kind)}: how it splits text stands in no file here. Where "
             f'transformers is installed, AutoTokenizer.from_pretrained("FOLDER").save_pretrained("FOLDER") writes '
             f"{TOKENIZER}, which has it"
         )
@@ -101,14 +101,14 @@ def _check_parts(body: dict, say: Callable[[str], object]) -> None:
         raise InputError(f"its model is {kind}; {SUPPORTED}")
     for key in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
         if model.get(key):
-            raise InputError(f"its model has {key} {shown(model[key])}, null expected; {SUPPORTED}")
+            raise InputError(f"its model has {key} {as_json(model[key])}, null expected; {SUPPORTED}")
     if normalizer == {"type": "NFC"}:
         say(
             "its tokenizer puts text into Unicode's form NFC first, which is not done here: a letter and its accent "
             "that are two characters in a text stay two"
         )
     elif normalizer not in (None, {"type": "Sequence", "normalizers": []}):
-        raise InputError(f"its normalizer {shown(normalizer)} changes texts, null expected; {SUPPORTED}")
+        raise InputError(f"its normalizer {as_json(normalizer)} changes texts, null expected; {SUPPORTED}")
 
 
 def _names(vocabulary: dict[str, int], added: list[dict], rows: int | None) -> list[str]:
@@ -116,9 +116,9 @@ def _names(vocabulary: dict[str, int], added: list[dict], rows: int | None) -> l
     by_id: dict[int, str] = {}
     for name, id in [*vocabulary.items(), *((token["content"], token["id"]) for token in added)]:
         if type(id) is not int or not 0 <= id < MAX_TOKENS:
-            raise InputError(f"{shown(name)} has the id {shown(id)}, a whole number below {MAX_TOKENS:,} expected")
+            raise InputError(f"{as_json(name)} has the id {as_json(id)}, a whole number below {MAX_TOKENS:,} expected")
         if by_id.setdefault(id, name) != name:
-            raise InputError(f"two tokens have the id {id}: {shown(by_id[id])} and {shown(name)}")
+            raise InputError(f"two tokens have the id {id}: {as_json(by_id[id])} and {as_json(name)}")
     size = max(by_id, default=-1) + 1
     if rows is not None and size > rows:
         raise InputError(f"it has the ids 0 to {size - 1}, and the embedding {rows} rows")
@@ -131,7 +131,7 @@ def _end_of_text(folder: Path, names: list[str]) -> int:
     token = next((token for token in given if token), END_OF_TEXT)
     name = token["content"] if isinstance(token, dict) else token
     if not name or name not in names:
-        raise InputError(f"no token ends a text: eos_token {shown(name)} is not in the vocabulary")
+        raise InputError(f"no token ends a text: eos_token {as_json(name)} is not in the vocabulary")
     return names.index(name)
 
 
@@ -140,7 +140,7 @@ def _check_added(added: list[dict], end_of_text: int, say: Callable[[str], objec
     plain = [token["content"] for token in added if not token.get("special") and token["id"] != end_of_text]
     for name in plain:
         if not re.fullmatch(r"<.+>|\[.+\]", name, re.DOTALL):
-            raise InputError(f"added_tokens has {shown(name)}, which is no special token and may stand in any text")
+            raise InputError(f"added_tokens has {as_json(name)}, which is no special token and may stand in any text")
     if plain:
         more = f" and {len(plain) - 3} more" if len(plain) > 3 else ""
         say(f"names of added tokens are plain text here: {', '.join(plain[:3])}{more}")
@@ -151,7 +151,7 @@ def _bytes_of(name: str, byte_of: dict[str, int]) -> bytes:
     try:
         return bytes(byte_of[character] for character in name)
     except KeyError as error:
-        raise InputError(f"token {shown(name)}: {error.args[0]!r} stands for no byte; {SUPPORTED}") from None
+        raise InputError(f"token {as_json(name)}: {error.args[0]!r} stands for no byte; {SUPPORTED}") from None
 
 
 def _check_merges(model: dict, names: list[str], tokens: list[bytes], say: Callable[[str], object]) -> None:
@@ -165,7 +165,7 @@ def _check_merges(model: dict, names: list[str], tokens: list[bytes], say: Calla
         left, right = merge.split(" ") if isinstance(merge, str) else merge
         made = id_of[left + right]
         if made < last:
-            raise InputError(f"its merges are not in the order of their ids: {shown(names[made])} after a higher one")
+            raise InputError(f"its merges are not in the order of their ids: {as_json(names[made])} after a higher one")
         last = made
         given.add((tokens[id_of[left]], tokens[id_of[right]]))
     pairs = merges_of(tokens)
@@ -175,11 +175,11 @@ def _check_merges(model: dict, names: list[str], tokens: list[bytes], say: Calla
         for id in never:
             tokens[id] = b""
         if never:
-            say(f"{len(never)} tokens that no merges make are unused ids here, the first {shown(names[never[0]])}")
+            say(f"{len(never)} tokens that no merges make are unused ids here, the first {as_json(names[never[0]])}")
             pairs = merges_of(tokens)
     for pair in pairs:
         if pair not in given:
-            parts = " + ".join(shown(names[tokens.index(part)]) for part in pair)
+            parts = " + ".join(as_json(names[tokens.index(part)]) for part in pair)
             raise InputError(f"its merges lack {parts}, by which its ids come about here")
 
 
@@ -195,7 +195,7 @@ def _pattern(text: str) -> str:
     part = json.loads(text)
     *splits, last = _parts(part)
     if last.get("type") != "ByteLevel" or last.get("add_prefix_space", True):
-        raise InputError(f"pre_tokenizer: ByteLevel without a prefix space expected at its end, not {shown(last)}")
+        raise InputError(f"pre_tokenizer: ByteLevel without a prefix space expected at its end, not {as_json(last)}")
     patterns = [_pattern_of_one(one) for one in splits]
     patterns += [GPT2_SPLIT] if last.get("use_regex", True) else []
     if not patterns:
@@ -215,7 +215,7 @@ def _pattern(text: str) -> str:
 def _parts(part: Any) -> list[dict]:
     """The pre-tokenizers that a sequence of them, which may be nested, has one after the other."""
     if not isinstance(part, dict):
-        raise InputError(f"pre_tokenizer: {shown(part)} given, a split and ByteLevel expected; {SUPPORTED}")
+        raise InputError(f"pre_tokenizer: {as_json(part)} given, a split and ByteLevel expected; {SUPPORTED}")
     if part.get("type") != "Sequence":
         return [part]
     return [one for inner in part["pretokenizers"] for one in _parts(inner)]
@@ -226,5 +226,5 @@ def _pattern_of_one(part: dict) -> str:
         return r"\p{N}" if part.get("individual_digits") else r"\p{N}+"
     pattern = part["pattern"].get("Regex") if part.get("type") == "Split" else None
     if pattern is None or part.get("behavior") != "Isolated":
-        raise InputError(f"pre_tokenizer: Digits, or a Split by a Regex, isolated, expected, not {shown(part)}")
+        raise InputError(f"pre_tokenizer: Digits, or a Split by a Regex, isolated, expected, not {as_json(part)}")
     return pattern

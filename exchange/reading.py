@@ -32,7 +32,7 @@ def read_json(path: Path) -> dict:
     return values
 
 
-def shown(value: object) -> str:
+def as_json(value: object) -> str:
     """A value of a JSON file as it stands there, the first of it where it is long."""
     return cut(json.dumps(value))
 
@@ -58,7 +58,7 @@ class Settings:
         return default if value is None else value
 
     def refuse(self, key: str, expected: str) -> InputError:
-        given = f"{shown(self.values[key])} given" if self.values.get(key) is not None else "missing"
+        given = f"{as_json(self.values[key])} given" if self.values.get(key) is not None else "missing"
         return InputError(f"{self.path}: {key}: {given}, {expected} expected")
 
     def whole(self, key: str, default: int | None = None, most: int = MAX_NUMBER) -> int:
@@ -81,7 +81,7 @@ class Settings:
         """What a value means to us, of those that are supported."""
         value = self.get(key, default)
         if isinstance(value, dict | list) or type(value) not in map(type, meanings) or value not in meanings:
-            expected = " or ".join(map(shown, meanings))
+            expected = " or ".join(map(as_json, meanings))
             raise self.refuse(key, f"{expected} (no other is supported)" if len(meanings) < 2 else expected)
         return meanings[value]
 
@@ -114,10 +114,10 @@ class Weights:
                 raise InputError(f"{folder / INDEX}: {path.name} does not hold {listed(missing)}")
             for name, dtype, shape in described:
                 if dtype not in DTYPES:
-                    raise InputError(f"{path}: {shown(name)}: numbers of kind {dtype}, {', '.join(DTYPES)} expected")
+                    raise InputError(f"{path}: {as_json(name)}: numbers of kind {dtype}, {', '.join(DTYPES)} expected")
                 short = name.removeprefix(prefix)
                 if short in self.shapes:
-                    raise InputError(f"{path}: {shown(short)}: there twice, once as {shown(name)}")
+                    raise InputError(f"{path}: {as_json(short)}: there twice, once as {as_json(name)}")
                 self.shapes[short] = shape
                 self._places[short] = (file, name, path)
 
@@ -174,7 +174,7 @@ def weight_files(folder: Path) -> dict[Path, set[str]]:
         for name, file in table.items():
             # by Windows' rules, which know drives and both slashes
             if not isinstance(file, str) or PureWindowsPath(file).name != file or not file.endswith(".safetensors"):
-                raise InputError(f"{folder / INDEX}: {shown(file)} given, a .safetensors file beside it expected")
+                raise InputError(f"{folder / INDEX}: {as_json(file)} given, a .safetensors file beside it expected")
             parts.setdefault(folder / file, set()).add(name)
         for path in parts:
             if not path.is_file():
