@@ -120,7 +120,7 @@ def test_the_advice_works():
         (["--num-samples=3"], "--num-samples: unknown option, did you mean --samples?"),
         (["--max_new_tokens", "5"], "--max_new_tokens: unknown option, did you mean --tokens?"),
         (["--start", "x"], "--start: unknown option, did you mean --prompt?"),
-        (["--model", "runs/one"], "--model: unknown option; RUN is given without one: sample.py RUN"),
+        (["--model", "runs/one"], "--model runs/one: a run of glassgpt; give it without --model"),
         (["--run", "runs/one"], "--run: unknown option; RUN is given without one: sample.py RUN"),
     ],
 )
