@@ -218,7 +218,7 @@ def tell(text: str) -> None:
 def default_name(run: Path, args: argparse.Namespace) -> str:
     """Of an export in its run's folder: each kind and precision has a place of its own."""
     suffix = "" if args.dtype == "float32" else f"-{args.dtype}"
-    return f"transformers{suffix}" if args.to == "transformers" else f"{run.resolve().name}{suffix}.gguf"
+    return run.resolve().name + suffix + (".gguf" if args.to == "gguf" else "")  # a model is called by its folder
 
 
 def parse_arguments() -> argparse.Namespace:

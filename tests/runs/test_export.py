@@ -71,8 +71,8 @@ def test_transformers_writes_the_text_that_sample_writes(kind, request, tmp_path
 def test_it_goes_into_the_run_and_takes_the_place_of_an_earlier_one(small_copy):
     for _ in range(2):
         done = run_export(small_copy)
-        assert (done.code, done.out) == (0, f"{small_copy / 'export' / 'transformers'}\n"), done.err
-    assert [path.name for path in (small_copy / "export").iterdir()] == ["transformers"]
+        assert (done.code, done.out) == (0, f"{small_copy / 'export' / small_copy.name}\n"), done.err
+    assert [path.name for path in (small_copy / "export").iterdir()] == [small_copy.name]
 
 
 def test_without_transformers_our_own_arithmetic_compares(small_run, tmp_path, monkeypatch):
