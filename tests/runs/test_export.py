@@ -2,6 +2,7 @@ import json
 import math
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -141,11 +142,12 @@ def test_a_tokenizer_that_is_off_is_not_kept(small_copy, monkeypatch):
 
 
 def test_ctrl_c_leaves_nothing_behind(small_copy, monkeypatch):
-    def interrupted(*_):
-        raise KeyboardInterrupt  # not by a signal, which a shell may have told its background jobs to ignore
-
-    monkeypatch.setattr("exchange.compare.compare", interrupted)
-    assert run_export(small_copy).code == 130
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell may have told its jobs to ignore
+    monkeypatch.setattr("exchange.compare.compare", lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        assert run_export(small_copy).code == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not (small_copy / "export").exists()
 
 
