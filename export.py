@@ -49,12 +49,14 @@ def main() -> None:
     architecture = architecture_for(trained.config.model, args.to)
     summary = read_data_summary(run)
     card = make_card(run, trained, summary, architecture, args)
-    write, read = (write_folder, read_folder) if args.to == "transformers" else (write_file, read_file)
     tell(f"{run}, step {trained.step}: {architecture.name}, {args.dtype}")
     with kept(target) as temporary:
-        write(temporary, trained, architecture, args.dtype, target)
+        if args.to == "transformers":
+            read_back = write_folder(temporary, trained, architecture, args.dtype)
+        else:
+            read_back = write_file(temporary, trained, architecture, args.dtype, target.stem)
         on = material(trained.config.data, trained.model, trained.tokenizer, trained.start, summary)
-        for written in read(temporary, trained, architecture):
+        for written in read_back:
             compare_with(trained, written, on, args.dtype, target)
         if args.to == "transformers":
             (temporary / "README.md").write_text(card, encoding="utf-8", newline="\n")
@@ -74,48 +76,36 @@ def main() -> None:
 # ---- the two kinds
 
 
-def write_folder(folder: Path, trained: Trained, architecture: "Architecture", dtype: str, target: Path) -> None:
-    """What AutoModelForCausalLM and AutoTokenizer load."""
+def write_folder(folder: Path, trained: Trained, architecture: "Architecture", dtype: str) -> "list[Written]":
+    """Writes what AutoModelForCausalLM and AutoTokenizer load; returns it as they read it."""
     import torch
 
+    from exchange.compare import read_back
     from exchange.folding import fold
     from exchange.huggingface import write_model
     from exchange.tokenizers import write_tokenizer
 
-    model, tokenizer, config, _, start = trained
+    model, tokenizer, config, *_ = trained
     folder.mkdir()
     folded = fold(config.model, model.state_dict(), architecture)
     options = {"end_of_text": tokenizer.end_of_text, "dtype": getattr(torch, dtype)}
     write_model(folder, config.model, folded, architecture, **options)
-    write_tokenizer(folder, tokenizer, start == [tokenizer.end_of_text], config.model.block_size)
-
-
-def read_folder(folder: Path, trained: Trained, architecture: "Architecture") -> "list[Written]":
-    from exchange.compare import read_back
-
+    write_tokenizer(folder, tokenizer, bool(trained.prefix), config.model.block_size)
     return read_back(folder, architecture.class_name)
 
 
-def write_file(path: Path, trained: Trained, architecture: "Architecture", dtype: str, target: Path) -> None:
-    """What llama.cpp loads."""
-    from exchange.folding import fold
-    from exchange.gguf_file import write_gguf
-
-    model, tokenizer, config, _, start = trained
-    folded = fold(config.model, model.state_dict(), architecture)
-    several = start == [tokenizer.end_of_text]
-    write_gguf(path, config.model, folded, architecture, tokenizer, several, dtype, target.stem)
-
-
-def read_file(path: Path, trained: Trained, architecture: "Architecture") -> "list[Written]":
+def write_file(path: Path, trained: Trained, architecture: "Architecture", dtype: str, name: str) -> "list[Written]":
+    """Writes what llama.cpp loads, a model called `name`; returns it as that reads it."""
     from exchange.compare import Written
-    from exchange.gguf_file import read_gguf
+    from exchange.folding import fold
+    from exchange.gguf_file import read_gguf, write_gguf
     from exchange.gguf_tokenizer import llama_cpp_encoder
 
-    tokenizer, start = trained.tokenizer, trained.start
+    model, tokenizer, config, *_ = trained
+    folded = fold(config.model, model.state_dict(), architecture)
+    write_gguf(path, config.model, folded, architecture, tokenizer, bool(trained.prefix), dtype, name)
     encode = llama_cpp_encoder(tokenizer)
-    first = start if start == [tokenizer.end_of_text] else []
-    return [Written("our own arithmetic", read_gguf(path), lambda text: [*first, *encode(text)], False)]
+    return [Written("our own arithmetic", read_gguf(path), lambda text: [*trained.prefix, *encode(text)], False)]
 
 
 def write_modelfile(target: Path, trained: Trained) -> Path:
@@ -138,7 +128,7 @@ def compare_with(trained: Trained, written: "Written", on: "Material", dtype: st
     """Says how far what was written is from the run. Raises RunError where that is further than rounding."""
     from exchange.compare import TOLERANCES, compare
 
-    found = compare(trained.model, trained.tokenizer, trained.start, written, on)
+    found = compare(trained.model, trained.tokenizer, trained.prefix, written, on)
     if not math.isfinite(found.spread):
         raise RunError(f"{target}: not kept, as the run itself gives no finite logits at step {trained.step}")
     share = found.logits / max(found.spread, sys.float_info.min)  # 0 where all of a model's logits are 0

@@ -110,16 +110,18 @@ def texts_of(ids: list[int], tokenizer: Tokenizer) -> list[str]:
 
 
 @torch.no_grad()
-def compare(model: GPT, tokenizer: Tokenizer, start: list[int], written: Written, on: Material) -> Comparison:
-    """How far an export is from the run's model, in float32, and from its tokenizer."""
+def compare(model: GPT, tokenizer: Tokenizer, prefix: list[int], written: Written, on: Material) -> Comparison:
+    """How far an export is from the run's model, in float32, and from its tokenizer.
+
+    prefix: the ids that the run puts before every text.
+    """
     largest, spreads = [], []
     for ids in on.windows:
         own = model(ids[None])[0][0]  # (T, V)
         difference = (written.logits(ids).float() - own).abs().max()
         largest.append(difference)
         spreads.append(own.std())
-    first = start if start == [tokenizer.end_of_text] else []
-    texts = sum(written.encode(text) != [*first, *tokenizer.encode(text)] for text in on.texts)
+    texts = sum(written.encode(text) != [*prefix, *tokenizer.encode(text)] for text in on.texts)
     return Comparison(torch.stack(largest).max().item(), torch.stack(spreads).mean().item(), texts)
 
 

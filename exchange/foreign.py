@@ -3,7 +3,6 @@
 C channels, H heads of W channels each, of which G have keys and values of their own, M channels within the MLP.
 """
 
-import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -74,11 +73,22 @@ def describe(settings: Settings, family: Family) -> Foreign:
         )
     except ValueError as error:
         raise InputError(f"{settings.path}: {error}") from None
+    check_mlp(settings, family, config)
     eps = settings.number(*family.eps, 1e-12, 0.1)
     xielu = settings.get(activation, default) == "xielu"
     foreign = Foreign(settings, family, config, eps, (H, G, W), sizes_of(config, G, W, biased), {}, xielu, said)
     foreign.expected.update(expected_tensors(foreign))
     return foreign
+
+
+def check_mlp(settings: Settings, family: Family, config: GPTConfig) -> None:
+    """Raises InputError where its MLP has another width than ours."""
+    wide, inner = (family.keys.get(key, key) for key in ("hidden_size", "intermediate_size"))
+    default = config.mlp_dim if config.position == "learned" else None
+    if settings.whole(inner, default) != config.mlp_dim:
+        swiglu = config.activation == "swiglu"
+        how = f"8/3 of {wide}, rounded up to a multiple of 8" if swiglu else f"4 times {wide}"
+        raise settings.refuse(inner, f"{config.mlp_dim} ({how}; the MLP has no other width here)")
 
 
 def first(values: Iterable[str]) -> str:
@@ -87,16 +97,10 @@ def first(values: Iterable[str]) -> str:
 
 def read_sizes(settings: Settings, family: Family, learned: bool) -> tuple[int, int, int, int]:
     """C, H, G and W."""
-    names = ("hidden_size", "num_attention_heads", "intermediate_size")
-    wide, heads, inner = (family.keys.get(key, key) for key in names)
+    wide, heads = (family.keys.get(key, key) for key in ("hidden_size", "num_attention_heads"))
     C, H = settings.whole(wide, most=10**7), settings.whole(heads, most=10**6)
     if C % H:
         raise settings.refuse(heads, f"a divisor of {wide} ({C})")
-    gated = "silu" in family.activations
-    M = inner_width(C, gated)
-    if settings.whole(inner, M if learned else None) != M:
-        how = f"8/3 of {wide}, rounded up to a multiple of 8" if gated else f"4 times {wide}"
-        raise settings.refuse(inner, f"{M} ({how}; the MLP has no other width here)")
     if learned:  # transformers reads neither of the following
         return C, H, H, C // H
     G, W = settings.whole("num_key_value_heads", H), settings.whole("head_dim", family.head_dim or C // H)
@@ -105,11 +109,6 @@ def read_sizes(settings: Settings, family: Family, learned: bool) -> tuple[int, 
     if W % 2:
         raise settings.refuse("head_dim", f"an even number (here {W}), as rotary embeddings turn channels in pairs,")
     return C, H, G, W
-
-
-def inner_width(C: int, gated: bool) -> int:
-    """The channels within our MLP."""
-    return 8 * math.ceil(4 * C / 12) if gated else 4 * C
 
 
 def read_theta(settings: Settings, family: Family) -> float:
@@ -138,7 +137,7 @@ def read_theta(settings: Settings, family: Family) -> float:
 def sizes_of(config: GPTConfig, G: int, W: int, biased: set[str]) -> dict[str, tuple[int, ...]]:
     """The shape of every part that it has, (out, in)."""
     C, V, H = config.n_embd, config.vocab_size, config.n_head
-    M = inner_width(C, config.activation == "swiglu")
+    M = config.mlp_dim
     sizes: dict[str, tuple[int, ...]] = {"q": (H * W, C), "k": (G * W, C), "v": (G * W, C), "o": (C, H * W)}
     sizes |= {"fc": (M, C), "proj": (C, M)}
     if config.activation == "swiglu":

@@ -86,13 +86,12 @@ def read_gguf(path: Path) -> Callable[[Tensor], Tensor]:
     ids, int64 (T,), to logits, float32 (T, V)."""
     gguf = _package()
     reader = gguf.GGUFReader(path)
+    name = reader.get_field(gguf.Keys.General.ARCHITECTURE).contents()
 
     def said(key: str) -> Any:
         field = reader.get_field(key.format(arch=name))
         return None if field is None else field.contents()
 
-    name = ""
-    name = said(gguf.Keys.General.ARCHITECTURE)
     architecture = next(row for row in TABLES["gguf"] if row.name == name)
     (activation,) = architecture.options["activation"]
     layers, heads = said(gguf.Keys.LLM.BLOCK_COUNT), said(gguf.Keys.Attention.HEAD_COUNT)

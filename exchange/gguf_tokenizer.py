@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from data.tokenizer import END_OF_TEXT, Tokenizer
+from data.tokenizer import Tokenizer
 from exchange.split import GPT2_SPLIT, for_tokenizers
-from exchange.tokenizers import merges_of, printable_name
+from exchange.tokenizers import merges_of, names_of, printable_name
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
@@ -42,7 +42,7 @@ def add_tokenizer(writer: "GGUFWriter", tokenizer: Tokenizer, several_documents:
     """
     from gguf import TokenType
 
-    end, names, merges = tokenizer.end_of_text, _names(tokenizer), _merges(tokenizer)
+    end, names, merges = tokenizer.end_of_text, names_of(tokenizer, printable_name), _merges(tokenizer)
     types = [TokenType.NORMAL if token else TokenType.UNUSED for token in tokenizer.tokens]
     types[end] = TokenType.CONTROL
     writer.add_tokenizer_model("gpt2")  # byte pairs of any model
@@ -65,7 +65,7 @@ def llama_cpp_encoder(tokenizer: Tokenizer) -> Callable[[str], list[int]]:
     from tokenizers import models, pre_tokenizers
 
     name = split_for(tokenizer.pattern)
-    ids = {token: id for id, token in enumerate(_names(tokenizer))}
+    ids = {token: id for id, token in enumerate(names_of(tokenizer, printable_name))}
     model = models.BPE(vocab=ids, merges=_merges(tokenizer), ignore_merges=name == TAKES_WHOLE_WORDS)
     encoder = tokenizers.Tokenizer(model)
     to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
@@ -92,13 +92,6 @@ def _split(pattern: str) -> "PreTokenizer":
     from tokenizers import Regex, pre_tokenizers
 
     return pre_tokenizers.Split(Regex(pattern), behavior="isolated")
-
-
-def _names(tokenizer: Tokenizer) -> list[str]:
-    """The name of each id: a printable character a byte; one with a space, which no byte becomes, of an unused one."""
-    names = [printable_name(token) or f"<|unused {id}|>" for id, token in enumerate(tokenizer.tokens)]
-    names[tokenizer.end_of_text] = END_OF_TEXT
-    return names
 
 
 def _merges(tokenizer: Tokenizer) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ same order in every text, since none of them reaches beyond it, so no other two 
 """
 
 import json
+from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -74,20 +75,18 @@ def printable_name(token: bytes) -> str:
     return "".join(_byte_characters()[byte] for byte in token)
 
 
-def names_of(tokenizer: Tokenizer) -> list[str]:
-    """The name of each id as GPT-2 writes it: of byte pairs a printable character a byte; unused ids have one too."""
-    if tokenizer.pattern is None:
-        names = [token.decode() for token in tokenizer.tokens]
-    else:
-        names = [printable_name(token) for token in tokenizer.tokens]
-    names = [name or f"<|unused {id}|>" for id, name in enumerate(names)]  # with a space, which no bytes become
+def names_of(tokenizer: Tokenizer, name_of: Callable[[bytes], str]) -> list[str]:
+    """The name of each id: of a token what `name_of` makes of it; the end of text and unused ids have one too."""
+    # an unused one has a space in its name, which no bytes become
+    names = [name_of(token) or f"<|unused {id}|>" for id, token in enumerate(tokenizer.tokens)]
     names[tokenizer.end_of_text] = END_OF_TEXT
     return names
 
 
 def _body(tokenizer: Tokenizer, several_documents: bool) -> dict:
     """What tokenizer.json says."""
-    names, pattern = names_of(tokenizer), tokenizer.pattern
+    pattern = tokenizer.pattern
+    names = names_of(tokenizer, bytes.decode if pattern is None else printable_name)
     split = {"type": "Split", "behavior": "Isolated", "invert": False}
     split["pattern"] = {"Regex": CHARACTERS if pattern is None else for_tokenizers(pattern)}
     if END_OF_TEXT.encode() in tokenizer.tokens:

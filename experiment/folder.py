@@ -157,6 +157,11 @@ class Trained(NamedTuple):
     step: int
     start: list[int]  # the ids that stand before a text's beginning
 
+    @property
+    def prefix(self) -> list[int]:
+        """What stands before every text that the model has seen: an end of text, or nothing ([])."""
+        return self.start if self.start == [self.tokenizer.end_of_text] else []
+
     def prove_mask(self) -> None:
         """Proves that the mask holds here, and says so on stderr. Raises RunError where it does not."""
         from training.proof import describe_proof, prove_mask

@@ -61,6 +61,11 @@ class GPTConfig:
         """Channels of a query and of a key."""
         return max(1, int(self.n_embd // self.n_head * self.attn_ratio))
 
+    @property
+    def mlp_dim(self) -> int:
+        """Channels within the MLP."""
+        return 8 * math.ceil(4 * self.n_embd / 12) if self.activation == "swiglu" else 4 * self.n_embd
+
 
 def make_norm(config: GPTConfig) -> nn.LayerNorm | nn.RMSNorm:
     """(..., C) -> (..., C), normalised over the channels."""
@@ -79,9 +84,8 @@ class MLP(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.activation = config.activation
-        hidden = 4 * config.n_embd
+        hidden = config.mlp_dim
         if config.activation == "swiglu":
-            hidden = 8 * math.ceil(hidden / 12)
             self.gate = nn.Linear(config.n_embd, hidden, bias=config.bias)
         self.fc = nn.Linear(config.n_embd, hidden, bias=config.bias)
         self.proj = nn.Linear(hidden, config.n_embd, bias=config.bias)

@@ -7,17 +7,11 @@ from common.errors import InputError
 from exchange.architectures import architecture_for
 from exchange.compare import TOLERANCES
 from model import GPTConfig
+from tests.helpers.choices import CHOICES, combinations
 from tests.helpers.source import ROOT
 
 TEXT = (ROOT / "docs" / "exchange.md").read_text(encoding="utf-8")
 WORDS = {"yes": [True], "no": [False], "either": [True, False]}
-OPTIONS = {
-    "position": ("rope", "learned", "sinusoidal"),
-    "norm": ("layernorm", "rmsnorm"),
-    "activation": ("relu2", "gelu", "swiglu"),
-    "qk_norm": (True, False),
-    "bias": (True, False),
-}
 
 
 def rows(heading):
@@ -32,7 +26,7 @@ def promised():
     table = {}
     for positions, norms, activation, qk_norm, bias, transformers, gguf in rows("What becomes what"):
         for position, norm, with_qk, with_bias in itertools.product(
-            positions.split(", "), OPTIONS["norm"], WORDS[qk_norm], WORDS[bias]
+            positions.split(", "), CHOICES["norm"], WORDS[qk_norm], WORDS[bias]
         ):
             fits = norm == norms or norms == "either" or (norms == "either, with bias rmsnorm" and not with_bias)
             if not fits and not (norms == "either, with bias rmsnorm" and norm == "rmsnorm"):
@@ -45,16 +39,16 @@ def promised():
 
 def test_the_table_says_what_every_model_becomes():
     table = promised()
-    for values in itertools.product(*OPTIONS.values()):
-        config = GPTConfig(vocab_size=11, **dict(zip(OPTIONS, values, strict=True)))
+    for options in combinations(CHOICES):
+        config = GPTConfig(vocab_size=11, **options)
         names = []
         for target in ("transformers", "gguf"):
             try:
                 names.append(architecture_for(config, target).name)
             except InputError:
                 names.append("none")
-        transformers, gguf = table.get(values, ("none", "none"))
-        assert names == [re.sub("[^a-z0-9]", "", transformers.lower()), gguf], values
+        transformers, gguf = table.get(tuple(options.values()), ("none", "none"))
+        assert names == [re.sub("[^a-z0-9]", "", transformers.lower()), gguf], options
 
 
 def test_the_tolerances_are_those_that_the_table_gives():

@@ -1,13 +1,12 @@
 """Which architecture a model of ours is for others, and what is refused."""
 
-import itertools
-
 import pytest
 import yaml
 
 from common.errors import InputError
 from exchange.architectures import architecture_for
 from model import GPTConfig
+from tests.helpers.choices import CHOICES, combinations
 
 
 @pytest.mark.parametrize(
@@ -60,17 +59,8 @@ def test_what_has_no_home_is_refused_by_the_option_that_is_in_the_way(options, t
 
 @pytest.mark.parametrize("target", ["transformers", "gguf"])
 def test_what_a_refusal_advises_has_a_home(target):
-    options = {
-        "position": ("rope", "learned", "sinusoidal"),
-        "norm": ("layernorm", "rmsnorm"),
-        "activation": ("relu2", "gelu", "swiglu"),
-        "qk_norm": (False, True),
-        "bias": (False, True),
-        "attn_ratio": (1.0, 2.0),
-    }
     refused = 0
-    for values in itertools.product(*options.values()):
-        given = dict(zip(options, values, strict=True))
+    for given in combinations(CHOICES | {"attn_ratio": (1.0, 2.0)}):
         try:
             architecture_for(GPTConfig(**given), target)
         except InputError as error:

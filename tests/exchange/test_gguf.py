@@ -1,6 +1,5 @@
 """A model in one file for llama.cpp: what real llama.cpp computes from it and how it cuts text, and what we do."""
 
-import itertools
 import sys
 from collections import Counter
 from pathlib import Path
@@ -19,6 +18,7 @@ from exchange.gguf_file import modelfile, read_gguf, write_gguf
 from exchange.gguf_tokenizer import SPLITS, llama_cpp_encoder, split_for
 from exchange.place import check_place
 from model.generation import continuation
+from tests.helpers.choices import CHOICES, combinations
 from tests.helpers.llama_cpp import llama_cpp
 from tests.helpers.models import random_ids, small_model
 from tests.helpers.texts import PROSE, published_patterns, random_strings
@@ -93,18 +93,10 @@ def test_llama_cpp_computes_what_our_model_does(tmp_path, kind):
 
 @pytest.mark.slow
 def test_whatever_has_a_home_in_llama_cpp_is_loaded_and_computes_the_same(tmp_path):
-    choices = {
-        "position": ("rope", "learned", "sinusoidal"),
-        "norm": ("layernorm", "rmsnorm"),
-        "activation": ("relu2", "gelu", "swiglu"),
-        "qk_norm": (False, True),
-        "bias": (False, True),
-        "tie_embeddings": (False, True),
-        "attn_ratio": (1.0, 0.5, 0.75, 2.0),
-    }
+    others = {"tie_embeddings": (False, True), "attn_ratio": (1.0, 0.5, 0.75, 2.0)}
     homes, ids = Counter(), IDS[:40].tolist()
-    for values in itertools.product(*choices.values()):
-        model = model_of("apertus", **dict(zip(choices, values, strict=True)))
+    for options in combinations(CHOICES | others):
+        model = model_of("apertus", **options)
         try:
             name = architecture_for(model.config, "gguf").name
         except InputError:

@@ -1,6 +1,5 @@
 """Models written in Hugging Face format, read by transformers itself and by our own arithmetic."""
 
-import itertools
 import json
 
 import pytest
@@ -13,19 +12,12 @@ from exchange.arithmetic import logits
 from exchange.folding import fold
 from exchange.huggingface import write_model
 from model import GPT, generate
+from tests.helpers.choices import CHOICES, combinations
 from tests.helpers.models import GPT2, random_ids, small_model
 
 LENGTH = 40
 SIZES = {"vocab_size": 83, "n_layer": 3, "n_head": 4, "n_embd": 64, "block_size": LENGTH}
-OPTIONS = {
-    "position": ("rope", "learned", "sinusoidal"),
-    "norm": ("layernorm", "rmsnorm"),
-    "activation": ("relu2", "gelu", "swiglu"),
-    "qk_norm": (True, False),
-    "bias": (False, True),
-    "tie_embeddings": (False, True),
-}
-COMBINATIONS = [dict(zip(OPTIONS, values, strict=True)) for values in itertools.product(*OPTIONS.values())]
+COMBINATIONS = combinations(CHOICES | {"tie_embeddings": (False, True)})
 APERTUS: dict = {}
 QWEN3 = {"activation": "swiglu"}
 LLAMA = {"norm": "rmsnorm", "activation": "swiglu", "qk_norm": False, "bias": True}

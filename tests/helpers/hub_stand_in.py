@@ -28,7 +28,25 @@ def hub(repository: str, files: dict[str, bytes], kind: str = "datasets"):
         server.server_close()
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Answering(http.server.BaseHTTPRequestHandler):
+    """Sends answers, and prints nothing of it."""
+
+    def send_json(self, value, status=200, headers=None):
+        self.send(status, json.dumps(value).encode(), {"Content-Type": "application/json"} | (headers or {}))
+
+    def send(self, status, body, headers):
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class Handler(Answering):
     """Answers for `files` as `repository`, and notes the requested paths."""
 
     def __init__(self, kind: str, repository: str, files: dict[str, bytes], requested: list[str], *connection):
@@ -84,22 +102,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         self.send(206 if byte_range else 200, self.files[name][start:end], headers)
 
-    def send_json(self, value):
-        self.send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
-
     def fail(self, code):
         self.send(404, b"{}", {"X-Error-Code": code, "X-Error-Message": code})
-
-    def send(self, status, body, headers):
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
 
     def entry(self, name):
         if name not in self.files:

@@ -10,6 +10,8 @@ from functools import partial
 
 import pytest
 
+from tests.helpers.hub_stand_in import Answering
+
 TOKEN = "hf_a_token_that_nobody_may_see"
 
 
@@ -42,7 +44,7 @@ def hub_to_push_to():
             server.server_close()
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Handler(Answering):
     def __init__(self, uploads, *connection):
         self.uploads = uploads
         super().__init__(*connection)
@@ -52,47 +54,34 @@ class Handler(http.server.BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         owner_and_name = "/".join(path.split("/")[3:5])
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
-            self.answer(401, {"error": "Invalid username or password."})
+            self.send_json({"error": "Invalid username or password."}, 401)
         elif refused := [status for part, status in self.uploads.refuse.items() if part in path]:
-            self.answer(refused[0], {"error": f"refused to {self.headers['Authorization']}"})
+            self.send_json({"error": f"refused to {self.headers['Authorization']}"}, refused[0])
         elif path == "/api/whoami-v2":
-            self.answer(200, {"type": "user", "name": "owner"})
+            self.send_json({"type": "user", "name": "owner"})
         elif path == "/api/repos/create":
             asked = json.loads(body)
             repository = f"{asked.get('organization') or 'owner'}/{asked['name']}"
             self.uploads.repositories[repository] = {}
             if asked.get("private") or asked.get("visibility") == "private":
                 self.uploads.private.add(repository)
-            self.answer(200, {"url": f"http://{self.headers['Host']}/{repository}", "id": repository})
+            self.send_json({"url": f"http://{self.headers['Host']}/{repository}", "id": repository})
         elif path == "/api/validate-yaml":
-            self.answer(200, {"errors": [], "warnings": []})
+            self.send_json({"errors": [], "warnings": []})
         elif owner_and_name not in self.uploads.repositories:
-            self.answer(404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"})
+            self.send_json({"error": "Repository not found"}, 404, {"X-Error-Code": "RepoNotFound"})
         elif "/preupload/" in path:
             files = [file["path"] for file in json.loads(body)["files"]]
             regular = [{"path": name, "uploadMode": "regular", "shouldIgnore": False} for name in files]
-            self.answer(200, {"files": regular, "commitOid": "0" * 40})
+            self.send_json({"files": regular, "commitOid": "0" * 40})
         elif "/commit/" in path:
             for line in map(json.loads, body.splitlines()):
                 if line["key"] == "file":
                     content = base64.b64decode(line["value"]["content"])
                     self.uploads.repositories[owner_and_name][line["value"]["path"]] = content
             url = f"http://{self.headers['Host']}/{owner_and_name}/commit/{'1' * 40}"
-            self.answer(200, {"success": True, "commitUrl": url, "commitOid": "1" * 40})
+            self.send_json({"success": True, "commitUrl": url, "commitOid": "1" * 40})
         else:
-            self.answer(200, {"id": owner_and_name, "sha": "0" * 40, "siblings": [], "private": False, "tags": []})
+            self.send_json({"id": owner_and_name, "sha": "0" * 40, "siblings": [], "private": False, "tags": []})
 
     do_POST = do_HEAD = do_GET
-
-    def answer(self, status, value, headers=None):
-        body = json.dumps(value).encode()
-        self.send_response(status)
-        headers = {"Content-Type": "application/json", "Content-Length": str(len(body))} | (headers or {})
-        for name, text in headers.items():
-            self.send_header(name, text)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass

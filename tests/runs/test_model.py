@@ -167,7 +167,7 @@ def test_what_a_run_was_exported_to_shows_and_writes_the_same_as_the_run(tales_r
     monkeypatch.chdir(tmp_path)
     trained, exported = load_trained(tales_run[0], device="cpu"), tmp_path / "exported"
     architecture = architecture_for(trained.config.model, "transformers")
-    export.write_folder(exported, trained, architecture, "float32", exported)
+    export.write_folder(exported, trained, architecture, "float32")
 
     prompt = {"prompt": "Once upon a time there lived"}
     drawn = prompt | {"tokens": 30, "temperature": 0, "device": "cpu"}
