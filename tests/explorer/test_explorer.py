@@ -1,6 +1,7 @@
 """The page in a browser: its controls, its heads at a glance, its address; nothing goes out and no token runs."""
 
 import re
+import time
 from itertools import product
 
 import numpy as np
@@ -31,6 +32,7 @@ def test_playing_goes_from_the_first_step_to_the_last_and_stops(explore, run, ne
         wait_for_step(page, step)
     page.keyboard.press("ArrowRight")
     page.clock.install()
+    page.clock.pause_at(time.time() + 3600)  # or it would go on by itself, far where the machine is busy
     page.press("input[type=range]", " ")
     assert page.get_attribute(".play", "aria-label") == "Pause"
     page.clock.run_for(1_000)
