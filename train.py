@@ -6,9 +6,10 @@ import signal
 if __name__ == "__main__":  # Ctrl-C during the imports, which take seconds, ends it without a traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     gc.disable()  # what imports make stays: looking for garbage in it takes a third of their time
-    from common.process import wait_briefly
+    from common.process import keep_memory, wait_briefly
 
     wait_briefly()  # before torch reads it
+    keep_memory()
 
 import torch
 

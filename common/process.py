@@ -1,5 +1,6 @@
-"""How the threads of this process wait: to be said before torch is imported."""
+"""How the threads of this process wait, and what it does with memory: to be said before torch is imported."""
 
+import ctypes
 import os
 
 # How long a thread of PyTorch's that waits for the others keeps its core busy before it sleeps. The libraries' own
@@ -16,3 +17,22 @@ def wait_briefly() -> None:
     """
     if not any(name in os.environ for name in ("OMP_WAIT_POLICY", *SHORT_WAITS)):
         os.environ |= SHORT_WAITS
+
+
+# mallopt's numbers of two settings of glibc, each with its value: memory at the end of the heap is never given back, and
+# what is larger than 32 MiB, the most that glibc takes, is the system's own.
+KEEP = {-1: -1, -3: 32 * 2**20}  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+
+
+def keep_memory() -> None:
+    """Lets the next step of training have the memory of the last one. To be called before torch is imported.
+
+    Memory that is given back must be cleared by the system, page by page, when it is needed again: 8 % of a step.
+    PyTorch asks for pages of 2 MiB where there are such. Where glibc is not the allocator nothing happens, and whoever
+    has set it up by the environment is obeyed.
+    """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if mallopt and not any(name == "GLIBC_TUNABLES" or name.startswith("MALLOC_") for name in os.environ):
+        for setting, value in KEEP.items():
+            mallopt(setting, value)

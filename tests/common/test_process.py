@@ -1,4 +1,4 @@
-"""How a process begins: what its threads do while they wait."""
+"""How a process begins: what its threads do while they wait, what it does with memory."""
 
 import os
 import subprocess
@@ -53,3 +53,32 @@ def test_each_script_says_how_threads_wait_before_torch_reads_it(command, small_
     )
     assert done.returncode == 0, done.stderr
     assert f"torch is imported with {SHORT_WAITS['GOMP_SPINCOUNT']}\n" in done.stderr
+
+
+# Takes and leaves memory as a step does, and counts the pages that the system has to clear meanwhile.
+PAGES = """
+import resource, sys
+from common.process import keep_memory
+if sys.argv[1] == "kept":
+    keep_memory()
+import torch
+def step():
+    return [torch.ones(2**20) for _ in range(8)]
+step(), step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    step()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
+def test_memory_of_a_step_is_kept_for_the_next_one_unless_the_environment_sets_it_up():
+    pages = {}
+    for way, chosen in (("kept", {}), ("given back", {}), ("kept", {"MALLOC_TRIM_THRESHOLD_": "131072"})):
+        environment = {n: v for n, v in os.environ.items() if not n.startswith(("MALLOC_", "THP_"))} | chosen
+        command = [sys.executable, "-c", PAGES, way]
+        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
+        pages[way, bool(chosen)] = int(done.stdout)
+    assert pages["kept", False] < 100
+    assert min(pages["given back", False], pages["kept", True]) > 1000  # 32 MiB a step, mostly in large pages
