@@ -19,8 +19,8 @@ def wait_briefly() -> None:
         os.environ |= SHORT_WAITS
 
 
-# mallopt's numbers of two settings of glibc, each with its value: memory at the end of the heap is never given back, and
-# what is larger than 32 MiB, the most that glibc takes, is the system's own.
+# mallopt's numbers of two settings of glibc, each with its value: memory at the end of the heap is never given back,
+# and only what is larger than 32 MiB, the most that glibc takes, has a place of its own that is.
 KEEP = {-1: -1, -3: 32 * 2**20}  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
 
 
