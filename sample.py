@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from common.arguments import Arguments, nonempty_text, number, whole_number
 from common.errors import InputError, run_script
 from common.machine import ONE_THREAD_BELOW
-from common.process import wait_briefly
+from common.process import collect_seldom, wait_briefly
 from common.terminal import printable, use_utf8
 from experiment.folder import Trained, open_trained
 
@@ -160,4 +160,5 @@ def parse_arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     use_utf8()
     wait_briefly()
+    collect_seldom()
     run_script(main)

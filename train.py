@@ -1,15 +1,14 @@
 """Train a GPT from scratch: `python train.py --config small.yaml`. From top to bottom it is the story of a run."""
 
-import gc
 import signal
 
 if __name__ == "__main__":  # Ctrl-C during the imports, which take seconds, ends it without a traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    gc.disable()  # what imports make stays: looking for garbage in it takes a third of their time
-    from common.process import keep_memory, wait_briefly
+    from common.process import collect_seldom, keep_memory, wait_briefly
 
     wait_briefly()  # before torch reads it
     keep_memory()
+    collect_seldom()
 
 import torch
 
@@ -55,7 +54,6 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
     # -- the optimizers, how far they have come, and the proof that here no token sees a later one
     torch.manual_seed(t.seed)
     take_step = Step(model, t, compiled=t.compile is True)
-    gc.enable()  # that was the last import: torch's optimizers bring their own
     progress = run.restore(take_step, t.steps)
 
     # -- what is recorded and logged of it

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from config import TrainConfig
+from training.eager import AdamW, EagerOptimizer
 
 
 def make_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
@@ -18,7 +19,7 @@ def make_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.O
     matrices = [p for name, p in model.named_parameters() if name.startswith("blocks.") and p.ndim == 2]
     by_muon = {id(p) for p in matrices} if config.optimizer == "muon" else set()
     rest = [p for p in model.parameters() if id(p) not in by_muon]
-    adamw = torch.optim.AdamW(
+    adamw = AdamW(
         [
             {"params": [p for p in rest if p.ndim >= 2], "weight_decay": config.weight_decay},
             {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
@@ -45,7 +46,7 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 NEWTON_SCHULZ_STEPS = 5
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(EagerOptimizer):
     """Muon (Jordan et al. 2024): momentum made orthogonal, so that every direction of a matrix learns at the same pace.
 
     Nesterov momentum, orthogonalized, times sqrt(max(1, rows / columns)); decoupled weight decay. The rule of

@@ -6,8 +6,11 @@ from functools import partial
 import pytest
 import torch
 
+import training.optimizer
 from config import TrainConfig
 from tests.helpers.models import small_model
+from tests.helpers.scripts import run_python
+from training.eager import AdamW
 from training.optimizer import Muon, make_optimizers, orthogonalize
 
 build = partial(small_model, position="learned", activation="swiglu", bias=True)
@@ -30,7 +33,7 @@ def rules(model, config):
 def test_every_parameter_is_moved_by_the_rule_for_its_kind_and_by_no_other(optimizer, tied):
     config = TrainConfig(optimizer=optimizer, learning_rate=3e-3, muon_learning_rate=0.02, weight_decay=0.1)
     model = build(tie_embeddings=tied)
-    adamw, muon, undecayed = (torch.optim.AdamW, 0.1, 3e-3), (Muon, 0.1, 0.02), (torch.optim.AdamW, 0.0, 3e-3)
+    adamw, muon, undecayed = (AdamW, 0.1, 3e-3), (Muon, 0.1, 0.02), (AdamW, 0.0, 3e-3)
     counts = Counter()
     for name, groups in rules(model, config).items():
         if name.endswith(("bias", "_gain")) or "ln_" in name:
@@ -66,19 +69,19 @@ def test_parameters_that_a_model_has_beside_a_gpts_are_moved_too():
     model.blocks[0].temperature = torch.nn.Parameter(torch.ones(2))
     model.blocks[0].mixing = torch.nn.Parameter(torch.ones(2, 2, 2))  # Muon takes only matrices
     groups = rules(model, TrainConfig(weight_decay=0.1))
-    assert groups["extra"] == groups["blocks.0.mixing"] == [(torch.optim.AdamW, 0.1, 3e-3)]
-    assert groups["blocks.0.temperature"] == [(torch.optim.AdamW, 0.0, 3e-3)]
+    assert groups["extra"] == groups["blocks.0.mixing"] == [(AdamW, 0.1, 3e-3)]
+    assert groups["blocks.0.temperature"] == [(AdamW, 0.0, 3e-3)]
 
 
 def test_a_model_without_matrices_in_blocks_has_no_muon():
     (optimizer,) = make_optimizers(torch.nn.Linear(3, 3), TrainConfig(optimizer="muon"))
-    assert isinstance(optimizer, torch.optim.AdamW)
+    assert isinstance(optimizer, AdamW)
 
 
 @pytest.mark.filterwarnings("ignore:optimizer contains a parameter group with duplicate parameters")
 @pytest.mark.parametrize("slip", ["lost", "twice"])
 def test_a_parameter_in_no_group_or_in_two_is_refused(slip, monkeypatch):
-    class Slipping(torch.optim.AdamW):
+    class Slipping(AdamW):
         """Stands for a rule that loses its last parameter, or that takes it twice."""
 
         def __init__(self, groups, **options):
@@ -86,7 +89,7 @@ def test_a_parameter_in_no_group_or_in_two_is_refused(slip, monkeypatch):
             groups[-1]["params"] = last[:-1] if slip == "lost" else [*last, last[-1]]
             super().__init__(groups, **options)
 
-    monkeypatch.setattr(torch.optim, "AdamW", Slipping)
+    monkeypatch.setattr(training.optimizer, "AdamW", Slipping)
     with pytest.raises(ValueError, match="exactly one optimizer group"):
         make_optimizers(build(), TrainConfig())
 
@@ -122,7 +125,7 @@ def test_adamw_is_torchs_with_the_rates_that_are_configured_and_an_epsilon_of_1e
         def ours(parameters):
             return make_optimizers(torch.nn.ParameterList(parameters), config)[0]
 
-        return difference(ours, partial(torch.optim.AdamW, **options | other), 1e-4, steps=3, dtype=torch.float64)
+        return difference(ours, partial(AdamW, **options | other), 1e-4, steps=3, dtype=torch.float64)
 
     assert apart() < 1e-12
     for control in ({"eps": 1e-7}, {"eps": 0.0}, {"betas": (0.9, 0.9)}, {"betas": (0.8, 0.95)}):
@@ -205,3 +208,35 @@ def test_a_closure_computes_the_loss_anew_with_gradients():
 def test_what_is_no_matrix_is_refused():
     with pytest.raises(ValueError, match="only matrices"):
         Muon([torch.nn.Parameter(torch.ones(3))], 0.1, 0.1, torch.float32)
+
+
+STEPS = """
+import sys, torch
+from tests.helpers.models import small_model
+from config import TrainConfig
+from training.step import Step
+take_step = Step(small_model(block_size=8), TrainConfig(optimizer="muon", device="cpu", dtype="float32"))
+for step in (1, 2):
+    take_step(step, torch.arange(9)[None].numpy())
+print("torch._dynamo" in sys.modules)
+torch.optim.SGD(take_step.parameters)
+print("torch._dynamo" in sys.modules)
+"""
+
+
+def test_optimizers_do_without_torchs_compiler_whose_import_takes_a_second():
+    assert run_python("-c", STEPS).out == "False\nTrue\n"  # the control: one of torch's own
+
+
+def test_adamw_is_that_of_torch_to_the_bit():
+    ours, theirs = build(), build()
+    theirs.load_state_dict(ours.state_dict())
+    groups = {"lr": 3e-3, "betas": (0.9, 0.99), "weight_decay": 0.1, "fused": True}
+    optimizers = AdamW(ours.parameters(), **groups), torch.optim.AdamW(theirs.parameters(), **groups)
+    idx = torch.arange(6)[None]
+    for _ in range(3):
+        for model, optimizer in zip((ours, theirs), optimizers, strict=True):
+            model(idx, idx.roll(1))[1].backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    assert all(map(torch.equal, ours.parameters(), theirs.parameters()))
