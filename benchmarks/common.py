@@ -134,7 +134,7 @@ def alternate(contestants: Mapping[str, Callable[[], Result]], repeats: int) -> 
 
 @dataclass
 class Finished:
-    """A process that has ended: its wall time, its peak resident memory, what it printed.
+    """A process that has ended: its wall time, its peak resident memory, what it printed, its CPU time.
 
     events: (seconds since the process began, text) for each time that the watched file had grown.
     """
@@ -143,6 +143,7 @@ class Finished:
     peak_mb: float
     output: str
     events: list[tuple[float, str]] = field(default_factory=list)
+    cpu_seconds: float = 0.0
 
     def lines(self) -> list[tuple[float, str]]:
         """Whole lines of the watched file, each with the time at which its end was there."""
@@ -201,7 +202,7 @@ def run_process(
         shown = " ".join(Path(part).name if os.path.isabs(part) else part for part in command)
         tail = "\n".join((printed + errors).splitlines()[-12:])
         raise RunError(f"{shown}: ended with {process.returncode}\n{tail}")
-    return Finished(seconds, peak_mb(usage), printed, events)
+    return Finished(seconds, peak_mb(usage), printed, events, usage.ru_utime + usage.ru_stime)
 
 
 class Worker:

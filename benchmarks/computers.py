@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from benchmarks import common
 from benchmarks.common import run_process
-from benchmarks.time_to_loss import NANOGPT, prepare_nanogpt
+from benchmarks.contestants import NANOGPT_LAPTOP, length, prepare_nanogpt
 from common.arguments import whole_number
 from config import load_config
 
@@ -144,7 +144,7 @@ def train(config: str, source: Path, folder: Path, steps: int, conditions: Condi
 
 
 def nanogpt_command(steps: int, *options: str) -> list:
-    recipe = [*NANOGPT.split(), f"--max_iters={steps}", f"--lr_decay_iters={steps}", "--log_interval=1", *options]
+    recipe = [*NANOGPT_LAPTOP.split(), *length(steps), "--log_interval=1", *options]
     return [sys.executable, "train.py", "config/train_shakespeare_char.py", *recipe, "--eval_iters=1"]
 
 

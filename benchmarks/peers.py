@@ -1,6 +1,7 @@
 """The peers: Hugging Face transformers' GPT-2 in the plainest loop, and the model of a checkout of nanoGPT.
 
-  python -m benchmarks.peers train TEXT STEPS          trains GPT-2 on the characters of TEXT by nanoGPT's laptop recipe
+  python -m benchmarks.peers train TEXT STEPS [SEED EVAL_EVERY]
+                                                       trains GPT-2 on the characters of TEXT by nanoGPT's laptop recipe
   python -m benchmarks.peers score NANOGPT CKPT TEXT   prints the loss of nanoGPT's checkpoint on the validation part
 
 The recipe is that of nanoGPT's README for a CPU. GPT-2 of Hugging Face has biases, in norms and linear layers, which
@@ -117,19 +118,20 @@ def window_loss(logits_of: Callable[[Tensor], Tensor], ids: np.ndarray, block_si
     return sum(nats) / count
 
 
-def train(text: str, steps: int) -> None:
-    """Prints a JSON line for the first step and for each evaluation, with the seconds that evaluations took so far."""
+def train(text: str, steps: int, seed: int = 1337, eval_every: int = EVAL_EVERY) -> None:
+    """Prints a JSON line for the first step and for each evaluation, with the seconds of both kinds of work so far."""
     vocab_size, train_ids, val_ids = characters(text)
-    torch.manual_seed(1337)
+    torch.manual_seed(seed)
     model = hf_model(vocab_size, **LAPTOP)
     optimizer, forward = adamw(model), with_loss(model)
-    evaluating = 0.0
+    began, evaluating = time.perf_counter(), 0.0
     for step in range(steps + 1):
-        if step % EVAL_EVERY == 0 or step == steps:
+        if step % eval_every == 0 or step == steps:
             started = time.perf_counter()
             val_loss = window_loss(lambda x: model(x).logits, val_ids, LAPTOP["block_size"])
             evaluating += time.perf_counter() - started
-            print(json.dumps({"step": step, "val_loss": val_loss, "evaluating": evaluating}))
+            training = time.perf_counter() - began - evaluating
+            print(json.dumps({"step": step, "val_loss": val_loss, "training": training, "evaluating": evaluating}))
         if step == steps:
             break
         done = min(1.0, max(0, step - 100) / max(1, steps - 100))
@@ -152,6 +154,6 @@ def score(checkout: str, checkpoint: str, text: str) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "train":
-        train(sys.argv[2], int(sys.argv[3]))
+        train(sys.argv[2], *map(int, sys.argv[3:]))
     else:
         score(*sys.argv[2:])

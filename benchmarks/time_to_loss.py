@@ -14,10 +14,7 @@ The loss is in nats per character over the whole validation part in consecutive 
 predicted once. Ours also predicts the end of the text, one token more. The points of nanoGPT's curve are its own
 estimates from 20 batches; its final loss is measured as for the others."""
 
-import json
 import math
-import shutil
-import sys
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -25,14 +22,11 @@ from statistics import median
 from typing import Any
 
 from benchmarks import common
-from benchmarks.common import run_process
+from benchmarks.contestants import NANOGPT_LAPTOP, hugging_face, length, nanogpt, ours, prepare_nanogpt
 from common.arguments import number, whole_number
 from common.options import find_yaml
 from config import FOLDER
 
-# What nanoGPT's README gives for a CPU. The steps are --steps.
-NANOGPT = "--device=cpu --compile=False --eval_iters=20 --log_interval=100 --block_size=64 --batch_size=12 --n_layer=4"
-NANOGPT += " --n_head=4 --n_embd=128 --dropout=0.0"
 # The same on our code, besides what classic.yaml has.
 CLASSIC = "model.block_size 64 model.bias false model.dropout 0 train.batch_size 12 train.eval_every 250 "
 CLASSIC += "train.beta1 0.9 train.grad_clip 1 train.dtype float32 train.compile false"
@@ -54,14 +48,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         text = common.write_text(folder / "text.txt", args.text, 1_000_000)
-        peers = {"Hugging Face": partial(hugging_face, text, args.steps)}
+        peers = {"Hugging Face": partial(hugging_face, text, [args.steps])}
         if args.nanogpt:
             checkout = prepare_nanogpt(args.nanogpt, text, folder / "nanogpt")
-            peers["nanoGPT"] = partial(nanogpt, checkout, text, args.steps)
+            options = [*NANOGPT_LAPTOP.split(), *length(args.steps), f"--eval_interval={min(250, args.steps)}"]
+            peers["nanoGPT"] = partial(nanogpt, checkout, text, [*options, "--always_save_checkpoint=True"])
         classic = [*CLASSIC.split(), "train.steps", args.steps]
-        contestants = peers | {"classic, ours": partial(ours, "classic.yaml", classic, text)}
+        contestants = peers | {"classic, ours": partial(whole_validation, "classic.yaml", classic, text)}
         for config in args.configs:
-            contestants[f"{Path(config).stem}, ours"] = partial(ours, config, [], text)
+            contestants[f"{Path(config).stem}, ours"] = partial(whole_validation, config, [], text)
         runs = common.alternate(
             {
                 name + kind: partial(run, environment)
@@ -78,59 +73,10 @@ def main() -> None:
     draw(summary({name: runs[name] for name in contestants}, list(peers), args.loss), Path(args.png))
 
 
-# ---- contestants: each returns seconds, peak_mb, loss and curve [[seconds since the process began, loss], ...]
-
-
-def hugging_face(text: Path, steps: int, environment: dict) -> dict:
-    command = [sys.executable, "-m", "benchmarks.peers", "train", text, steps]
-    done = run_process(command, environment=environment)
-    lines = [(seconds, json.loads(line)) for seconds, line in done.lines() if line.startswith("{")]
-    curve = [[seconds - line["evaluating"], line["val_loss"]] for seconds, line in lines if "val_loss" in line]
-    return result(done, curve, curve[-1][1]) | {"seconds": done.seconds - lines[-1][1]["evaluating"]}
-
-
-def prepare_nanogpt(path: str, text: Path, copy: Path) -> Path:
-    """A copy of the checkout at `path`, in which nothing is written, with the training files of `text`."""
-    shutil.copytree(path, copy, ignore=shutil.ignore_patterns(".git", "out*", "*.bin", "*.pkl", "input.txt"))
-    shutil.copy(text, copy / "data" / "shakespeare_char" / "input.txt")
-    run_process([sys.executable, "data/shakespeare_char/prepare.py"], cwd=copy)
-    return copy
-
-
-def nanogpt(checkout: Path, text: Path, steps: int, environment: dict) -> dict:
-    options = [*NANOGPT.split(), f"--max_iters={steps}", f"--lr_decay_iters={steps}", "--always_save_checkpoint=True"]
-    options += [f"--eval_interval={min(250, steps)}"]
-    command = [sys.executable, "train.py", "config/train_shakespeare_char.py", *options]
-    done = run_process(command, cwd=checkout, environment=environment)
-    shown = [(seconds, line.partition("val loss ")[2]) for seconds, line in done.lines() if line.startswith("step ")]
-    checkpoint = checkout / "out-shakespeare-char" / "ckpt.pt"
-    scored = run_process([sys.executable, "-m", "benchmarks.peers", "score", checkout, checkpoint, text])
-    return result(done, [[seconds, float(loss)] for seconds, loss in shown], float(scored.output.split()[-1]))
-
-
-def ours(config: str, overrides: list, text: Path, environment: dict) -> dict:
-    with tempfile.TemporaryDirectory() as folder:
-        run = Path(folder) / "run"
-        own = ["data.source", text, "data.tokenizer", "char", "data.val_fraction", 0.1, "data.cache", f"{folder}/cache"]
-        own += ["train.device", "cpu", "train.eval_tokens", 0]
-        options = [f"--{part}" if at % 2 == 0 else part for at, part in enumerate([*overrides, *own])]
-        command = [
-            sys.executable,
-            "train.py",
-            "--config",
-            find_yaml(config, FOLDER)[0].resolve(),
-            "--run",
-            run,
-            *options,
-        ]
-        done = run_process(command, environment=environment, watch=run / "metrics.jsonl")
-    lines = [(seconds, json.loads(line)) for seconds, line in done.lines()]
-    curve = [[seconds, line["val_loss"]] for seconds, line in lines if "val_loss" in line]
-    return result(done, curve, curve[-1][1])
-
-
-def result(done: common.Finished, curve: list, loss: float) -> dict:
-    return {"seconds": done.seconds, "peak_mb": done.peak_mb, "loss": loss, "curve": curve}
+def whole_validation(config: str, overrides: list, text: Path, environment: dict) -> dict:
+    """A run of ours on characters, each of whose evaluations reads the whole validation part."""
+    own = ["data.tokenizer", "char", "data.val_fraction", 0.1, "train.eval_tokens", 0]
+    return ours(config, [*overrides, *own], text, environment)
 
 
 # ---- results

@@ -8,7 +8,19 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmarks import common, computers, generation, peers, preparation, recording, startup, step, time_to_loss
+from benchmarks import (
+    common,
+    computers,
+    contestants,
+    generation,
+    peers,
+    preparation,
+    recipes,
+    recording,
+    startup,
+    step,
+    time_to_loss,
+)
 from config import load_config
 from model import GPTConfig
 from tests.helpers.scripts import run_main
@@ -108,8 +120,12 @@ def test_time_to_loss_measures_a_peer_and_ours_on_the_same_characters(tmp_path, 
 
 def test_a_run_of_ours_is_a_whole_process_with_the_curve_of_its_metrics(text):
     small = "model.n_layer 1 model.n_embd 8 model.block_size 8 train.steps 2 train.eval_every 1 attention.snapshots 0"
-    done = time_to_loss.ours("tiny.yaml", small.split(), text, {})
-    assert len(done["curve"]) == 3 and done["curve"][-1][1] == done["loss"] < 5
+    options = [*small.split(), "data.tokenizer", "char"]
+    done = contestants.ours("tiny.yaml", options, text, {}, look=recipes.score)
+    assert len(done["curve"]) == 3 and (done["step"], done["tokens"], done["best_step"]) == (2, 2 * 8 * 8, 2)
+    # 410 characters, each of them a token that is predicted, and the end of the text
+    assert done["tokens_a_character"] == pytest.approx(411 / 410, abs=1 / 400)
+    assert done["loss"] == pytest.approx(done["curve"][-1][1] * done["tokens_a_character"], rel=1e-3)
     assert 0 < done["curve"][0][0] < done["curve"][-1][0] <= done["seconds"]
 
 
@@ -122,7 +138,7 @@ def test_nanogpt_is_run_in_a_copy_and_its_own_folder_stays_as_it_was(tmp_path, t
     program = "import os\nopen(os.path.join(os.path.dirname(__file__), 'train.bin'), 'w').write('made')"
     (data / "prepare.py").write_text(program, encoding="utf-8")
     before = sorted(checkout.rglob("*"))
-    copy = time_to_loss.prepare_nanogpt(str(checkout), text, tmp_path / "copy")
+    copy = contestants.prepare_nanogpt(str(checkout), text, tmp_path / "copy")
     assert sorted(checkout.rglob("*")) == before and not (copy / "out").exists()
     assert (copy / data.relative_to(checkout) / "input.txt").read_text(encoding="utf-8") == text.read_text(
         encoding="utf-8"
