@@ -31,13 +31,13 @@ from training.step import Step
 def main() -> int:
     args, config = read_command_line()  # --help and --print-config end here
     with open_run(args, config) as run:  # a folder, made or found, and locked
-        if run.is_finished(config.train.steps):
+        if run.is_finished(config.train):
             return 0
         return train(run, config, args.dry_run)
 
 
 def train(run: Run, config: Config, dry_run: bool) -> int:
-    """Trains from the start, or from the run's checkpoint, until config.train.steps; returns the exit code."""
+    """Trains from the start, or from the run's checkpoint, for train.minutes or train.steps; returns the exit code."""
     t, m = config.train, config.model
 
     # -- the text as tokens, the model, the order of windows, and what `auto` and `minutes` become here
@@ -45,7 +45,7 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
     run.check_text(corpus, config.data.source)
     model = build_model(config, corpus, dry_run)
     batches = Batches(corpus.train, m.block_size, t.seed)
-    settle_run(config, model, corpus, batches)
+    pace = settle_run(config, model, corpus, batches, run.plan)
     say(plan(model, config, corpus, batches.windows_per_epoch))
     if dry_run:
         return 0
@@ -54,23 +54,23 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
     # -- the optimizers, how far they have come, and the proof that here no token sees a later one
     torch.manual_seed(t.seed)
     take_step = Step(model, t, compiled=t.compile is True)
-    progress = run.restore(take_step, t.steps)
+    progress = run.restore(take_step, pace.last)
 
     # -- what is recorded and logged of it
     prompts = make_prompts(config.attention.prompts, corpus, m.block_size)
-    recorder = Recorder(run.folder, prompts, config.attention.keep_mb, t.steps, progress.step, progress.recording)
+    recorder = Recorder(run.folder, prompts, config.attention.keep_mb, progress.step, progress.recording)
     snapshots = snapshot_steps(config.attention.snapshots, t.steps)
     with Log(run.folder, config, progress) as log:
-        stop, clock = StopSignal(), Clock(progress, t.batch_size * m.block_size)
-        for step in range(progress.step + 1, t.steps + 1):
+        stop, clock = StopSignal(), Clock(progress, t.batch_size * m.block_size, t.minutes)
+        for step in pace.steps(progress, clock, snapshots):
             if step > 0:  # step 0, with which a new run begins, is a look at the untrained model
-                take_step(step, batches.windows((step - 1) * t.batch_size, t.batch_size))  # (batch, block_size + 1)
-                log.advance()
+                take_step(pace.place(step), batches.windows((step - 1) * t.batch_size, t.batch_size))  # (B, T + 1)
+                log.advance(pace.last)
 
             # -- what to do with the model as it is after `step` steps
-            evaluating = step % t.eval_every == 0 or step == t.steps
-            logging = evaluating or step % t.log_every == 0
-            recording = step in snapshots
+            evaluating = step % t.eval_every == 0 or step == pace.last
+            logging = evaluating or pace.plans(step) or step % t.log_every == 0
+            recording = pace.records(step)
             stopping = step > 0 and stop.exit_code > 0
             saving = stopping or (step > 0 and (evaluating or (t.save_every > 0 and step % t.save_every == 0)))
             if not (logging or recording or saving):
@@ -91,12 +91,12 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
             if (logging or saving) and last.bad_steps >= t.max_bad_steps:
                 raise RunError(not_finite(run.folder, step, t, last, model))
             if recording:
-                log.attention(step, recorder, recorder.record(model, step))
-            progress.step, progress.seconds, progress.recording = step, clock.seconds(), recorder.seconds
+                log.attention(step, recorder, recorder.record(model, step, step == pace.last))
+            pace.reach(step, evaluating, recorder.seconds)
             if saving:
                 run.save(take_step, progress, config)
             clock.resume()
-            if stopping and step < t.steps:
+            if stopping and step < pace.last:
                 log.finish()
                 say(f"stopped after step {step}, saved. Go on with: {command('train.py', '--resume', run.folder)}")
                 return stop.exit_code

@@ -1,8 +1,9 @@
-"""How the threads of this process wait, and what it does with memory: to be said before torch is imported."""
+"""How a script begins: when, how its threads wait and what it does with memory, to be said before torch is imported."""
 
 import ctypes
 import gc
 import os
+import time
 
 # How long a thread of PyTorch's that waits for the others keeps its core busy before it sleeps. The libraries' own
 # values are 300,000 turns (libgomp, on Linux: 10 ms and more) and 200 ms (libomp and libiomp5, on macOS and Windows): a
@@ -11,11 +12,16 @@ import os
 SHORT_WAITS = {"GOMP_SPINCOUNT": "8000", "KMP_BLOCKTIME": "1"}
 
 
+_began: float | None = None  # when this process began to run a script
+
+
 def wait_briefly() -> None:
     """Lets PyTorch's threads share their cores with other programs. To be called before torch is imported.
 
     Whoever has said how threads are to wait, by OMP_WAIT_POLICY or one of these variables, is obeyed.
     """
+    global _began
+    _began = time.perf_counter()
     if not any(name in os.environ for name in ("OMP_WAIT_POLICY", *SHORT_WAITS)):
         os.environ |= SHORT_WAITS
 
@@ -46,3 +52,8 @@ def collect_seldom() -> None:
     goes without being looked for: a step of training, or a token that is written, leaves no garbage.
     """
     gc.set_threshold(1_000_000)
+
+
+def seconds_since_start() -> float:
+    """Since this process began to run its script; 0 where none was started."""
+    return 0.0 if _began is None else time.perf_counter() - _began

@@ -46,8 +46,9 @@ class Log:
     def __exit__(self, *error: object) -> None:
         self.bar.close()  # so that the message of an error starts on a line of its own
 
-    def advance(self) -> None:
-        """A step was taken."""
+    def advance(self, last: int) -> None:
+        """A step was taken, on the way to step `last`."""
+        self.bar.total = last
         self.bar.update()
 
     def evaluation(self, step: int, metrics: dict, score: StoryScore | None, samples: dict[str, str]) -> None:

@@ -42,7 +42,8 @@ from model.leaks import ROWS
 from training.compiling import NEEDS, why_not_compiled
 from training.device import autocast
 from training.nvidia import why_no_cuda
-from training.progress import Progress
+from training.pace import Pace, plan_anew
+from training.progress import Plan, Progress
 from training.proof import describe_proof, prove_mask
 from training.report import could_not_go_on
 from training.schedule import learning_rate_factor
@@ -61,8 +62,8 @@ Train a GPT from scratch, on the computer you have.
 # (Run.check_text sees whether it is the same), never what a step computes. Those of ROUNDING change how that is
 # rounded, and let a run go on on another computer: another device, less memory, no compiler or other cores.
 ROUNDING = {"train.device", "train.dtype", "train.threads", "train.micro_batch_size", "train.compile"}
-CHANGEABLE = {"train.steps", "train.eval_every", "train.eval_tokens", "train.sample_tokens", "train.save_every"}
-CHANGEABLE |= {"train.log_every", "train.max_bad_steps", *ROUNDING}
+CHANGEABLE = {"train.steps", "train.minutes", "train.eval_every", "train.eval_tokens", "train.sample_tokens"}
+CHANGEABLE |= {"train.save_every", "train.log_every", "train.max_bad_steps", *ROUNDING}
 CHANGEABLE |= {"data.source", "data.cache", "attention.snapshots", "attention.keep_mb", "wandb.mode", "wandb.project"}
 
 PAGE = "attention.html"
@@ -138,7 +139,7 @@ def make_parser() -> Arguments:
         help="begin a new run with the weights, shape and tokenizer of a run, of a folder in Hugging Face format or of "
         "hub:OWNER/NAME (train.init)",
     )
-    resume = "go on with a stopped run, or a finished one with more --train.steps; what may be changed, it says"
+    resume = "go on with a stopped run, a finished one with more --train.steps or minutes; what may be changed, it says"
     parser.add_argument("--resume", metavar="RUN", type=nonempty_text, help=resume)
     parser.add_argument(
         "--dry-run", action="store_true", help="print the plan (parameters, FLOPs, tokens, memory) and train nothing"
@@ -166,11 +167,17 @@ def load_new(name: str, overrides: list[tuple[str, str]]) -> tuple[Config, Origi
 
 class Run:
     """A run in `folder` (None: a dry run of a new one) that goes on from `checkpoint` (None: from the start, and there
-    from the model `origin`, if any)."""
+    from the model `origin`, if any). plan: that of a run with train.minutes which goes on."""
 
-    def __init__(self, folder: Path | None, checkpoint: Checkpoint | None, origin: Origin | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        checkpoint: Checkpoint | None,
+        origin: Origin | None = None,
+        plan: Plan | None = None,
+    ) -> None:
         self.folder = cast(Path, folder)  # a dry run ends before it is used
-        self.checkpoint, self.origin = checkpoint, origin
+        self.checkpoint, self.origin, self.plan = checkpoint, origin, plan
 
     @property
     def tokenizer(self) -> Tokenizer | None:
@@ -179,8 +186,9 @@ class Run:
             return Tokenizer.load(self.folder / "tokenizer.json")
         return self.origin.tokenizer if self.origin else None
 
-    def is_finished(self, steps: int) -> bool:
+    def is_finished(self, t: TrainConfig) -> bool:
         """Whether there is nothing left to train, which it says. Writes the page if the run was killed before that."""
+        steps = Pace(t, self.plan).last
         if self.checkpoint is None or self.checkpoint.step < steps:
             return False
         done = self.checkpoint.step
@@ -287,7 +295,9 @@ def open_run(args: argparse.Namespace, config: Config) -> Iterator[Run]:
     try:
         with locked(folder) if folder else contextlib.nullcontext():
             try:
-                yield Run(folder, last_checkpoint(args.resume, config) if args.resume else None, args.origin)
+                checkpoint = last_checkpoint(args.resume, config) if args.resume else None
+                plan = plan_to_go_on(checkpoint, config.train) if checkpoint else None
+                yield Run(folder, checkpoint, args.origin, plan)
             except Exception as error:
                 if why := could_not_go_on(error, folder, config, free_bytes):
                     raise RunError(why) from error
@@ -364,11 +374,24 @@ def fixed_changes(old: dict, new: dict) -> dict[str, tuple[object, object]]:
     return {key: values for key, values in changes(old, new).items() if key not in CHANGEABLE}
 
 
+def plan_to_go_on(checkpoint: Checkpoint, t: TrainConfig) -> Plan | None:
+    """The plan of a run with train.minutes, a new one where these were changed. Raises InputError for a damaged one."""
+    state = checkpoint.state["progress"]
+    try:
+        progress = Progress.from_state(state, checkpoint.step)
+    except ValueError as error:
+        raise InputError(f"checkpoint of step {checkpoint.step}: does not fit this run ({error})") from error
+    minutes = state["config"]["train"].get("minutes") if progress.plan else None
+    return progress.plan if t.minutes == minutes else plan_anew(progress, minutes, t)
+
+
 def say_rates(checkpoint: Checkpoint, config: TrainConfig) -> None:
     """Says how the learning rate goes on where a run becomes longer or shorter, as its schedule then does."""
-    steps = checkpoint.state["progress"]["config"]["train"]["steps"]
+    then = checkpoint.state["progress"]
+    steps, plan = then["config"]["train"]["steps"], then.get("plan")
     if steps != config.steps:
-        before = config.learning_rate * learning_rate_factor(checkpoint.step - 1, replace(config, steps=steps))
+        place = Plan(**plan).place_of(checkpoint.step, steps) if plan else checkpoint.step
+        before = config.learning_rate * learning_rate_factor(place - 1, replace(config, steps=steps))
         after = config.learning_rate * learning_rate_factor(checkpoint.step, config)
         say(
             f"train.steps {steps} becomes {config.steps}, and the learning rate follows: {before:.3g} in step "

@@ -58,14 +58,12 @@ class Recorder:
         run: Path,
         prompts: list[Prompt],
         keep_mb: int,
-        last_step: int,
         resumed_step: int = -1,
         seconds: float = 0.0,
     ) -> None:
         self.folder = run / "snapshots"
         self.prompts = prompts
         self.keep_bytes = keep_mb * 1_000_000
-        self.last_step = last_step
         self.seconds = seconds
         self.folder.mkdir(exist_ok=True)
         for path in self.folder.glob("step-*"):
@@ -78,8 +76,11 @@ class Recorder:
             self.write_rows()
         write_whole(self.folder / "prompts.json", json.dumps([asdict(prompt) for prompt in prompts], indent=1))
 
-    def record(self, model: GPT, step: int) -> dict[str, Tensor]:
-        """Records `model` as it is after `step` steps; returns p0.l0.q, p0.loss, … as they were written."""
+    def record(self, model: GPT, step: int, is_last: bool = False) -> dict[str, Tensor]:
+        """Records `model` as it is after `step` steps, the run's last ones where `is_last`.
+
+        Returns p0.l0.q, p0.loss, … as they were written.
+        """
         started = time.perf_counter()
         tensors = {}
         for number, prompt in enumerate(self.prompts):
@@ -88,7 +89,7 @@ class Recorder:
         with replacing(self.folder / step_name(step)) as folder:
             folder.mkdir()
             save_file(tensors, folder / RECORDED)
-            if self.may_keep_weights(model, step):
+            if self.may_keep_weights(model, step, is_last):
                 state = model.state_dict()
                 if model.config.tie_embeddings:
                     del state["lm_head.weight"]
@@ -107,12 +108,12 @@ class Recorder:
         start, end = f"p{number}.", ".weights"
         return torch.stack([t for name, t in tensors.items() if name.startswith(start) and name.endswith(end)])
 
-    def may_keep_weights(self, model: GPT, step: int) -> bool:
+    def may_keep_weights(self, model: GPT, step: int, is_last: bool) -> bool:
         """Whether the weights of this step fit within the limit, in which those of the last step have their place."""
         size = sum(p.numel() * p.element_size() for p in model.parameters())
         others = (path for path in self.folder.glob(f"step-*/{WEIGHTS}") if path.parent.name != step_name(step))
         used = sum(path.stat().st_size for path in others)
-        return used + size * (1 if step == self.last_step else 2) <= self.keep_bytes
+        return used + size * (1 if is_last else 2) <= self.keep_bytes
 
     def measure(self, tensors: dict[str, Tensor], step: int) -> list[dict]:
         """One row for each prompt, layer and head: its metrics, by the definitions in patterns.py."""

@@ -15,6 +15,40 @@ from common.errors import STOP_SIGNALS
 SKIP_COUNTS = ("skipped_in_a_row", "longest_skip", "skipped")
 
 
+# A run with train.minutes does not count the time in which its computer sleeps or its process is held: what takes so
+# many times what the same took before, and so large a share of the minutes.
+GAP_TIMES, GAP_SHARE = 10, 0.1
+
+
+@dataclass
+class Plan:
+    """Which step is to be the last of a run with train.minutes (training/pace.py), and what that was planned from."""
+
+    last: int  # the step that is to be its last
+    until: float  # when it is to end, in seconds of the run
+    limit: int | None = None  # steps at most, where train.max_epochs is given
+    step: int = 0  # after which this was planned
+    place: float = 0.0  # how far it was then in its schedule, in steps of the schedule
+    trained: float = 0.0  # seconds of the run until then, without evaluations and recording
+    paused: float = 0.0  # seconds of all evaluations and recording until now
+    evaluation: float = 0.0  # seconds of the last evaluation
+    recording: float = 0.0  # seconds of the last time that attention was recorded
+
+    def place_of(self, step: int, steps: int) -> float:
+        """How far the run is in a schedule of `steps` after `step`, which is none before self.step - 1."""
+        if step == self.step:
+            return self.place
+        return steps - (steps - self.place) * (self.last - step) / (self.last - self.step)
+
+    def fits(self, step: int) -> bool:
+        """Whether it can be the plan of a run after `step` steps."""
+        seconds = (self.trained, self.paused, self.evaluation, self.recording, self.place, self.until)
+        fits = all(type(number) in (int, float) and abs(number) < 1e12 for number in seconds)
+        steps = (self.step, self.last, *([] if self.limit is None else [self.limit]))
+        fits = fits and all(type(number) is int for number in steps)
+        return fits and 0 <= self.step <= step <= self.last < 1e12 and self.step < self.last
+
+
 @dataclass
 class Progress:
     """How far a run has come: what a checkpoint keeps beside weights, optimizer and random state."""
@@ -26,6 +60,7 @@ class Progress:
     best: dict[str, float] | None = None  # "step" and metrics of the evaluation with the lowest validation loss
     samples: dict[str, str] = field(default_factory=dict)  # the sample of each evaluation, by its step
     skipped: dict[str, float] = field(default_factory=dict)  # steps, by SKIP_COUNTS
+    plan: Plan | None = None  # of a run with train.minutes
 
     def add_evaluation(self, step: int, metrics: dict[str, float], sample: str) -> None:
         self.samples[str(step)] = sample
@@ -38,7 +73,9 @@ class Progress:
     def from_state(cls, state: dict, step: int) -> "Progress":
         """What JSON made of a Progress. Raises ValueError where it is not that of a run after `step` steps."""
         try:
+            state = {"plan": None} | state  # which older runs do not have
             progress = cls(**{key.name: state[key.name] for key in fields(cls)})
+            progress.plan = None if state["plan"] is None else Plan(**state["plan"])
             if isinstance(progress.skipped, list):  # in runs from before these counts had names
                 progress.skipped = dict(zip(SKIP_COUNTS, progress.skipped, strict=True))
             progress._check(step)
@@ -55,6 +92,7 @@ class Progress:
             text.encode()  # which half a surrogate pair ends
             fits = fits and int(when) <= step
         fits = fits and (self.best is None or (type(self.best["step"]) is int and self.best["step"] <= step))
+        fits = fits and (self.plan is None or self.plan.fits(step))
         if not fits:
             raise ValueError(f"the progress of step {step} expected")
 
@@ -62,10 +100,13 @@ class Progress:
 class Clock:
     """The seconds of a run over all its processes, and how fast it trains while nothing else is done."""
 
-    def __init__(self, progress: Progress, tokens_per_step: int) -> None:
+    def __init__(self, progress: Progress, tokens_per_step: int, minutes: float | None = None) -> None:
         self._tokens_per_step = tokens_per_step
         self._started = time.perf_counter() - progress.seconds
         self._paused = 0.0
+        self._longest = math.inf if minutes is None else minutes * 60 * GAP_SHARE
+        # since when it has trained without a pause, after which step, and what a step took before that
+        self._resumed, self._from, self._usual = time.perf_counter(), max(0, progress.step), 0.0
         # what tokens_per_second is measured from
         self._step, self._since = max(0, progress.step), time.perf_counter()
 
@@ -76,6 +117,9 @@ class Clock:
     def pause(self, step: int) -> dict[str, float]:
         """What comes until `resume` is not training. Returns how far training has come: step, tokens, seconds."""
         self._paused = time.perf_counter()
+        took, steps = self._paused - self._resumed, step - self._from
+        self._leave_out(took, self._usual * steps)
+        self._from, self._usual = step, took / steps if steps else 0.0
         return {"step": step, "tokens": step * self._tokens_per_step, "seconds": self._paused - self._started}
 
     def tokens_per_second(self, step: int) -> float:
@@ -84,8 +128,24 @@ class Clock:
         self._step, self._since = step, self._paused
         return speed
 
+    def paused_for(self, usual: float = 0.0) -> float:
+        """Seconds of this pause until now; `usual` where it is a gap, as it mostly takes no more than that."""
+        took = time.perf_counter() - self._paused
+        gap = self._leave_out(took, usual)
+        self._paused += gap
+        return took - gap
+
     def resume(self) -> None:
-        self._since += time.perf_counter() - self._paused
+        self._resumed = time.perf_counter()
+        self._since += self._resumed - self._paused
+
+    def _leave_out(self, took: float, usual: float) -> float:
+        """Leaves out of the run's seconds what `took` has more than `usual`, where that is a gap. Returns the gap."""
+        if not 0 < GAP_TIMES * usual < took or took - usual < self._longest:
+            return 0.0
+        self._started += took - usual
+        self._since += took - usual
+        return took - usual
 
 
 class StopSignal:

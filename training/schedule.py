@@ -5,7 +5,7 @@ import math
 from config import TrainConfig
 
 
-def learning_rate_factor(step: int, config: TrainConfig) -> float:
+def learning_rate_factor(step: float, config: TrainConfig) -> float:
     """The share of the peak learning rate at `step` (0 is the first): linear rise, plateau, decay.
 
     The last step of the warm-up is the first at the peak; the step after the run's last would be at `final_share`.
@@ -22,6 +22,6 @@ def learning_rate_factor(step: int, config: TrainConfig) -> float:
     return config.final_share + (1 - config.final_share) * left
 
 
-def muon_momentum(step: int) -> float:
+def muon_momentum(step: float) -> float:
     """Muon's momentum rises from 0.85 to 0.95 over 300 steps (Jordan et al. 2024, modded-nanogpt)."""
     return 0.85 + 0.10 * min(1.0, step / 300)

@@ -1,4 +1,4 @@
-"""What `auto`, `minutes` and `max_epochs` become on this machine and this text. The run keeps what they became."""
+"""What `auto`, `minutes` and `max_epochs` become on this machine and this text, and the pace that a run begins with."""
 
 import copy
 import os
@@ -11,6 +11,7 @@ import torch
 
 from common.errors import InputError
 from common.machine import available_cores
+from common.process import seconds_since_start
 from common.terminal import say, warn
 from config import Config, TrainConfig
 from data.batches import Batches
@@ -20,6 +21,8 @@ from training.compiling import NEEDS, why_not_compiled
 from training.device import autocast, choose_device, choose_dtype, multiplies_bfloat16
 from training.evaluate import evaluate
 from training.nvidia import why_no_cuda
+from training.pace import SECONDS_TO_END, Pace
+from training.progress import Plan
 from training.proof import prove_mask
 from training.step import Step
 
@@ -73,23 +76,37 @@ def build_model(config: Config, corpus: Corpus, dry_run: bool) -> GPT:
     return GPT(config.model).to(config.train.device)  # drawn on the CPU, weights are the same for every device
 
 
-def settle_run(config: Config, model: GPT, corpus: Corpus, batches: Batches) -> None:
-    """`minutes` and `max_epochs` become `steps`, `compile` is decided. Prints it where a warm-up is too long."""
-    t = config.train
-    if t.minutes is not None:
-        seconds = seconds_per_step(model, corpus, batches, t)
-        t.steps, t.minutes = max(1, int(t.minutes * 60 / seconds)), None
-        say(f"train.minutes becomes {t.steps} steps: one takes {seconds * 1000:.0f} ms here, evaluations included")
+def settle_run(config: Config, model: GPT, corpus: Corpus, batches: Batches, plan: Plan | None = None) -> Pace:
+    """`minutes` and `max_epochs` become `steps`, `compile` is decided. Prints it where a warm-up is too long.
+
+    plan: that of a run with `minutes` that goes on; its steps are not timed again.
+    """
+    t, limit = config.train, None
+    minutes = None if plan else t.minutes
+    if minutes is not None:
+        step, evaluation = time_steps(model, corpus, batches, t)
+        seconds = step + evaluation / t.eval_every
+        left = (
+            minutes * 60 - seconds_since_start() - evaluation - SECONDS_TO_END
+        )  # the untrained model is evaluated, too
+        t.steps = max(1, int(left / seconds))
+        say(
+            f"train.minutes {minutes:g}: about {t.steps:,} steps, as one takes {seconds * 1000:.0f} ms here, "
+            "evaluations included"
+        )
     if t.max_epochs:
         limit = max(1, round(t.max_epochs * batches.windows_per_epoch / t.batch_size))
         if limit < t.steps:
             say(f"train.steps {t.steps} becomes {limit}: {t.max_epochs:g} times through this text (train.max_epochs)")
         t.steps, t.max_epochs = min(t.steps, limit), 0.0
+    if minutes is not None:
+        plan = Plan(last=t.steps, until=minutes * 60, limit=limit)
     if t.warmup_steps > t.steps:
         say(f"train.warmup_steps: {t.warmup_steps} is longer than the run and is cut to its {t.steps} steps")
     if t.compile == "auto":
         flops = model.flops_per_token() * t.steps * t.batch_size * batches.block_size
         t.compile = gains_from_compiling(t.device, flops, config.model.n_embd)
+    return Pace(t, plan)
 
 
 def gains_from_compiling(device: str, flops: float, width: int) -> bool:
@@ -107,8 +124,8 @@ def gains_from_compiling(device: str, flops: float, width: int) -> bool:
     return gains
 
 
-def seconds_per_step(model: GPT, corpus: Corpus, batches: Batches, t: TrainConfig) -> float:
-    """What a step takes here, its share of an evaluation included, timed on a copy that is then dropped."""
+def time_steps(model: GPT, corpus: Corpus, batches: Batches, t: TrainConfig) -> tuple[float, float]:
+    """Seconds of a step and of an evaluation here, timed on a copy that is then dropped."""
     prove_mask(model, model, precision=partial(autocast, t))  # a kernel that the run will do without is not timed
     trial = copy.deepcopy(model)
     take_step = Step(trial, t)
@@ -120,4 +137,4 @@ def seconds_per_step(model: GPT, corpus: Corpus, batches: Batches, t: TrainConfi
         times.append(time.perf_counter() - started)
     started = time.perf_counter()
     evaluate(trial, corpus, t, step=8)
-    return float(np.median(times[2:])) + (time.perf_counter() - started) / t.eval_every
+    return float(np.median(times[2:])), time.perf_counter() - started

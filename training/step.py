@@ -46,8 +46,11 @@ class Step:
         # skipped steps: in a row until now, the longest such run, all; exact in float32 up to 2 ** 24
         self.skipped_in_a_row = self.longest_skip = self.skipped = torch.zeros((), device=config.device)
 
-    def __call__(self, step: int, windows: np.ndarray) -> None:
-        """Step number `step` (1 is the first) on windows, int64 (batch, block_size + 1); -1 is no target."""
+    def __call__(self, place: float, windows: np.ndarray) -> None:
+        """The step with which the schedule comes to `place` (1 is the first, train.steps the last).
+
+        windows: int64 (batch, block_size + 1); -1 is no target.
+        """
         t = self.config
         self.loss = accumulate_gradients(self.forward, windows, t)
         self.grad_norm = torch.nn.utils.clip_grad_norm_(self.parameters, t.grad_clip or math.inf)
@@ -55,12 +58,12 @@ class Step:
         self.skipped_in_a_row = (self.skipped_in_a_row + 1) * found_inf
         self.longest_skip = torch.maximum(self.longest_skip, self.skipped_in_a_row)
         self.skipped = self.skipped + found_inf
-        factor = learning_rate_factor(step - 1, t)
+        factor = learning_rate_factor(place - 1, t)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak_lr"] * factor
                 if isinstance(optimizer, Muon):
-                    group["momentum"] = muon_momentum(step - 1)
+                    group["momentum"] = muon_momentum(place - 1)
             optimizer.found_inf = found_inf  # type: ignore[attr-defined]
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)

@@ -102,7 +102,7 @@ def test_the_page_of_a_run_of_small_yaml_stays_under_four_megabytes(tmp_path, ca
     model = GPT(config.model)
     drawn = [torch.randint(tokenizer.vocab_size, (length,)).tolist() for length in (64, 63, 12)]
     prompts = [Prompt(f"{len(ids)} tokens", ids, [tokenizer.label(id) for id in ids]) for ids in drawn]
-    recorder = Recorder(tmp_path, prompts, keep_mb=0, last_step=1100)
+    recorder = Recorder(tmp_path, prompts, keep_mb=0)
     steps = snapshot_steps(config.attention.snapshots, config.train.steps)
     assert len(steps) == 12
     for step in steps:

@@ -34,7 +34,7 @@ def test_the_default_prompts_are_a_passage_a_repeated_sequence_and_a_sentence():
 def test_prompts_fit_any_context_and_can_be_recorded(tmp_path, block_size, several):
     given = prompts(block_size=block_size, several=several)
     assert given and all(1 <= len(prompt.ids) <= min(64, block_size) for prompt in given)
-    Recorder(tmp_path, given, 0, 1).record(make_model(block_size=block_size), 0)
+    Recorder(tmp_path, given, 0).record(make_model(block_size=block_size), 0)
     rows = read_heads(tmp_path)
     assert len(rows) == len(given) * 6
     assert any(row["induction"] is not None for row in rows) == (block_size >= 5)
@@ -100,7 +100,7 @@ def test_songs_too_long_to_show_leave_the_prompts_of_other_text(sung):
 def test_a_song_is_scored_where_it_is_sung(tmp_path, sung):
     tokenizer, tales = sung
     given = make_prompts([], corpus_of(tokenizer, stories=tales), 176)
-    recorder = Recorder(tmp_path, given, 0, 1)
+    recorder = Recorder(tmp_path, given, 0)
     maps = recorder.maps(recorder.record(make_model(vocab_size=tokenizer.vocab_size, block_size=80), 0), 0)
     song = json.loads((tmp_path / "snapshots/prompts.json").read_text(encoding="utf-8"))[0]
     repeat = [song[name] for name in ("period", "offset", "length")]
@@ -119,7 +119,7 @@ def test_own_prompts_replace_them_and_are_cut_to_what_can_be_read(tmp_path):
     end = TOKENIZER.end_of_text
     assert prompts(["The fox"], 5, several=True)[0].ids == [end, *TOKENIZER.encode("The ")]
     assert prompts(["a"], several=True)[0].tokens == ["<|endoftext|>", "a"]
-    Recorder(tmp_path, given, 0, 1).record(make_model(), 0)
+    Recorder(tmp_path, given, 0).record(make_model(), 0)
     assert read_heads(tmp_path)[-1]["entropy"] is None  # of one token there is nothing to say
     with pytest.raises(InputError, match=r"attention\.prompts: .*'ß'"):
         prompts(["The ß"])
@@ -130,4 +130,4 @@ def test_a_vocabulary_of_one_character_and_a_short_text_have_prompts_too(tmp_pat
     for several in (False, True):
         given = make_prompts([], corpus_of(tokenizer, np.zeros(40, np.uint16), several), 16)
         assert [len(prompt.ids) for prompt in given] == [16, 14 + several, 16]
-        Recorder(tmp_path, given, 0, 1).record(make_model(vocab_size=2), 0)
+        Recorder(tmp_path, given, 0).record(make_model(vocab_size=2), 0)

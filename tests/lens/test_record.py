@@ -104,7 +104,7 @@ def test_what_is_recorded_is_that_of_the_model_kept_beside_it(tales_run):
 def test_weights_are_the_softmax_of_the_recorded_queries_and_keys(tmp_path, options):
     model = make_model(**options)
     given = prompts(several=True)
-    tensors = Recorder(tmp_path, given, 64, 10).record(model, 10)
+    tensors = Recorder(tmp_path, given, 64).record(model, 10)
     written = load_file(tmp_path / "snapshots/step-000010/attention.safetensors")
     assert written.keys() == tensors.keys() and all(torch.equal(tensors[name], written[name]) for name in written)
     for number in range(len(given)):
@@ -139,7 +139,7 @@ def test_values_are_made_of_the_recorded_input_and_the_output_of_weighted_values
 
 
 def test_without_scale_or_mask_it_records_what_such_a_model_computes(tmp_path):
-    recorder = Recorder(tmp_path, prompts(), 0, 10)
+    recorder = Recorder(tmp_path, prompts(), 0)
     tensors = recorder.record(make_model(scale=False, causal=False), 0)
     q, k, weights = (tensors[f"p0.l1.{name}"] for name in ("q", "k", "weights"))
     assert ((q @ k.transpose(-2, -1)).softmax(-1) - weights).abs().max() < 1e-6
@@ -147,7 +147,7 @@ def test_without_scale_or_mask_it_records_what_such_a_model_computes(tmp_path):
 
 
 def test_the_maps_of_a_prompt_are_all_layers_and_heads(tmp_path):
-    recorder = Recorder(tmp_path, prompts(), 0, 10)
+    recorder = Recorder(tmp_path, prompts(), 0)
     tensors = recorder.record(make_model(), 0)
     for number, prompt in enumerate(recorder.prompts):
         maps = recorder.maps(tensors, number)
@@ -180,16 +180,16 @@ def test_the_logged_metrics_are_those_of_the_written_maps(tales_run):
 
 def test_recording_again_after_a_resume_repeats_no_line(tmp_path):
     model, given = make_model(), prompts()
-    recorder = Recorder(tmp_path, given, 64, 20)
+    recorder = Recorder(tmp_path, given, 64)
     for step in (0, 3, 7):
         recorder.record(model, step)
     before = (tmp_path / "snapshots/heads.jsonl").read_text(encoding="utf-8")
-    resumed = Recorder(tmp_path, given, 64, 20, resumed_step=3)
+    resumed = Recorder(tmp_path, given, 64, resumed_step=3)
     assert {row["step"] for row in resumed.rows} == {row["step"] for row in read_heads(tmp_path)} == {0, 3}
     assert sorted(path.name for path in (tmp_path / "snapshots").glob("step-*")) == ["step-000000", "step-000003"]
     resumed.record(model, 7)
     assert (tmp_path / "snapshots/heads.jsonl").read_text(encoding="utf-8") == before
-    begun_again = Recorder(tmp_path, given, 64, 20)
+    begun_again = Recorder(tmp_path, given, 64)
     begun_again.record(model, 0)
     assert before.startswith((tmp_path / "snapshots/heads.jsonl").read_text(encoding="utf-8"))
     assert {row["step"] for row in read_heads(tmp_path)} == {0}
@@ -206,7 +206,7 @@ def test_the_model_and_every_random_state_are_left_as_they_were(tmp_path, traini
     model(x, x)[1].backward()
     before = {name: (p.detach().clone(), p.grad.clone()) for name, p in model.named_parameters()}
     states = torch.get_rng_state(), random.getstate(), str(np.random.get_state())
-    recorder = Recorder(tmp_path, prompts(), 64, 10)
+    recorder = Recorder(tmp_path, prompts(), 64)
     once, twice = recorder.record(model, 0), recorder.record(model, 1)
     assert all(module.training is training for module in model.modules())
     assert torch.equal(states[0], torch.get_rng_state()) and torch.is_grad_enabled()
@@ -232,25 +232,25 @@ def test_weights_are_kept_within_the_limit_and_the_last_have_their_place(tmp_pat
     model = make_model(n_embd=48, vocab_size=270)
     size = sum(parameter.numel() for parameter in model.parameters()) * 4
     assert 0.3e6 < size < 0.33e6
-    recorder = Recorder(tmp_path, prompts(["The fox"]), keep_mb, last_step=9)
+    recorder = Recorder(tmp_path, prompts(["The fox"]), keep_mb)
     for step in (0, 1, 2, 3, 9):
-        recorder.record(model, step)
+        recorder.record(model, step, is_last=step == 9)
     paths = sorted((tmp_path / "snapshots").glob("step-*/model.safetensors"))
     assert [int(path.parent.name.removeprefix("step-")) for path in paths] == kept
     assert sum(path.stat().st_size for path in paths) <= keep_mb * 1_000_000
-    recorder.record(model, 9)  # once more, as after a resume: its own place is not counted against it
+    recorder.record(model, 9, is_last=True)  # once more, as after a resume: its own place is not counted against it
     assert sorted((tmp_path / "snapshots").glob("step-*/model.safetensors")) == paths
 
 
 @pytest.mark.parametrize(("parameters", "fits"), [(125_000, True), (125_001, False)])
 def test_a_megabyte_of_weights_is_a_million_bytes(tmp_path, parameters, fits):
     model = SimpleNamespace(parameters=lambda: [torch.empty(parameters)])  # float32, and as much for the last step
-    assert Recorder(tmp_path, [], keep_mb=1, last_step=9).may_keep_weights(model, 0) is fits
+    assert Recorder(tmp_path, [], keep_mb=1).may_keep_weights(model, 0, is_last=False) is fits
 
 
 def test_weights_that_are_tied_are_kept_once_and_can_be_loaded(tmp_path):
     model, other = make_model(tie_embeddings=True), make_model(seed=1, tie_embeddings=True)
-    Recorder(tmp_path, prompts(), 64, 5).record(model, 5)
+    Recorder(tmp_path, prompts(), 64).record(model, 5)
     tensors = load_file(tmp_path / "snapshots/step-000005/model.safetensors")
     assert "wte.weight" in tensors and "lm_head.weight" not in tensors
     load_into(other, tensors)
@@ -262,7 +262,7 @@ def test_a_damaged_line_of_heads_is_named_when_a_run_is_resumed(tmp_path, line):
     (tmp_path / "snapshots").mkdir()
     (tmp_path / "snapshots/heads.jsonl").write_text('{"step": 0}\n' + line + "\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"heads\.jsonl: damaged \(line 2: an object with a step expected, not .*\)"):
-        Recorder(tmp_path, [], 0, 1, 0)
+        Recorder(tmp_path, [], 0, 0)
 
 
 # ---- when it records

@@ -17,13 +17,13 @@ from tests.helpers.prompted import make_model, prompts
 
 def test_a_folder_that_is_no_step_or_a_link_is_no_snapshot_and_what_it_leads_to_stays(tmp_path):
     model, given = make_model(), prompts()
-    Recorder(tmp_path, given, 64, 20).record(model, 0)
+    Recorder(tmp_path, given, 64).record(model, 0)
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/attention.safetensors").write_text("mine", encoding="utf-8")
     (tmp_path / "snapshots/step-000007").symlink_to(tmp_path / "outside")
     shutil.copytree(tmp_path / "snapshots/step-000000", tmp_path / "snapshots/step-000003 (copy)")
     assert list(snapshot_files(tmp_path, "attention.safetensors")) == [0]
-    Recorder(tmp_path, given, 64, 20)
+    Recorder(tmp_path, given, 64)
     left = sorted(path.name for path in (tmp_path / "snapshots").glob("step-*"))
     assert (
         left == ["step-000003 (copy)"]

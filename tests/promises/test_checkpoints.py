@@ -55,7 +55,7 @@ def fill(disk: Path):
 MOMENTS = {
     "the configuration": ("experiment.start.write_whole", lambda *_: True, "config.yaml", None),
     "the tokens": ("data.corpus.write_tokens", lambda *_, **__: True, "data.cache", []),
-    "a snapshot": ("train.Recorder.record", lambda _, model, step: step > 4, "", [4]),
+    "a snapshot": ("train.Recorder.record", lambda _, model, step, is_last: step > 4, "", [4]),
     "metrics": ("train.Log.metrics", lambda *_: True, "metrics.jsonl", []),
     "a sample": ("train.write_sample", lambda model, corpus, t, step: step == 4, "samples.txt", []),
     "a checkpoint": ("experiment.start.save_checkpoint", lambda run, step, **_: step == 8, "step-000008", [4]),

@@ -77,7 +77,6 @@ def test_a_run_that_goes_on_for_longer_says_how_its_learning_rate_jumps(small_co
     ("arguments", "words"),
     [
         (["--config", "small.yaml"], ["--config small.yaml: not with --resume"]),
-        (["--train.minutes", "3"], ["was trained with null", "a new run, without --resume"]),
         (["--train.learning_rate", "1"], ["was trained with 0.003", "a new run, without --resume"]),
     ],
 )

@@ -2,15 +2,18 @@ import json
 import os
 import shutil
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from data.batches import Batches
 from experiment.checkpoint import save_checkpoint
 from tests.helpers.scripts import contents, differences, interrupt, metrics, run_python, run_train, stop_at, typed
+from training.progress import Clock
+from training.step import Step
 
 STEPS, LONG = 10, 30
 VARIANTS = {
@@ -215,6 +218,67 @@ def test_the_comparison_sees_whatever_a_resumed_run_forgets(saved_runs, tmp_path
     assert all(same[12:]) == (name == "nothing")
 
 
+# ---- for so many minutes
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock of the test's: a step takes 2 seconds, from the seventh on 4; evaluations and all else take no time."""
+    now, take_step = SimpleNamespace(seconds=0.0, step=0), Step.__call__
+
+    def call(self, place, windows):
+        now.step += 1
+        now.seconds += 2 if now.step < 7 else 4
+        take_step(self, place, windows)
+
+    monkeypatch.setattr(Step, "__call__", call)
+    monkeypatch.setattr("training.progress.time", SimpleNamespace(perf_counter=lambda: now.seconds))
+    monkeypatch.setattr("training.settle.time_steps", lambda *_: (2.0, 0.0))
+    return now
+
+
+@pytest.mark.parametrize("step", [3, 8, 11])
+def test_a_run_of_minutes_that_becomes_slower_is_shorter_and_resumed_the_one_that_never_stopped(
+    small, tmp_path, monkeypatch, clock, step
+):
+    options = {key: value for key, value in small.items() if key != "train.steps"}
+    options |= {"model.dropout": 0.1, "train.minutes": 41 / 60, "attention.snapshots": 5}
+    assert run_train(options, {"run": tmp_path / "unbroken"}).code == 0
+    unbroken = contents(tmp_path / "unbroken")
+    assert unbroken["metrics"][-1]["step"] == 13  # 6 x 2 + 7 x 4 = 40 seconds, and one for the end: not 20 steps
+    rates = [line["learning_rate"] for line in unbroken["metrics"] if line["step"]]
+    assert rates[2:] == sorted(rates[2:], reverse=True) and rates[-1] == pytest.approx(3e-3 / 18, rel=1)
+
+    clock.step, run = 0, tmp_path / "run"
+    assert interrupt(options, run, step, signal.SIGTERM).code == 143
+    shutil.copytree(run, tmp_path / "forgets")
+    done = run_train("--resume", run)
+    assert done.code == 0 and f"resuming {run} after step {step} of " in done.out
+    assert differences(run, unbroken) == []
+    assert run_train("--resume", run).out == f"--resume {run}: finished, 13 of 13 steps are done\n"
+    clock.step = step
+    monkeypatch.setattr(
+        "train.Clock", lambda progress, *rest: Clock(replace(progress, seconds=progress.seconds + 3), *rest)
+    )
+    assert run_train("--resume", tmp_path / "forgets").code == 0
+    assert differences(tmp_path / "forgets", unbroken) != []  # the control: its clock went on meanwhile
+
+
+def test_more_minutes_or_a_number_of_steps_go_on_from_the_end_with_the_rate_that_they_have_there(small, run, clock):
+    options = {key: value for key, value in small.items() if key != "train.steps"} | {"train.minutes": 13 / 60}
+    assert run_train(options, {"run": run}).code == 0
+    assert metrics(run)[-1]["step"] == 6  # 12 seconds
+    done = run_train("--resume", run, {"train.minutes": 25 / 60})
+    assert done.code == 0 and "train.steps 6 becomes 12, and the learning rate follows: " in done.out
+    assert metrics(run)[-1]["step"] == 9  # three of 4 seconds
+    assert run_train("--resume", run, {"train.minutes": 0.3}).out.startswith(f"--resume {run}: finished, 9 ")
+    assert run_train("--resume", run, {"train.steps": 11}).code == 0
+    assert metrics(run)[-1]["step"] == 11
+    assert "minutes: null" in (run / "config.yaml").read_text(encoding="utf-8")
+    assert run_train("--resume", run, {"train.minutes": 40 / 60}).code == 0  # 32 s are used
+    assert metrics(run)[-1]["step"] == 13
+
+
 # ---- killed
 
 
@@ -272,7 +336,6 @@ def test_more_steps_go_on_from_the_end(small_run, small_copy):
         ("train.seed", "7", "1337"),
         ("train.learning_rate", "1e-4", "0.003"),
         ("train.batch_size", "8", "4"),
-        ("train.minutes", "3", "null"),
         ("data.tokenizer", "bpe", "char"),
         ("attention.prompts", "other", "[]"),
     ],

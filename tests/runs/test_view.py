@@ -70,9 +70,9 @@ def make_run(run, tokenizer, built, text):
     (run / "config.yaml").write_text(dump_config(Config(model=model.config)), encoding="utf-8")
     (run / "data.json").write_text(json.dumps({"documents": 1}), encoding="utf-8")
     (run / "metrics.jsonl").write_text('{"step": 0, "train_loss": 3.0}\n', encoding="utf-8")
-    recorder = Recorder(run, [Prompt("fixed", tokenizer.encode(text), list(text))], keep_mb=8, last_step=last)
+    recorder = Recorder(run, [Prompt("fixed", tokenizer.encode(text), list(text))], keep_mb=8)
     for step in built:
-        recorder.record(built[step], step)
+        recorder.record(built[step], step, is_last=step == last)
     save_checkpoint(run, last, model=model.state_dict(), optimizer={}, state={"step": last}, best_step=last)
     return run
 

@@ -11,6 +11,7 @@ from config import Config, DataConfig, TrainConfig
 from data.batches import Batches
 from data.corpus import load_corpus
 from model import GPT, GPTConfig
+from training.progress import Plan
 from training.settle import (
     MIN_FLOPS_TO_COMPILE,
     MIN_FLOPS_TO_COMPILE_CUDA,
@@ -76,11 +77,10 @@ def test_minutes_are_timed_on_a_copy_of_the_model(tmp_path):
     before = [parameter.clone() for parameter in model.parameters()]
     config = Config(model=model.config, train=TrainConfig(minutes=1e-4, device="cpu", dtype="float32"))
     settle_run(config, model, corpus, Batches(corpus.train, 8, seed=0))
-    assert config.train.minutes is None
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), before, strict=True))
 
 
-def test_minutes_become_the_steps_that_fit_their_share_of_evaluations_included(tmp_path, monkeypatch):
+def test_minutes_become_about_the_steps_that_fit_beside_start_and_end_and_evaluations(tmp_path, monkeypatch):
     (tmp_path / "text.txt").write_text("words and more words " * 40, encoding="utf-8")
     data = DataConfig(source=str(tmp_path / "text.txt"), tokenizer="char", cache=str(tmp_path / "cache"))
     corpus, model = load_corpus(data, block_size=8), GPT(GPTConfig(vocab_size=11, n_layer=1, n_embd=16, block_size=8))
@@ -104,9 +104,14 @@ def test_minutes_become_the_steps_that_fit_their_share_of_evaluations_included(t
     asked = []
     monkeypatch.setattr("training.settle.gains_from_compiling", lambda *arguments: asked.append(arguments) or False)
     config = Config(model=model.config, train=TrainConfig(minutes=4, eval_every=100, batch_size=3, device="cpu"))
-    settle_run(config, model, corpus, Batches(corpus.train, 8, seed=0))
-    assert config.train.steps == 300  # 240 seconds, in each 0.5 + 30 / 100
-    assert asked == [("cpu", model.flops_per_token() * 300 * 3 * 8, 16)]
+    monkeypatch.setattr("training.settle.seconds_since_start", lambda: 19)
+    batches = Batches(corpus.train, 8, seed=0)
+    pace = settle_run(config, model, corpus, batches)
+    assert (config.train.steps, config.train.minutes) == (237, 4)  # 240 - 19 - 30 - 1 s at the end, in each 0.5 + 0.3
+    assert asked == [("cpu", model.flops_per_token() * 237 * 3 * 8, 16)]
+    assert pace.plan == Plan(last=237, until=240)
+    now[0] += 1000  # the run goes on on a slower computer: nothing is timed
+    assert settle_run(config, model, corpus, batches, plan=pace.plan).plan is pace.plan and config.train.steps == 237
 
 
 @pytest.fixture
