@@ -66,7 +66,7 @@ class TrainConfig:
 
     init: Annotated[str | None, "a run, a folder in Hugging Face format, or hub:OWNER/NAME to go on from"] = None
     steps: Annotated[int, "optimizer steps", FROM_1] = 1000
-    minutes: Annotated[float | None, "train this long: the first steps are timed, then steps is set", POSITIVE] = None
+    minutes: Annotated[float | None, "take this long in all, in as many steps as then fit", POSITIVE] = None
     max_epochs: Annotated[float, "times through the text, at most: steps is lowered to that; 0: no limit", FROM_0] = 0.0
     batch_size: Annotated[int, "sequences per optimizer step", FROM_1] = 32
     micro_batch_size: Annotated[int, "sequences at a time, to save memory: a divisor of batch_size; 0: all", FROM_0] = 0

@@ -11,12 +11,11 @@ import time
 # Far less, and waking them up costs more than it saves. What it brings is in docs/benchmarks.md.
 SHORT_WAITS = {"GOMP_SPINCOUNT": "8000", "KMP_BLOCKTIME": "1"}
 
-
 _began: float | None = None  # when this process began to run a script
 
 
 def wait_briefly() -> None:
-    """Lets PyTorch's threads share their cores with other programs. To be called before torch is imported.
+    """Lets PyTorch's threads share their cores with other programs. To be called first: it notes when that was.
 
     Whoever has said how threads are to wait, by OMP_WAIT_POLICY or one of these variables, is obeyed.
     """

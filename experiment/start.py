@@ -195,6 +195,8 @@ class Run:
         said = (
             f"{done} of {steps} steps are done" if done == steps else f"{done} steps are done, train.steps is {steps}"
         )
+        if self.plan and self.plan.limit == done:
+            said += ", and train.max_epochs allows no more; --train.steps does"
         say(f"--resume {self.folder}: finished, {said}")
         if not (self.folder / PAGE).exists() and (page := self.write_page()):
             say(f"{page} is written")

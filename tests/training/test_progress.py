@@ -1,12 +1,13 @@
 """How far a run has come, its clock and its end: read back, counted, noted."""
 
 import math
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import pytest
 
 from common.errors import STOP_SIGNALS
-from training.progress import Clock, Progress, StopSignal
+from training.progress import Clock, Plan, Progress, StopSignal
 
 EVALUATION = {"val_loss": 4.5, "val_bits_per_byte": float("nan")}
 PROGRESS = {
@@ -18,6 +19,7 @@ PROGRESS = {
     "samples": {"0": "a text", "7": ""},
     "skipped": {"skipped_in_a_row": 0.0, "longest_skip": 0.0, "skipped": 1.0},
 }
+PLAN = asdict(Plan(last=9, until=60.0, step=3, place=2.5))
 
 
 def test_the_progress_of_a_run_is_read_back_as_it_is():
@@ -28,6 +30,8 @@ def test_the_progress_of_a_run_is_read_back_as_it_is():
     assert Progress.from_state(PROGRESS | {"best": None}, 7).best is None
     unnamed = PROGRESS | {"skipped": [0.0, 0.0, 1.0]}  # as runs had them before these counts had names
     assert Progress.from_state(unnamed, 7) == progress
+    assert progress.plan is None  # which older runs do not have either
+    assert Progress.from_state(PROGRESS | {"plan": PLAN}, 7).plan == Plan(last=9, until=60.0, step=3, place=2.5)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +60,16 @@ def test_the_progress_of_a_run_is_read_back_as_it_is():
         {"skipped": {"skipped_in_a_row": 0.0, "skipped": 1.0}},
         {"skipped": {"skipped_in_a_row": 0.0, "longest_skip": -1.0, "skipped": 1.0}},
         {"skipped": 3},
+        {"plan": {}},
+        {"plan": 3},
+        {"plan": PLAN | {"other": 1}},
+        {"plan": PLAN | {"last": 6}},
+        {"plan": PLAN | {"last": 9.0}},
+        {"plan": PLAN | {"step": 8}},
+        {"plan": PLAN | {"step": -1}},
+        {"plan": PLAN | {"place": "2"}},
+        {"plan": PLAN | {"until": float("nan")}},
+        {"plan": PLAN | {"limit": True}},
     ],
 )
 def test_progress_that_no_run_has_is_refused(change):
