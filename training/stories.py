@@ -65,10 +65,10 @@ def story_score(model: GPT, stories: Sequence[Story], tokenizer: Tokenizer, conf
             row[: len(ids)] = torch.tensor(ids)
         x, y = table[:, :-1].clamp(min=0).to(config.device), table[:, 1:].to(config.device)
         with eval_mode(model), autocast(config):
-            logits, _ = model(x)
-            nats = F.cross_entropy(logits.float().flatten(0, 1), y.flatten(), ignore_index=-1, reduction="none")
+            logits = model(x)[0].float()
+            nats = F.cross_entropy(logits.flatten(0, 1), y.flatten(), ignore_index=-1, reduction="none")
         losses += nats.view(y.shape).sum(dim=1).tolist()
-        right = (logits.argmax(dim=-1) == y).cpu()
+        right = (logits.max(dim=-1).indices == y).cpu()  # argmax is half as fast, in bfloat16 a third
         for row, (ids, story) in enumerate(batch):
             floors.append(story.nats)
             count_forced(counts, story, ids, right[row].tolist(), tokenizer)

@@ -382,3 +382,21 @@ def test_out_of_memory_says_what_to_lower(small, tmp_path, monkeypatch):
     assert done.code == 1 and done.err.count("\n") == 1
     assert "out of memory on cpu: --train.micro_batch_size 1 (now 2) is estimated to take " in done.err
     assert "the gradient stays that of the whole batch; what " in done.err
+
+
+# ---- how soon it begins
+
+IMPORTED = """
+import sys, train
+train.main()
+large = "torch._dynamo sympy datasets pyarrow huggingface_hub requests tokenizers transformers wandb PIL"
+print("imported:", [name for name in large.split() if name in sys.modules])
+"""
+
+
+def test_a_run_imports_nothing_large_that_it_does_not_need(tmp_path, run, small):
+    script = tmp_path / "script.py"
+    script.write_text(IMPORTED, encoding="utf-8", newline="\n")
+    options = small | {"train.optimizer": "muon", "train.steps": 2}
+    done = run_python(script, options, {"run": run}, environment={"PYTHONPATH": str(ROOT)})
+    assert done.out.endswith("imported: []\n"), done

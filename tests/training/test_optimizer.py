@@ -9,7 +9,6 @@ import torch
 import training.optimizer
 from config import TrainConfig
 from tests.helpers.models import small_model
-from tests.helpers.scripts import run_python
 from training.eager import AdamW
 from training.optimizer import Muon, make_optimizers, orthogonalize
 
@@ -208,24 +207,6 @@ def test_a_closure_computes_the_loss_anew_with_gradients():
 def test_what_is_no_matrix_is_refused():
     with pytest.raises(ValueError, match="only matrices"):
         Muon([torch.nn.Parameter(torch.ones(3))], 0.1, 0.1, torch.float32)
-
-
-STEPS = """
-import sys, torch
-from tests.helpers.models import small_model
-from config import TrainConfig
-from training.step import Step
-take_step = Step(small_model(block_size=8), TrainConfig(optimizer="muon", device="cpu", dtype="float32"))
-for step in (1, 2):
-    take_step(step, torch.arange(9)[None].numpy())
-print("torch._dynamo" in sys.modules)
-torch.optim.SGD(take_step.parameters)
-print("torch._dynamo" in sys.modules)
-"""
-
-
-def test_optimizers_do_without_torchs_compiler_whose_import_takes_a_second():
-    assert run_python("-c", STEPS).out == "False\nTrue\n"  # the control: one of torch's own
 
 
 def test_adamw_is_that_of_torch_to_the_bit():
