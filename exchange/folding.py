@@ -69,7 +69,7 @@ def fold(config: GPTConfig, tensors: dict[str, Tensor], architecture: Architectu
     width = head_width(config)
     positions = tensors.get("wpe.weight")
     if config.position == "sinusoidal":
-        positions = torch.cat(rotary_angles(config.block_size, config.n_embd), dim=-1)
+        positions = rotary_angles(config.block_size, config.n_embd).transpose(0, 1).flatten(1)
     embedding, head = tensors["wte.weight"], tensors.get("lm_head.weight")
     folded = Folded(
         embedding=_centred(embedding, 1) if architecture.centred else embedding.float(),

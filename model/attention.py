@@ -91,14 +91,14 @@ def rotate(x: Tensor, angles: Angles) -> Tensor:
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).type_as(x)
 
 
-def rotary_angles(positions: int, key_dim: int, theta: float = 10000.0) -> Angles:
-    """Cosines and sines of position * theta ** (-2i / key_dim), each (positions, key_dim / 2), float32."""
+def rotary_angles(positions: int, key_dim: int, theta: float = 10000.0) -> Tensor:
+    """Cosines and sines of position * theta ** (-2i / key_dim): (2, positions, key_dim / 2), float32."""
     # not by torch: in one process of thirty, of those with two threads on an Intel processor, the half of its float64
     # cosines that the second thread computes was wrong by up to 7e-9, and the losses were others in their last digits
     frequencies = [theta ** (-channel / key_dim) for channel in range(0, key_dim, 2)]
     angles = [[position * frequency for frequency in frequencies] for position in range(positions)]
     cos, sin = ([[function(angle) for angle in row] for row in angles] for function in (math.cos, math.sin))
-    return torch.tensor(cos, dtype=torch.float32), torch.tensor(sin, dtype=torch.float32)
+    return torch.tensor((cos, sin), dtype=torch.float32)
 
 
 class MultiHeadAttention(nn.Module):

@@ -148,9 +148,10 @@ class GPT(nn.Module):
             self.wpe = nn.Embedding(config.block_size, config.n_embd)
         elif config.position == "sinusoidal":
             # cosines and sines of the same angles as rope's, added to the embedding (Vaswani et al. 2017, 3.5)
-            self.register_buffer("pe", torch.cat(rotary_angles(config.block_size, config.n_embd), -1), persistent=False)
+            angles = rotary_angles(config.block_size, config.n_embd)
+            self.register_buffer("pe", angles.transpose(0, 1).flatten(1), persistent=False)
         else:
-            angles = torch.stack(rotary_angles(config.block_size, config.key_dim, config.rope_theta))
+            angles = rotary_angles(config.block_size, config.key_dim, config.rope_theta)
             # as integers, which no `model.to(bfloat16)` rounds
             self.register_buffer("rope", angles.view(torch.int32), persistent=False)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))

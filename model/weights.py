@@ -16,8 +16,8 @@ class SkipInit(TorchFunctionMode):
     """`with SkipInit(): model = GPT(config)` builds a model without drawing its weights.
 
     Its matrices hold whatever was in their memory, to be overwritten by `load_into` or never read; the random state
-    stays as it is. GPT-2 small is built in 0.02 s, where PyTorch's own initialisation and then ours take 2. (So it
-    would be on the meta device, but there PyTorch imports its compiler at the first `arange`, for more than a second.)
+    stays as it is. GPT-2 small is built in 0.02 s, where PyTorch's own initialisation and then ours take 2. On the meta
+    device, where there is nothing to draw, PyTorch would import its compiler for it, for a second.
     """
 
     def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:

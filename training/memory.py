@@ -8,6 +8,7 @@ import torch
 from common.machine import format_bytes
 from config import Config, TrainConfig
 from model import GPT
+from model.weights import SkipInit
 from training.device import sequences_to_evaluate
 
 # A CPU's heap loses the room between its pieces: for 19 shapes glibc was seen to take 1.02 to 1.8 times what is live,
@@ -59,7 +60,7 @@ def what_to_lower(config: Config, free_bytes: int | None) -> str:
     now = t.sequences_at_once
     if free_bytes is None or not m.vocab_size:
         return f"lower train.micro_batch_size (now {now}), model.block_size or model.n_embd"
-    with torch.device("meta"):
+    with torch.device("meta"), SkipInit():
         model = GPT(m)
     weights, optimizer, per_sequence = memory_estimate(model, replace(t, micro_batch_size=1)).values()
     fixed = weights + optimizer

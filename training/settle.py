@@ -17,6 +17,7 @@ from config import Config, TrainConfig
 from data.batches import Batches
 from data.corpus import Corpus
 from model import GPT
+from model.weights import SkipInit
 from training.compiling import NEEDS, why_not_compiled
 from training.device import autocast, choose_device, choose_dtype, multiplies_bfloat16
 from training.evaluate import evaluate
@@ -71,7 +72,7 @@ def build_model(config: Config, corpus: Corpus, dry_run: bool) -> GPT:
     config.model.vocab_size = size
     torch.manual_seed(config.train.seed)
     if dry_run and config.train.minutes is None:  # which would be timed
-        with torch.device("meta"):
+        with torch.device("meta"), SkipInit():
             return GPT(config.model)
     return GPT(config.model).to(config.train.device)  # drawn on the CPU, weights are the same for every device
 

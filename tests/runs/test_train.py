@@ -394,9 +394,10 @@ print("imported:", [name for name in large.split() if name in sys.modules])
 """
 
 
-def test_a_run_imports_nothing_large_that_it_does_not_need(tmp_path, run, small):
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["run", "dry run"])
+def test_a_run_imports_nothing_large_that_it_does_not_need(tmp_path, run, small, dry):
     script = tmp_path / "script.py"
     script.write_text(IMPORTED, encoding="utf-8", newline="\n")
     options = small | {"train.optimizer": "muon", "train.steps": 2}
-    done = run_python(script, options, {"run": run}, environment={"PYTHONPATH": str(ROOT)})
+    done = run_python(script, options, {"run": run}, *dry, environment={"PYTHONPATH": str(ROOT)})
     assert done.out.endswith("imported: []\n"), done
