@@ -23,6 +23,14 @@ SECONDS_TO_END = 1.0  # for the page and the end of the process
 MOST_TIMES = 4  # that a plan makes what is left shorter or longer: held up, a run still lowers its rate by and by
 
 
+def start_and_end(seconds: float) -> float:
+    """Seconds of a run's `seconds` that went before its first step or go after its last one.
+
+    At most half of them: a large text that is read for the first time may take them all, and leaves these to train.
+    """
+    return min(seconds_since_start() + SECONDS_TO_END, seconds / 2)
+
+
 class Pace:
     """Which steps a run takes, and how far in its schedule each of them is.
 
@@ -46,7 +54,7 @@ class Pace:
         self.progress, self.clock, self.marks = progress, clock, marks
         progress.plan, step = self.plan, progress.step
         if self.plan and step < 0:
-            self.plan.until -= seconds_since_start() + SECONDS_TO_END
+            self.plan.until -= start_and_end(self.plan.until)
         while step < self.last:
             step += 1
             yield step

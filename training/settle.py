@@ -11,7 +11,6 @@ import torch
 
 from common.errors import InputError
 from common.machine import available_cores
-from common.process import seconds_since_start
 from common.terminal import say, warn
 from config import Config, TrainConfig
 from data.batches import Batches
@@ -22,7 +21,7 @@ from training.compiling import NEEDS, why_not_compiled
 from training.device import autocast, choose_device, choose_dtype, multiplies_bfloat16
 from training.evaluate import evaluate
 from training.nvidia import why_no_cuda
-from training.pace import SECONDS_TO_END, Pace
+from training.pace import Pace, start_and_end
 from training.progress import Plan
 from training.proof import prove_mask
 from training.step import Step
@@ -87,9 +86,7 @@ def settle_run(config: Config, model: GPT, corpus: Corpus, batches: Batches, pla
     if minutes is not None:
         step, evaluation = time_steps(model, corpus, batches, t)
         seconds = step + evaluation / t.eval_every
-        left = (
-            minutes * 60 - seconds_since_start() - evaluation - SECONDS_TO_END
-        )  # the untrained model is evaluated, too
+        left = minutes * 60 - start_and_end(minutes * 60) - evaluation  # that of the untrained model
         t.steps = max(1, int(left / seconds))
         say(
             f"train.minutes {minutes:g}: about {t.steps:,} steps, as one takes {seconds * 1000:.0f} ms here, "

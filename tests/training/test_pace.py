@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from config import TrainConfig
-from training.pace import SECONDS_TO_END, Pace, plan_anew
+from training.pace import SECONDS_TO_END, Pace, plan_anew, start_and_end
 from training.progress import SKIP_COUNTS, Clock, Plan, Progress
 from training.schedule import learning_rate_factor
 
@@ -148,6 +148,12 @@ def test_a_number_of_steps_is_taken_as_it_is():
     assert list(pace.steps(progress, None, [0, 3, 7])) == list(range(8)) and progress.plan is None
     assert [pace.place(step) for step in range(8)] == list(range(8)) and not any(map(pace.plans, range(8)))
     assert [step for step in range(8) if pace.records(step)] == [0, 3, 7]
+
+
+@pytest.mark.parametrize(("started", "left"), [(19, 100), (200, 60)])
+def test_a_long_start_leaves_half_of_the_minutes(monkeypatch, started, left):
+    monkeypatch.setattr("training.pace.seconds_since_start", lambda: started)
+    assert 120 - start_and_end(120) == left
 
 
 def test_max_epochs_holds_however_fast_a_run_becomes(monkeypatch):

@@ -104,7 +104,7 @@ def test_minutes_become_about_the_steps_that_fit_beside_start_and_end_and_evalua
     asked = []
     monkeypatch.setattr("training.settle.gains_from_compiling", lambda *arguments: asked.append(arguments) or False)
     config = Config(model=model.config, train=TrainConfig(minutes=4, eval_every=100, batch_size=3, device="cpu"))
-    monkeypatch.setattr("training.settle.seconds_since_start", lambda: 19)
+    monkeypatch.setattr("training.pace.seconds_since_start", lambda: 19)
     batches = Batches(corpus.train, 8, seed=0)
     pace = settle_run(config, model, corpus, batches)
     assert (config.train.steps, config.train.minutes) == (237, 4)  # 240 - 19 - 30 - 1 s at the end, in each 0.5 + 0.3
