@@ -216,7 +216,7 @@ def unpack(file: Path, folder: Path) -> tuple[Path, str]:
 
 
 def excerpt(text: Text, root: Path) -> str:
-    """As much of a package's files as the text is to have, without spaces at the ends of lines, cut at one.
+    """As much of a package's files as the text is to have, without control characters and spaces at the ends of lines.
 
     RunError where there is less.
     """
@@ -226,7 +226,8 @@ def excerpt(text: Text, root: Path) -> str:
             if not begun:
                 _, found, piece = piece.partition(text.after)
                 begun = bool(found)
-            parts.append(re.sub(r"[ \t\f]+$", "", piece, flags=re.M).encode())
+            piece = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", piece)  # control characters, without \t and \n
+            parts.append(re.sub(r"[ \t]+$", "", piece, flags=re.M).encode())
             size += len(parts[-1])
             if size >= text.size:
                 return b"".join(parts)[: text.size].rpartition(b"\n")[0].decode() + "\n"

@@ -28,7 +28,7 @@ def test_both_roles_have_texts_of_every_size_and_judging_has_enough_to_judge_by(
 
 
 def test_a_text_begins_after_its_mark_and_is_cut_at_the_end_of_a_line(tmp_path):
-    (tmp_path / "b.txt").write_bytes("Heading\r\nfirst line  \r\n\tsécond\r\nthird line\r\n".encode())
+    (tmp_path / "b.txt").write_bytes("Heading\r\nfirst\x15 line  \r\n\tsécond\r\nthird line\r\n".encode())
     (tmp_path / "a.txt").write_text("licence", encoding="utf-8")
     text = Text("prose-english-0.02k", "tuning", "debian/some", "*.txt", after="Heading\n")
     assert excerpt(text, tmp_path) == "first line\n\tsécond\n"
