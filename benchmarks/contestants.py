@@ -31,9 +31,19 @@ NANOGPT_LAPTOP = f"{ON_CPU} --eval_iters=20 --log_interval=100 --block_size=64 -
 NANOGPT_LAPTOP += " --n_embd=128 --dropout=0.0"
 
 
+def timed(launch: list, command: list, **options: Any) -> common.Finished:
+    """Runs a Python module, as run_process does. On a CPU's clock its times are those of the processor."""
+    done = run_process([*launch, *command], **options)
+    if launch is ON_CPU_CLOCK:
+        share = done.cpu_seconds / done.seconds
+        done.events = [(seconds * share, text) for seconds, text in done.events]
+        done.seconds = done.cpu_seconds
+    return done
+
+
 def hugging_face(text: Path, options: list, environment: Mapping[str, str], launch: list = MODULE) -> dict:
     """options: steps, seed, steps between evaluations, whose time is taken off; see benchmarks/peers.py."""
-    done = run_process([*launch, "benchmarks.peers", "train", text, *options], environment=environment)
+    done = timed(launch, ["benchmarks.peers", "train", text, *options], environment=environment)
     lines = [(seconds, json.loads(line)) for seconds, line in done.lines() if line.startswith("{")]
     curve = [[seconds - line["evaluating"], line["val_loss"]] for seconds, line in lines if "val_loss" in line]
     last = lines[-1][1]
@@ -57,9 +67,8 @@ def length(steps: int) -> list[str]:
 
 def nanogpt(checkout: Path, text: Path, options: list, environment: Mapping[str, str], launch: list = MODULE) -> dict:
     """options: of nanoGPT's train.py, besides its configuration for characters."""
-    done = run_process(
-        [*launch, "train", "config/train_shakespeare_char.py", *options], cwd=checkout, environment=environment
-    )
+    command = ["train", "config/train_shakespeare_char.py", *options]
+    done = timed(launch, command, cwd=checkout, environment=environment)
     shown = [(seconds, line.partition("val loss ")[2]) for seconds, line in done.lines() if line.startswith("step ")]
     checkpoint = checkout / "out-shakespeare-char" / "ckpt.pt"
     scored = run_process([sys.executable, "-m", "benchmarks.peers", "score", checkout, checkpoint, text])
@@ -80,8 +89,8 @@ def ours(
         own = ["data.source", text, "data.cache", f"{folder}/cache", "train.device", "cpu"]
         options = [f"--{part}" if at % 2 == 0 else part for at, part in enumerate([*overrides, *own])]
         file = find_yaml(config, FOLDER)[0].resolve()
-        command = [*launch, "train", "--config", file, "--run", run, *options]
-        done = run_process(command, environment=environment, watch=run / "metrics.jsonl")
+        command = ["train", "--config", file, "--run", run, *options]
+        done = timed(launch, command, environment=environment, watch=run / "metrics.jsonl")
         looked = look(run)
     lines = [(seconds, json.loads(line)) for seconds, line in done.lines()]
     curve = [[seconds, line["val_loss"]] for seconds, line in lines if "val_loss" in line]

@@ -9,8 +9,8 @@ A recipe is a configuration of ours (fast, text, best, a path), run by train.py 
   nanogpt-gpu        nanoGPT's config/train_shakespeare_char.py: 6 layers of 384, 64 x 256 a step, dropout 0.2
   huggingface        GPT-2 of transformers by nanoGPT's laptop recipe, in a plain loop
 NAME@MINUTES gives one recipe other minutes than --minutes, NAME@own those of its file. A peer, which knows no minutes,
-is timed for some seconds before each run, and gets as many steps as fit; its learning rate decays over these, and its
-warm-up takes a tenth of them at most.
+is timed for some seconds before each run, and gets as many steps as fit, its start and end not counted, as they are for
+ours; its learning rate decays over these steps, and nanoGPT's warm-up takes a tenth of them at most.
 
 For each text and seed all recipes run in turn, every second time in reverse order. The loss is that of the whole last
 tenth of the text, in nats and bits a character whatever the tokens are; of ours and of nanoGPT it is the loss of the
@@ -78,7 +78,7 @@ def main() -> None:
             if results.find(key) is None:
                 common.say(f"{text['name']}, seed {seed}, {name} ...")
                 done = train(args.texts / f"{text['name']}.txt", seed)
-                results.add(key | as_written(done, args.budget))
+                results.add(key | as_written(done))
     rows = [row for row in map(results.find, wanted) if row]
     print(report(rows))
     if args.png:
@@ -116,10 +116,9 @@ class Results:
         write_whole(self.path, json.dumps({"machine": common.machine(), "runs": self.runs}, indent=1) + "\n")
 
 
-def as_written(done: dict, budget: str) -> dict:
-    """A contestant's result as it is kept: `rise` added, and on a CPU's clock the curve in its seconds."""
-    clock = done["cpu_seconds"] / done["seconds"] if budget == "cpu" else 1
-    curve = [[round(seconds * clock, 2), round(loss, 5)] for seconds, loss in done["curve"]]
+def as_written(done: dict) -> dict:
+    """A contestant's result as it is kept: with `bits`, `lowest` and `rise`."""
+    curve = [[round(seconds, 2), round(loss, 5)] for seconds, loss in done["curve"]]
     losses = [loss for _, loss in curve]
     bits = done["loss"] / math.log(2)
     return done | {"curve": curve, "bits": bits, "lowest": min(losses), "rise": losses[-1] - min(losses)}
@@ -271,6 +270,8 @@ def draw(rows: list[dict], path: Path) -> None:
             ends.append(row["loss"])
             axes.plot(*zip(*points, strict=True), color=f"C{at}", marker="o", markevery=[-1], label=name)
         axes.set(xscale="log", title=text, xlabel="seconds since the process began")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
         axes.set_ylim(min(ends) - 0.1, max(ends) + 0.7)
         axes.grid(color="#eeeeee", linewidth=0.8)
         axes.spines[["top", "right"]].set_visible(False)
