@@ -218,7 +218,7 @@ def test_a_rate_counts_all_sequences_and_positions_are_compared_at_their_medians
     assert generation.by_position([texts]) == [200.0] * 8  # the first token, which reads the prompt, is left out
 
 
-def test_the_small_model_of_all_three_is_the_shape_of_small_yaml():
+def test_the_small_model_of_all_three_has_the_same_shape():
     config = generation.config_of("small", 64)
     assert (config.n_layer, config.n_embd, config.block_size, config.position) == (4, 128, 64, "rope")
     theirs = peers.peer_model("Hugging Face", None, config).config
