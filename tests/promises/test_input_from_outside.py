@@ -252,7 +252,7 @@ SECRETS = {
 RUNS = """
 folder, text = sys.argv[1:]
 options = ["--train.steps", 2, "--train.batch_size", 4, "--train.eval_tokens", 512, "--data.cache", folder + "/cache"]
-options += ["--model.n_embd", 16, "--train.compile", "false", "--attention.snapshots", 2]
+options += ["--model.n_embd", 24, "--train.compile", "false", "--attention.snapshots", 2]
 run_typed("train.py", *options, "--data.stories", 600, "--run", folder + "/default")
 of_text = [*options, "--config", "text.yaml", "--data.source", text, "--model.block_size", 16, "--data.vocab_size", 280]
 run_typed("train.py", *of_text, "--run", folder + "/text")

@@ -19,6 +19,7 @@ class Computer:
 
     def __init__(self, monkeypatch, minutes, step_seconds, evaluation=lambda now: 0.0, recording=0.0, **options):
         monkeypatch.setattr("training.progress.time", SimpleNamespace(perf_counter=lambda: self.now))
+        monkeypatch.setattr("training.pace.seconds_since_start", lambda: 0.0)
         self.step_seconds, self.evaluation, self.recording = step_seconds, evaluation, recording
         timed = step_seconds(0) + evaluation(0) / options.get("eval_every", 250)
         self.t = TrainConfig(minutes=minutes, steps=max(1, int(minutes * 60 / timed)), **options)
