@@ -205,6 +205,17 @@ def run_process(
     return Finished(seconds, peak_mb(usage), printed, events, usage.ru_utime + usage.ru_stime)
 
 
+def save_plot(figure: Any, path: Path) -> None:
+    """Writes a figure of matplotlib's as a picture, its panels with a faint grid and open at the top and right."""
+    for axes in figure.axes:
+        axes.grid(color="#eeeeee", linewidth=0.8)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=160)
+    say(f"{path} is written")
+
+
 class Worker:
     """A contestant that stays in memory between its rounds, in a process of its own that waits without computing.
 

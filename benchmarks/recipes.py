@@ -9,8 +9,8 @@ A recipe is a configuration of ours (fast, text, best, a path), run by train.py 
   nanogpt-gpu        nanoGPT's config/train_shakespeare_char.py: 6 layers of 384, 64 x 256 a step, dropout 0.2
   huggingface        GPT-2 of transformers by nanoGPT's laptop recipe, in a plain loop
 NAME@MINUTES gives one recipe other minutes than --minutes, NAME@own those of its file. A peer, which knows no minutes,
-is timed for some seconds before each run, and gets as many steps as fit, its start and end not counted, as they are for
-ours; its learning rate decays over these steps, and nanoGPT's warm-up takes a tenth of them at most.
+is timed for some seconds before each run, and gets as many steps as fit, its start and end not counted, which those of
+ours are; its learning rate decays over these steps, and nanoGPT's warm-up takes a tenth of them at most.
 
 For each text and seed all recipes run in turn, every second time in reverse order. The loss is that of the whole last
 tenth of the text, in nats and bits a character whatever the tokens are; of ours and of nanoGPT it is the loss of the
@@ -257,7 +257,7 @@ def draw(rows: list[dict], path: Path) -> None:
 
     texts = list(dict.fromkeys(row["text"] for row in rows))[:3]
     names = list(dict.fromkeys(row["recipe"] for row in rows))
-    pyplot.rcParams |= {"font.size": 10, "axes.edgecolor": "#b8b8b8", "axes.labelcolor": "#4d4d4d", "savefig.dpi": 160}
+    pyplot.rcParams |= {"font.size": 10, "axes.edgecolor": "#b8b8b8", "axes.labelcolor": "#4d4d4d"}
     figure, panels = pyplot.subplots(1, len(texts), figsize=(4.6 * len(texts), 4.4), squeeze=False)
     for axes, text in zip(panels[0], texts, strict=True):
         ends = []
@@ -273,14 +273,9 @@ def draw(rows: list[dict], path: Path) -> None:
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter("")
         axes.set_ylim(min(ends) - 0.1, max(ends) + 0.7)
-        axes.grid(color="#eeeeee", linewidth=0.8)
-        axes.spines[["top", "right"]].set_visible(False)
     panels[0][0].set_ylabel("validation loss, nats a character")
     panels[0][-1].legend(frameon=False)
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
-    common.say(f"{path} is written")
+    common.save_plot(figure, path)
 
 
 if __name__ == "__main__":

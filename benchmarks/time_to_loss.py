@@ -122,7 +122,7 @@ def draw(results: dict, path: Path) -> None:
     colours = {"Hugging Face": "#8a8178", "nanoGPT": "#4a4f57", "classic, ours": "#6ea8dc"}
     bright = iter(["#d1495b", "#2a9d74", "#8e5bb5", "#e08e2b"] * 9)
     pyplot.rcParams |= {"font.size": 11, "axes.edgecolor": "#b8b8b8", "axes.labelcolor": "#4d4d4d"}
-    pyplot.rcParams |= {"xtick.color": "#4d4d4d", "ytick.color": "#4d4d4d", "savefig.dpi": 160}
+    pyplot.rcParams |= {"xtick.color": "#4d4d4d", "ytick.color": "#4d4d4d"}
     figure, axes = pyplot.subplots(figsize=(9, 5))
     lowest, highest = math.inf, results["target"]
     for name, contestant in results["contestants"].items():
@@ -138,14 +138,9 @@ def draw(results: dict, path: Path) -> None:
     axes.axhline(results["target"], **to_reach, label=f"{results['target']:.3f}, the loss to reach")
     axes.set(xlim=(0, None), ylim=(lowest - 0.1, highest + 1))
     axes.set(xlabel="seconds since the process began", ylabel="validation loss, nats per character")
-    axes.grid(color="#eeeeee", linewidth=0.8)
-    axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(length=0)
     axes.legend(frameon=False, loc="upper right", labelspacing=0.7)
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
-    common.say(f"{path} is written")
+    common.save_plot(figure, path)
 
 
 if __name__ == "__main__":
