@@ -30,8 +30,10 @@ class DataConfig:
     source: Annotated[
         str, "tales (the embedded stories), a file, folder or glob (.txt .md .jsonl .csv .parquet), or hub:OWNER/NAME"
     ] = "tales"
-    tokenizer: Annotated[str, "char, bpe (trained on your text), or a tiktoken name such as gpt2"] = "bpe"
-    vocab_size: Annotated[int, "tokens of a trained bpe, at least 257: the 256 bytes and the end of text"] = 1024
+    tokenizer: Annotated[
+        str, "char, bpe (trained on your text), auto: one of these, by its script, or a tiktoken name such as gpt2"
+    ] = "auto"
+    vocab_size: Annotated[int, "tokens of a trained bpe, at least 257: all bytes and the end of text; 0: by size"] = 0
     val_fraction: Annotated[float, "share of the text kept for validation: documents, or their ends", INSIDE_0_1] = 0.1
     text_column: Annotated[str, "the column that holds the text, in .jsonl, .csv, .parquet and on the Hub"] = "text"
     cache: Annotated[str, "folder of the token caches"] = ".cache"
@@ -47,12 +49,12 @@ class DataConfig:
         check_limits(self)
         if not self.source:
             raise ValueError("source: empty; expected tales, a file, folder or glob, or hub:OWNER/NAME")
-        if self.tokenizer == "bpe" and self.vocab_size < 257:
+        if self.tokenizer in ("auto", "bpe") and self.vocab_size and self.vocab_size < 257:
             raise ValueError(f"vocab_size: {self.vocab_size} is less than the 256 bytes and the end of text, 257")
-        if self.tokenizer not in ("char", "bpe"):
+        if self.tokenizer not in ("auto", "char", "bpe"):
             import tiktoken
 
-            names = ["char", "bpe", *sorted(tiktoken.list_encoding_names())]
+            names = ["auto", "char", "bpe", *sorted(tiktoken.list_encoding_names())]
             if self.tokenizer not in names:
                 hint = options.did_you_mean(self.tokenizer, names)
                 raise ValueError(f"tokenizer: {self.tokenizer!r} given, one of {', '.join(names)} expected{hint}")

@@ -5,7 +5,7 @@ architecture (GPT-2: learned positions, GELU, tied embeddings, no dropout; Huggi
 size, random tokens, and AdamW:
   4x128   12 x 64 tokens, vocabulary 96      6x384   16 x 256 tokens, vocabulary 96
   124m    12 layers of 768, 16 x 1024 tokens, vocabulary 50304: for a GPU, where only bf16 is measured
-The FLOPs are those of GPT.flops_per_token (the half of attention that the mask saves is counted), the same for all; the
+The FLOPs are those of model/sizes.py (the half of attention that the mask saves is counted), the same for all; the
 share is that of the rate of plain matrix products, measured in the same rounds: of the shapes of the model's linear
 layers, forward and backward, and of the best large square. "first" is the first step, compiling included, from an empty
 cache of compiled code. Peak memory is that of the process, without the compiler's helpers. Muon's share is measured on
@@ -33,6 +33,7 @@ from common.arguments import number
 from config import FOLDER, Config, TrainConfig, load_config
 from data.batches import Batches
 from model import GPT, GPTConfig
+from model.sizes import flops_per_token
 from training.device import choose_dtype
 from training.optimizer import Muon
 from training.settle import settle_hardware
@@ -107,7 +108,7 @@ def measure(task: Task, args: Namespace) -> dict:
     product_rounds = rounds.pop("matrix products")
     rates = {kind: median(measured[kind] for measured in product_rounds) for kind in product_rounds[0]}
     with torch.device("meta"):
-        flops = GPT(task.config).flops_per_token() * task.tokens
+        flops = flops_per_token(GPT(task.config)) * task.tokens
     rows = {}
     for name, worker in workers.items():
         seconds, dtype = median(rounds[name]), "bf16" if "bf16" in name else "fp32"

@@ -23,7 +23,7 @@ from data.notes import Notes
 from data.shards import Tokens, own_file
 from data.sources import Report, Source
 from data.tokenizer import Tokenizer
-from data.vocabulary import MAX_SAMPLE_BYTES, PATTERN, SAMPLE_BYTES_A_TOKEN
+from data.vocabulary import FEW, LARGEST, MAX_SAMPLE_BYTES, PATTERN, SAMPLE_BYTES_A_TOKEN, SMALLEST
 
 if TYPE_CHECKING:  # config.py imports torch, which reading a text does not need
     from config import DataConfig
@@ -83,9 +83,8 @@ def _folder(config: "DataConfig", identity: str, tokenizer: Tokenizer | None) ->
 
     Its name is different whenever the text, the tokenizer, the split or the format is.
     """
-    learned = (
-        [config.vocab_size, SAMPLE_BYTES_A_TOKEN, MAX_SAMPLE_BYTES, PATTERN] if config.tokenizer == "bpe" else None
-    )
+    sizes = [config.vocab_size, SAMPLE_BYTES_A_TOKEN, MAX_SAMPLE_BYTES, SMALLEST, LARGEST, FEW]
+    learned = [*sizes, PATTERN] if config.tokenizer in ("auto", "bpe") else None
     decisive = [FORMAT, identity, config.tokenizer, learned, config.val_fraction]
     folder = Path(config.cache) / "tokens" / hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:24]
     if tokenizer is None:

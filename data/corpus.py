@@ -22,7 +22,7 @@ from data.tales.source import open_tales, read_stories
 from data.tales.stories import Story
 from data.tiktoken_encodings import tiktoken_tokenizer
 from data.tokenizer import Tokenizer, char_tokenizer, train_bpe
-from data.vocabulary import MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN, describe_learning
+from data.vocabulary import MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN, describe_learning, suiting, vocabulary_size
 
 if TYPE_CHECKING:  # config.py imports torch, which reading a text does not need
     from config import DataConfig
@@ -92,19 +92,21 @@ def open_source(config: "DataConfig", report: Report) -> Source:
 def make_tokens(folder: Path, config: "DataConfig", source: Source, tokenizer: Tokenizer | None, report: Report) -> str:
     """Writes tokenizer.json, train/, val/ and notes.json into `folder`; returns a line that says what they are."""
     start = time.perf_counter()
-    if tokenizer is None and config.tokenizer not in ("char", "bpe"):
+    if tokenizer is None and config.tokenizer not in ("auto", "char", "bpe"):
         tokenizer = tiktoken_tokenizer(config.tokenizer)  # before any work, since its download may fail
     spool = Spool(folder / "text", source.documents())
     said = source.survey.lines()
     if config.source != "tales" and (n_copies := spool.drop_copies()):  # of tales only validation has none
         said.append(f"{n_copies:,} document(s) with the text of an earlier one are left out")
     train, val = parts = split(spool, config)
-    if (tokenizer.name if tokenizer else config.tokenizer) == "char":
+    name, size = tokenizer.name if tokenizer else config.tokenizer, config.vocab_size or vocabulary_size(train.n_bytes)
+    if name == "auto":
+        name = suiting(spool.sample(train, MAX_SAMPLE_BYTES))
+    if name == "char":
         tokenizer = char_tokenizer(spool.characters(), tokenizer)
     elif tokenizer is None:
-        report(describe_learning(config.vocab_size, next(spool.sample(train, MAX_SAMPLE_BYTES), "")))
-        sample = spool.sample(train, min(MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN * config.vocab_size))
-        tokenizer = train_bpe(sample, config.vocab_size)
+        report(describe_learning(size, next(spool.sample(train, MAX_SAMPLE_BYTES), "")))
+        tokenizer = train_bpe(spool.sample(train, min(MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN * size)), size)
     tokens = [
         write_tokens(folder / name, tokenizer, spool.pieces(part), ends=part.ends, n_bytes=part.n_bytes)
         for name, part in (("train", train), ("val", val))
@@ -113,8 +115,8 @@ def make_tokens(folder: Path, config: "DataConfig", source: Source, tokenizer: T
     notes_on(said, config, spool, parts, tokens[0], tokenizer).save(folder / "notes.json")
     spool.path.unlink()
     fewer = ""
-    if tokenizer.name == "bpe" and tokenizer.vocab_size < config.vocab_size:
-        fewer = f", not {config.vocab_size:,}: the text has no more pairs to merge"
+    if tokenizer.name == "bpe" and tokenizer.vocab_size < size:
+        fewer = f", not {size:,}: the text has no more pairs to merge"
     return (
         f"{config.source}: {(train.n_bytes + val.n_bytes) / 1e6:,.2f} MB, {len(spool.ranges):,} document(s) -> "
         f"{len(tokens[0]):,} training and {len(tokens[1]):,} validation tokens of {tokenizer.name} "

@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
 
 # How much text is read, evenly sampled. With 2 KB a token instead of 12, the tales encode to 0.1 % more tokens.
 SAMPLE_BYTES_A_TOKEN, MAX_SAMPLE_BYTES = 2 << 10, 10 << 20
+
+# Bounds of a vocabulary whose size is chosen by the text, and how many different characters an alphabet has at most.
+SMALLEST, LARGEST, FEW = 384, 8192, 256
 
 # Words with the space, quote or other character before them, single digits, punctuation with the line ends after it,
 # line ends, other spaces: the split of Qwen3.5, so that llama.cpp, which knows it as "qwen35", cuts text into the same
@@ -41,6 +45,27 @@ def byte_level_split() -> "PreTokenizer":
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
+
+
+def vocabulary_size(n_bytes: int) -> int:
+    """How many tokens are learned from a text of so many bytes: one a kilobyte, so that each is seen often enough.
+
+    Measured on 50 KB to 5 MB, docs/benchmarks.md.
+    """
+    return min(max(SMALLEST, 64 * round(n_bytes / 64_000)), LARGEST)
+
+
+def suiting(sample: Iterable[str]) -> str:
+    """The tokens that suit a text, of which `sample` are pieces: "bpe", or "char" where an alphabet is not enough.
+
+    That is where 99 % of it takes more than FEW characters, as in Chinese, Japanese or Korean. Each of them is worth a
+    token of its own; byte pairs would spend most of their merges to put them together, from three bytes each.
+    """
+    counts = Counter[str]()
+    for piece in sample:
+        counts.update(piece)
+    most = sorted(counts.values(), reverse=True)
+    return "char" if sum(most[:FEW]) < 0.99 * sum(most) else "bpe"
 
 
 def describe_learning(size: int, beginning: str) -> str:

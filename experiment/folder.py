@@ -17,6 +17,7 @@ from common.machine import format_bytes, free_memory
 from common.names import nearest
 from common.options import as_typed
 from common.terminal import ROOT, as_argument, command, printable, quoted, warn
+from model.sizes import kv_cache_bytes
 
 if TYPE_CHECKING:  # torch takes a second: neither --help nor a wrong option waits for it
     from config import Config
@@ -173,7 +174,7 @@ class Trained(NamedTuple):
         """Raises InputError where the cache of keys and values of so many samples surely does not fit."""
         free = free_memory(next(self.model.parameters()).device.type)
         # besides the cache, the logits, the probabilities and their sums
-        bytes_each = self.model.kv_cache_bytes() + 16 * self.model.config.vocab_size
+        bytes_each = kv_cache_bytes(self.model) + 16 * self.model.config.vocab_size
         if free is not None and samples * bytes_each > free:
             raise InputError(
                 f"--samples {samples}: {format_bytes(samples * bytes_each)} of memory for keys, values and "

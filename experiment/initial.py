@@ -186,6 +186,6 @@ def vocabulary(origin: Origin, given: dict[str, Setting]) -> dict[str, str]:
         name = "bpe"
     taken = {"data.tokenizer": name} | ({"data.vocab_size": str(tokenizer.vocab_size)} if name == "bpe" else {})
     for key, value in taken.items():
-        if key in given and as_typed(given[key].value) != value:
+        if key in given and given[key].value not in ("auto", 0) and as_typed(given[key].value) != value:
             origin.said.append(f"{key} is {value}, that of its tokenizer, not {as_typed(given[key].value)}")
     return taken

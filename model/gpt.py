@@ -37,7 +37,11 @@ class GPTConfig:
     activation: Annotated[Literal["gelu", "relu2", "swiglu"], "the MLP's nonlinearity"] = "relu2"
     qk_norm: Annotated[bool, "normalise queries and keys, with a learned gain"] = True
     bias: Annotated[bool, "biases in linear layers and norms, as in GPT-2"] = False
-    dropout: Annotated[float, "share of activations zeroed in training", Limits(0, 1, below=True)] = 0.0
+    dropout: Annotated[
+        float | Literal["auto"],
+        "share of activations zeroed in training; auto: by how often a run reads its text",
+        Limits(0, 1, below=True),
+    ] = 0.0
     tie_embeddings: Annotated[bool, "one matrix for reading and for predicting tokens"] = False
     ngram: Annotated[int, "up to how many tokens in a row have an embedding together; 1: none", Limits(1, 10**4)] = 1
     ngram_rows: Annotated[int, "rows in each of those tables (only with ngram above 1)", Limits(1, 10**9)] = 8192
@@ -89,7 +93,7 @@ class MLP(nn.Module):
             self.gate = nn.Linear(config.n_embd, hidden, bias=config.bias)
         self.fc = nn.Linear(config.n_embd, hidden, bias=config.bias)
         self.proj = nn.Linear(hidden, config.n_embd, bias=config.bias)
-        self.dropout = config.dropout
+        self.dropout = 0.0
 
     def forward(self, x: Tensor) -> Tensor:
         if self.activation == "swiglu":
@@ -113,7 +117,6 @@ class Block(nn.Module):
             attn_ratio=config.attn_ratio,
             bias=config.bias,
             qk_norm=config.qk_norm,
-            dropout=config.dropout,
             causal=config.causal,
             scale=config.scale,
         )
@@ -159,7 +162,15 @@ class GPT(nn.Module):
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
         if config.tie_embeddings:
             self.lm_head.weight = self.wte.weight
+        self.set_dropout(0.0 if config.dropout == "auto" else config.dropout)
         self.initialise()
+
+    def set_dropout(self, share: float) -> None:
+        """The share of activations that is zeroed in training: of the embedding, attention's weights and each MLP."""
+        self.dropout = share
+        for module in self.modules():
+            if isinstance(module, MLP | MultiHeadAttention):
+                module.dropout = share
 
     @torch.no_grad()
     def initialise(self) -> None:
@@ -206,7 +217,7 @@ class GPT(nn.Module):
             x = x + self.pe[start : start + T]
         else:
             angles = self.rope[:, start : start + T].view(torch.float32).unbind()  # (T, K/2) each
-        x = drop(x, config.dropout if self.training else 0.0)
+        x = drop(x, self.dropout if self.training else 0.0)
         caches = [None] * len(self.blocks) if cache is None else cache.layers
         for block, layer_cache in zip(self.blocks, caches, strict=True):
             if record is not None:
@@ -221,28 +232,3 @@ class GPT(nn.Module):
             return logits, None
         loss = F.cross_entropy(logits.float().view(-1, config.vocab_size), targets.reshape(-1), ignore_index=-1)
         return logits, loss
-
-    def parameter_table(self) -> list[tuple[str, int]]:
-        """The parts of the model that have parameters, and how many; a tied parameter is counted once."""
-        parts = {"token embedding": "wte.", "n-gram embedding": "ngrams.", "position embedding": "wpe."}
-        parts |= {"attention": ".attn.", "mlp": ".mlp.", "norms": "ln_", "head": "lm_head."}
-        sizes = {name: parameter.numel() for name, parameter in self.named_parameters()}  # a tied one has one name
-        table = [(part, sum(n for name, n in sizes.items() if key in name)) for part, key in parts.items()]
-        return [(part, count) for part, count in table if count]
-
-    def flops_per_token(self) -> int:
-        """Floating point operations of training on one token, forward and backward (Chowdhery et al. 2022, appendix B).
-
-        6 for each weight that multiplies the token (embeddings are looked up, not multiplied), and for each of the
-        block_size tokens attended to 6 for each channel of key and of value; masked ones are counted too.
-        """
-        config = self.config
-        weights = sum(module.weight.numel() for module in self.modules() if isinstance(module, nn.Linear))
-        widths = config.n_head * config.key_dim + config.n_embd
-        return 6 * weights + 6 * config.n_layer * config.block_size * widths
-
-    def kv_cache_bytes(self, batch: int = 1, tokens: int | None = None) -> int:
-        """Bytes of the keys and values of `batch` sequences of `tokens` (by default block_size) in a KVCache."""
-        config = self.config
-        widths = config.n_head * config.key_dim + config.n_embd
-        return batch * (tokens or config.block_size) * config.n_layer * widths * self.wte.weight.element_size()

@@ -29,10 +29,12 @@ class Limits:
 
 
 def check_limits(config: object) -> None:
-    """Raises ValueError, naming the key, for a field of a dataclass that is outside its Limits; None is within all."""
+    """Raises ValueError, naming the key, for a field of a dataclass that is outside its Limits; None is not."""
     for key, hint in get_type_hints(type(config), include_extras=True).items():
         value = getattr(config, key)
         for limits in getattr(hint, "__metadata__", ()):
-            if isinstance(limits, Limits) and value is not None and (violated := limits.violated_limit(value)):
+            if not isinstance(limits, Limits) or not isinstance(value, int | float):
+                continue
+            if violated := limits.violated_limit(value):
                 expected = str(limits) if violated in str(limits) else violated
                 raise ValueError(f"{key}: {value} given, {expected} expected")

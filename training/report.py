@@ -13,6 +13,7 @@ from config import Config, TrainConfig
 from data.corpus import Corpus
 from data.notes import MUCH_COPIED
 from model import GPT
+from model.sizes import flops_per_token, parameter_table
 from training.compiling import NEEDS, compile_error
 from training.memory import memory_estimate, what_to_lower
 from training.progress import Progress
@@ -26,11 +27,11 @@ VERDICT_TOKENS = 1 << 17  # of the validation text, to see what kind of text it 
 def plan(model: GPT, config: Config, corpus: Corpus, windows_per_epoch: int) -> str:
     """What a run is going to do, in a few lines."""
     t, block_size = config.train, config.model.block_size
-    table = model.parameter_table()
+    table = parameter_table(model)
     total = sum(count for _, count in table)
     tokens = t.steps * t.batch_size * block_size
     epoch = max(len(corpus.train), windows_per_epoch * block_size)  # more than the text where windows are filled up
-    flops = model.flops_per_token()
+    flops = flops_per_token(model)
     memory, free = memory_estimate(model, t), free_memory(t.device)
     too_much = free is not None and sum(memory.values()) > free
     lines = [

@@ -1,6 +1,7 @@
 """What `auto`, `minutes` and `max_epochs` become on this machine and this text, and the pace that a run begins with."""
 
 import copy
+import math
 import os
 import time
 import warnings
@@ -16,6 +17,7 @@ from config import Config, TrainConfig
 from data.batches import Batches
 from data.corpus import Corpus
 from model import GPT
+from model.sizes import flops_per_token
 from model.weights import SkipInit
 from training.compiling import NEEDS, why_not_compiled
 from training.device import autocast, choose_device, choose_dtype, multiplies_bfloat16
@@ -29,6 +31,8 @@ from training.step import Step
 # Where a run on a CPU gains more than the half minute that compiling takes: in narrow models, which spend it between
 # the matrix products (4 x 128: 71 ms become 53; 6 x 256: 620 become 655), from 2,000 steps of 16 x 176 tokens on.
 MIN_FLOPS_TO_COMPILE, MAX_WIDTH_TO_COMPILE = 5e13, 192
+# What dropout_for gives at most; and with how much the steps are timed by whose number it is decided.
+MOST_DROPOUT, TIMED_DROPOUT = 0.4, 0.1
 # About a minute at a quarter of an A100's bf16 rate.
 MIN_FLOPS_TO_COMPILE_CUDA = 1e16
 
@@ -77,11 +81,13 @@ def build_model(config: Config, corpus: Corpus, dry_run: bool) -> GPT:
 
 
 def settle_run(config: Config, model: GPT, corpus: Corpus, batches: Batches, plan: Plan | None = None) -> Pace:
-    """`minutes` and `max_epochs` become `steps`, `compile` is decided. Prints it where a warm-up is too long.
+    """`minutes` and `max_epochs` become `steps`, `dropout` and `compile` are decided. Prints what they become.
 
     plan: that of a run with `minutes` that goes on; its steps are not timed again.
     """
-    t, limit = config.train, None
+    t, m, limit = config.train, config.model, None
+    if m.dropout == "auto":
+        model.set_dropout(TIMED_DROPOUT)
     minutes = None if plan else t.minutes
     if minutes is not None:
         step, evaluation = time_steps(model, corpus, batches, t)
@@ -97,14 +103,27 @@ def settle_run(config: Config, model: GPT, corpus: Corpus, batches: Batches, pla
         if limit < t.steps:
             say(f"train.steps {t.steps} becomes {limit}: {t.max_epochs:g} times through this text (train.max_epochs)")
         t.steps, t.max_epochs = min(t.steps, limit), 0.0
+    if m.dropout == "auto":
+        passes = t.steps * t.batch_size / batches.windows_per_epoch
+        m.dropout = dropout_for(passes)
+        model.set_dropout(m.dropout)
+        say(f"model.dropout auto: {m.dropout:g}, as the text is read {passes:.1f} times")
     if minutes is not None:
         plan = Plan(last=t.steps, until=minutes * 60, limit=limit)
     if t.warmup_steps > t.steps:
         say(f"train.warmup_steps: {t.warmup_steps} is longer than the run and is cut to its {t.steps} steps")
     if t.compile == "auto":
-        flops = model.flops_per_token() * t.steps * t.batch_size * batches.block_size
+        flops = flops_per_token(model) * t.steps * t.batch_size * batches.block_size
         t.compile = gains_from_compiling(t.device, flops, config.model.n_embd)
     return Pace(t, plan)
+
+
+def dropout_for(passes: float) -> float:
+    """The dropout of a run that reads its text so many times: a tenth more each time that doubles, from 2 times on.
+
+    A text read once or twice is learned, one read often is learned by heart. Measured in docs/benchmarks.md.
+    """
+    return min(MOST_DROPOUT, max(0.0, round(0.1 * math.log2(passes / 2), 2)))
 
 
 def gains_from_compiling(device: str, flops: float, width: int) -> bool:

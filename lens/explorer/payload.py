@@ -15,6 +15,7 @@ from data.tokenizer import Tokenizer
 from lens.explorer.images import COLOURS, SIGNED
 from lens.snapshots import ATTENTION, EFFECTS, IDS, Reading, read_file, read_text
 from model import GPT, GPTConfig
+from model.sizes import parameter_table
 from model.weights import SkipInit
 
 # From half of a head's attention on, a badge names the pattern; below, the measured number says enough.
@@ -52,7 +53,7 @@ def model_payload(name: str, said: list[str], model: GPT, tokenizer: Tokenizer, 
         "model": name,
         "said": said,
         "labels": {id: tokenizer.label(id) for id in _predicted(readings)},
-        "parameters": model.parameter_table(),
+        "parameters": parameter_table(model),
         "config": yaml.safe_dump({"model": asdict(model.config)}, sort_keys=False),
     }
 
@@ -192,7 +193,7 @@ def _model(run: Path, config: str) -> tuple[GPTConfig, list[tuple[str, int]]]:
     try:
         model = GPTConfig(**yaml.safe_load(config)["model"])
         with SkipInit():
-            return model, GPT(model).parameter_table() if model.vocab_size else []
+            return model, parameter_table(GPT(model)) if model.vocab_size else []
     except (yaml.YAMLError, LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         why = " ".join(str(error).split())
         raise InputError(f"{run / 'config.yaml'}: its model section describes no model ({why})") from error

@@ -116,6 +116,18 @@ def test_a_vocabulary_that_the_text_cannot_fill_is_smaller_and_says_so(load, tex
     assert f"({corpus.tokenizer.vocab_size} in the vocabulary, not 5,000" in load.reported[-1]
 
 
+def test_auto_takes_byte_pairs_for_an_alphabet_and_characters_where_there_are_too_many_of_them(load, text):
+    kanji = "".join(map(chr, range(0x4E00, 0x4E00 + 400)))
+    text.write_text("The cat sat on the mat. " * 200 + kanji[:40], encoding="utf-8")  # a few do not make a script
+    assert load(text, tokenizer="auto").tokenizer.name == "bpe"
+    assert "learning a vocabulary of 384 tokens from the text" in load.reported
+    assert load(text, tokenizer="auto", vocab_size=265).tokenizer.vocab_size == 265
+    text.write_text(kanji * 20, encoding="utf-8")
+    assert load(text, tokenizer="auto").tokenizer.name == "char"
+    assert load(text, tokenizer="bpe").tokenizer.name == "bpe"
+    assert load(text, tokenizer="auto", tokenizer_of_run=load(text, tokenizer="bpe").tokenizer).tokenizer.name == "bpe"
+
+
 @either
 def test_the_text_of_the_end_of_text_stays_text(load, text, tokenizer):
     text.write_text("one <|endoftext|> two " * 100, encoding="utf-8")
@@ -243,4 +255,4 @@ def test_an_impossible_value_is_refused_by_its_name(key, value, message):
 
 
 def test_the_size_of_the_vocabulary_concerns_only_bpe():
-    assert DataConfig(tokenizer="char", vocab_size=0).vocab_size == 0
+    assert DataConfig(tokenizer="char", vocab_size=3).vocab_size == 3

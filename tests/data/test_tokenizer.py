@@ -10,7 +10,7 @@ from tokenizers import models, pre_tokenizers, trainers
 from common.errors import InputError
 from common.files import signed
 from data.tokenizer import END_OF_TEXT, Tokenizer, char_tokenizer, train_bpe
-from data.vocabulary import PATTERN, byte_level_split, describe_learning
+from data.vocabulary import PATTERN, byte_level_split, describe_learning, vocabulary_size
 from tests.helpers.texts import ALTERNATIVES, PROSE, words_of
 
 character = st.characters(exclude_categories=["Cs"])
@@ -247,6 +247,11 @@ def test_a_pattern_that_cannot_cut_text_is_named(pattern):
     forged = Tokenizer("bpe", [*BYTES, b""], 256, pattern)
     with pytest.raises(InputError, match="tokenizer bpe: its pattern cannot cut text"):
         forged.encode("ab")
+
+
+def test_a_vocabulary_has_a_token_a_kilobyte_within_bounds():
+    sizes = {50_000: 384, 500_000: 512, 1_000_000: 1024, 4_500_000: 4480, 5_000_000: 4992, 10**9: 8192}
+    assert {n_bytes: vocabulary_size(n_bytes) for n_bytes in sizes} == sizes
 
 
 def test_that_a_vocabulary_is_learned_is_said_and_char_is_offered_where_there_are_no_words():

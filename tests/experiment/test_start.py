@@ -11,6 +11,7 @@ from config import Config, TrainConfig, load_config
 from data.corpus import load_corpus
 from experiment.start import Run, fixed_changes
 from model import GPT
+from model.sizes import flops_per_token, parameter_table
 from tests.helpers.scripts import contents, metrics, run_train
 
 
@@ -36,9 +37,9 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(small, tmp_path, monkeypat
     model = GPT(config.model)
     parameters = sum(p.numel() for p in model.parameters())
     assert f"model    {parameters:,} parameters\n" in done.out
-    for part, count in model.parameter_table():
+    for part, count in parameter_table(model):
         assert f"           {part:<20}{count:>12,}" in done.out
-    assert f"compute  {model.flops_per_token():,} FLOPs per token" in done.out
+    assert f"compute  {flops_per_token(model):,} FLOPs per token" in done.out
     assert f"data     {len(corpus.train):,} tokens to train on, {len(corpus.val):,} to validate on\n" in done.out
     assert f"run      8 steps of 6 x 16 tokens: 768, {768 / len(corpus.train):.1f} times through the text\n" in done.out
     assert "memory   about" in done.out and "on       cpu, float32, not compiled" in done.out

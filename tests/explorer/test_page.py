@@ -19,6 +19,7 @@ from lens.prompts import Prompt
 from lens.record import Recorder, snapshot_steps
 from lens.snapshots import Reading
 from model import GPT, GPTConfig
+from model.sizes import parameter_table
 from tests.helpers.fabricated import data_of, lower, rewrite_snapshot, unpacked, write_run
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -212,7 +213,7 @@ def test_a_configuration_of_no_model_is_refused(own_run, text):
 def test_scale_position_and_parameters_are_those_of_the_configuration(own_run):
     data = data_of(build_page(own_run))
     model = GPT(GPTConfig(**yaml.safe_load((own_run / "config.yaml").read_text(encoding="utf-8"))["model"]))
-    assert data["parameters"] == [list(part) for part in model.parameter_table()]
+    assert data["parameters"] == [list(part) for part in parameter_table(model)]
     assert sum(count for _, count in data["parameters"]) == sum(parameter.numel() for parameter in model.parameters())
     key_dim = len(data["prompts"][0]["tokens"]) + 1  # as write_run makes them
     assert data["prompts"][0]["scale"] == pytest.approx(key_dim**-0.5)

@@ -19,6 +19,7 @@ import view
 from config import Config, dump_config, load_config
 from experiment.checkpoint import save_checkpoint
 from model import GPT, GPTConfig
+from model.sizes import kv_cache_bytes
 from tests.helpers.processes import problems, process, progress_of
 from tests.helpers.scripts import (
     arguments_of,
@@ -157,7 +158,7 @@ def test_more_samples_than_memory_has_room_for_are_refused_with_how_many_fit(sma
     done = run_sample(small_run, "--samples", 10**9)
     assert done.code == 2 and "error: --samples 1000000000: " in done.err and " free; at most " in done.err
     model = GPT(load_config(small_run / "config.yaml").model)
-    a_text = model.kv_cache_bytes() + 16 * model.config.vocab_size
+    a_text = kv_cache_bytes(model) + 16 * model.config.vocab_size
     monkeypatch.setattr("experiment.folder.free_memory", lambda device: 10 * a_text)
     assert "at most 10 expected" in run_sample(small_run, "--samples", 11).err
     assert run_sample(small_run, "--samples", 10, "--tokens", 2).code == 0

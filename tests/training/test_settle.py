@@ -11,11 +11,13 @@ from config import Config, DataConfig, TrainConfig
 from data.batches import Batches
 from data.corpus import load_corpus
 from model import GPT, GPTConfig
+from model.sizes import flops_per_token
 from training.progress import Plan
 from training.settle import (
     MIN_FLOPS_TO_COMPILE,
     MIN_FLOPS_TO_COMPILE_CUDA,
     build_model,
+    dropout_for,
     gains_from_compiling,
     settle_hardware,
     settle_run,
@@ -108,10 +110,34 @@ def test_minutes_become_about_the_steps_that_fit_beside_start_and_end_and_evalua
     batches = Batches(corpus.train, 8, seed=0)
     pace = settle_run(config, model, corpus, batches)
     assert (config.train.steps, config.train.minutes) == (237, 4)  # 240 - 19 - 30 - 1 s at the end, in each 0.5 + 0.3
-    assert asked == [("cpu", model.flops_per_token() * 237 * 3 * 8, 16)]
+    assert asked == [("cpu", flops_per_token(model) * 237 * 3 * 8, 16)]
     assert pace.plan == Plan(last=237, until=240)
     now[0] += 1000  # the run goes on on a slower computer: nothing is timed
     assert settle_run(config, model, corpus, batches, plan=pace.plan).plan is pace.plan and config.train.steps == 237
+
+
+def test_auto_dropout_is_a_tenth_for_each_doubling_of_how_often_the_text_is_read_from_twice_on():
+    shares = {0.3: 0, 1: 0, 2: 0, 4: 0.1, 8: 0.2, 16: 0.3, 32: 0.4, 500: 0.4}
+    assert {passes: dropout_for(passes) for passes in shares} == pytest.approx(shares)
+
+
+@pytest.mark.parametrize(("steps", "max_epochs", "share"), [(400, 0, 0.2), (400, 4, 0.1), (50, 0, 0.0)])
+def test_auto_dropout_is_that_of_the_run_in_its_model_its_configuration_and_what_is_said(
+    steps, max_epochs, share, tmp_path, capsys
+):
+    (tmp_path / "text.txt").write_text("words and more words " * 191, encoding="utf-8")  # 3,609 to train on
+    data = DataConfig(source=str(tmp_path / "text.txt"), tokenizer="char", cache=str(tmp_path / "cache"))
+    corpus = load_corpus(data, block_size=9)
+    model = GPT(GPTConfig(vocab_size=11, n_layer=1, n_embd=16, block_size=9, dropout="auto"))
+    batches = Batches(corpus.train, 9, seed=0)
+    train = TrainConfig(steps=steps, max_epochs=max_epochs, batch_size=8)  # 72 tokens a step: 400 are 8 times the text
+    config = Config(model=model.config, train=train)
+    settle_run(config, model, corpus, batches)
+    dropping = [model, model.blocks[0].attn, model.blocks[0].mlp]
+    assert [config.model.dropout, *(module.dropout for module in dropping)] == [pytest.approx(share, abs=0.01)] * 4
+    assert f"model.dropout auto: {config.model.dropout:g}, as the text is read " in capsys.readouterr().out
+    settle_run(config, model.eval(), corpus, batches)  # as where the run goes on
+    assert "dropout" not in capsys.readouterr().out
 
 
 @pytest.fixture
