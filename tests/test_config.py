@@ -100,7 +100,7 @@ def test_a_whole_number_may_be_written_with_an_exponent_or_underscores_and_stays
         ("model:\n  n_layer: 4.5", "ex.yaml:2: model.n_layer: 4.5 given, a whole number expected"),
         ("model:\n  n_layer: true", "ex.yaml:2: model.n_layer: true given, a whole number expected"),
         ("model:\n  n_layer:", "ex.yaml:2: model.n_layer: nothing (null) given, a whole number expected"),
-        ("model:\n  dropout: .nan", "ex.yaml:2: model.dropout: nan given, a number expected"),
+        ("model:\n  dropout: .nan", "ex.yaml:2: model.dropout: nan given, a number or auto expected"),
         ("model:\n  bias: yes", "ex.yaml:2: model.bias: 'yes' given, true or false expected"),
         ("model:\n  bias: 1", "ex.yaml:2: model.bias: 1 given, true or false expected"),
         ("data:\n  source: 12", "ex.yaml:2: data.source: 12 given, text expected"),
