@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.cpu import drop, products_are_faster
+from model.cpu import Heads, drop, products_are_faster, trained_on_a_cpu
 
 NORM_EPS = 1e-5  # of every norm, as in GPT-2: added to the mean square before the root
 
@@ -97,8 +97,8 @@ def rotary_angles(positions: int, key_dim: int, theta: float = 10000.0) -> Tenso
     # cosines that the second thread computes was wrong by up to 7e-9, and the losses were others in their last digits
     frequencies = [theta ** (-channel / key_dim) for channel in range(0, key_dim, 2)]
     angles = [[position * frequency for frequency in frequencies] for position in range(positions)]
-    cos, sin = ([[function(angle) for angle in row] for row in angles] for function in (math.cos, math.sin))
-    return torch.tensor((cos, sin), dtype=torch.float32)
+    both = [[[function(angle) for angle in row] for row in angles] for function in (math.cos, math.sin)]
+    return torch.tensor(both, dtype=torch.float32)
 
 
 class MultiHeadAttention(nn.Module):
@@ -146,16 +146,18 @@ class MultiHeadAttention(nn.Module):
         `angles`: of these T positions, or None. `cache`: holds this layer's keys and values of earlier tokens.
         `record`: a dict to fill with x, q, k, v, scores, weights, z (the heads' answers) and out.
         """
-        (B, T, C), H, K, D = x.shape, self.num_heads, self.key_dim, self.head_dim
-        q, k, v = self.qkv(x).split((H * K, H * K, C), dim=-1)  # (B, T, H*K), (B, T, H*K), (B, T, C)
-        q = q.view(B, T, H, K).transpose(1, 2)  # (B, H, T, K)
-        k = k.view(B, T, H, K).transpose(1, 2)  # (B, H, T, K)
-        v = v.view(B, T, H, D).transpose(1, 2)  # (B, H, T, D)
-        if self.qk_norm:  # steadies the scores (Henry et al. 2020); the gains let a head be as sharp as it needs to be
-            q = F.rms_norm(q, (K,), self.q_gain.to(q.dtype), NORM_EPS)
-            k = F.rms_norm(k, (K,), self.k_gain.to(k.dtype), NORM_EPS)
-        if angles is not None:
-            q, k = rotate(q, angles), rotate(k, angles)
+        (B, T, C), H, K = x.shape, self.num_heads, self.key_dim
+        qkv = self.qkv(x)  # (B, T, H*K + H*K + C): the queries, keys and values of all heads
+        if self.qk_norm and angles is not None and record is None and trained_on_a_cpu(qkv):  # as below, and faster
+            q, k, v = Heads.apply(qkv, torch.stack((self.q_gain, self.k_gain)), *angles, H, NORM_EPS)
+        else:
+            parts = qkv.split((H * K, H * K, C), dim=-1)
+            q, k, v = (part.view(B, T, H, -1).transpose(1, 2) for part in parts)  # (B, H, T, K), twice; (B, H, T, D)
+            if self.qk_norm:  # steadies the scores (Henry et al. 2020); the gains let a head be as sharp as need be
+                gains = (q, self.q_gain), (k, self.k_gain)
+                q, k = (F.rms_norm(x, (K,), gain.to(x.dtype), NORM_EPS) for x, gain in gains)
+            if angles is not None:
+                q, k = rotate(q, angles), rotate(k, angles)
         if cache is not None:
             k, v = cache(k, v)  # (B, H, all tokens so far, K or D)
         p = self.dropout if self.training else 0.0

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from model.attention import NORM_EPS, Angles, LayerCache, MultiHeadAttention, rotary_angles
 from model.cache import KVCache
-from model.cpu import drop
+from model.cpu import drop, squared_relu
 from model.limits import Limits, check_limits
 from model.ngrams import NgramEmbedding
 
@@ -99,7 +99,7 @@ class MLP(nn.Module):
         if self.activation == "swiglu":
             x = F.silu(self.gate(x)) * self.fc(x)
         elif self.activation == "relu2":
-            x = F.relu(self.fc(x)).square()
+            x = squared_relu(self.fc(x))
         else:
             x = F.gelu(self.fc(x), approximate="tanh")
         return drop(self.proj(x), self.dropout if self.training else 0.0)

@@ -29,10 +29,13 @@ def memory_estimate(model: GPT, config: TrainConfig) -> dict[str, int]:
     for p in model.blocks.parameters() if config.optimizer == "muon" else ():
         muon[p.shape] += p.numel() if p.ndim == 2 else 0
     width = 2 if config.dtype == "bfloat16" else 4
-    # a token, in a block: the stream, the norms' and the MLP's inputs, values and answers; queries and keys, normalised
-    # in float32, or rotated, or as they are
+    # a token, in a block: the stream, the norms' and the projections' inputs, values and answers; what the MLP
+    # multiplies, and its products; queries and keys, normalised in float32, or rotated, or as they are
     of_qk = 16 + 2 * width if shape.qk_norm else 4 * width if shape.position == "rope" else width
-    block = (8 + 13 * width) * shape.n_embd + of_qk * shape.n_head * shape.key_dim
+    block = (8 + 5 * width) * shape.n_embd + (4 if shape.activation == "swiglu" else 2) * width * shape.mlp_dim
+    if shape.qk_norm and shape.position == "rope" and config.device == "cpu":  # in one (model/cpu.py)
+        of_qk, block = 4 * width, block + width * shape.n_embd
+    block += of_qk * shape.n_head * shape.key_dim
     # where a CPU has no fused kernel, or a slower one (model/attention.py), each head's map, with dropout three of them
     if config.device == "cpu" and (
         shape.dropout or shape.key_dim != shape.n_embd // shape.n_head or (width == 2 and T <= 512)

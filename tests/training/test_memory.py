@@ -60,6 +60,7 @@ def kept_for_backward(shape, train) -> int:
         {"block_size": 512, "dropout": 0.1},
         {"dropout": 0.1},
         {"attn_ratio": 0.5},
+        {"attn_ratio": 2},
         {"qk_norm": False},
         {"qk_norm": False, "position": "learned", "activation": "gelu", "bias": True},
         {"activation": "swiglu", "norm": "rmsnorm"},

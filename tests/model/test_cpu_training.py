@@ -1,0 +1,79 @@
+"""What a training step on a CPU computes in pieces against the plain formulas, forward and backward."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from model import cpu
+from model.attention import NORM_EPS, rotary_angles, rotate
+from model.cpu import Heads, squared_relu
+from tests.helpers.models import small_model
+
+TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2**-6}  # of the largest number there is
+
+
+def assert_near(fast, plain, dtype):
+    for one, other in zip(fast, plain, strict=True):
+        assert one.dtype == dtype and (one - other).abs().max() < TOLERANCE[dtype] * other.abs().max().clamp(min=1e-3)
+
+
+@pytest.fixture(params=[1, 100, 2**16], ids="pieces of {}".format)
+def piece(request, monkeypatch):
+    monkeypatch.setattr(cpu, "PIECE", request.param)
+
+
+def plain_heads(qkv, gains, angles, heads):
+    """By the formulas of model/attention.py, in the precision of qkv."""
+    B, T, C = qkv.shape
+    width = heads * gains.shape[-1]
+    q, k, v = (x.view(B, T, heads, -1).transpose(1, 2) for x in qkv.split((width, width, C - 2 * width), dim=-1))
+    q, k = (F.rms_norm(x, gains.shape[-1:], gain, NORM_EPS) for x, gain in ((q, gains[0]), (k, gains[1])))
+    return rotate(q, angles), rotate(k, angles), v
+
+
+@pytest.mark.usefixtures("piece")
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize("shape", [(3, 7, 2, 4, 6), (2, 1, 1, 2, 1), (5, 33, 3, 16, 8)], ids=str)
+def test_heads_are_normalised_and_rotated_as_in_the_formula_and_so_are_their_gradients(shape, dtype):
+    torch.manual_seed(0)
+    B, T, H, K, D = shape
+    qkv = torch.randn(B, T, 2 * H * K + H * D).to(dtype).requires_grad_()
+    gains = torch.randn(2, K, requires_grad=True)
+    angles = rotary_angles(T, K)
+    fast = Heads.apply(qkv, gains, *angles, H, NORM_EPS)
+    exact = qkv.detach().double().requires_grad_(), gains.detach().double().requires_grad_()
+    plain = plain_heads(*exact, angles, H)
+    assert_near(fast, plain, dtype)
+    gradients = [torch.randn_like(x) for x in fast]
+    of_qkv, of_gains = torch.autograd.grad(fast, (qkv, gains), gradients)
+    expected = torch.autograd.grad(plain, exact, [gradient.double() for gradient in gradients])
+    assert_near([of_qkv], expected[:1], dtype)
+    assert_near([of_gains], expected[1:], torch.float32)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+def test_the_squared_relu_is_that_of_pytorch_to_the_bit(dtype):
+    torch.manual_seed(0)
+    x, gradient = torch.randn(2, 5, 77, 3).to(dtype).unbind()
+    x.requires_grad_()
+    fast, plain = squared_relu(x), F.relu(x).square()
+    assert torch.equal(fast, plain)
+    assert torch.equal(*(torch.autograd.grad(y, x, gradient)[0] for y in (fast, plain)))
+
+
+def test_a_model_in_training_takes_these_ways_and_any_other_the_plain_ones(monkeypatch):
+    model, ids = small_model(qk_norm=True, activation="relu2"), torch.arange(6)[None]
+    taken = []
+    for function in (Heads, cpu.SquaredReLU):
+        forward = function.apply
+        monkeypatch.setattr(
+            function, "apply", lambda *args, f=forward, n=function.__name__: taken.append(n) or f(*args)
+        )
+    loss = model(ids, ids)[1]
+    assert set(taken) == {"Heads", "SquaredReLU"}
+    taken.clear()
+    with torch.no_grad():
+        plain = model(ids, ids)[1]
+    assert not taken and loss.item() == pytest.approx(plain.item(), abs=1e-5)
+    model(ids, record=[])
+    assert "Heads" not in taken
