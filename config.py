@@ -85,7 +85,7 @@ class TrainConfig:
     grad_clip: Annotated[float, "largest norm of the gradient; 0 does not clip", FROM_0] = 1.0
     max_bad_steps: Annotated[int, "steps in a row without a finite gradient before the run stops", FROM_1] = 5
     eval_every: Annotated[int, "steps between evaluations", FROM_1] = 250
-    eval_tokens: Annotated[int, "validation tokens an evaluation reads, at most; 0 reads all", FROM_0] = 0
+    eval_tokens: Annotated[int, "validation tokens an evaluation reads, at most; 0: all (untrained: 4096)", FROM_0] = 0
     sample_tokens: Annotated[int, "tokens of the sample that an evaluation writes, at most", FROM_0] = 200
     save_every: Annotated[int, "steps between checkpoints, besides those at evaluations; 0: only those", FROM_0] = 0
     log_every: Annotated[int, "steps between lines of metrics.jsonl", FROM_1] = 10

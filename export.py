@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from common.arguments import Arguments, nonempty_text
 from common.errors import InputError, RunError, run_script
 from common.files import MANIFEST, read_json_lines, seal, write_whole
-from common.process import collect_seldom, wait_briefly
+from common.process import begin_script
 from common.terminal import as_argument, called, printable, quoted, use_utf8, warn
 from experiment.folder import Trained, find_run, load_trained, read_data_summary
 
@@ -235,6 +235,5 @@ def parse_arguments() -> argparse.Namespace:
 
 if __name__ == "__main__":
     use_utf8()
-    wait_briefly()
-    collect_seldom()
+    begin_script()
     run_script(main)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from common.arguments import Arguments, nonempty_text, number, whole_number
 from common.errors import InputError, run_script
 from common.machine import ONE_THREAD_BELOW
-from common.process import collect_seldom, wait_briefly
+from common.process import begin_script
 from common.terminal import printable, use_utf8
 from experiment.folder import Trained, open_trained
 
@@ -159,6 +159,5 @@ def parse_arguments() -> argparse.Namespace:
 
 if __name__ == "__main__":
     use_utf8()
-    wait_briefly()
-    collect_seldom()
+    begin_script()
     run_script(main)

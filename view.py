@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from common.arguments import Arguments, nonempty_text, whole_number
 from common.errors import InputError, RunError, reason, run_script
-from common.process import collect_seldom, wait_briefly
+from common.process import begin_script
 from common.terminal import use_utf8
 from experiment.folder import find_run, load_model, load_trained, refuse_run_beside
 
@@ -148,6 +148,5 @@ def has_screen() -> bool:
 
 if __name__ == "__main__":
     use_utf8()
-    wait_briefly()
-    collect_seldom()
+    begin_script()
     run_script(main)

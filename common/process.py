@@ -14,13 +14,20 @@ SHORT_WAITS = {"GOMP_SPINCOUNT": "8000", "KMP_BLOCKTIME": "1"}
 _began: float | None = None  # when this process began to run a script
 
 
+def begin_script() -> None:
+    """What each script does first, before torch is imported: it notes when that was."""
+    global _began
+    _began = time.perf_counter()
+    wait_briefly()
+    keep_memory()
+    collect_seldom()
+
+
 def wait_briefly() -> None:
-    """Lets PyTorch's threads share their cores with other programs. To be called first: it notes when that was.
+    """Lets PyTorch's threads share their cores with other programs. To be called before torch is imported.
 
     Whoever has said how threads are to wait, by OMP_WAIT_POLICY or one of these variables, is obeyed.
     """
-    global _began
-    _began = time.perf_counter()
     if not any(name in os.environ for name in ("OMP_WAIT_POLICY", *SHORT_WAITS)):
         os.environ |= SHORT_WAITS
 

@@ -8,6 +8,9 @@ from config import TrainConfig
 
 # Tokens of one forward pass in evaluation: enough to keep a machine busy, few enough for a laptop's memory.
 EVALUATION_TOKENS = 8192
+# Validation tokens that the evaluation of an untrained model reads at most: its loss is ln V on any text, and a run is
+# to begin soon.
+UNTRAINED_TOKENS = 4096
 
 
 def autocast(config: TrainConfig) -> torch.autocast:

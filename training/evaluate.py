@@ -1,6 +1,7 @@
 """What a model is worth: its loss on the validation text in nats per token and bits per byte, and a sample of it."""
 
 import math
+import sys
 
 import numpy as np
 import torch
@@ -12,24 +13,26 @@ from data.corpus import Corpus
 from data.regions import regions
 from model import GPT
 from model.generation import continuation, eval_mode
-from training.device import autocast, sequences_to_evaluate
+from training.device import UNTRAINED_TOKENS, autocast, sequences_to_evaluate
 from training.stories import StoryScore, story_score
 
 
 def evaluate(model: GPT, corpus: Corpus, config: TrainConfig, step: int) -> tuple[dict[str, float], StoryScore | None]:
     """The metrics of an evaluation after `step` steps, and the StoryScore where the text is tales.
 
-    val_loss in nats per token; val_bits_per_byte over the UTF-8 bytes of the same tokens.
+    val_loss in nats per token; val_bits_per_byte over the UTF-8 bytes of the same tokens. Of an untrained model
+    (step 0 without train.init) at most UNTRAINED_TOKENS tokens are read.
     Raises RunError where a causal model is better than any can be.
     """
-    ids = corpus.val.ids[: config.eval_tokens + 1] if config.eval_tokens else corpus.val.ids
+    most = UNTRAINED_TOKENS if step == 0 and not config.init else sys.maxsize
+    ids = corpus.val.ids[: min(config.eval_tokens or most, most) + 1]
     loss, count = validation_loss(model, ids, config, np.asarray(corpus.val.document_starts) - 1)
     tokenizer = corpus.tokenizer
     n_bytes = max(1, int(tokenizer.byte_lengths[ids[1:]].sum()))
     metrics = {"val_loss": loss, "val_bits_per_byte": loss * count / math.log(2) / n_bytes}
     if not corpus.stories:
         return metrics, None
-    score = story_score(model, corpus.stories, tokenizer, config)
+    score = story_score(model, corpus.stories, tokenizer, config, most)
     if score.below_floor and model.config.causal:
         raise RunError(
             f"step {step}: {score.loss:.2f} nats per story is below the floor of {score.floor:.2f}, which no model can "

@@ -43,16 +43,27 @@ class StoryScore:
         return self.loss < self.floor - 4 * self.excess_error - 1e-3 * self.floor
 
 
-def story_score(model: GPT, stories: Sequence[Story], tokenizer: Tokenizer, config: TrainConfig) -> StoryScore:
+def story_score(
+    model: GPT, stories: Sequence[Story], tokenizer: Tokenizer, config: TrainConfig, most: float = math.inf
+) -> StoryScore:
     """Scores the model on `stories`, each in a window of its own: [end of text] story [end of text].
 
     A forced word is right when each of its tokens is the likeliest one. A story longer than block_size is not scored.
+    most: tokens to read; the first stories within them are scored, or at least one.
     Raises InputError where none fits.
     """
     block_size = model.config.block_size
     end = tokenizer.end_of_text
-    rows = [[end, *tokenizer.encode(story.text), end] for story in stories]
-    fitting = [(ids, story) for ids, story in zip(rows, stories, strict=True) if len(ids) <= block_size + 1]
+    rows: list[list[int]] = []
+    fitting: list[tuple[list[int], Story]] = []
+    for story in stories:
+        ids = [end, *tokenizer.encode(story.text), end]
+        fits = len(ids) <= block_size + 1
+        most -= len(ids) * fits
+        if fitting and most < 0:
+            break
+        rows.append(ids)
+        fitting += [(ids, story)] * fits
     fitting.sort(key=lambda pair: len(pair[0]))  # stories of like length together need little padding
     losses, floors = [], []
     counts: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
@@ -106,10 +117,10 @@ def distance_label(words: int) -> str:
 
 def stories_line(score: StoryScore) -> str:
     """A StoryScore in one line. Stories longer than block_size are not scored, and then it says how many were."""
-    part = "" if score.scored == score.stories else f" ({score.scored} of {score.stories}, those that fit block_size)"
+    some = "" if score.scored == score.stories else f" of {score.stories}, those that fit block_size"
     return (
-        f"whole stories{part} {score.loss:.2f} nats, floor {score.floor:.2f}: {score.above_floor:.1%} above it "
-        f"({score.loss - score.floor:.2f} nats per story) · forced words guessed {score.forced_right:.1%}"
+        f"whole stories ({score.scored}{some}) {score.loss:.2f} nats, floor {score.floor:.2f}: {score.above_floor:.1%} "
+        f"above it ({score.loss - score.floor:.2f} nats per story) · forced words guessed {score.forced_right:.1%}"
     )
 
 

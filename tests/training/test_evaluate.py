@@ -114,6 +114,19 @@ def test_eval_tokens_limits_how_many_are_read():
     assert everything["val_loss"] != metrics["val_loss"]
 
 
+def test_an_untrained_model_is_evaluated_on_few_tokens_and_one_that_was_trained_on_all(monkeypatch):
+    monkeypatch.setattr("training.evaluate.UNTRAINED_TOKENS", 30)
+    corpus = corpus_of("abcd" * 20, stories=[Story("abcd" * n, 2.0, (Forced("name", 0, 1, 1),)) for n in (1, 1, 9, 1)])
+    model = build(vocab_size=5, block_size=38)
+    expected = loss_by_loops(model, corpus.val.ids[:31], 38)[0]
+    for limit, step, init, few in ((0, 0, None, 1), (40, 0, None, 1), (0, 1, None, 0), (0, 0, "runs/trained", 0)):
+        metrics, score = evaluate(model, corpus, replace(CONFIG, eval_tokens=limit, init=init), step)
+        assert (abs(metrics["val_loss"] - expected) < 1e-5) == few
+        assert score.scored == score.stories == (2 if few else 4)
+    metrics, _ = evaluate(model, corpus, replace(CONFIG, eval_tokens=20), step=0)
+    assert metrics["val_loss"] == pytest.approx(loss_by_loops(model, corpus.val.ids[:21], 38)[0], abs=1e-5)
+
+
 def test_evaluation_of_tales_reports_its_score():
     text = "abbab"
     corpus = corpus_of(text, stories=[Story(text, 2.0, (Forced("name", 0, 1, 1),))])

@@ -99,8 +99,24 @@ def test_a_story_longer_than_the_context_is_not_scored():
     assert (score.scored, score.stories) == (1, 2) and "(1 of 2, those that fit block_size)" in stories_line(score)
     both = score_of([long, fits], block_size=13)
     assert both.scored == 2 and "those that fit" not in stories_line(both)
+    assert stories_line(both).startswith("whole stories (2) ")
     with pytest.raises(InputError, match="block_size: 11 given, at least 12 expected for a whole story"):
         score_of([long, fits], block_size=11)
+
+
+def test_the_first_stories_within_a_number_of_tokens_are_scored_and_one_of_those_that_fit_at_least():
+    stories = [Story("ab" * n, float(n), (Forced("name", 0, 1, 1),)) for n in (6, 1, 5, 1)]  # 14, 4, 12, 4 tokens
+    for most, block_size, scored, looked_at in (
+        (30, 13, [6, 1, 5], 3),
+        (29, 13, [6, 1], 2),
+        (1, 13, [6], 1),
+        (16, 12, [1, 5], 3),  # the first does not fit
+        (1, 12, [1], 2),
+        (math.inf, 12, [1, 5, 1], 4),
+    ):
+        score = story_score(KnownModel(TOKENIZER, block_size), stories, TOKENIZER, CONFIG, most)
+        assert (score.scored, score.stories) == (len(scored), looked_at)
+        assert score.floor == pytest.approx(np.mean(scored))
 
 
 @pytest.mark.parametrize(
