@@ -4,11 +4,9 @@ import signal
 
 if __name__ == "__main__":  # Ctrl-C during the imports, which take seconds, ends it without a traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from common.process import collect_seldom, keep_memory, wait_briefly
+    from common.process import begin_script
 
-    wait_briefly()  # before torch reads it
-    keep_memory()
-    collect_seldom()
+    begin_script()
 
 import torch
 
@@ -68,7 +66,7 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
                 log.advance(pace.last)
 
             # -- what to do with the model as it is after `step` steps
-            evaluating = step % t.eval_every == 0 or step == pace.last
+            evaluating = pace.evaluates(step)
             logging = evaluating or pace.plans(step) or step % t.log_every == 0
             recording = pace.records(step)
             stopping = step > 0 and stop.exit_code > 0

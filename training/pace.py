@@ -19,6 +19,9 @@ from training.progress import Clock, Plan, Progress
 # A run plans again after this share of the steps that are left: however its speed changes, it has gone wrong for no
 # longer than that. A plan that differs by more than the second share from the last one printed is printed.
 SHARE, WORTH_SAYING = 1 / 16, 0.1
+# An evaluation takes longer where a step takes longer than when the last one was timed, and shorter where it takes
+# shorter; but by so many times at most, since what holds up one need not hold up the other.
+MOST_CHANGE = 2
 SECONDS_TO_END = 1.0  # for the page and the end of the process
 MOST_TIMES = 4  # that a plan makes what is left shorter or longer: held up, a run still lowers its rate by and by
 
@@ -67,6 +70,15 @@ class Pace:
         """Whether this step comes to a mark, or past it."""
         return any(self.place(step - 1) < mark <= self.place(step) for mark in self.marks)
 
+    def evaluates(self, step: int) -> bool:
+        """Whether the model is evaluated after this step: every train.eval_every steps, and after the last one.
+
+        A run with train.minutes leaves out one that takes longer than the training from there to its last step.
+        """
+        if step in (0, self.last):
+            return True
+        return step % self.t.eval_every == 0 and (not self.plan or self.last - step >= self.plan.near)
+
     def plans(self, step: int) -> bool:
         """Whether the run plans again after this step."""
         if not self.plan or step == self.last:
@@ -77,12 +89,12 @@ class Pace:
         """The run has come to `step`, the clock pauses, and recording has taken so many seconds in all. Where it is
         time to, it plans again."""
         if self.plan:
-            self.learn(self.plan, evaluated, recording - self.progress.recording)
+            self.learn(self.plan, step, evaluated, recording - self.progress.recording)
             if self.plans(step):
                 self.plan = self.progress.plan = self.plan_again(self.plan, step)
         self.progress.step, self.progress.seconds, self.progress.recording = step, self.clock.seconds(), recording
 
-    def learn(self, plan: Plan, evaluated: bool, recorded: float) -> None:
+    def learn(self, plan: Plan, step: int, evaluated: bool, recorded: float) -> None:
         """What this pause took, `recorded` seconds of it to record attention."""
         usual = plan.evaluation * evaluated + plan.recording * (recorded > 0)
         took = self.clock.paused_for(usual)
@@ -90,18 +102,21 @@ class Pace:
             plan.paused += took
         if recorded:
             plan.recording = min(took, recorded)
-        if evaluated:
-            plan.evaluation = max(0.0, took - recorded)
+        if evaluated and (step > 0 or self.t.init):  # that of an untrained model is short
+            plan.evaluation, plan.per_step = max(0.0, took - recorded), 0.0
 
     def plan_again(self, plan: Plan, step: int) -> Plan:
         """The plan for what is left after `step`, at the speed of the steps since the last plan."""
         seconds, every, place = self.clock.seconds(), self.t.eval_every, self.place(step)
         trained = seconds - plan.paused
         per_step = max((trained - plan.trained) / (step - plan.step), 1e-9)
+        then = plan.per_step or per_step
+        evaluation = plan.evaluation * min(max(per_step / then, 1 / MOST_CHANGE), MOST_CHANGE)
+        near = max(1, math.ceil(evaluation / per_step))
         left = plan.until - seconds - plan.recording * sum(mark > place for mark in self.marks)
 
-        def takes(last: int) -> float:  # the last step is evaluated, too
-            return (last - step) * per_step + (-(-last // every) - step // every) * plan.evaluation
+        def takes(last: int) -> float:  # the last step is evaluated, none near it
+            return (last - step) * per_step + (1 + max(0, (last - near) // every - step // every)) * evaluation
 
         fit = bisect.bisect_right(range(step + 1, step + 1 + max(0, int(left / per_step))), left, key=takes)
         before = plan.last - step
@@ -113,7 +128,7 @@ class Pace:
                 f"{per_step * 1000:.0f} ms now"
             )
             self.said = last
-        return replace(plan, step=step, place=place, last=last, trained=trained)
+        return replace(plan, step=step, place=place, last=last, trained=trained, per_step=then, near=near)
 
 
 def plan_anew(progress: Progress, minutes: float | None, t: TrainConfig) -> Plan | None:
@@ -124,10 +139,8 @@ def plan_anew(progress: Progress, minutes: float | None, t: TrainConfig) -> Plan
     if t.minutes is None:
         return None
     step, seconds, plan = progress.step, progress.seconds, progress.plan
-    until, limit, paused = 0.0, None, 0.0
-    if plan and minutes:
-        until, limit, paused = plan.until - minutes * 60, plan.limit, plan.paused
-    until += t.minutes * 60
+    known = replace(plan, until=plan.until - minutes * 60) if plan and minutes else Plan(0, 0.0)
+    until = known.until + t.minutes * 60
     t.steps = step + max(0, int((until - seconds) * step / seconds))
-    t.steps = min(t.steps, limit) if limit else t.steps
-    return Plan(t.steps, until, limit, step, step, trained=seconds - paused, paused=paused)
+    t.steps = min(t.steps, known.limit) if known.limit else t.steps
+    return replace(known, last=t.steps, until=until, step=step, place=step, trained=seconds - known.paused)

@@ -32,6 +32,8 @@ class Plan:
     trained: float = 0.0  # seconds of the run until then, without evaluations and recording
     paused: float = 0.0  # seconds of all evaluations and recording until now
     evaluation: float = 0.0  # seconds of the last evaluation
+    per_step: float = 0.0  # seconds of a step at that time; 0: the next plan measures it
+    near: float = 0.0  # how many steps before the last one none is evaluated: as many as an evaluation takes
     recording: float = 0.0  # seconds of the last time that attention was recorded
 
     def place_of(self, step: int, steps: int) -> float:
@@ -42,8 +44,8 @@ class Plan:
 
     def fits(self, step: int) -> bool:
         """Whether it can be the plan of a run after `step` steps."""
-        seconds = (self.trained, self.paused, self.evaluation, self.recording, self.place, self.until)
-        fits = all(type(number) in (int, float) and abs(number) < 1e12 for number in seconds)
+        seconds = (self.trained, self.paused, self.evaluation, self.per_step, self.recording, self.until)
+        fits = all(type(number) in (int, float) and abs(number) < 1e12 for number in (*seconds, self.place, self.near))
         steps = (self.step, self.last, *([] if self.limit is None else [self.limit]))
         fits = fits and all(type(number) is int for number in steps)
         return fits and 0 <= self.step <= step <= self.last < 1e12 and self.step < self.last

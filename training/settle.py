@@ -92,7 +92,7 @@ def settle_run(config: Config, model: GPT, corpus: Corpus, batches: Batches, pla
     if minutes is not None:
         step, evaluation = time_steps(model, corpus, batches, t)
         seconds = step + evaluation / t.eval_every
-        left = minutes * 60 - start_and_end(minutes * 60) - evaluation  # that of the untrained model
+        left = minutes * 60 - start_and_end(minutes * 60) - evaluation  # that of the last step
         t.steps = max(1, int(left / seconds))
         say(
             f"train.minutes {minutes:g}: about {t.steps:,} steps, as one takes {seconds * 1000:.0f} ms here, "
@@ -109,7 +109,7 @@ def settle_run(config: Config, model: GPT, corpus: Corpus, batches: Batches, pla
         model.set_dropout(m.dropout)
         say(f"model.dropout auto: {m.dropout:g}, as the text is read {passes:.1f} times")
     if minutes is not None:
-        plan = Plan(last=t.steps, until=minutes * 60, limit=limit)
+        plan = Plan(t.steps, minutes * 60, limit, evaluation=evaluation, per_step=step, near=evaluation / step)
     if t.warmup_steps > t.steps:
         say(f"train.warmup_steps: {t.warmup_steps} is longer than the run and is cut to its {t.steps} steps")
     if t.compile == "auto":

@@ -24,23 +24,26 @@ class Computer:
         timed = step_seconds(0) + evaluation(0) / options.get("eval_every", 250)
         self.t = TrainConfig(minutes=minutes, steps=max(1, int(minutes * 60 / timed)), **options)
         self.marks = [0, 1, 4, 20, self.t.steps]
-        self.now, self.places, self.recorded, self.saved = 0.0, {0: 0}, [], {}
+        self.now, self.places, self.recorded, self.saved, self.evaluated = 0.0, {0: 0}, [], {}, []
+        per_step, takes = step_seconds(0), evaluation(0)
+        self.first = Plan(self.t.steps, minutes * 60, evaluation=takes, per_step=per_step, near=takes / per_step)
 
     def run(self, plan=None, progress=None, save_at=()):
         """A run from its start, or from `progress`, until its end. Returns the seconds that it took."""
         progress, started = progress or Progress(skipped=dict.fromkeys(SKIP_COUNTS, 0.0)), self.now
         clock, recording = Clock(progress, 1, self.t.minutes), progress.recording
-        pace = Pace(self.t, plan or Plan(last=self.t.steps, until=self.t.minutes * 60))
+        pace = Pace(self.t, plan or replace(self.first))
         for step in pace.steps(progress, clock, self.marks):
             if step:
                 self.places[step] = pace.place(step)
                 self.now += self.step_seconds(self.now)
-            evaluating = step % self.t.eval_every == 0 or step == pace.last
+            evaluating = pace.evaluates(step)
             if not (evaluating or step % 10 == 0 or pace.plans(step) or pace.records(step) or step in save_at):
                 continue
             clock.pause(step)
             if evaluating:
-                self.now += self.evaluation(self.now)
+                self.evaluated.append(step)
+                self.now += self.evaluation(self.now) if step else 0.1
                 progress.add_evaluation(step, {"val_loss": 1.0, "val_bits_per_byte": 1.0}, "")
             if pace.records(step):
                 self.recorded.append(step)
@@ -90,6 +93,30 @@ def test_a_run_takes_its_minutes_at_any_speed_and_ends_its_schedule(monkeypatch,
             computer.t.steps, computer.last
         )
     assert computer.recorded[0] == 0 and computer.recorded[-1] == computer.last
+
+
+@pytest.mark.parametrize("times", [1 / 2, 2, 3])
+def test_a_run_takes_its_minutes_where_evaluations_become_longer_or_shorter_as_steps_do(monkeypatch, times):
+    for since in (30, 60, 90, 105):
+
+        def speed(now, since=since):
+            return 0.08 * random.Random(now).uniform(0.8, 1.2) * (times if now > since else 1)
+
+        computer = Computer(monkeypatch, 2, speed, lambda now, speed=speed: 80 * speed(now), eval_every=400)
+        assert 0.93 < (computer.run() + SECONDS_TO_END) / 120 < 1.07, since
+
+
+def test_no_evaluation_is_made_so_near_the_last_one_that_it_takes_longer_than_the_steps_between(monkeypatch):
+    left_out = 0
+    for seconds in range(60, 100):
+        computer = Computer(monkeypatch, seconds / 60, lambda now: 0.08, lambda now: 6.4, eval_every=400)
+        assert computer.run() + SECONDS_TO_END == pytest.approx(seconds, abs=0.2)
+        *_, before, last = computer.evaluated
+        assert last == computer.last and last - before >= 80
+        left_out += last // 400 * 400 > before
+    assert 5 < left_out < 20  # a multiple of 400 lies within 80 steps of the end of every fifth of them
+    by_steps = Pace(TrainConfig(steps=401, eval_every=400), None)
+    assert [step for step in range(402) if by_steps.evaluates(step)] == [0, 400, 401]
 
 
 def test_a_run_that_did_not_plan_again_would_take_far_longer(monkeypatch):
@@ -164,11 +191,12 @@ def test_max_epochs_holds_however_fast_a_run_becomes(monkeypatch):
 
 
 def test_with_other_minutes_a_run_goes_on_in_a_schedule_as_long_as_those(monkeypatch):
-    then = Plan(last=120, until=57.0, step=90, place=85.0, trained=40.0, paused=5.0)
+    timed = {"evaluation": 3.0, "per_step": 0.4, "near": 8, "recording": 0.2}
+    then = Plan(last=120, until=57.0, step=90, place=85.0, trained=40.0, paused=5.0, **timed)
     progress = Progress(step=100, seconds=50.0, plan=then)  # a minute, of which three seconds are not the loop's
     t = TrainConfig(steps=110, minutes=2.0)
     plan = plan_anew(progress, 1.0, t)
-    assert plan == Plan(last=234, until=117.0, step=100, place=100, trained=45.0, paused=5.0)
+    assert plan == Plan(last=234, until=117.0, step=100, place=100, trained=45.0, paused=5.0, **timed)
     assert t.steps == 234  # 67 s are left, 0.5 s each
     t = TrainConfig(steps=110, minutes=0.5)  # which are over
     assert plan_anew(progress, 1.0, t).last == t.steps == 100

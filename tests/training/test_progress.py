@@ -32,6 +32,8 @@ def test_the_progress_of_a_run_is_read_back_as_it_is():
     assert Progress.from_state(unnamed, 7) == progress
     assert progress.plan is None  # which older runs do not have either
     assert Progress.from_state(PROGRESS | {"plan": PLAN}, 7).plan == Plan(last=9, until=60.0, step=3, place=2.5)
+    older = {key: value for key, value in PLAN.items() if key not in ("near", "per_step")}
+    assert Progress.from_state(PROGRESS | {"plan": older}, 7).plan == Plan(last=9, until=60.0, step=3, place=2.5)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +70,8 @@ def test_the_progress_of_a_run_is_read_back_as_it_is():
         {"plan": PLAN | {"step": 8}},
         {"plan": PLAN | {"step": -1}},
         {"plan": PLAN | {"place": "2"}},
+        {"plan": PLAN | {"near": "2"}},
+        {"plan": PLAN | {"per_step": None}},
         {"plan": PLAN | {"until": float("nan")}},
         {"plan": PLAN | {"limit": True}},
     ],

@@ -111,7 +111,7 @@ def test_minutes_become_about_the_steps_that_fit_beside_start_and_end_and_evalua
     pace = settle_run(config, model, corpus, batches)
     assert (config.train.steps, config.train.minutes) == (237, 4)  # 240 - 19 - 30 - 1 s at the end, in each 0.5 + 0.3
     assert asked == [("cpu", flops_per_token(model) * 237 * 3 * 8, 16)]
-    assert pace.plan == Plan(last=237, until=240)
+    assert pace.plan == Plan(last=237, until=240, evaluation=30, per_step=0.5, near=60)
     now[0] += 1000  # the run goes on on a slower computer: nothing is timed
     assert settle_run(config, model, corpus, batches, plan=pace.plan).plan is pace.plan and config.train.steps == 237
 
