@@ -17,7 +17,6 @@ from common.machine import format_bytes, free_memory
 from common.names import nearest
 from common.options import as_typed
 from common.terminal import ROOT, as_argument, command, printable, quoted, warn
-from model.sizes import kv_cache_bytes
 
 if TYPE_CHECKING:  # torch takes a second: neither --help nor a wrong option waits for it
     from config import Config
@@ -172,6 +171,8 @@ class Trained(NamedTuple):
 
     def check_memory(self, samples: int) -> None:
         """Raises InputError where the cache of keys and values of so many samples surely does not fit."""
+        from model.sizes import kv_cache_bytes
+
         free = free_memory(next(self.model.parameters()).device.type)
         # besides the cache, the logits, the probabilities and their sums
         bytes_each = kv_cache_bytes(self.model) + 16 * self.model.config.vocab_size
