@@ -8,9 +8,10 @@ A recipe is a configuration of ours (fast, text, best, a path), run by train.py 
   nanogpt-laptop     nanoGPT with the options of its README for a CPU
   nanogpt-gpu        nanoGPT's config/train_shakespeare_char.py: 6 layers of 384, 64 x 256 a step, dropout 0.2
   huggingface        GPT-2 of transformers by nanoGPT's laptop recipe, in a plain loop
-NAME@MINUTES gives one recipe other minutes than --minutes, NAME@own those of its file. A peer, which knows no minutes,
-is timed for some seconds before each run, and gets as many steps as fit, its start and end not counted, which those of
-ours are; its learning rate decays over these steps, and nanoGPT's warm-up takes a tenth of them at most.
+NAME@MINUTES gives one recipe other minutes than --minutes, NAME@own those of its file; nanogpt-laptop@own is the 2,000
+steps of its README, and where it is there, the table says when the others are first at its loss. A peer, which knows
+no minutes, is timed for some seconds before each run, and gets as many steps as fit, its start and end not counted,
+which those of ours are; its learning rate decays over these steps, and nanoGPT's warm-up takes a tenth of them at most.
 
 For each text and seed all recipes run in turn, every second time in reverse order. The loss is that of the whole last
 tenth of the text, in nats and bits a character whatever the tokens are; of ours and of nanoGPT it is the loss of the
@@ -42,7 +43,7 @@ NANOGPT = {
     "nanogpt-laptop": (run.NANOGPT_LAPTOP, 20, 12 * 64),
     "nanogpt-gpu": (f"{run.ON_CPU} --eval_iters=2", 2, 64 * 256),
 }
-EVALUATIONS, TIMING_SECONDS = 10, 20
+EVALUATIONS, TIMING_SECONDS, LAPTOP_STEPS = 10, 20, 2000
 KEY = ("text", "sha256", "recipe", "settings", "seed", "minutes", "budget", "threads")  # what makes two runs the same
 
 
@@ -140,13 +141,14 @@ def recipe(word: str, args: Any) -> tuple[str, float | None, str, Callable[[Path
     environment = {"OMP_NUM_THREADS": str(args.threads)} if args.threads else {}
     how = (environment, run.ON_CPU_CLOCK if args.budget == "cpu" else run.MODULE)
     if name in NANOGPT or name == "huggingface":
-        if minutes is None:
+        seconds = 0 if minutes is None else 60 * minutes
+        if not seconds and name != "nanogpt-laptop":
             raise InputError(f"--recipes {word}: has no minutes of its own; a number expected after the @")
         if name == "huggingface":
-            return name, minutes, "", partial(hugging_face, *how, 60 * minutes)
+            return name, minutes, "", partial(hugging_face, *how, seconds)
         if not args.nanogpt:
             raise InputError(f"--recipes {word}: --nanogpt PATH, a checkout of it, expected too")
-        return name, minutes, NANOGPT[name][0], partial(nanogpt, *how, args.nanogpt, NANOGPT[name], 60 * minutes)
+        return name, minutes, NANOGPT[name][0], partial(nanogpt, *how, args.nanogpt, NANOGPT[name], seconds)
     try:
         file, _ = find_yaml(str(SKETCH) if name == "sketch" else name, FOLDER)
     except InputError as error:
@@ -186,8 +188,15 @@ def hugging_face(environment: dict, launch: list, seconds: float, text: Path, se
 
 
 def nanogpt(
-    environment: dict, launch: list, path: str, shape: tuple[str, int, int], seconds: float, text: Path, seed: int
+    environment: dict,
+    launch: list,
+    path: str,
+    shape: tuple[str, int, int],
+    seconds: float,
+    text: Path,
+    seed: int,
 ) -> dict:
+    """seconds: of training; 0 takes the LAPTOP_STEPS."""
     options, batches, positions = shape
     with tempfile.TemporaryDirectory() as folder:
         checkout = run.prepare_nanogpt(path, text, Path(folder) / "nanogpt")
@@ -195,7 +204,11 @@ def nanogpt(
         seeded = program.read_text(encoding="utf-8").replace("manual_seed(1337 ", f"manual_seed({seed} ")
         program.write_text(seeded, encoding="utf-8", newline="\n")
         # an evaluation reads so many batches of training and of validation, each a third of a step's work
-        steps = int(seconds / seconds_a_step(checkout, options, environment, launch) - EVALUATIONS * batches * 2 / 3)
+        steps = LAPTOP_STEPS
+        if seconds:
+            steps = int(
+                seconds / seconds_a_step(checkout, options, environment, launch) - EVALUATIONS * batches * 2 / 3
+            )
         every = max(1, steps // EVALUATIONS)
         steps = max(EVALUATIONS, steps // every * every)  # so that the last evaluation is at the end
         more = [*run.length(steps), f"--eval_interval={every}", f"--warmup_iters={min(100, steps // 10)}"]
@@ -225,7 +238,7 @@ def seconds_a_step(checkout: Path, options: str, environment: dict, launch: list
 def report(rows: list[dict]) -> str:
     """A table of texts and recipes over their seeds, and each recipe's differences to the sketch over all texts."""
     head = ["text", "recipe", "nats a character", "spread", "bits", "over sketch"]
-    head += ["rise", "steps", "M tokens", "seconds"]
+    head += ["rise", "steps", "M tokens", "seconds", "to nanoGPT's loss", "times as fast"]
     lines: list[list] = []
     differences: dict[str, dict[str, float]] = {}
     for text, name in dict.fromkeys((row["text"], row["recipe"]) for row in rows):
@@ -239,13 +252,26 @@ def report(rows: list[dict]) -> str:
         loss = [f"{nats:.4f}", spread, f"{nats / math.log(2):.4f}", f"{mean(over):+.4f}" if over else None]
         work = [mean(row["step"] for row in runs), mean(row["tokens"] for row in runs) / 1e6]
         rise = f"{max(row['rise'] for row in runs):.4f}"
-        lines.append([text, name, *loss, rise, *work, mean(row["seconds"] for row in runs)])
+        laptops = {row["seed"]: row for row in rows if (row["text"], row["recipe"]) == (text, "nanogpt-laptop")}
+        pairs = [(laptops[row["seed"]], row) for row in runs if row["seed"] in laptops]
+        there = [reached(our, their["loss"]) for their, our in pairs if our is not their]
+        speed: list = [None, None]
+        if there and max(there) < math.inf:
+            ratios = [their["seconds"] / our for (their, _), our in zip(pairs, there, strict=True)]
+            speed = [mean(there), mean(ratios)]
+        lines.append([text, name, *loss, rise, *work, mean(row["seconds"] for row in runs), *speed])
     texts = common.table([head, *sorted(lines, key=lambda line: line[0])])
     over_all = [["over the sketch, all texts", "mean", "most"]]
     for name, by_text in differences.items():
         if name != "sketch":
             over_all.append([name, f"{mean(by_text.values()):+.4f}", f"{max(by_text.values()):+.4f}"])
     return texts + ("\n\n" + common.table(over_all) if len(over_all) > 1 else "")
+
+
+def reached(row: dict, loss: float) -> float:
+    """Seconds from a run's start to its first evaluation at or below `loss`; infinite where it came to none."""
+    curve = [*row["curve"], [row["seconds"], row["loss"]]]
+    return next((seconds for seconds, at in curve if at <= loss), math.inf)
 
 
 def draw(rows: list[dict], path: Path) -> None:
