@@ -31,8 +31,8 @@ from training.step import Step
 # Where a run on a CPU gains more than the half minute that compiling takes: in narrow models, which spend it between
 # the matrix products (4 x 128: 71 ms become 53; 6 x 256: 620 become 655), from 2,000 steps of 16 x 176 tokens on.
 MIN_FLOPS_TO_COMPILE, MAX_WIDTH_TO_COMPILE = 5e13, 192
-# What dropout_for gives at most; and with how much the steps are timed by whose number it is decided.
-MOST_DROPOUT, TIMED_DROPOUT = 0.4, 0.1
+# What dropout_for gives at most, and from which width on; with how much the steps are timed before it is known.
+MOST_DROPOUT, WIDE, TIMED_DROPOUT = 0.4, 256, 0.1
 # About a minute at a quarter of an A100's bf16 rate.
 MIN_FLOPS_TO_COMPILE_CUDA = 1e16
 
@@ -105,7 +105,7 @@ def settle_run(config: Config, model: GPT, corpus: Corpus, batches: Batches, pla
         t.steps, t.max_epochs = min(t.steps, limit), 0.0
     if m.dropout == "auto":
         passes = t.steps * t.batch_size / batches.windows_per_epoch
-        m.dropout = dropout_for(passes)
+        m.dropout = dropout_for(passes, m.n_embd)
         model.set_dropout(m.dropout)
         say(f"model.dropout auto: {m.dropout:g}, as the text is read {passes:.1f} times")
     if minutes is not None:
@@ -118,12 +118,14 @@ def settle_run(config: Config, model: GPT, corpus: Corpus, batches: Batches, pla
     return Pace(t, plan)
 
 
-def dropout_for(passes: float) -> float:
-    """The dropout of a run that reads its text so many times: a tenth more each time that doubles, from 2 times on.
+def dropout_for(passes: float, width: int) -> float:
+    """The dropout of a run that reads its text so many times, with a model `width` channels wide.
 
-    A text read once or twice is learned, one read often is learned by heart. Measured in docs/benchmarks.md.
+    What is read once or twice is learned, what is read often is learned by heart: a tenth more each time that doubles,
+    from 2 times on. A narrow model has less room for it, and needs as much less. Measured in docs/benchmarks.md.
     """
-    return min(MOST_DROPOUT, max(0.0, round(0.1 * math.log2(passes / 2), 2)))
+    share = min(MOST_DROPOUT, max(0.0, 0.1 * math.log2(passes / 2)))
+    return round(share * min(1.0, width / WIDE), 2)
 
 
 def gains_from_compiling(device: str, flops: float, width: int) -> bool:
