@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SAMPLE_BYTES_A_TOKEN, MAX_SAMPLE_BYTES = 2 << 10, 10 << 20
 
 # Bounds of a vocabulary whose size is chosen by the text, and how many different characters an alphabet has at most.
-SMALLEST, LARGEST, FEW = 1024, 8192, 256
+SMALLEST, LARGEST, FEW = 384, 8192, 256
 
 # Words with the space, quote or other character before them, single digits, punctuation with the line ends after it,
 # line ends, other spaces: the split of Qwen3.5, so that llama.cpp, which knows it as "qwen35", cuts text into the same

@@ -120,7 +120,7 @@ def test_auto_takes_byte_pairs_for_an_alphabet_and_characters_where_there_are_to
     kanji = "".join(map(chr, range(0x4E00, 0x4E00 + 400)))
     text.write_text("The cat sat on the mat. " * 200 + kanji[:40], encoding="utf-8")  # a few do not make a script
     assert load(text, tokenizer="auto").tokenizer.name == "bpe"
-    assert "learning a vocabulary of 1,024 tokens from the text" in load.reported
+    assert "learning a vocabulary of 384 tokens from the text" in load.reported
     assert load(text, tokenizer="auto", vocab_size=265).tokenizer.vocab_size == 265
     text.write_text(kanji * 20, encoding="utf-8")
     assert load(text, tokenizer="auto").tokenizer.name == "char"

@@ -250,7 +250,7 @@ def test_a_pattern_that_cannot_cut_text_is_named(pattern):
 
 
 def test_a_vocabulary_has_a_token_a_kilobyte_within_bounds():
-    sizes = {50_000: 1024, 1_000_000: 1024, 2_000_000: 1984, 4_500_000: 4480, 5_000_000: 4992, 10**9: 8192}
+    sizes = {50_000: 384, 500_000: 512, 1_000_000: 1024, 2_000_000: 1984, 4_500_000: 4480, 5_000_000: 4992, 10**9: 8192}
     assert {n_bytes: vocabulary_size(n_bytes) for n_bytes in sizes} == sizes
 
 
