@@ -36,11 +36,12 @@ def memory_estimate(model: GPT, config: TrainConfig) -> dict[str, int]:
     if shape.qk_norm and shape.position == "rope" and config.device == "cpu":  # in one (model/cpu.py)
         of_qk, block = 4 * width, block + width * shape.n_embd
     block += of_qk * shape.n_head * shape.key_dim
-    # where a CPU has no fused kernel, or a slower one (model/attention.py), each head's map, with dropout three of them
+    # where a CPU has no fused kernel, or a slower one (model/attention.py), each head's map, with dropout also
+    # what is left of it, and which that is
     if config.device == "cpu" and (
         shape.dropout or shape.key_dim != shape.n_embd // shape.n_head or (width == 2 and T <= 512)
     ):
-        block += (3 if shape.dropout else 1) * width * shape.n_head * T
+        block += (2 * width + 2 if shape.dropout else width) * shape.n_head * T
     if config.device == "cpu":
         block = round(HEAP * block)
     rows = config.sequences_at_once

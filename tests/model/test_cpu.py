@@ -61,10 +61,10 @@ def test_a_large_product_is_the_same_by_onednn(bias, monkeypatch):
         assert (result - F.linear(x, linear.weight, linear.bias)).abs().max() < 1e-6
 
 
-@pytest.mark.parametrize("p", [1 - 2**-17, 1 - 2**-18, 0.99999999])  # nearer to 1 than to 65535 / 65536
+@pytest.mark.parametrize("p", [1 - 2**-17, 1 - 2**-18, 0.99999999])  # nearer to 1 than to 32767 / 32768
 def test_a_probability_near_one_drops_nearly_everything(p):
     torch.manual_seed(0)
     dropped = drop(torch.ones(1000, 1000), p)
     assert (dropped != 0).sum() < 30  # 1e6 (1 - p) are expected: 8 at most
-    kept = drop(torch.ones(1000, 1000), 1 - 2**-16)  # the control: 15 expected, by the shared bits
-    assert 2 <= (kept != 0).sum() < 40
+    kept = drop(torch.ones(1000, 1000), 1 - 2**-15)  # the control: 31 expected, by the shared bits
+    assert 10 <= (kept != 0).sum() < 60
