@@ -18,6 +18,7 @@ from torch.autograd.function import once_differentiable
 # Below, the 10 us that oneDNN takes to begin are more than it gains.
 ONEDNN_FROM = 2**18
 PIECE = 2**16  # numbers of which a few copies in float32 stay in a core's cache
+MANY_LOGITS = 2**20  # below, as with characters, PyTorch's own loss takes no longer
 
 
 def drop(x: Tensor, p: float) -> Tensor:
@@ -83,6 +84,13 @@ def squared_relu(x: Tensor) -> Tensor:
     return SquaredReLU.apply(x) if trained_on_a_cpu(x) else F.relu(x).square()
 
 
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """The mean of -ln p(target) in nats: logits (N, V), targets int64 (N,), of which -1 is left out."""
+    if logits.numel() > MANY_LOGITS and trained_on_a_cpu(logits):
+        return CrossEntropy.apply(logits, targets)
+    return F.cross_entropy(logits.float(), targets, ignore_index=-1)
+
+
 def at_once(numbers: int) -> int:
     """How many of the rows that have so many `numbers` are a piece: at least one."""
     return max(1, PIECE // max(1, numbers))
@@ -102,6 +110,31 @@ class SquaredReLU(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (positive,) = ctx.saved_tensors
         return (gradient * positive).mul_(2)
+
+
+class CrossEntropy(torch.autograd.Function):
+    """As cross_entropy. Its gradient is computed on the way, so that it takes the place of the logits in memory."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, targets: Tensor) -> Tensor:
+        counted = (targets != -1).unsqueeze(-1)
+        at, share = targets.unsqueeze(-1) * counted, counted.sum().float().reciprocal()
+        weights, losses = counted * share, torch.empty(at.shape)  # (N, 1)
+        gradient, rows = torch.empty_like(logits), at_once(logits.shape[-1])
+        parts = (tensor.split(rows) for tensor in (logits, at, weights, losses, gradient))
+        for piece, chosen, weight, loss, into in zip(*parts, strict=True):
+            p = piece.float().log_softmax(-1)
+            torch.gather(p, -1, chosen, out=loss)
+            p.exp_().scatter_add_(-1, chosen, torch.full(chosen.shape, -1.0))
+            into.copy_(p.mul_(weight))
+        ctx.save_for_backward(gradient)
+        return -losses.masked_fill_(~counted, 0).sum() * share
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient if upstream == 1 else gradient.mul_(upstream), None  # in place: nothing else has it
 
 
 class Heads(torch.autograd.Function):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from model.attention import NORM_EPS, Angles, LayerCache, MultiHeadAttention, rotary_angles
 from model.cache import KVCache
-from model.cpu import drop, squared_relu
+from model.cpu import cross_entropy, drop, squared_relu
 from model.limits import Limits, check_limits
 from model.ngrams import NgramEmbedding
 
@@ -228,7 +228,5 @@ class GPT(nn.Module):
         if last_only:
             x = x[:, -1:]
         logits = self.lm_head(self.ln_f(x))  # (B, T, V)
-        if targets is None:
-            return logits, None
-        loss = F.cross_entropy(logits.float().view(-1, config.vocab_size), targets.reshape(-1), ignore_index=-1)
+        loss = None if targets is None else cross_entropy(logits.view(-1, config.vocab_size), targets.reshape(-1))
         return logits, loss

@@ -8,6 +8,7 @@ import torch
 from common.machine import format_bytes
 from config import Config, TrainConfig
 from model import GPT
+from model.cpu import MANY_LOGITS
 from model.weights import SkipInit
 from training.device import sequences_to_evaluate
 
@@ -45,8 +46,10 @@ def memory_estimate(model: GPT, config: TrainConfig) -> dict[str, int]:
     if config.device == "cpu":
         block = round(HEAP * block)
     rows = config.sequences_at_once
-    # one block more, which backward is at; the logits' logarithms and gradients
-    training = rows * T * ((shape.n_layer + 1) * block + 14 * shape.vocab_size)
+    # the logits, their logarithms and gradients, or, where these are computed in pieces, the gradients alone
+    in_pieces = config.device == "cpu" and rows * T * shape.vocab_size > MANY_LOGITS
+    of_logits = (3 * width if in_pieces else 14) * shape.vocab_size
+    training = rows * T * ((shape.n_layer + 1) * block + of_logits)  # one block more, which backward is at
     evaluation = sequences_to_evaluate(T, config) * T * (40 * shape.n_embd + 10 * shape.vocab_size)
     return {
         "weights and gradients": (8 if width == 4 else 10) * weights,  # autocast keeps a copy

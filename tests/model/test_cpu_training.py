@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from model import cpu
 from model.attention import NORM_EPS, rotary_angles, rotate
-from model.cpu import Heads, squared_relu
+from model.cpu import Heads, cross_entropy, squared_relu
 from tests.helpers.models import small_model
 
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2**-6}  # of the largest number there is
@@ -20,6 +20,7 @@ def assert_near(fast, plain, dtype):
 @pytest.fixture(params=[1, 100, 2**16], ids="pieces of {}".format)
 def piece(request, monkeypatch):
     monkeypatch.setattr(cpu, "PIECE", request.param)
+    monkeypatch.setattr(cpu, "MANY_LOGITS", 0)
 
 
 def plain_heads(qkv, gains, angles, heads):
@@ -51,6 +52,29 @@ def test_heads_are_normalised_and_rotated_as_in_the_formula_and_so_are_their_gra
     assert_near([of_gains], expected[1:], torch.float32)
 
 
+@pytest.mark.usefixtures("piece")
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize(("rows", "vocabulary"), [(9, 5), (1, 1), (70, 301)])
+def test_the_loss_and_its_gradient_are_those_of_the_targets_that_are_there(rows, vocabulary, dtype):
+    torch.manual_seed(0)
+    logits = (3 * torch.randn(rows, vocabulary)).to(dtype).requires_grad_()
+    targets = torch.randint(0, vocabulary, (rows,))
+    targets[1::3] = -1
+    exact = logits.detach().double().requires_grad_()
+    plain = F.cross_entropy(exact, targets, ignore_index=-1)
+    loss = cross_entropy(logits, targets)
+    assert loss.dtype == torch.float32 and abs(loss - plain) < 1e-6 * max(1, plain)
+    gradient, expected = torch.autograd.grad(0.25 * loss, logits), torch.autograd.grad(0.25 * plain, exact)
+    assert_near(gradient, expected, dtype)
+
+
+@pytest.mark.usefixtures("piece")
+def test_a_certain_prediction_keeps_its_small_gradient():
+    logits = torch.tensor([[12.0, 0.0, 0.0]], dtype=torch.bfloat16, requires_grad=True)
+    (gradient,) = torch.autograd.grad(cross_entropy(logits, torch.tensor([0])), logits)
+    assert gradient[0, 0].item() == pytest.approx(-1.2288e-5, rel=0.01)  # p - 1: p itself is 1 in bfloat16
+
+
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 def test_the_squared_relu_is_that_of_pytorch_to_the_bit(dtype):
     torch.manual_seed(0)
@@ -63,14 +87,15 @@ def test_the_squared_relu_is_that_of_pytorch_to_the_bit(dtype):
 
 def test_a_model_in_training_takes_these_ways_and_any_other_the_plain_ones(monkeypatch):
     model, ids = small_model(qk_norm=True, activation="relu2"), torch.arange(6)[None]
-    taken = []
-    for function in (Heads, cpu.SquaredReLU):
+    taken: list[str] = []
+    monkeypatch.setattr(cpu, "MANY_LOGITS", 0)
+    for function in (Heads, cpu.SquaredReLU, cpu.CrossEntropy):
         forward = function.apply
         monkeypatch.setattr(
             function, "apply", lambda *args, f=forward, n=function.__name__: taken.append(n) or f(*args)
         )
     loss = model(ids, ids)[1]
-    assert set(taken) == {"Heads", "SquaredReLU"}
+    assert set(taken) == {"Heads", "SquaredReLU", "CrossEntropy"}
     taken.clear()
     with torch.no_grad():
         plain = model(ids, ids)[1]

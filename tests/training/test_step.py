@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from config import TrainConfig, load_config
-from model import GPT, GPTConfig
+from model import GPT, GPTConfig, cpu
 from training.progress import SKIP_COUNTS
 from training.step import LastStep, Step, accumulate_gradients
 
@@ -119,7 +119,9 @@ def test_nothing_in_a_step_waits_for_the_gpu(optimizer):
         torch.cuda.set_sync_debug_mode("default")
 
 
-def test_the_logits_are_let_go_of_before_backward():
+@pytest.mark.parametrize("many", [0, 10**9])  # logits from which the loss is computed in pieces
+def test_the_logits_are_let_go_of_before_backward(many, monkeypatch):
+    monkeypatch.setattr(cpu, "MANY_LOGITS", many)
     model, take_step, windows = small_step()
     alive = []
 
