@@ -141,66 +141,70 @@ class Heads(torch.autograd.Function):
     """Queries and keys of all heads, normalised with their gains and rotated, and the values.
 
     qkv: (B, T, 2 H K + H D); gains: (2, K), of q and of k; cos, sin: (T, K/2). Returns q and k, (B, H, T, K), and
-    v, (B, H, T, D). Time runs innermost while they are computed: a head has few channels, a vector of the CPU's many.
+    v, (B, H, T, D). The angles are repeated for every head, so that all of a token's numbers are multiplied in a row.
     """
 
     @staticmethod
     def forward(
         ctx: Any, qkv: Tensor, gains: Tensor, cos: Tensor, sin: Tensor, heads: int, epsilon: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        (B, T, C), K = qkv.shape, gains.shape[-1]
-        qk, v = qkv.split((2 * heads * K, C - 2 * heads * K), dim=-1)
-        qk = qk.view(B, T, 2, heads, K).permute(0, 2, 3, 4, 1)  # (B, 2, H, K, T)
-        result = torch.empty(2, B, heads, K, T, dtype=qkv.dtype)
-        first_gain, second_gain = gains.view(2, 1, K, 1).chunk(2, dim=-2)  # (2, 1, K/2, 1) each
-        cos, sin = cos.t(), sin.t()  # (K/2, T)
-        cosines = (first_gain * cos, second_gain * cos)
-        sines = (second_gain * sin, first_gain * sin)
-        at_a_time = at_once(qk[0].numel())
-        for into, piece in zip(result.split(at_a_time, dim=1), qk.split(at_a_time), strict=True):
-            normal, _ = normalised(piece, epsilon)
-            first, second = normal.chunk(2, dim=-2)  # (b, 2, H, K/2, T) each
-            one, two = into.transpose(0, 1).chunk(2, dim=-2)
-            one.copy_((first * cosines[0]).addcmul_(second, sines[0], value=-1))
-            two.copy_((second * cosines[1]).addcmul_(first, sines[1]))
-        ctx.save_for_backward(qkv, gains, cos, sin)
-        ctx.heads, ctx.epsilon = heads, epsilon
-        q, k = result.mT.unbind()
-        if qkv.dtype == torch.float32:  # PyTorch's kernel is for channels side by side, and else keeps every map
-            q, k = q.contiguous(), k.contiguous()
-        return q, k, v.view(B, T, heads, -1).transpose(1, 2).contiguous()
+        (B, T, _), K = qkv.shape, gains.shape[-1]
+        qk, v = parts_of_heads(qkv, heads, K)  # (B, T, 2, H, K), (B, T, H, D)
+        result, inverse = torch.empty(2, B, heads, T, K, dtype=qkv.dtype), torch.empty(*qk.shape[:-1], 1)
+        cosines = for_all_heads(cos, cos, heads) * gains[:, None]
+        sines = for_all_heads(-sin, sin, heads) * gains[:, None].roll(K // 2, dims=-1)
+        for piece in slices(T, at_once(qk[:, 0].numel())):
+            x = torch.empty(qk[:, piece].shape).copy_(qk[:, piece])
+            inverse[:, piece] = x.square().mean(dim=-1, keepdim=True).add_(epsilon).rsqrt_()
+            normal = x.mul_(inverse[:, piece])
+            result[..., piece, :] = turned(normal, cosines[piece], sines[piece]).permute(2, 0, 3, 1, 4)
+        ctx.save_for_backward(qkv, gains, cos, sin, inverse)
+        ctx.heads = heads
+        q, k = result.unbind()
+        return q, k, v.transpose(1, 2).contiguous()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (qkv, gains, cos, sin), heads = ctx.saved_tensors, ctx.heads
-        (B, T, _), K = qkv.shape, gains.shape[-1]
-        result, of_gains = torch.empty_like(qkv), torch.zeros_like(gains)
-        width = 2 * heads * K
-        result[..., width:].view(B, T, heads, -1).copy_(gradients[2].transpose(1, 2))
-        qk, into = (x[..., :width].view(B, T, 2, heads, K).permute(0, 2, 3, 4, 1) for x in (qkv, result))
-        at_a_time = at_once(qk[0].numel())
-        for at in range(0, B, at_a_time):
-            pieces = slice(at, at + at_a_time)
-            normal, inverse = normalised(qk[pieces], ctx.epsilon)  # (b, 2, H, K, T), (b, 2, H, 1, T)
-            turned = torch.empty_like(normal)
+        (qkv, gains, cos, sin, inverse), heads = ctx.saved_tensors, ctx.heads
+        T, K = qkv.shape[1], gains.shape[-1]
+        result, of_gains = torch.empty_like(qkv), torch.zeros(2 * heads * K)
+        (qk, _), (of_qk, of_v) = (parts_of_heads(x, heads, K) for x in (qkv, result))
+        of_v.copy_(gradients[2].transpose(1, 2))
+        cosines, sines = for_all_heads(cos, cos, heads), for_all_heads(sin, -sin, heads)  # turned back
+        all_gains = gains[:, None].expand(2, heads, K).contiguous()
+        for piece in slices(T, at_once(qk[:, 0].numel())):
+            normal = qk[:, piece] * inverse[:, piece]  # (B, t, 2, H, K)
+            gradient = torch.empty_like(normal)
             for part in (0, 1):
-                turned[:, part] = gradients[part][pieces].mT
-            first, second = turned.chunk(2, dim=-2)
-            back = torch.empty_like(normal)
-            one, two = back.chunk(2, dim=-2)
-            torch.mul(first, cos, out=one).addcmul_(second, sin)
-            torch.mul(second, cos, out=two).addcmul_(first, sin, value=-1)
-            products = torch.mul(back, normal, out=turned)
-            of_gains += products.sum(dim=-1).sum(dim=(0, 2))
-            back *= gains.view(2, 1, K, 1)
-            along = (products.mul_(gains.view(2, 1, K, 1))).mean(dim=-2, keepdim=True)
-            into[pieces] = back.addcmul_(normal, along, value=-1).mul_(inverse)
-        return result, of_gains, None, None, None, None
+                gradient[:, :, part] = gradients[part][:, :, piece].transpose(1, 2)
+            back = turned(gradient, cosines[piece], sines[piece])
+            products = torch.mul(back, normal, out=gradient)
+            of_gains += products.view(-1, len(of_gains)).sum(dim=0)
+            along = products.mul_(all_gains).mean(dim=-1, keepdim=True)
+            of_qk[:, piece] = back.mul_(all_gains).addcmul_(normal, along, value=-1).mul_(inverse[:, piece])
+        return result, of_gains.view(2, heads, K).sum(dim=1), None, None, None, None
 
 
-def normalised(x: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
-    """x (..., K, T) divided by its root mean square over K, in float32, and what it was multiplied by (..., 1, T)."""
-    normal = torch.empty(x.shape).copy_(x)
-    inverse = normal.square().mean(dim=-2, keepdim=True).add_(epsilon).rsqrt_()
-    return normal.mul_(inverse), inverse
+def parts_of_heads(qkv: Tensor, heads: int, key_dim: int) -> tuple[Tensor, Tensor]:
+    """Views of qkv (B, T, 2 H K + H D): queries and keys (B, T, 2, H, K), values (B, T, H, D)."""
+    qk, v = qkv.tensor_split((2 * heads * key_dim,), dim=-1)
+    return qk.unflatten(-1, (2, heads, key_dim)), v.unflatten(-1, (heads, -1))
+
+
+def slices(length: int, step: int) -> list[slice]:
+    return [slice(start, start + step) for start in range(0, length, step)]
+
+
+def for_all_heads(first: Tensor, second: Tensor, heads: int) -> Tensor:
+    """(T, K/2) of a head's first channels and of its second ones, as (T, 2, H, K), of q and of k."""
+    return torch.cat((first, second), dim=-1)[:, None, None].repeat(1, 2, heads, 1)
+
+
+def turned(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+    """x (..., K) with channels i and i + K/2 turned; `sines` are what the other one of a pair is multiplied by."""
+    half = x.shape[-1] // 2
+    result = x * cosines
+    result[..., :half].addcmul_(x[..., half:], sines[..., :half])
+    result[..., half:].addcmul_(x[..., :half], sines[..., half:])
+    return result
