@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 
 from common.errors import InputError, RunError
 from common.files import patiently
+from data import vocabulary as v
 from data.notes import Notes
 from data.shards import Tokens, own_file
 from data.sources import Report, Source
 from data.tokenizer import Tokenizer
-from data.vocabulary import FEW, LARGEST, MAX_SAMPLE_BYTES, PATTERN, SAMPLE_BYTES_A_TOKEN, SMALLEST
 
 if TYPE_CHECKING:  # config.py imports torch, which reading a text does not need
     from config import DataConfig
@@ -83,8 +83,11 @@ def _folder(config: "DataConfig", identity: str, tokenizer: Tokenizer | None) ->
 
     Its name is different whenever the text, the tokenizer, the split or the format is.
     """
-    sizes = [config.vocab_size, SAMPLE_BYTES_A_TOKEN, MAX_SAMPLE_BYTES, SMALLEST, LARGEST, FEW]
-    learned = [*sizes, PATTERN] if config.tokenizer in ("auto", "bpe") else None
+    learned = None
+    if config.tokenizer in ("auto", "bpe"):
+        learned = [config.vocab_size, v.SAMPLE_BYTES_A_TOKEN, v.MAX_SAMPLE_BYTES, v.PATTERN]
+        learned += [] if config.vocab_size else [v.BYTES_A_TOKEN, v.SIZE_STEP, v.SMALLEST, v.LARGEST]
+        learned += [v.FEW, v.MOST] if config.tokenizer == "auto" else []
     decisive = [FORMAT, identity, config.tokenizer, learned, config.val_fraction]
     folder = Path(config.cache) / "tokens" / hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:24]
     if tokenizer is None:

@@ -105,7 +105,7 @@ def make_tokens(folder: Path, config: "DataConfig", source: Source, tokenizer: T
     if name == "char":
         tokenizer = char_tokenizer(spool.characters(), tokenizer)
     elif tokenizer is None:
-        report(describe_learning(size, next(spool.sample(train, MAX_SAMPLE_BYTES), "")))
+        report(describe_learning(size, next(spool.sample(train, MAX_SAMPLE_BYTES), ""), config.tokenizer))
         tokenizer = train_bpe(spool.sample(train, min(MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN * size)), size)
     tokens = [
         write_tokens(folder / name, tokenizer, spool.pieces(part), ends=part.ends, n_bytes=part.n_bytes)

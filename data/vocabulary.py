@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 # How much text is read, evenly sampled. With 2 KB a token instead of 12, the tales encode to 0.1 % more tokens.
 SAMPLE_BYTES_A_TOKEN, MAX_SAMPLE_BYTES = 2 << 10, 10 << 20
 
-# Bounds of a vocabulary whose size is chosen by the text, and how many different characters an alphabet has at most.
-SMALLEST, LARGEST, FEW = 384, 8192, 256
+# A vocabulary whose size is chosen by the text: bytes a token, the step from one size to the next, its bounds.
+BYTES_A_TOKEN, SIZE_STEP, SMALLEST, LARGEST = 1000, 64, 384, 8192
+# How many different characters an alphabet has at most, and how much of a text these are to be.
+FEW, MOST = 256, 0.99
 
 # Words with the space, quote or other character before them, single digits, punctuation with the line ends after it,
 # line ends, other spaces: the split of Qwen3.5, so that llama.cpp, which knows it as "qwen35", cuts text into the same
@@ -52,26 +54,29 @@ def vocabulary_size(n_bytes: int) -> int:
 
     Measured on 50 KB to 5 MB, docs/benchmarks.md.
     """
-    return min(max(SMALLEST, 64 * round(n_bytes / 64_000)), LARGEST)
+    return min(max(SMALLEST, SIZE_STEP * round(n_bytes / (SIZE_STEP * BYTES_A_TOKEN))), LARGEST)
 
 
 def suiting(sample: Iterable[str]) -> str:
     """The tokens that suit a text, of which `sample` are pieces: "bpe", or "char" where an alphabet is not enough.
 
-    That is where 99 % of it takes more than FEW characters, as in Chinese, Japanese or Korean. Each of them is worth a
+    That is where MOST of it takes more than FEW characters, as in Chinese, Japanese or Korean. Each of them is worth a
     token of its own; byte pairs would spend most of their merges to put them together, from three bytes each.
     """
     counts = Counter[str]()
     for piece in sample:
         counts.update(piece)
     most = sorted(counts.values(), reverse=True)
-    return "char" if sum(most[:FEW]) < 0.99 * sum(most) else "bpe"
+    return "char" if sum(most[:FEW]) < MOST * sum(most) else "bpe"
 
 
-def describe_learning(size: int, beginning: str) -> str:
-    """What to say before a vocabulary is learned from a text, which may take a while; `beginning`: some of the text."""
+def describe_learning(size: int, beginning: str, asked: str) -> str:
+    """What to say before a vocabulary is learned from a text, which may take a while.
+
+    beginning: some of the text. asked: data.tokenizer; where auto has chosen, nothing else is advised.
+    """
     said = f"learning a vocabulary of {size:,} tokens from the text"
-    if beginning.count(" ") * 50 < len(beginning):
+    if asked == "bpe" and beginning.count(" ") * 50 < len(beginning):
         said += ", which has hardly any spaces; --data.tokenizer char takes its characters instead"
     return said
 

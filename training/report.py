@@ -38,7 +38,8 @@ def plan(model: GPT, config: Config, corpus: Corpus, windows_per_epoch: int) -> 
         f"model    {total:,} parameters",
         *(f"           {part:<20}{count:>12,}  {count / total:6.1%}" for part, count in table),
         f"compute  {flops:,} FLOPs per token, {flops * tokens:.2g} in all",
-        f"data     {len(corpus.train):,} tokens to train on, {len(corpus.val):,} to validate on",
+        f"data     {len(corpus.train):,} tokens to train on, {len(corpus.val):,} to validate on, of "
+        f"{corpus.tokenizer.name} ({corpus.tokenizer.vocab_size:,} in the vocabulary)",
         f"run      {'about ' * (t.minutes is not None)}{t.steps:,} steps of {t.batch_size} x {block_size} tokens: "
         f"{tokens:,}, {tokens / epoch:.1f} times through the text",
         f"memory   about {sum(memory.values()) / 1e6:,.0f} MB: "

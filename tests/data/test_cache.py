@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from common.errors import RunError
-from data import cache
+from config import DataConfig
+from data import cache, vocabulary
 from data import corpus as corpus_module
 from tests.helpers.texts import prose
 
@@ -38,6 +39,24 @@ def test_whatever_decides_the_tokens_makes_a_cache_of_its_own(load, text):
     assert not corpus.cached
     assert corpus.tokenizer.decode(corpus.train.ids) == changed[: int(len(changed) * 0.9)]
     assert len(folders | {corpus.train.folder}) == 6
+
+
+SIZE, SCRIPT = ("BYTES_A_TOKEN", "SIZE_STEP", "SMALLEST", "LARGEST"), ("FEW", "MOST")
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "vocab_size", "decides"),
+    [("auto", 0, SIZE + SCRIPT), ("bpe", 0, SIZE), ("auto", 300, SCRIPT), ("bpe", 300, ()), ("char", 0, ())],
+)
+def test_a_rule_that_changes_makes_other_caches_of_texts_that_it_chose_for_alone(
+    tokenizer, vocab_size, decides, monkeypatch
+):
+    config = DataConfig(tokenizer=tokenizer, vocab_size=vocab_size)
+    before = cache._folder(config, "the text", None)
+    for name in SIZE + SCRIPT:
+        with monkeypatch.context() as patch:
+            patch.setattr(vocabulary, name, getattr(vocabulary, name) / 2)
+            assert (cache._folder(config, "the text", None) != before) == (name in decides), name
 
 
 def test_a_damaged_cache_is_made_again(load, text):

@@ -40,7 +40,9 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(small, tmp_path, monkeypat
     for part, count in parameter_table(model):
         assert f"           {part:<20}{count:>12,}" in done.out
     assert f"compute  {flops_per_token(model):,} FLOPs per token" in done.out
-    assert f"data     {len(corpus.train):,} tokens to train on, {len(corpus.val):,} to validate on\n" in done.out
+    tokenizer = f"char ({corpus.tokenizer.vocab_size} in the vocabulary)"
+    to_train, to_validate = f"{len(corpus.train):,} tokens to train on", f"{len(corpus.val):,} to validate on"
+    assert f"data     {to_train}, {to_validate}, of {tokenizer}\n" in done.out
     assert f"run      8 steps of 6 x 16 tokens: 768, {768 / len(corpus.train):.1f} times through the text\n" in done.out
     assert "memory   about" in done.out and "on       cpu, float32, not compiled" in done.out
 

@@ -162,6 +162,11 @@ def test_the_share_of_recording_is_of_the_whole_time():
 # ---- the plan
 
 
+def corpus_of(n_tokens):
+    tokenizer = SimpleNamespace(name="char", vocab_size=11)
+    return SimpleNamespace(tokenizer=tokenizer, train=range(n_tokens), val=range(10))
+
+
 @pytest.mark.parametrize(
     ("windows_per_epoch", "times"),
     [
@@ -170,7 +175,7 @@ def test_the_share_of_recording_is_of_the_whole_time():
     ],
 )
 def test_positions_that_are_filled_up_do_not_count_as_text_that_is_read(windows_per_epoch, times):
-    model, corpus = small_model(block_size=8), SimpleNamespace(train=range(168), val=range(10))
+    model, corpus = small_model(block_size=8), corpus_of(168)
     t = TrainConfig(device="cpu", threads=1, steps=9, batch_size=7)
     said = plan(model, Config(model=model.config, train=t), corpus, windows_per_epoch)
     assert f"run      9 steps of 7 x 8 tokens: 504, {times} times through the text\n" in said
@@ -180,7 +185,7 @@ def test_positions_that_are_filled_up_do_not_count_as_text_that_is_read(windows_
 def test_what_a_run_takes_may_be_all_that_is_free(monkeypatch, free, too_much):
     monkeypatch.setattr("training.report.memory_estimate", lambda model, t: {"weights": 60, "activations": 40})
     monkeypatch.setattr("training.report.free_memory", lambda device: free)
-    model, corpus = small_model(), SimpleNamespace(train=range(100), val=range(10))
+    model, corpus = small_model(), corpus_of(100)
     said = plan(model, Config(model=model.config, train=TrainConfig(device="cpu", threads=1)), corpus, 1)
     assert ("more than is free" in said) == too_much
 
