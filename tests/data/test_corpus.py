@@ -128,6 +128,14 @@ def test_auto_takes_byte_pairs_for_an_alphabet_and_characters_where_there_are_to
     assert load(text, tokenizer="auto", tokenizer_of_run=load(text, tokenizer="bpe").tokenizer).tokenizer.name == "bpe"
 
 
+def test_the_size_of_a_vocabulary_follows_the_training_part(load, text, monkeypatch):
+    for name, value in {"BYTES_A_TOKEN": 10, "SIZE_STEP": 1, "SMALLEST": 257}.items():
+        monkeypatch.setattr(f"data.vocabulary.{name}", value)
+    n_bytes = load(text, val_fraction=0.5).train.n_bytes
+    assert n_bytes == pytest.approx(os.path.getsize(text) / 2, abs=1)
+    assert f"learning a vocabulary of {n_bytes / 10:.0f} tokens from the text" in load.reported
+
+
 @either
 def test_the_text_of_the_end_of_text_stays_text(load, text, tokenizer):
     text.write_text("one <|endoftext|> two " * 100, encoding="utf-8")

@@ -16,7 +16,7 @@ from data.tokenizer import Tokenizer, char_tokenizer, train_bpe
 from exchange.incoming import read_model
 from experiment.checkpoint import load_checkpoint
 from experiment.folder import load_trained
-from experiment.initial import Origin, context, load_with_origin
+from experiment.initial import Origin, context, load_with_origin, vocabulary
 from model import GPT, GPTConfig
 from tests.helpers.foreign_models import written
 from tests.helpers.scripts import contents, differences, error_line, interrupt, metrics, run_sample, run_train
@@ -133,6 +133,17 @@ def test_a_run_on_a_text_with_new_characters_goes_on_and_writes_them(options, sm
     assert run_train("--resume", run, "--train.steps", 9).code == 0
     done = run_sample(run, "--prompt", "äöü", "--tokens", 3)
     assert done.code == 0 and done.out.startswith("äöü")
+
+
+def test_a_tokenizer_that_was_left_to_the_program_is_that_of_the_model_and_nothing_is_said_of_it():
+    asked = {"data.tokenizer": Setting("auto", ""), "data.vocab_size": Setting(0, "")}
+    for tokenizer in (char_tokenizer("abcd"), train_bpe(["the cat and the hat " * 50], 280)):
+        origin = origin_of(tokenizer=tokenizer)
+        taken = {"data.tokenizer": tokenizer.name}
+        taken |= {"data.vocab_size": str(tokenizer.vocab_size)} if tokenizer.name == "bpe" else {}
+        assert vocabulary(origin, asked) == taken and origin.said == []
+    vocabulary(origin, {"data.vocab_size": Setting(300, "")})
+    assert origin.said == [f"data.vocab_size is {tokenizer.vocab_size}, that of its tokenizer, not 300"]
 
 
 @pytest.mark.parametrize(("own", "n_tokens", "fits"), [(3.0, 450, True), (3.0, 550, False), (4.5, 450, False)])

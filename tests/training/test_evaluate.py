@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from config import TrainConfig
+from common.options import help_text
+from config import Config, TrainConfig
 from data.tales.stories import Forced, Story
 from data.tokenizer import char_tokenizer
 from tests.helpers.known_model import KnownModel
 from tests.helpers.models import small_model
-from training.device import sequences_to_evaluate
+from training.device import UNTRAINED_TOKENS, sequences_to_evaluate
 from training.evaluate import evaluate, validation_loss, write_sample
 
 CONFIG = TrainConfig(device="cpu", dtype="float32")
@@ -123,6 +124,7 @@ def test_an_untrained_model_is_evaluated_on_few_tokens_and_one_that_was_trained_
         metrics, score = evaluate(model, corpus, replace(CONFIG, eval_tokens=limit, init=init), step)
         assert (abs(metrics["val_loss"] - expected) < 1e-5) == few
         assert score.scored == score.stories == (2 if few else 4)
+    assert f"(untrained: {UNTRAINED_TOKENS})" in help_text(Config, 999)
     metrics, _ = evaluate(model, corpus, replace(CONFIG, eval_tokens=20), step=0)
     assert metrics["val_loss"] == pytest.approx(loss_by_loops(model, corpus.val.ids[:21], 38)[0], abs=1e-5)
 

@@ -142,6 +142,21 @@ def test_auto_dropout_is_that_of_the_run_in_its_model_its_configuration_and_what
     assert "dropout" not in capsys.readouterr().out
 
 
+def test_steps_are_timed_with_dropout_where_its_share_follows_from_how_many_there_will_be(monkeypatch):
+    model = GPT(GPTConfig(vocab_size=11, n_layer=1, n_embd=256, block_size=9, dropout="auto"))
+    dropping, timed = [model, model.blocks[0].attn, model.blocks[0].mlp], []
+
+    def time_steps(model, *rest):
+        timed.extend(part.dropout for part in dropping)
+        return 0.5, 0.0
+
+    monkeypatch.setattr("training.settle.time_steps", time_steps)
+    monkeypatch.setattr("training.pace.seconds_since_start", lambda: 0)
+    config = Config(model=model.config, train=TrainConfig(minutes=1, batch_size=8, micro_batch_size=2, device="cpu"))
+    settle_run(config, model, None, SimpleNamespace(windows_per_epoch=118, block_size=9))  # 118 steps: 8 times the text
+    assert timed == [0.1] * 3 and [part.dropout for part in dropping] == [0.2] * 3 == [config.model.dropout] * 3
+
+
 @pytest.fixture
 def two_threads():
     before = torch.get_num_threads()
