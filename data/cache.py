@@ -83,7 +83,7 @@ def _folder(config: "DataConfig", identity: str, tokenizer: Tokenizer | None) ->
 
     Its name is different whenever the text, the tokenizer, the split or the format is.
     """
-    learned = None
+    learned: list[object] | None = None
     if config.tokenizer in ("auto", "bpe"):
         learned = [config.vocab_size, v.SAMPLE_BYTES_A_TOKEN, v.MAX_SAMPLE_BYTES, v.PATTERN]
         learned += [] if config.vocab_size else [v.BYTES_A_TOKEN, v.SIZE_STEP, v.SMALLEST, v.LARGEST]

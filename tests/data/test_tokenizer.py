@@ -258,6 +258,7 @@ def test_an_alphabet_is_256_characters_that_are_99_percent_of_a_text():
     for n, tokens in ((258, "bpe"), (259, "char")):  # all as frequent: 256 of them are .992 and .988 of the text
         characters = "".join(map(chr, range(0x4E00, 0x4E00 + n)))
         assert suiting([characters[:9], characters[9:]]) == suiting([characters] * 3) == tokens
+    assert suiting(["The cat sat on the mat. " * 2000, characters]) == "bpe"  # however many there are once
 
 
 def test_that_a_vocabulary_is_learned_is_said_and_char_is_offered_where_there_are_no_words_and_nothing_has_chosen():
