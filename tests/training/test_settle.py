@@ -157,6 +157,15 @@ def test_steps_are_timed_with_dropout_where_its_share_follows_from_how_many_ther
     assert timed == [0.1] * 3 and [part.dropout for part in dropping] == [0.2] * 3 == [config.model.dropout] * 3
 
 
+@pytest.mark.parametrize(("max_epochs", "steps", "limit"), [(10, 120, 148), (5, 74, 74), (0, 120, None)])
+def test_max_epochs_limits_the_steps_that_minutes_may_become_later_too(monkeypatch, max_epochs, steps, limit):
+    monkeypatch.setattr("training.settle.time_steps", lambda *arguments: (0.5, 0.0))
+    monkeypatch.setattr("training.settle.start_and_end", lambda seconds: 0.0)
+    t = TrainConfig(minutes=1, max_epochs=max_epochs, batch_size=8, compile=False, device="cpu")
+    plan = settle_run(Config(train=t), None, None, SimpleNamespace(windows_per_epoch=118)).plan
+    assert (t.steps, plan.last, plan.limit) == (steps, steps, limit)
+
+
 @pytest.fixture
 def two_threads():
     before = torch.get_num_threads()
