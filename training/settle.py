@@ -107,7 +107,8 @@ def settle_run(config: Config, model: GPT, corpus: Corpus, batches: Batches, pla
         passes = t.steps * t.batch_size / batches.windows_per_epoch
         m.dropout = dropout_for(passes, m.n_embd)
         model.set_dropout(m.dropout)
-        say(f"model.dropout auto: {m.dropout:g}, as the text is read {passes:.1f} times")
+        narrow = f" by a model {m.n_embd} wide" * (m.n_embd < WIDE)
+        say(f"model.dropout auto: {m.dropout:g}, as the text is read {passes:.1f} times{narrow}")
     if minutes is not None:
         plan = Plan(t.steps, minutes * 60, limit, evaluation=evaluation, per_step=step, near=evaluation / step)
     if t.warmup_steps > t.steps:

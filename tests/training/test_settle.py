@@ -157,6 +157,14 @@ def test_steps_are_timed_with_dropout_where_its_share_follows_from_how_many_ther
     assert timed == [0.1] * 3 and [part.dropout for part in dropping] == [0.2] * 3 == [config.model.dropout] * 3
 
 
+def test_that_a_model_gets_less_dropout_since_it_is_narrow_is_said(capsys):
+    model = GPT(GPTConfig(vocab_size=11, n_layer=1, n_embd=64, block_size=9, dropout="auto"))
+    train = TrainConfig(steps=100, batch_size=8, compile=False, device="cpu")
+    settle_run(Config(model=model.config, train=train), model, None, SimpleNamespace(windows_per_epoch=100))
+    said = "model.dropout auto: 0.05, as the text is read 8.0 times by a model 64 wide\n"
+    assert capsys.readouterr().out == said and model.dropout == 0.05
+
+
 @pytest.mark.parametrize(("max_epochs", "steps", "limit"), [(10, 120, 148), (5, 74, 74), (0, 120, None)])
 def test_max_epochs_limits_the_steps_that_minutes_may_become_later_too(monkeypatch, max_epochs, steps, limit):
     monkeypatch.setattr("training.settle.time_steps", lambda *arguments: (0.5, 0.0))
