@@ -11,7 +11,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 # Multiplications from which a float32 product goes to oneDNN. F.linear gives it to MKL, which takes only one core for
 # a single row (17 GB/s of weights; oneDNN on two cores 35) and twice as long for 64 rows, measured on a Zen 5.
@@ -96,6 +95,23 @@ def at_once(numbers: int) -> int:
     return max(1, PIECE // max(1, numbers))
 
 
+def first_derivative(backward: Callable) -> Callable:
+    """`backward`, which raises RuntimeError where its result is to be differentiated in turn (`create_graph`).
+
+    PyTorch's once_differentiable, where torch.autograd.grad asks, leaves these terms out without a word.
+    """
+
+    def checked(ctx: Any, *gradients: Tensor) -> Any:
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "a second derivative was asked for, and the fast training on a CPU has only first ones: "
+                "model.double() with record=[] has both"
+            )
+        return backward(ctx, *gradients)
+
+    return checked
+
+
 class SquaredReLU(torch.autograd.Function):
     """As squared_relu; kept for the backward pass is one tensor, which is multiplied once."""
 
@@ -106,7 +122,7 @@ class SquaredReLU(torch.autograd.Function):
         return positive * positive
 
     @staticmethod
-    @once_differentiable
+    @first_derivative
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (positive,) = ctx.saved_tensors
         return (gradient * positive).mul_(2)
@@ -131,10 +147,10 @@ class CrossEntropy(torch.autograd.Function):
         return -losses.masked_fill_(~counted, 0).sum() * share
 
     @staticmethod
-    @once_differentiable
+    @first_derivative
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
         (gradient,) = ctx.saved_tensors
-        return gradient if upstream == 1 else gradient.mul_(upstream), None  # in place: nothing else has it
+        return gradient if upstream == 1 else gradient * upstream, None
 
 
 class Heads(torch.autograd.Function):
@@ -164,7 +180,7 @@ class Heads(torch.autograd.Function):
         return q, k, v.transpose(1, 2).contiguous()
 
     @staticmethod
-    @once_differentiable
+    @first_derivative
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (qkv, gains, cos, sin, inverse), heads = ctx.saved_tensors, ctx.heads
         T, K = qkv.shape[1], gains.shape[-1]

@@ -102,3 +102,28 @@ def test_a_model_in_training_takes_these_ways_and_any_other_the_plain_ones(monke
     assert not taken and loss.item() == pytest.approx(plain.item(), abs=1e-5)
     model(ids, record=[])
     assert "Heads" not in taken
+
+
+@pytest.mark.parametrize(
+    ("qk_norm", "activation", "many"), [(True, "gelu", 99), (False, "relu2", 99), (False, "gelu", 0)]
+)
+def test_a_second_derivative_is_refused_where_only_the_first_is_known(qk_norm, activation, many, monkeypatch):
+    monkeypatch.setattr(cpu, "MANY_LOGITS", many)
+    model, ids = small_model(qk_norm=qk_norm, activation=activation), torch.arange(6)[None]
+
+    def second_derivative(model, record=None):
+        loss = model(ids, ids, record=record)[1]
+        gradients = torch.autograd.grad(loss, list(model.parameters()), create_graph=True)
+        return torch.autograd.grad(sum(g.square().sum() for g in gradients), list(model.parameters()))
+
+    with pytest.raises(RuntimeError, match="only first ones: "):
+        second_derivative(model)
+    second_derivative(model.double(), record=[])
+
+
+def test_the_gradient_of_a_loss_is_the_same_when_it_is_asked_for_again(monkeypatch):
+    monkeypatch.setattr(cpu, "MANY_LOGITS", 0)
+    logits = torch.randn(5, 7, requires_grad=True)
+    loss = 0.5 * cross_entropy(logits, torch.arange(5))
+    first, second = (torch.autograd.grad(loss, logits, retain_graph=True)[0] for _ in range(2))
+    assert torch.equal(first, second)
