@@ -15,7 +15,7 @@ _began: float | None = None  # when this process began to run a script
 
 
 def begin_script() -> None:
-    """What each script does first, before torch is imported: it notes when that was."""
+    """What each script does first, before torch is imported. seconds_since_start() counts from here."""
     global _began
     _began = time.perf_counter()
     wait_briefly()

@@ -52,7 +52,7 @@ def byte_level_split() -> "PreTokenizer":
 def vocabulary_size(n_bytes: int) -> int:
     """How many tokens are learned from a text of so many bytes: one a kilobyte, so that each is seen often enough.
 
-    Measured on 50 KB to 5 MB, docs/benchmarks.md.
+    Measured on 50 KB to 4 MB, docs/benchmarks.md.
     """
     return min(max(SMALLEST, SIZE_STEP * round(n_bytes / (SIZE_STEP * BYTES_A_TOKEN))), LARGEST)
 

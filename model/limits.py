@@ -29,7 +29,7 @@ class Limits:
 
 
 def check_limits(config: object) -> None:
-    """Raises ValueError, naming the key, for a field of a dataclass that is outside its Limits; None is not."""
+    """Raises ValueError, naming the key, for a number in a field of a dataclass that is outside its Limits."""
     for key, hint in get_type_hints(type(config), include_extras=True).items():
         value = getattr(config, key)
         for limits in getattr(hint, "__metadata__", ()):
