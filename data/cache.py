@@ -86,8 +86,8 @@ def _folder(config: "DataConfig", identity: str, tokenizer: Tokenizer | None) ->
     learned: list[object] | None = None
     if config.tokenizer in ("auto", "bpe"):
         learned = [config.vocab_size, v.SAMPLE_BYTES_A_TOKEN, v.MAX_SAMPLE_BYTES, v.PATTERN]
-        learned += [] if config.vocab_size else [v.BYTES_A_TOKEN, v.SIZE_STEP, v.SMALLEST, v.LARGEST]
-        learned += [v.FEW, v.MOST] if config.tokenizer == "auto" else []
+        learned += [] if config.vocab_size else [v.BYTES_A_TOKEN, v.SIZE_STEP, v.MIN_SIZE, v.MAX_SIZE]
+        learned += [v.ALPHABET, v.ALPHABET_SHARE] if config.tokenizer == "auto" else []
     decisive = [FORMAT, identity, config.tokenizer, learned, config.val_fraction]
     folder = Path(config.cache) / "tokens" / hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:24]
     if tokenizer is None:

@@ -22,7 +22,7 @@ from data.tales.source import open_tales, read_stories
 from data.tales.stories import Story
 from data.tiktoken_encodings import tiktoken_tokenizer
 from data.tokenizer import Tokenizer, char_tokenizer, train_bpe
-from data.vocabulary import MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN, describe_learning, suiting, vocabulary_size
+from data.vocabulary import MAX_SAMPLE_BYTES, SAMPLE_BYTES_A_TOKEN, choose_tokenizer, describe_learning, vocabulary_size
 
 if TYPE_CHECKING:  # config.py imports torch, which reading a text does not need
     from config import DataConfig
@@ -101,7 +101,7 @@ def make_tokens(folder: Path, config: "DataConfig", source: Source, tokenizer: T
     train, val = parts = split(spool, config)
     name, size = tokenizer.name if tokenizer else config.tokenizer, config.vocab_size or vocabulary_size(train.n_bytes)
     if name == "auto":
-        name = suiting(spool.sample(train, MAX_SAMPLE_BYTES))
+        name = choose_tokenizer(spool.sample(train, MAX_SAMPLE_BYTES))
     if name == "char":
         tokenizer = char_tokenizer(spool.characters(), tokenizer)
     elif tokenizer is None:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 SAMPLE_BYTES_A_TOKEN, MAX_SAMPLE_BYTES = 2 << 10, 10 << 20
 
 # A vocabulary whose size is chosen by the text: bytes a token, the step from one size to the next, its bounds.
-BYTES_A_TOKEN, SIZE_STEP, SMALLEST, LARGEST = 1000, 64, 384, 8192
-# How many different characters an alphabet has at most, and how much of a text these are to be.
-FEW, MOST = 256, 0.99
+BYTES_A_TOKEN, SIZE_STEP, MIN_SIZE, MAX_SIZE = 1000, 64, 384, 8192
+# How many different characters an alphabet has at most, and what share of a text its characters make up at least.
+ALPHABET, ALPHABET_SHARE = 256, 0.99
 
 # Words with the space, quote or other character before them, single digits, punctuation with the line ends after it,
 # line ends, other spaces: the split of Qwen3.5, so that llama.cpp, which knows it as "qwen35", cuts text into the same
@@ -54,20 +54,21 @@ def vocabulary_size(n_bytes: int) -> int:
 
     Measured on 50 KB to 4 MB, docs/benchmarks.md.
     """
-    return min(max(SMALLEST, SIZE_STEP * round(n_bytes / (SIZE_STEP * BYTES_A_TOKEN))), LARGEST)
+    return min(max(MIN_SIZE, SIZE_STEP * round(n_bytes / (SIZE_STEP * BYTES_A_TOKEN))), MAX_SIZE)
 
 
-def suiting(sample: Iterable[str]) -> str:
-    """The tokens that suit a text, of which `sample` are pieces: "bpe", or "char" where an alphabet is not enough.
+def choose_tokenizer(sample: Iterable[str]) -> str:
+    """The tokenizer that suits a text, of which `sample` are pieces: "bpe", or "char" where an alphabet is not enough.
 
-    That is where MOST of it takes more than FEW characters, as in Chinese, Japanese or Korean. Each of them is worth a
-    token of its own; byte pairs would spend most of their merges to put them together, from three bytes each.
+    That is where the ALPHABET most frequent characters are less than ALPHABET_SHARE of it, as in Chinese, Japanese or
+    Korean. Each is worth a token of its own there; byte pairs would spend most of their merges on putting characters
+    together from three bytes each.
     """
     counts = Counter[str]()
     for piece in sample:
         counts.update(piece)
-    most = sorted(counts.values(), reverse=True)
-    return "char" if sum(most[:FEW]) < MOST * sum(most) else "bpe"
+    of_alphabet = sum(count for _, count in counts.most_common(ALPHABET))
+    return "char" if of_alphabet < ALPHABET_SHARE * counts.total() else "bpe"
 
 
 def describe_learning(size: int, beginning: str, asked: str) -> str:

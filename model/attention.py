@@ -154,8 +154,8 @@ class MultiHeadAttention(nn.Module):
             parts = qkv.split((H * K, H * K, C), dim=-1)
             q, k, v = (part.view(B, T, H, -1).transpose(1, 2) for part in parts)  # (B, H, T, K), twice; (B, H, T, D)
             if self.qk_norm:  # steadies the scores (Henry et al. 2020); the gains let a head be as sharp as need be
-                gains = (q, self.q_gain), (k, self.k_gain)
-                q, k = (F.rms_norm(x, (K,), gain.to(x.dtype), NORM_EPS) for x, gain in gains)
+                q = F.rms_norm(q, (K,), self.q_gain.to(q.dtype), NORM_EPS)
+                k = F.rms_norm(k, (K,), self.k_gain.to(k.dtype), NORM_EPS)
             if angles is not None:
                 q, k = rotate(q, angles), rotate(k, angles)
         if cache is not None:

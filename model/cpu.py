@@ -173,7 +173,7 @@ class Heads(torch.autograd.Function):
             x = torch.empty(qk[:, piece].shape).copy_(qk[:, piece])
             inverse[:, piece] = x.square().mean(dim=-1, keepdim=True).add_(epsilon).rsqrt_()
             normal = x.mul_(inverse[:, piece])
-            result[..., piece, :] = turned(normal, cosines[piece], sines[piece]).permute(2, 0, 3, 1, 4)
+            result[..., piece, :] = rotate_pairs(normal, cosines[piece], sines[piece]).permute(2, 0, 3, 1, 4)
         ctx.save_for_backward(qkv, gains, cos, sin, inverse)
         ctx.heads = heads
         q, k = result.unbind()
@@ -194,7 +194,7 @@ class Heads(torch.autograd.Function):
             gradient = torch.empty_like(normal)
             for part in (0, 1):
                 gradient[:, :, part] = gradients[part][:, :, piece].transpose(1, 2)
-            back = turned(gradient, cosines[piece], sines[piece])
+            back = rotate_pairs(gradient, cosines[piece], sines[piece])
             products = torch.mul(back, normal, out=gradient)
             of_gains += products.view(-1, len(of_gains)).sum(dim=0)
             along = products.mul_(all_gains).mean(dim=-1, keepdim=True)
@@ -217,8 +217,8 @@ def for_all_heads(first: Tensor, second: Tensor, heads: int) -> Tensor:
     return torch.cat((first, second), dim=-1)[:, None, None].repeat(1, 2, heads, 1)
 
 
-def turned(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-    """x (..., K) with channels i and i + K/2 turned; `sines` are what the other one of a pair is multiplied by."""
+def rotate_pairs(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+    """x (..., K) with channels i and i + K/2 rotated; `sines` (..., K) multiply the other one of each pair."""
     half = x.shape[-1] // 2
     result = x * cosines
     result[..., :half].addcmul_(x[..., half:], sines[..., :half])

@@ -93,7 +93,7 @@ class MLP(nn.Module):
             self.gate = nn.Linear(config.n_embd, hidden, bias=config.bias)
         self.fc = nn.Linear(config.n_embd, hidden, bias=config.bias)
         self.proj = nn.Linear(hidden, config.n_embd, bias=config.bias)
-        self.dropout = 0.0
+        self.dropout = 0.0  # until GPT.set_dropout
 
     def forward(self, x: Tensor) -> Tensor:
         if self.activation == "swiglu":

@@ -24,15 +24,15 @@ def evaluate(model: GPT, corpus: Corpus, config: TrainConfig, step: int) -> tupl
     (step 0 without train.init) at most UNTRAINED_TOKENS tokens are read.
     Raises RunError where a causal model is better than any can be.
     """
-    most = UNTRAINED_TOKENS if step == 0 and not config.init else sys.maxsize
-    ids = corpus.val.ids[: min(config.eval_tokens or most, most) + 1]
+    max_tokens = UNTRAINED_TOKENS if step == 0 and not config.init else sys.maxsize
+    ids = corpus.val.ids[: min(config.eval_tokens or max_tokens, max_tokens) + 1]
     loss, count = validation_loss(model, ids, config, np.asarray(corpus.val.document_starts) - 1)
     tokenizer = corpus.tokenizer
     n_bytes = max(1, int(tokenizer.byte_lengths[ids[1:]].sum()))
     metrics = {"val_loss": loss, "val_bits_per_byte": loss * count / math.log(2) / n_bytes}
     if not corpus.stories:
         return metrics, None
-    score = story_score(model, corpus.stories, tokenizer, config, most)
+    score = story_score(model, corpus.stories, tokenizer, config, max_tokens)
     if score.below_floor and model.config.causal:
         raise RunError(
             f"step {step}: {score.loss:.2f} nats per story is below the floor of {score.floor:.2f}, which no model can "

@@ -21,7 +21,7 @@ from training.progress import Clock, Plan, Progress
 SHARE, WORTH_SAYING = 1 / 16, 0.1
 # An evaluation takes longer where a step takes longer than when the last one was timed, and shorter where it takes
 # shorter; but by so many times at most, since what holds up one need not hold up the other.
-MOST_CHANGE = 2
+MAX_CHANGE = 2
 SECONDS_TO_END = 1.0  # for the page and the end of the process
 MOST_TIMES = 4  # that a plan makes what is left shorter or longer: held up, a run still lowers its rate by and by
 
@@ -111,7 +111,7 @@ class Pace:
         trained = seconds - plan.paused
         per_step = max((trained - plan.trained) / (step - plan.step), 1e-9)
         then = plan.per_step or per_step
-        evaluation = plan.evaluation * min(max(per_step / then, 1 / MOST_CHANGE), MOST_CHANGE)
+        evaluation = plan.evaluation * min(max(per_step / then, 1 / MAX_CHANGE), MAX_CHANGE)
         near = max(1, math.ceil(evaluation / per_step))
         left = plan.until - seconds - plan.recording * sum(mark > place for mark in self.marks)
 

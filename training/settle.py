@@ -31,8 +31,9 @@ from training.step import Step
 # Where a run on a CPU gains more than the half minute that compiling takes: in narrow models, which spend it between
 # the matrix products (4 x 128: 71 ms become 53; 6 x 256: 620 become 655), from 2,000 steps of 16 x 176 tokens on.
 MIN_FLOPS_TO_COMPILE, MAX_WIDTH_TO_COMPILE = 5e13, 192
-# What dropout_for gives at most, and from which width on; with how much the steps are timed before it is known.
-MOST_DROPOUT, WIDE, TIMED_DROPOUT = 0.4, 256, 0.1
+# What dropout_for gives at most; the width of a model from which on it is not lowered; with how much the steps are
+# timed before it is known.
+MAX_DROPOUT, FULL_DROPOUT_WIDTH, TIMED_DROPOUT = 0.4, 256, 0.1
 # About a minute at a quarter of an A100's bf16 rate.
 MIN_FLOPS_TO_COMPILE_CUDA = 1e16
 
@@ -107,7 +108,7 @@ def settle_run(config: Config, model: GPT, corpus: Corpus, batches: Batches, pla
         passes = t.steps * t.batch_size / batches.windows_per_epoch
         m.dropout = dropout_for(passes, m.n_embd)
         model.set_dropout(m.dropout)
-        narrow = f" by a model {m.n_embd} wide" * (m.n_embd < WIDE)
+        narrow = f" by a model {m.n_embd} wide" * (m.n_embd < FULL_DROPOUT_WIDTH)
         say(f"model.dropout auto: {m.dropout:g}, as the text is read {passes:.1f} times{narrow}")
     if minutes is not None:
         plan = Plan(t.steps, minutes * 60, limit, evaluation=evaluation, per_step=step, near=evaluation / step)
@@ -125,8 +126,8 @@ def dropout_for(passes: float, width: int) -> float:
     What is read once or twice is learned, what is read often is learned by heart: a tenth more each time that doubles,
     from 2 times on. A narrow model has less room for it, and needs as much less. Measured in docs/benchmarks.md.
     """
-    share = min(MOST_DROPOUT, max(0.0, 0.1 * math.log2(passes / 2)))
-    return round(share * min(1.0, width / WIDE), 2)
+    share = min(MAX_DROPOUT, max(0.0, 0.1 * math.log2(passes / 2)))
+    return round(share * min(1.0, width / FULL_DROPOUT_WIDTH), 2)
 
 
 def gains_from_compiling(device: str, flops: float, width: int) -> bool:

@@ -44,23 +44,24 @@ class StoryScore:
 
 
 def story_score(
-    model: GPT, stories: Sequence[Story], tokenizer: Tokenizer, config: TrainConfig, most: float = math.inf
+    model: GPT, stories: Sequence[Story], tokenizer: Tokenizer, config: TrainConfig, max_tokens: float = math.inf
 ) -> StoryScore:
     """Scores the model on `stories`, each in a window of its own: [end of text] story [end of text].
 
     A forced word is right when each of its tokens is the likeliest one. A story longer than block_size is not scored.
-    most: tokens to read; the first stories within them are scored, or at least one.
+    max_tokens: the first stories of no more tokens in all are scored, but at least one.
     Raises InputError where none fits.
     """
     block_size = model.config.block_size
     end = tokenizer.end_of_text
     rows: list[list[int]] = []
     fitting: list[tuple[list[int], Story]] = []
+    tokens = 0
     for story in stories:
         ids = [end, *tokenizer.encode(story.text), end]
         fits = len(ids) <= block_size + 1
-        most -= len(ids) * fits
-        if fitting and most < 0:
+        tokens += len(ids) * fits
+        if fitting and tokens > max_tokens:
             break
         rows.append(ids)
         fitting += [(ids, story)] * fits

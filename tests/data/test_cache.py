@@ -41,7 +41,7 @@ def test_whatever_decides_the_tokens_makes_a_cache_of_its_own(load, text):
     assert len(folders | {corpus.train.folder}) == 6
 
 
-SIZE, SCRIPT = ("BYTES_A_TOKEN", "SIZE_STEP", "SMALLEST", "LARGEST"), ("FEW", "MOST")
+SIZE, SCRIPT = ("BYTES_A_TOKEN", "SIZE_STEP", "MIN_SIZE", "MAX_SIZE"), ("ALPHABET", "ALPHABET_SHARE")
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def test_auto_takes_byte_pairs_for_an_alphabet_and_characters_where_there_are_to
 
 
 def test_the_size_of_a_vocabulary_follows_the_training_part(load, text, monkeypatch):
-    for name, value in {"BYTES_A_TOKEN": 10, "SIZE_STEP": 1, "SMALLEST": 257}.items():
+    for name, value in {"BYTES_A_TOKEN": 10, "SIZE_STEP": 1, "MIN_SIZE": 257}.items():
         monkeypatch.setattr(f"data.vocabulary.{name}", value)
     n_bytes = load(text, val_fraction=0.5).train.n_bytes
     assert n_bytes == pytest.approx(os.path.getsize(text) / 2, abs=1)

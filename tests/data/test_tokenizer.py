@@ -10,7 +10,7 @@ from tokenizers import models, pre_tokenizers, trainers
 from common.errors import InputError
 from common.files import signed
 from data.tokenizer import END_OF_TEXT, Tokenizer, char_tokenizer, train_bpe
-from data.vocabulary import PATTERN, byte_level_split, describe_learning, suiting, vocabulary_size
+from data.vocabulary import PATTERN, byte_level_split, choose_tokenizer, describe_learning, vocabulary_size
 from tests.helpers.texts import ALTERNATIVES, PROSE, words_of
 
 character = st.characters(exclude_categories=["Cs"])
@@ -257,8 +257,8 @@ def test_a_vocabulary_has_a_token_a_kilobyte_within_bounds():
 def test_an_alphabet_is_256_characters_that_are_99_percent_of_a_text():
     for n, tokens in ((258, "bpe"), (259, "char")):  # all as frequent: 256 of them are .992 and .988 of the text
         characters = "".join(map(chr, range(0x4E00, 0x4E00 + n)))
-        assert suiting([characters[:9], characters[9:]]) == suiting([characters] * 3) == tokens
-    assert suiting(["The cat sat on the mat. " * 2000, characters]) == "bpe"  # however many there are once
+        assert choose_tokenizer([characters[:9], characters[9:]]) == choose_tokenizer([characters] * 3) == tokens
+    assert choose_tokenizer(["The cat sat on the mat. " * 2000, characters]) == "bpe"  # however many there are once
 
 
 def test_that_a_vocabulary_is_learned_is_said_and_char_is_offered_where_there_are_no_words_and_nothing_has_chosen():
