@@ -31,9 +31,9 @@ class DataConfig:
         str, "tales (the embedded stories), a file, folder or glob (.txt .md .jsonl .csv .parquet), or hub:OWNER/NAME"
     ] = "tales"
     tokenizer: Annotated[
-        str, "char, bpe (trained on your text), auto: one of these, by its script, or a tiktoken name such as gpt2"
+        str, "char, bpe (trained on your text), auto: either, by the text's script, or a tiktoken name such as gpt2"
     ] = "auto"
-    vocab_size: Annotated[int, "tokens of a trained bpe, at least 257: all bytes and the end of text; 0: by size"] = 0
+    vocab_size: Annotated[int, "tokens of a trained bpe, at least 257 (bytes, end of text); 0: by the text's size"] = 0
     val_fraction: Annotated[float, "share of the text kept for validation: documents, or their ends", INSIDE_0_1] = 0.1
     text_column: Annotated[str, "the column that holds the text, in .jsonl, .csv, .parquet and on the Hub"] = "text"
     cache: Annotated[str, "folder of the token caches"] = ".cache"

@@ -1,8 +1,8 @@
 """Where a CPU has a faster way than PyTorch's own: dropout, attention in training, products of a few rows.
 
 What a training step computes between its products is computed in pieces that stay in the cache, forward and backward:
-to fetch a number from memory, which PyTorch does for each operation anew, takes longer than to compute with it. Each
-function equals the plain formula of the model up to rounding: all is in float32 here and rounded once.
+fetching a number from memory, which PyTorch does anew for each operation, takes longer than computing with it. Each
+function equals the plain formula of the model up to rounding: sums are in float32 here, and results rounded once.
 """
 
 from collections.abc import Callable
