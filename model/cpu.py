@@ -16,7 +16,7 @@ from torch import Tensor, nn
 # a single row (17 GB/s of weights; oneDNN on two cores 35) and twice as long for 64 rows, measured on a Zen 5.
 # Below, the 10 us that oneDNN takes to begin are more than it gains.
 ONEDNN_FROM = 2**18
-PIECE = 2**16  # numbers of which a few copies in float32 stay in a core's cache
+PIECE = 2**17  # numbers for each thread, of which a few copies in float32 stay in its core's cache
 MANY_LOGITS = 2**20  # below, as with characters, PyTorch's own loss takes no longer
 
 
@@ -92,7 +92,7 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 def at_once(numbers: int) -> int:
     """How many of the rows that have so many `numbers` are a piece: at least one."""
-    return max(1, PIECE // max(1, numbers))
+    return max(1, PIECE * torch.get_num_threads() // max(1, numbers))
 
 
 def first_derivative(backward: Callable) -> Callable:
