@@ -184,7 +184,7 @@ def test_10_the_cause_is_named_and_the_remedy(brought, typed_words, answer):
 def test_11_long_unbroken_text_is_learned_in_seconds_and_char_is_offered(brought, tmp_path):
     letters = "".join(np.random.default_rng(0).choice(list("ACGT"), 300_000))
     start = time.process_time()
-    corpus, said = corpus_of(brought(a__txt=letters) / "a.txt", tmp_path, vocab_size=1024)
+    corpus, said = corpus_of(brought(a__txt=letters) / "a.txt", tmp_path, tokenizer="bpe", vocab_size=1024)
     assert time.process_time() - start < 15 and corpus.tokenizer.vocab_size == 1024
     assert any("--data.tokenizer char" in line for line in said)
 
