@@ -7,6 +7,7 @@ environment: variables besides those of this process. launch: the beginning of a
 """
 
 import json
+import math
 import shutil
 import sys
 import tempfile
@@ -96,6 +97,12 @@ def ours(
     curve = [[seconds, line["val_loss"]] for seconds, line in lines if "val_loss" in line]
     steps = {key: lines[-1][1][key] for key in ("step", "tokens")}
     return result(done, curve, curve[-1][1]) | steps | looked
+
+
+def reached(run: dict, loss: float) -> float:
+    """Seconds from a run's start to its first evaluation, or end, at `loss` or below; infinite where there is none."""
+    curve = [*run["curve"], [run["seconds"], run["loss"]]]
+    return next((seconds for seconds, at in curve if at <= loss), math.inf)
 
 
 def result(done: common.Finished, curve: list, loss: float) -> dict:

@@ -188,13 +188,7 @@ def hugging_face(environment: dict, launch: list, seconds: float, text: Path, se
 
 
 def nanogpt(
-    environment: dict,
-    launch: list,
-    path: str,
-    shape: tuple[str, int, int],
-    seconds: float,
-    text: Path,
-    seed: int,
+    environment: dict, launch: list, path: str, shape: tuple[str, int, int], seconds: float, text: Path, seed: int
 ) -> dict:
     """seconds: of training; 0 takes the LAPTOP_STEPS."""
     options, batches, positions = shape
@@ -203,12 +197,10 @@ def nanogpt(
         program = checkout / "train.py"
         seeded = program.read_text(encoding="utf-8").replace("manual_seed(1337 ", f"manual_seed({seed} ")
         program.write_text(seeded, encoding="utf-8", newline="\n")
-        # an evaluation reads so many batches of training and of validation, each a third of a step's work
         steps = LAPTOP_STEPS
-        if seconds:
-            steps = int(
-                seconds / seconds_a_step(checkout, options, environment, launch) - EVALUATIONS * batches * 2 / 3
-            )
+        if seconds:  # an evaluation reads so many batches of training and of validation, each a third of a step's work
+            fit = seconds / seconds_a_step(checkout, options, environment, launch)
+            steps = int(fit - EVALUATIONS * batches * 2 / 3)
         every = max(1, steps // EVALUATIONS)
         steps = max(EVALUATIONS, steps // every * every)  # so that the last evaluation is at the end
         more = [*run.length(steps), f"--eval_interval={every}", f"--warmup_iters={min(100, steps // 10)}"]
@@ -254,7 +246,7 @@ def report(rows: list[dict]) -> str:
         rise = f"{max(row['rise'] for row in runs):.4f}"
         laptops = {row["seed"]: row for row in rows if (row["text"], row["recipe"]) == (text, "nanogpt-laptop")}
         pairs = [(laptops[row["seed"]], row) for row in runs if row["seed"] in laptops]
-        there = [reached(our, their["loss"]) for their, our in pairs if our is not their]
+        there = [run.reached(our, their["loss"]) for their, our in pairs if our is not their]
         speed: list = [None, None]
         if there and max(there) < math.inf:
             ratios = [their["seconds"] / our for (their, _), our in zip(pairs, there, strict=True)]
@@ -266,12 +258,6 @@ def report(rows: list[dict]) -> str:
         if name != "sketch":
             over_all.append([name, f"{mean(by_text.values()):+.4f}", f"{max(by_text.values()):+.4f}"])
     return texts + ("\n\n" + common.table(over_all) if len(over_all) > 1 else "")
-
-
-def reached(row: dict, loss: float) -> float:
-    """Seconds from a run's start to its first evaluation at or below `loss`; infinite where it came to none."""
-    curve = [*row["curve"], [row["seconds"], row["loss"]]]
-    return next((seconds for seconds, at in curve if at <= loss), math.inf)
 
 
 def draw(rows: list[dict], path: Path) -> None:

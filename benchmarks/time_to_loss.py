@@ -22,7 +22,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import common
-from benchmarks.contestants import NANOGPT_LAPTOP, hugging_face, length, nanogpt, ours, prepare_nanogpt
+from benchmarks.contestants import NANOGPT_LAPTOP, hugging_face, length, nanogpt, ours, prepare_nanogpt, reached
 from common.arguments import number, whole_number
 from common.options import find_yaml
 from config import FOLDER
@@ -88,9 +88,8 @@ def summary(runs: dict[str, list[dict]], peers: list[str], target: float | None)
     contestants = {}
     for name, rounds in runs.items():
         row: dict[str, Any] = {key: median(run[key] for run in rounds) for key in ("seconds", "peak_mb", "loss")}
-        curves = [[*run["curve"], [run["seconds"], run["loss"]]] for run in rounds]  # the end included
-        reached = [next((seconds for seconds, loss in curve if loss <= target), math.inf) for curve in curves]
-        row["reached"] = None if math.inf in reached else median(reached)
+        times = [reached(run, target) for run in rounds]
+        row["reached"] = None if math.inf in times else median(times)
         if name not in peers:
             for peer in peers:
                 pairs = list(zip(rounds, runs[peer], strict=True))

@@ -99,7 +99,8 @@ def make_tokens(folder: Path, config: "DataConfig", source: Source, tokenizer: T
     if config.source != "tales" and (n_copies := spool.drop_copies()):  # of tales only validation has none
         said.append(f"{n_copies:,} document(s) with the text of an earlier one are left out")
     train, val = parts = split(spool, config)
-    name, size = tokenizer.name if tokenizer else config.tokenizer, config.vocab_size or vocabulary_size(train.n_bytes)
+    name = tokenizer.name if tokenizer else config.tokenizer
+    size = config.vocab_size or vocabulary_size(train.n_bytes)
     if name == "auto":
         name = choose_tokenizer(spool.sample(train, MAX_SAMPLE_BYTES))
     if name == "char":
