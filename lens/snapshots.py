@@ -46,6 +46,7 @@ class Reading:
     scale: float | None = None  # what the scores are multiplied by; None: unknown
     position: str | None = None  # how the model encodes positions, as in GPTConfig
     theta: float | None = None  # with rope: the base of its angles, as in GPTConfig
+    repeat: tuple[int, ...] = ()  # (period, offset, length) of a repetition in it, as in `head_metrics`
     says: str = ""  # what is said about it
     matrices: list[dict] = field(default_factory=list)  # {"name", "says", "rows"}: what the numbers come from
 
@@ -59,11 +60,11 @@ class Reading:
         """The maps of one step: (L, H, queries, keys)."""
         return np.stack([self.steps[step][f"l{layer}.weights"] for layer in range(self.shape[0])])
 
-    def add(self, step: int, tensors: dict[str, Tensor], *repeat: int) -> None:
+    def add(self, step: int, tensors: dict[str, Tensor]) -> None:
         """Adds what was computed at a step, and its metrics (as of `head_scores`), which only causal maps have."""
         self.steps[step] = {name: tensor.numpy() for name, tensor in tensors.items()}
         for layer in range(self.shape[0] if self.causal else 0):
-            for head, scores in enumerate(head_scores(tensors[f"l{layer}.weights"], *repeat)):
+            for head, scores in enumerate(head_scores(tensors[f"l{layer}.weights"], *self.repeat)):
                 self.metrics[step, layer, head] = scores
 
 
@@ -97,7 +98,10 @@ def read_snapshots(run: Path) -> list[Reading]:
         raise InputError(f"{run}: no attention maps recorded (expected {expected} and so on)")
     described = read_file(folder / "prompts.json", lambda path: json.loads(read_text(path)))
     try:
-        readings = [Reading(str(prompt["name"]), list(map(str, prompt["tokens"])), {}) for prompt in described]
+        readings = [
+            Reading(str(prompt["name"]), list(map(str, prompt["tokens"])), {}, repeat=_repeat_of(prompt))
+            for prompt in described
+        ]
     except (TypeError, KeyError) as error:
         raise InputError(f"{folder / 'prompts.json'}: expected a list of objects with name and tokens") from error
     if not readings:
@@ -118,6 +122,14 @@ def read_snapshots(run: Path) -> list[Reading]:
         scores = {name: value for name, value in row.items() if name not in _ROW_KEYS}
         reading.metrics[step, layer, head] = scores
     return readings
+
+
+def _repeat_of(prompt: dict) -> tuple[int, ...]:
+    """Period, offset and length of the repetition that a prompt is described with; () where there is no such one."""
+    period, offset, length = repeat = tuple(prompt.get(name, 0) for name in ("period", "offset", "length"))
+    if not all(type(number) is int for number in repeat):
+        return ()
+    return repeat if 0 < length <= period and 0 <= offset <= len(prompt["tokens"]) - period - length else ()
 
 
 _ROW_KEYS = ("step", "prompt", "layer", "head")

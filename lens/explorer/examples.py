@@ -228,7 +228,7 @@ def three_jobs() -> Reading:
             matrix("W_V", "of each head: a token gives its word", torch.eye(9, 3)),
             matrix("W_O", "proj: adds up the outputs of the heads", proj),
         ],
-        repeat=(n,),
+        repeat=(n, 0, n),
     )
 
 
@@ -248,8 +248,8 @@ def build_reading(
     `scale` None is key_dim ** -0.5; `repeat` as in `head_scores`; keys and matrices as in Reading.
     """
     scale = arrays["q"].shape[-1] ** -0.5 if scale is None else scale
-    reading = Reading(name, tokens, {}, causal=causal, scale=scale, says=says, **about)
-    reading.add(0, {f"l0.{part}": arrays[part] for part in (*ATTENTION, "weights") if part in arrays}, *repeat)
+    reading = Reading(name, tokens, {}, causal=causal, scale=scale, says=says, repeat=repeat, **about)
+    reading.add(0, {f"l0.{part}": arrays[part] for part in (*ATTENTION, "weights") if part in arrays})
     return reading
 
 

@@ -93,6 +93,7 @@ def _pack_reading(reading: Reading) -> dict:
         "tokens": reading.tokens,
         "keys": reading.keys,
         "generatedFrom": reading.generated_from,
+        "repeat": dict(zip(("period", "offset", "length"), reading.repeat, strict=True)) if reading.repeat else None,
         "causal": causal,
         "scale": reading.scale,
         "position": reading.position,

@@ -83,6 +83,24 @@ def test_the_metrics_and_losses_are_those_of_the_files(run):
     }
 
 
+def test_where_a_prompt_repeats_itself_is_carried(own_run):
+    prompts = data_of(build_page(own_run))["prompts"]
+    assert [prompt["repeat"] for prompt in prompts] == [None, {"period": 11, "offset": 1, "length": 11}, None]
+    tokens, repeat = prompts[1]["tokens"], prompts[1]["repeat"]
+    first = slice(repeat["offset"], repeat["offset"] + repeat["length"])
+    again = slice(first.start + repeat["period"], first.stop + repeat["period"])
+    assert tokens[first] == tokens[again] and len(tokens[again]) == 11
+
+
+@pytest.mark.parametrize("change", [{"period": None}, {"offset": 2}, {"length": 12}, {"offset": -1}, {"period": "11"}])
+def test_a_repetition_that_is_half_described_or_does_not_fit_is_none(own_run, change):
+    path = own_run / "snapshots/prompts.json"
+    described = json.loads(path.read_text(encoding="utf-8"))
+    described[1] |= change
+    path.write_text(json.dumps(described), encoding="utf-8")
+    assert data_of(build_page(own_run))["prompts"][1]["repeat"] is None
+
+
 def test_a_prompt_of_ones_own_comes_first(run):
     weights = np.float32([[[1, 0], [0.25, 0.75]]])
     own = Reading("mine", ["a", "b"], {7: {"l0.weights": weights}}, {(7, 0, 0): {"entropy": 0.5}}, generated_from=1)

@@ -90,6 +90,9 @@ def write_run(
     tokenizer = char_tokenizer("abcdefghijklmnopqrstuvwxyz .,<&\n")
     tokenizer.save(run / "tokenizer.json")
     described = [{"name": name, "ids": list(range(len(t))), "tokens": t} for name, t in prompts.items()]
+    for prompt in described:
+        period = (len(prompt["tokens"]) - 1) // 2 if "twice" in prompt["name"] else 0
+        prompt |= {"offset": int(period > 0), "period": period, "length": period}
     (snapshots / "prompts.json").write_text(json.dumps(described), encoding="utf-8")
     found, lines = {}, []
     for step in steps:
