@@ -31,9 +31,9 @@ export function controls(host, redraw) {
   const numbers = (count) => Array.from({ length: count }, (_, index) => [index, index]);
   let shown = null;
   return () => {
-    if (shown !== state.prompt) {
-      shown = state.prompt;
-      const { layers, heads, tokens } = shownPrompt();
+    if (shown !== shownPrompt().id) {
+      const { id, layers, heads, tokens } = shownPrompt();
+      shown = id;
       setOptions(layer.select, numbers(layers));
       setOptions(head.select, numbers(heads));
       setOptions(query.select, tokens.map((token, index) => [index, `${index}  \u2068${visible(token)}\u2069`]));

@@ -9,6 +9,15 @@ export const page = JSON.parse(document.getElementById("data").textContent);
 export const kind = page.run !== null ? "run" : page.model !== null ? "model" : "examples";
 export const name = page.run ?? page.model;
 
+let ids = 0;
+
+/** Puts a prompt in its place among the prompts; its `id` is another whenever its tokens are, and the parts build anew. */
+export function place(prompt, index) {
+  page.prompts[index] = Object.assign(prompt, { id: ids++ });
+}
+
+page.prompts.forEach(place);
+
 const MAX_NUMBERS = 12e6; // unpacked at a time, 8 bytes each; the step used longest ago gives way
 const MAX_TOKENS = 96; // of a map whose cells are all drawn in the small pictures of it
 const unpacked = new Map(); // by step {maps, full, effects}, the last two null where it does not carry them

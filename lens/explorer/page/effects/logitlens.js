@@ -98,9 +98,9 @@ export function logitLens(host) {
     const { tokens, layers } = shownPrompt();
     const { first, count } = windowAround(state.query, tokens.length);
     if (columns.length !== count || body.children.length !== layers + 1) build(count, layers);
-    const moved = shown.prompt !== state.prompt || shown.query !== state.query;
+    const moved = shown.prompt !== shownPrompt().id || shown.query !== state.query;
     if (!moved && shown.effects === effects && shown.colours === theme()) return; // another head makes no difference here
-    shown = { prompt: state.prompt, query: state.query, first, effects, colours: theme() };
+    shown = { prompt: shownPrompt().id, query: state.query, first, effects, colours: theme() };
     if (moved) hovered = null;
     columns.forEach((column, index) => fill(column, first + index));
     marks[0].style.setProperty("--column", state.query - first);

@@ -74,9 +74,9 @@ export function predictions(host) {
     const { first, count } = windowAround(state.query, tokens.length);
     const [, ranks] = effects["top.ids"].shape;
     if (rows.length !== count) build(count, ranks);
-    const moved = shown.prompt !== state.prompt || shown.query !== state.query;
+    const moved = shown.prompt !== shownPrompt().id || shown.query !== state.query;
     if (!moved && shown.effects === effects) return; // another head makes no difference here
-    shown = { prompt: state.prompt, query: state.query, first, effects };
+    shown = { prompt: shownPrompt().id, query: state.query, first, effects };
     rows.forEach((row, index) => fill(row, first + index));
     if (!moved) return;
     part.textContent = rangeNote({ first, count }, tokens.length);

@@ -38,8 +38,8 @@ export function curves(host) {
   }
 
   return () => {
-    if (shown !== state.prompt) {
-      shown = state.prompt;
+    if (shown !== shownPrompt().id) {
+      shown = shownPrompt().id;
       build();
     }
     for (const { draw } of drawn) draw();

@@ -32,8 +32,8 @@ export function film(host) {
   }
 
   return () => {
-    if (shown !== state.prompt) {
-      shown = state.prompt;
+    if (shown !== shownPrompt().id) {
+      shown = shownPrompt().id;
       build();
     }
     const view = `${state.layer} ${state.head} ${state.scale} ${theme()}`;

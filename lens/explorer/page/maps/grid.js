@@ -68,12 +68,13 @@ export function grid(host) {
   function draw() {
     measure.select.value = state.measure;
     order.select.value = state.order;
-    const now = `${state.prompt} ${state.order} ${state.order === "score" ? `${state.measure} ${state.step}` : ""}`;
-    if (shown.split(" ")[0] !== String(state.prompt)) build();
+    const { id } = shownPrompt();
+    const now = `${id} ${state.order} ${state.order === "score" ? `${state.measure} ${state.step}` : ""}`;
+    if (shown.split(" ")[0] !== String(id)) build();
     else if (shown !== now) arrange();
     shown = now;
     for (const { layer, head, button } of tiles) button.setAttribute("aria-pressed", layer === state.layer && head === state.head);
-    const view = `${state.prompt} ${state.step} ${state.measure} ${state.scale} ${theme()}`;
+    const view = `${id} ${state.step} ${state.measure} ${state.scale} ${theme()}`;
     if (painted === view || !near) return; // another head or token was chosen, or nobody sees it
     painted = view;
     for (const one of tiles) {

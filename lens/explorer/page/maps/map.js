@@ -118,7 +118,7 @@ export function map(host, onHover) {
 
   return () => {
     part = shownPart();
-    const now = `${state.prompt} ${part.query} ${part.key}`;
+    const now = `${shownPrompt().id} ${part.query} ${part.key}`;
     if (shown !== now) {
       shown = now;
       hovered = null;

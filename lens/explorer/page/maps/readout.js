@@ -42,7 +42,7 @@ export function readout(host) {
       title.append(" ", element("span", { class: "badge" }, label));
     }
     write(hint, precision());
-    const view = `${state.prompt} ${state.scale} ${theme()}`;
+    const view = `${shownPrompt().id} ${state.scale} ${theme()}`;
     if (coloured !== view) {
       coloured = view;
       const masked = element("div", { class: "legend-masked" }, element("span", { class: "swatch hatched" }), "masked");

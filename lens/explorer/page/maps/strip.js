@@ -33,8 +33,8 @@ export function strip(host) {
   }
 
   return () => {
-    if (shown !== state.prompt) {
-      shown = state.prompt;
+    if (shown !== shownPrompt().id) {
+      shown = shownPrompt().id;
       build();
     }
     DIRECTIONS.forEach(([direction], index) => buttons[index].setAttribute("aria-pressed", state.direction === direction));

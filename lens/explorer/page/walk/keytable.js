@@ -170,7 +170,7 @@ export function keyTable(host) {
 
   return (row, reveals) => {
     Object.assign(grid, { row, reveals });
-    const now = [state.prompt, ...COLUMNS.map((one) => widthOf(row, one.name))].join();
+    const now = [shownPrompt().id, ...COLUMNS.map((one) => widthOf(row, one.name))].join();
     if (built !== now) {
       built = now;
       build();

@@ -52,7 +52,7 @@ export function walk(host) {
 
   /** Says what each step does: this depends on the prompt, and on the width of the row and its largest score. */
   function explain(prompt) {
-    const which = [state.prompt, row.q.length, row.shift].join();
+    const which = [prompt.id, row.q.length, row.shift].join();
     if (described === which) return;
     described = which;
     drawMatrices(prompt.given);
