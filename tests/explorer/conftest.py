@@ -1,11 +1,13 @@
 """A browser with a run's page open in it, for the tests of the explorer."""
 
 import os
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 
-from lens.explorer.page import build_page, render
+from lens.explorer.page import PAGE, build_page, bundle, render
 from lens.explorer.payload import payload
 from tests.helpers.fabricated import STORY, write_run
 from tests.helpers.walked_row import arrays_of, row_of
@@ -136,3 +138,19 @@ def rows_run(tmp_path_factory):
     run = tmp_path_factory.mktemp("walk") / "made-up"
     write_run(run, steps=(0, 10, 200), prompts={"six": STORY[9:15], "nine": STORY[9:18], "long": STORY[:24]})
     return run
+
+
+@pytest.fixture(scope="session")
+def modules(browser):
+    """modules("live/tokenizer.js", …): a tab in which each module's exports are there, by the module's name."""
+    tab = listen(browser.new_page())
+
+    def modules(*names):
+        for name in names:
+            whole, short = re.sub(r"\W", "_", name.removesuffix(".js")), Path(name).stem
+            tab.evaluate(f"window.{short} = (() => {{{bundle(PAGE, name)}\nreturn {whole}Module; }})()")
+        return tab
+
+    yield modules
+    tab.close()
+    assert tab.troubles == []
