@@ -154,6 +154,12 @@ def ablation(model: GPT, idx: Tensor, over: Callable[[Iterable], Iterable] = ite
     return effect
 
 
+def count_ablation_flops(model: GPT, tokens: int) -> int:
+    """About how many FLOPs `ablation` takes: a forward pass of `tokens` for each head and each MLP."""
+    parts = model.config.n_layer * (model.config.n_head + 1)
+    return 2 * sum(parameter.numel() for parameter in model.parameters()) * tokens * parts
+
+
 @contextmanager
 def _silenced(block: Any, part: int) -> Iterator[None]:
     """While it lasts, one part of the Block adds nothing: head `part`, or the MLP where there is no such head."""

@@ -10,7 +10,7 @@ from common.errors import InputError
 from common.terminal import warn
 from data.healing import Healed
 from data.tokenizer import Tokenizer
-from lens.effects import ablation, effects
+from lens.effects import ablation, count_ablation_flops, effects
 from lens.own import begin_readings, count_weights
 from lens.record import trace
 from lens.snapshots import ATTENTION, Reading
@@ -75,8 +75,7 @@ def what_to_leave_out(model: GPT, lengths: list[int]) -> dict[str, str]:
             f"what the weights are computed from (x, q, k, v) and out are left out, {inputs:,} numbers: a page "
             f"carries {MAX_NUMBERS:,}; fewer tokens have room"
         )
-    parts = config.n_layer * (config.n_head + 1)
-    flops = 2 * sum(parameter.numel() for parameter in model.parameters()) * tokens * parts
+    parts, flops = config.n_layer * (config.n_head + 1), count_ablation_flops(model, tokens)
     if flops > MAX_FLOPS:
         left_out["ablation"] = (
             f"ablation is left out: for it the model would read {tokens:,} tokens {parts:,} times, once without each "

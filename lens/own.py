@@ -13,6 +13,7 @@ from common.files import read_manifest
 from common.terminal import printable, warn
 from data.healing import Healed, count_repeated, heal, opening, share_of_own_end
 from data.tokenizer import Tokenizer
+from lens.effects import count_ablation_flops
 from lens.record import read
 from lens.snapshots import FORMAT, WEIGHTS, Reading, snapshot_files, verify_file
 from model import GPT, GPTConfig
@@ -23,6 +24,7 @@ TEMPERATURE = 0.8  # of a continuation, as sample.py has it
 # Weights in the maps of one's own prompts, except that the first and the last step are always shown: a page of about
 # 30 MB, which opens in a second.
 MAX_WEIGHTS = 24_000_000
+MAX_FLOPS = 5e10  # of ablation at every step, a second on one core; where it is more the last step alone has ablation
 
 
 def tokenize_prompts(
@@ -55,13 +57,15 @@ def read_own_prompts(
             f"--prompt: the maps have {size:,} weights a step, a page carries {MAX_WEIGHTS:,}: of {len(steps)} steps "
             f"it shows {', '.join(map(str, shown))}"
         )
+    flops = len(shown) * sum(count_ablation_flops(model, len(ids)) for ids in ids_of)
+    ablated = shown if flops <= MAX_FLOPS else shown[-1:]
     # the trained model first, where no snapshot is the same: the others are loaded into its place
     order = sorted(shown, key=lambda at: at in kept)
     for at in tqdm(order, desc="reading the prompts", unit=" steps", leave=False, disable=None):
         if at in kept:
             load_weights(model, kept[at])
         for reading, ids in zip(readings, ids_of, strict=True):
-            reading.add(at, read(model, ids))
+            reading.add(at, read(model, ids, ablate=at in ablated))
     return readings
 
 

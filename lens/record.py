@@ -21,12 +21,12 @@ from model import GPT
 from model.generation import eval_mode
 
 
-def read(model: GPT, ids: list[int]) -> dict[str, Tensor]:
+def read(model: GPT, ids: list[int], ablate: bool = True) -> dict[str, Tensor]:
     """Everything that is recorded of a model reading `ids`: what `trace` and `effects` return, on the CPU.
 
     Raises ValueError for more ids than block_size.
     """
-    return trace(model, ids) | effects(model, ids)
+    return trace(model, ids) | effects(model, ids, ablate)
 
 
 def trace(model: GPT, ids: list[int]) -> dict[str, Tensor]:

@@ -2,17 +2,21 @@
 
 import { cell, chip, decimals, labelOf, tint, write } from "../base/cells.js";
 import { signedShade } from "../base/colour.js";
+import { kind } from "../base/data.js";
 import { element } from "../base/dom.js";
 import { visible } from "../base/label.js";
 import { brief } from "../base/number.js";
 import { whenVisible } from "../base/onscreen.js";
 import { shownEffects, shownPrompt, state } from "../base/state.js";
+import { t } from "../base/words.js";
 import { largest } from "../walk/vector.js";
 import { heatmap } from "./heatmap.js";
 
 const AT_LAST = "At the last position there is none: what comes next is not known, so there is no loss to compare.";
 const LEFT_OUT = "It is left out here: the model would have to read the prompt once without each head and each MLP, which takes too "
   + "long for this model and so many tokens.";
+
+const LAST_STEP_ONLY = t("Of a prompt of your own only the last step has it here: at every step it would take too long.");
 
 export function parts(host) {
   const question = element("p", { class: "question" });
@@ -79,7 +83,7 @@ export function parts(host) {
     write(sum.value, brief(shares.reduce((one, other) => one + other)));
     ablation.node.hidden = !isAblated();
     absent.hidden = isAblated();
-    write(absent, effects.ablation ? AT_LAST : LEFT_OUT);
+    write(absent, effects.ablation ? AT_LAST : kind === "run" ? LAST_STEP_ONLY : LEFT_OUT);
     if (isAblated()) {
       const changes = effects.ablation.at(state.query);
       ablation.draw(changes, largest(changes));
