@@ -129,8 +129,8 @@ def test_the_loss_is_that_of_the_file_and_has_no_floor_of_another_unit(explore, 
     page = explore(formed.run, "#step=1000")
     text = panel(page, "loss").inner_text().split("\n")
     assert f"{max(losses):.2f}" in text and f"{min(losses):.2f}" in text
-    last = next(line["val_loss"] for line in lines if line["step"] == 1000)
-    assert f"val {last:.3f}" in text
+    last = next(line for line in lines if line["step"] == 1000)
+    assert f"train {last['train_loss']:.3f} · val {last['val_loss']:.3f}" in text
     assert "67.25" not in " ".join(text)  # the floor is in nats per story
 
 

@@ -9,6 +9,7 @@ import pytest
 from model import GPT, GPTConfig
 from model.sizes import parameter_table
 from tests.helpers.fabricated import write_lines
+from tests.helpers.open_page import wait_for_step
 
 PANELS = "#losses .panel"
 
@@ -32,6 +33,24 @@ def point_at(page, panel, share):
     """Moves the pointer to a share of the width of a panel."""
     box = page.locator(f"{PANELS}:nth-child({panel}) .plot").bounding_box()
     page.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+
+
+def test_the_loss_of_a_step_is_never_of_another_kind_than_it_says(explore, own_run):
+    lines = [{"step": 0, "val_loss": 7.25}, {"step": 8, "train_loss": 2.5}, {"step": 40, "train_loss": 1.5}]
+    lines += [{"step": 200, "train_loss": 0.75, "val_loss": 1.25}]
+    write_lines(own_run / "metrics.jsonl", lines)
+    page = explore(own_run)
+    seen = {}
+    for step in (200, 40, 10, 0):
+        wait_for_step(page, step)
+        seen[step] = page.inner_text("#controls .loss")
+        page.keyboard.press("ArrowLeft")
+    assert seen == {
+        0: "loss: val 7.250",
+        10: "loss: train 2.500 (step 8)",
+        40: "loss: train 1.500",
+        200: "loss: train 0.750 · val 1.250",
+    }
 
 
 def test_pointing_at_the_losses_reads_each_value_of_the_file(explore, run):

@@ -4,8 +4,9 @@ import { SCALES, switchTheme } from "./colour.js";
 import { kind, name, page } from "./data.js";
 import { choice, element, setOptions } from "./dom.js";
 import { visible } from "./label.js";
-import { lossAt } from "./measures.js";
+import { lossesAt } from "./measures.js";
 import { change, shownPrompt, shownStep, state } from "./state.js";
+import { t } from "./words.js";
 
 const PACE = 650; // milliseconds a step while playing: time to see what moved
 
@@ -98,9 +99,8 @@ function training() {
     const { step } = shownStep();
     slider.setAttribute("aria-valuetext", `step ${step}`);
     number.textContent = `step ${step.toLocaleString("en")}`;
-    const logged = lossAt(step);
-    const late = logged && logged.step !== step ? ` (step ${logged.step.toLocaleString("en")})` : "";
-    loss.textContent = logged ? `${logged.kind} loss ${logged.value.toFixed(3)}${late}` : "";
+    const losses = lossesAt(step);
+    loss.textContent = losses && t("loss: {losses}", { losses });
   }
 
   return { field, draw };

@@ -1,6 +1,7 @@
 // The measures of a head, and the loss.
 
 import { kind, page } from "./data.js";
+import { t } from "./words.js";
 
 /** The measures of a head, in the order of the page; `max` is the top of its scale (null: as large as it gets). */
 export const MEASURES = [
@@ -43,10 +44,16 @@ export function badges(prompt, step, layer, head) {
     .sort((one, other) => other[1] - one[1]);
 }
 
-/** The loss logged last at or before a training step: {kind, value, step}; the validation loss where there is one. */
-export function lossAt(step) {
-  const line = page.losses.findLast((one) => one.step <= step);
-  if (!line) return undefined;
-  const kind = line.val === undefined ? "train" : "val";
-  return { kind, value: line[kind], step: line.step };
+/**
+ * The losses at a training step in words: of training the one logged last at or before it, with its step where that is
+ * another, and of validation one of this very step; "" where neither is known.
+ */
+export function lossesAt(step) {
+  const train = page.losses.findLast((line) => line.step <= step && line.train !== undefined);
+  const evaluated = page.losses.find((line) => line.step === step && line.val !== undefined);
+  const late = train && train.step !== step ? ` (${t("step {step}", { step: train.step.toLocaleString("en") })})` : "";
+  return [
+    ...(train ? [t("train {loss}", { loss: train.train.toFixed(3) }) + late] : []),
+    ...(evaluated ? [t("val {loss}", { loss: evaluated.val.toFixed(3) })] : []),
+  ].join(" · ");
 }

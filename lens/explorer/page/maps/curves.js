@@ -4,7 +4,7 @@
 import { write } from "../base/cells.js";
 import { page } from "../base/data.js";
 import { element, svg } from "../base/dom.js";
-import { MEASURES, lossAt, scoreOf } from "../base/measures.js";
+import { MEASURES, lossesAt, scoreOf } from "../base/measures.js";
 import { change, shownPrompt, shownStep, state } from "../base/state.js";
 
 const SIDE = 100; // the panels stretch: their units are shares of the width and height
@@ -98,8 +98,7 @@ function lossPanel(across) {
     node,
     draw() {
       draw();
-      const logged = lossAt(shownStep().step);
-      write(now, logged ? `${logged.kind} ${logged.value.toFixed(3)}` : "");
+      write(now, lossesAt(shownStep().step));
     },
   };
 }
