@@ -15,6 +15,7 @@ from lens.explorer.payload import run_payload
 from lens.snapshots import Reading, readings_of
 
 PAGE = Path(__file__).parent / "page"
+WORKER = "live/worker.js"
 
 
 def build_page(run: Path, own: Sequence[Reading] = ()) -> str:
@@ -29,9 +30,11 @@ def render(data: dict) -> str:
     """The page of page/ with `data` inside. Its policy lets nothing in from outside and no other script run."""
     sheets = sorted(PAGE.rglob("*.css"), key=lambda path: (path.name != "style.css", path.name))
     style, script = "\n".join(path.read_text(encoding="utf-8") for path in sheets), bundle(PAGE, "main.js")
+    live = data.get("live") is not None  # a model that runs in the page, in a worker whose script the data carry
+    data = data | {"worker": bundle(PAGE, WORKER) if live else None}
     parts = {
         "policy": "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
-        f"style-src '{_hash(style)}'; script-src '{_hash(script)}'",
+        f"style-src '{_hash(style)}'; script-src '{_hash(script)}'" + ("; worker-src blob:" if live else ""),
         "style": style,
         "script": script,
         "data": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
@@ -73,4 +76,4 @@ def bundle(folder: Path, entry: str) -> str:
 
 
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.[\w./]+\.js)";', re.MULTILINE)
-_EXPORT = re.compile(r"^export (?:async function|function|const) (\w+)", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?:async function\*?|function\*?|const) (\w+)", re.MULTILINE)

@@ -2,9 +2,9 @@
 
 import { onSystemTheme } from "./base/colour.js";
 import { controls } from "./base/controls.js";
-import { fits, kind, load, loadSmall, name, page } from "./base/data.js";
+import { fits, kind, liveOf, load, loadSmall, name, page } from "./base/data.js";
 import { element } from "./base/dom.js";
-import { onChange, shownPrompt, start, state } from "./base/state.js";
+import { onChange, shownPrompt, start, state, switchedOff } from "./base/state.js";
 import { logitLens } from "./effects/logitlens.js";
 import { parts } from "./effects/parts.js";
 import { predictions } from "./effects/predictions.js";
@@ -21,7 +21,6 @@ import { walk } from "./walk/walk.js";
 const place = (id) => document.getElementById(id);
 for (const part of document.querySelectorAll(".of-run, .of-model, .of-examples")) part.hidden = !part.matches(`.of-${kind}`);
 const { draw: drawReadout, showCell } = readout(place("readout"));
-const drawFilm = film(place("film"));
 const drawings = [
   controls(place("controls"), draw),
   opening(place("opening")),
@@ -31,7 +30,7 @@ const drawings = [
   drawReadout,
   strip(place("strip")),
   walk(place("walk")),
-  drawFilm,
+  film(place("film")),
   curves(place("curves")),
   predictions(place("predictions")),
   logitLens(place("lens")),
@@ -42,19 +41,23 @@ function draw() {
   for (const drawing of drawings) drawing();
 }
 
+const REST = 1000; // milliseconds after which the reader is taken to have stopped typing
 let ahead = null;
 
 /** Unpacks the other steps of a prompt, so that the slider never waits; of very large maps no more than small pictures. */
 async function unpackAhead() {
   const { prompt } = state;
-  if (ahead === prompt) return;
-  ahead = prompt;
+  const now = `${shownPrompt().id} ${switchedOff(state)}`;
+  if (ahead === now) return;
+  ahead = now;
+  const isRead = liveOf(prompt, state.step) !== null; // by the model in the page, which the reader wants for what is typed
+  await new Promise((done) => setTimeout(done, isRead ? REST : 0));
   const unpack = fits(page.prompts[prompt]) ? load : loadSmall;
-  for (let step = 0; step < page.prompts[prompt].steps.length && prompt === ahead; step++) {
+  for (let step = 0; now === ahead && step < page.prompts[prompt].steps.length; step++) {
     await unpack(prompt, step);
     await new Promise((done) => setTimeout(done)); // what the reader does goes first
   }
-  if (prompt === ahead) drawFilm();
+  if (now === ahead) draw();
 }
 
 // With a modifier the arrow keys are the browser's own: back and forward.

@@ -1,6 +1,6 @@
 // The measures of a head, and the loss.
 
-import { kind, page } from "./data.js";
+import { kind, metricsOf, page } from "./data.js";
 import { t } from "./words.js";
 
 /** The measures of a head, in the order of the page; `max` is the top of its scale (null: as large as it gets). */
@@ -14,20 +14,20 @@ export const MEASURES = [
 ];
 
 const REPEATS = ["duplicate_token", "induction"]; // measured only on the repeated prompt, whichever prompt is shown
-const metrics = new Map(); // by step, looked up once: a page asks for them hundreds of times a step
+const metrics = new WeakMap(); // of a step, looked up once: a page asks for them hundreds of times a step
 
 /** A head's measure, or undefined. */
 export function scoreOf(prompt, step, layer, head, name) {
-  const id = `${prompt} ${step}`;
-  if (!metrics.has(id)) metrics.set(id, withRepeats(page.prompts[prompt].steps[step]));
-  return metrics.get(id)[layer][head][name];
+  const own = metricsOf(prompt, step);
+  if (!metrics.has(own)) metrics.set(own, withRepeats(own, page.prompts[prompt].steps[step].step));
+  return metrics.get(own)[layer][head][name];
 }
 
 /** The metrics of a step by layer and head; what its prompt lacks of the repeats comes from another prompt, of the same model. */
-function withRepeats(at) {
-  if (kind === "examples") return at.metrics; // they have a model each
-  const others = page.prompts.flatMap(({ steps }) => steps.filter((one) => one.step === at.step));
-  return at.metrics.map((heads, layer) => heads.map((own, head) => {
+function withRepeats(metrics, step) {
+  if (kind === "examples") return metrics; // they have a model each
+  const others = page.prompts.flatMap(({ steps }) => steps.filter((one) => one.step === step));
+  return metrics.map((heads, layer) => heads.map((own, head) => {
     const all = { ...own };
     for (const name of REPEATS) {
       const score = all[name] ?? others.find((other) => other.metrics[layer]?.[head]?.[name] !== undefined)?.metrics[layer][head][name];

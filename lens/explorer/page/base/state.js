@@ -9,11 +9,15 @@ const CHOICES = {
   direction: ["from", "by"],
   order: ["layers", "score"],
   walk: ["all", "x", "qkv", "score", "scale", "mask", "softmax", "values", "proj"],
+  how: ["zero", "mean"],
   measure: ["previous_token", "first_token", "duplicate_token", "induction", "entropy", "mean_distance"],
 };
 
-/** prompt, step (its index), layer, head, query and key (the pinned cell), and one of each of CHOICES. */
-export const state = { scale: "absolute", direction: "from", order: "layers", walk: "all", measure: "previous_token" };
+/**
+ * prompt, step (its index), layer, head, query and key (the pinned cell), one of each of CHOICES, and the parts of the model
+ * that are switched off ("0.1 2.mlp").
+ */
+export const state = { scale: "absolute", direction: "from", order: "layers", walk: "all", how: "zero", measure: "previous_token", off: "" };
 const listeners = [];
 
 export function onChange(listener) {
@@ -36,17 +40,22 @@ export function shownPart() {
 
 let pending = null; // the view that is being unpacked; until it is there, the one before stays whole
 
+/** The view that comes next, or else the one that is shown. */
+export const goingTo = () => pending ?? state;
+
 /** Goes to a view; what does not exist there goes to the nearest that does. */
 export async function change(changes) {
   const view = validView(pending ?? state, changes);
   pending = view;
-  if (!mapsOf(view.prompt, view.step)) {
-    await load(view.prompt, view.step);
+  const place = [view.prompt, view.step, switchedOff(view)];
+  if (!mapsOf(...place)) {
+    await load(...place);
     if (pending !== view) return; // a later change goes on from this one, and draws
   }
   pending = null;
+  if (!mapsOf(...place)) return; // the model in the page could not read it
   Object.assign(state, view);
-  keep(state.prompt, state.step);
+  keep(...place);
   state.key ??= strongestKey();
   remember();
   for (const listener of listeners) listener(state);
@@ -67,6 +76,7 @@ function validView(before, changes) {
   view.layer = clampIndex(view.layer, layers);
   view.head = clampIndex(view.head, heads);
   view.query = clampIndex(view.query, tokens.length);
+  view.off = validParts(view.off, layers, heads);
   if (!("key" in changes) && ("query" in changes || moved)) view.key = null;
   if (view.key !== null) view.key = clampIndex(view.key, keysOf(page.prompts[view.prompt]).length);
   for (const [name, allowed] of Object.entries(CHOICES)) {
@@ -74,6 +84,20 @@ function validView(before, changes) {
   }
   return view;
 }
+
+/** Of parts of the model, "0.1 2.mlp", those that it has, in their order, each once. */
+function validParts(parts, layers, heads) {
+  const names = Array.from({ length: heads + 1 }, (_, part) => partName(part, heads));
+  const all = Array.from({ length: layers }, (_, layer) => names.map((name) => `${layer}.${name}`)).flat();
+  const named = new Set(parts.split(" "));
+  return all.filter((part) => named.has(part)).join(" ");
+}
+
+/** A head by its number, and the MLP, the part after the last head. */
+export const partName = (part, heads) => (part < heads ? String(part) : "mlp");
+
+/** How which parts of the model are switched off in a view, as one text; "" where all are on. */
+export const switchedOff = ({ off, how }) => off && `${how} ${off}`;
 
 const clampIndex = (index, length) => Math.max(0, Math.min(length - 1, Math.trunc(index) || 0));
 
@@ -95,7 +119,7 @@ export async function start() {
   const step = steps.length - 1;
   await change({ prompt, step, ...clearestHead(prompt, step), query: tokens.length - 1, ...requested });
   if (!("query" in requested || "key" in requested)) await change({ query: sharpestQuery() });
-  addEventListener("hashchange", () => change(fromHash()));
+  addEventListener("hashchange", () => goTo(fromHash()));
 }
 
 /** The best induction head, where there is one, or else the head with the highest score of a pattern. */
@@ -120,14 +144,27 @@ function sharpestQuery() {
   return largest(back) > 0 ? back.findIndex((weight) => weight >= 0.95 * largest(back)) : maps.queries - 1;
 }
 
-function fromHash() {
+let goTo = change;
+
+/** Has a function, in the place of `change`, go to the view of an address that is put in by hand. */
+export function onAddress(go) {
+  goTo = go;
+}
+
+/** The text of the reader's own that is in the address, or null. */
+export const textInAddress = () => new URLSearchParams(location.hash.slice(1)).get("text");
+
+/** The view of the address. */
+export function fromHash() {
   const hash = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
-  const changes = {};
+  const changes = { off: hash.off ?? "" };
   for (const name of ["prompt", "layer", "head", "query", "key"]) if (name in hash) changes[name] = Number(hash[name]);
   for (const name of Object.keys(CHOICES)) if (name in hash) changes[name] = hash[name];
   if ("step" in hash) {
-    const prompt = clampIndex(changes.prompt ?? state.prompt, page.prompts.length);
-    changes.step = nearest(page.prompts[prompt].steps, Number(hash.step));
+    const { length } = page.prompts;
+    const prompt = changes.prompt ?? state.prompt;
+    const { steps } = prompt >= length && page.live ? page.live : page.prompts[clampIndex(prompt, length)]; // one's own is to come
+    changes.step = nearest(steps, Number(hash.step));
   }
   return changes;
 }
@@ -138,7 +175,9 @@ let waiting = null;
 function remember() {
   clearTimeout(waiting);
   waiting = setTimeout(() => {
-    const kept = { ...state, step: shownStep().step };
+    const { off, how, ...always } = state;
+    const { text } = shownPrompt();
+    const kept = { ...always, step: shownStep().step, ...(off && { off, how }), ...(text !== undefined && { text }) };
     try {
       history.replaceState(null, "", "#" + new URLSearchParams(kept));
     } catch {

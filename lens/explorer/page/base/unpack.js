@@ -46,7 +46,7 @@ async function inflate(text) {
 }
 
 /** Numbers of any shape: `at(1, 2)` is what is left of the shape after these indices, a number or an array of them. */
-const Numbers = class {
+export const Numbers = class {
   constructor(numbers, shape, digits) {
     Object.assign(this, { numbers, shape, digits });
   }
