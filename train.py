@@ -55,7 +55,7 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
     progress = run.restore(take_step, pace.last)
 
     # -- what is recorded and logged of it
-    prompts = make_prompts(config.attention.prompts, corpus, m.block_size)
+    prompts = make_prompts(config.attention.prompts, corpus, m.block_size, run.folder if progress.step >= 0 else None)
     recorder = Recorder(run.folder, prompts, config.attention.keep_mb, progress.step, progress.recording)
     snapshots = snapshot_steps(config.attention.snapshots, t.steps)
     with Log(run.folder, config, progress) as log:

@@ -1,7 +1,9 @@
 """The prompts that a run records: those of the configuration, or passages of its text that show what heads do."""
 
+import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,16 +33,19 @@ class Prompt:
     length: int = 0
 
 
-def make_prompts(texts: list[str], corpus: "Corpus", block_size: int) -> list[Prompt]:
+def make_prompts(texts: list[str], corpus: "Corpus", block_size: int, resumed: Path | None = None) -> list[Prompt]:
     """The prompts of a run: `texts`; or for tales a story with its song, for other text a validation passage and a
     random sequence, twice; and a short sentence.
 
     Of the corpus's stories the one is taken that sings most of its song again. Each prompt has at most MAX_TOKENS
     tokens (with a song SONG_TOKENS) and at most block_size; where no song is sung twice in so few, the prompts are
     those for other text. Where the text has several documents a prompt begins, as each of them does, after an
-    end-of-text token. Raises InputError for a character that the tokenizer does not know.
+    end-of-text token. A `resumed` run goes on with those that it has recorded until now, however they were chosen.
+    Raises InputError for a character that the tokenizer does not know.
     """
     tokenizer, length = corpus.tokenizer, min(MAX_TOKENS, block_size)
+    if resumed and (recorded := recorded_prompts(resumed / "snapshots" / "prompts.json", tokenizer, block_size)):
+        return recorded
     if texts:
         try:
             encoded = [tokenizer.begin(text, corpus.start) for text in texts]
@@ -67,7 +72,8 @@ def repeated_prompt(tokenizer: "Tokenizer", ids: list[int], length: int, start: 
     period = (length - 1) // 2
     if period < 2 or not vocabulary:
         return None
-    sequence = np.random.default_rng(0).choice(vocabulary, period).tolist()
+    # each token once, where there are enough: a repeated one would have two that came next
+    sequence = np.random.default_rng(0).choice(vocabulary, period, replace=len(vocabulary) < period).tolist()
     return make_prompt(tokenizer, "a random sequence, twice", start + sequence * 2, len(start), period, period)
 
 
@@ -105,3 +111,28 @@ def song_prompt(story: "Story", tokenizer: "Tokenizer") -> Prompt | None:
 def make_prompt(tokenizer: "Tokenizer", name: str, ids: list[int], *repeat: int) -> Prompt:
     """`repeat`: offset, period and length of a repetition."""
     return Prompt(name, ids, [tokenizer.label(id) for id in ids], *repeat)
+
+
+def recorded_prompts(path: Path, tokenizer: "Tokenizer", block_size: int) -> list[Prompt]:
+    """The prompts that a run's prompts.json describes; none where it is missing or damaged."""
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+        prompts = [Prompt(**one) for one in described]
+        whole = all(
+            prompt.tokens == [tokenizer.label(id) for id in prompt.ids]  # a damaged id or token is seen here
+            and min(prompt.ids) >= 0
+            and len(prompt.ids) <= block_size
+            and bool(prompt.period) == bool(repeat_of(one))
+            for prompt, one in zip(prompts, described, strict=True)
+        )
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
+        return []
+    return prompts if whole else []
+
+
+def repeat_of(prompt: dict) -> tuple[int, ...]:
+    """Period, offset and length of the repetition that a prompt is described with; () where there is no such one."""
+    period, offset, length = repeat = tuple(prompt.get(name, 0) for name in ("period", "offset", "length"))
+    if not all(type(number) is int for number in repeat):
+        return ()
+    return repeat if 0 < length <= period and 0 <= offset <= len(prompt["tokens"]) - period - length else ()

@@ -15,6 +15,7 @@ from torch import Tensor
 from common.errors import InputError
 from common.files import Damaged, is_link, read_json_lines, read_manifest, step_name, step_of, verify
 from lens.patterns import head_scores
+from lens.prompts import repeat_of
 
 T = TypeVar("T")
 
@@ -99,7 +100,7 @@ def read_snapshots(run: Path) -> list[Reading]:
     described = read_file(folder / "prompts.json", lambda path: json.loads(read_text(path)))
     try:
         readings = [
-            Reading(str(prompt["name"]), list(map(str, prompt["tokens"])), {}, repeat=_repeat_of(prompt))
+            Reading(str(prompt["name"]), list(map(str, prompt["tokens"])), {}, repeat=repeat_of(prompt))
             for prompt in described
         ]
     except (TypeError, KeyError) as error:
@@ -122,14 +123,6 @@ def read_snapshots(run: Path) -> list[Reading]:
         scores = {name: value for name, value in row.items() if name not in _ROW_KEYS}
         reading.metrics[step, layer, head] = scores
     return readings
-
-
-def _repeat_of(prompt: dict) -> tuple[int, ...]:
-    """Period, offset and length of the repetition that a prompt is described with; () where there is no such one."""
-    period, offset, length = repeat = tuple(prompt.get(name, 0) for name in ("period", "offset", "length"))
-    if not all(type(number) is int for number in repeat):
-        return ()
-    return repeat if 0 < length <= period and 0 <= offset <= len(prompt["tokens"]) - period - length else ()
 
 
 _ROW_KEYS = ("step", "prompt", "layer", "head")

@@ -29,6 +29,38 @@ def test_the_default_prompts_are_a_passage_a_repeated_sequence_and_a_sentence():
     assert prompts() == prompts()
 
 
+def test_of_the_random_sequence_no_token_is_there_twice_where_the_vocabulary_has_enough():
+    tokenizer = char_tokenizer(map(chr, range(97, 97 + 31)))
+    for n_known in (31, 30):
+        corpus = corpus_of(tokenizer, np.arange(300) % n_known, several=False)
+        _, repeated, *_ = make_prompts([], corpus, 64)
+        assert repeated.ids[:31] == repeated.ids[31:] and repeated.period == 31
+        assert (len(set(repeated.ids)) == 31) == (n_known == 31)
+
+
+def test_a_resumed_run_goes_on_with_the_prompts_it_has_recorded(tmp_path):
+    made, others = prompts(), prompts(["The fox", "The owl"])
+    for given in (made, others):
+        Recorder(tmp_path, given, 0)
+        assert make_prompts([], corpus_of(several=False), 64, tmp_path) == given
+    assert make_prompts([], corpus_of(several=False), 64, tmp_path / "none") == made
+    path = tmp_path / "snapshots/prompts.json"
+    whole = path.read_text(encoding="utf-8")
+    first, *_ = ids = [f"\n   {id}" for id in others[0].ids]
+    assert "".join(f"{id}," for id in ids)[:-1] in whole
+    for damaged in (
+        "",
+        whole[:-1],
+        whole.replace(first, "\n   99", 1),
+        whole.replace(first, "\n   null", 1),
+        "[" * 9999,
+    ):
+        path.write_text(damaged, encoding="utf-8")
+        assert make_prompts([], corpus_of(several=False), 64, tmp_path) == made
+    path.write_text(whole, encoding="utf-8")
+    assert make_prompts([], corpus_of(several=False), 6, tmp_path) != others  # "The fox" has seven tokens
+
+
 @pytest.mark.parametrize("several", [False, True])
 @pytest.mark.parametrize("block_size", [1, 2, 3, 4, 5, 6, 17, 64, 100])
 def test_prompts_fit_any_context_and_can_be_recorded(tmp_path, block_size, several):

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from safetensors.numpy import load_file
 
 from data.batches import Batches
 from experiment.checkpoint import save_checkpoint
@@ -75,6 +76,19 @@ def test_a_run_may_be_stopped_again_and_again(options, unbroken, run, monkeypatc
     result = contents(run)
     for name in ("metrics", "samples.txt", "snapshots/heads.jsonl", f"checkpoints/step-{STEPS:06d}/model.safetensors"):
         assert result[name] == unbroken["muon"][name], name
+
+
+def test_a_run_records_the_same_prompts_to_its_end_however_new_runs_choose_theirs(options, run, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("lens.prompts.MAX_TOKENS", 9)
+        interrupt(options["adamw"], run, 6, signal.SIGTERM)
+    before = (run / "snapshots/prompts.json").read_text(encoding="utf-8")
+    assert run_train("--resume", run).code == 0
+    assert (run / "snapshots/prompts.json").read_text(encoding="utf-8") == before
+    shapes = set()
+    for path in run.glob("snapshots/*/attention.safetensors"):
+        shapes.add(load_file(path)["p0.l0.weights"].shape[-1])
+    assert shapes == {9}
 
 
 def test_a_run_keeps_its_threads_unless_it_goes_on_with_others(small_copy, monkeypatch):
