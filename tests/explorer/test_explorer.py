@@ -76,14 +76,14 @@ def test_choosing_a_head_or_a_token_shows_it(explore, run, maps):
     page = explore(run, "#prompt=2&step=200&layer=0&head=0")
     page.click(".tile[aria-label^='layer 1, head 2']")
     assert page.inner_text("#readout h3").startswith("Layer 1, head 2")
-    page.click(".strip button:nth-child(6)")
+    page.locator("#text [role=option]").nth(5).click()
     row = maps[2, 200][1, 2][5]
-    titles = page.eval_on_selector_all(".strip button", "all => all.map((one) => one.title)")
+    titles = page.eval_on_selector_all("#text [role=option]", "all => all.map((one) => one.title)")
     assert titles == [f"{j}: {row[j]:.6f}" if j <= 5 else f"{j}: masked" for j in range(9)]
     assert page.inner_text("#weight") == f"{row.max():.6f}"  # the strongest key of the row
     page.click("text=is read by")
     column = maps[2, 200][1, 2][:, 5]
-    titles = page.eval_on_selector_all(".strip button", "all => all.map((one) => one.title)")
+    titles = page.eval_on_selector_all("#text [role=option]", "all => all.map((one) => one.title)")
     assert titles == [f"{i}: {column[i]:.6f}" if i >= 5 else f"{i}: masked" for i in range(9)]
 
 
@@ -118,7 +118,7 @@ def test_the_address_brings_the_view_back(explore, run):
     page.press("input[type=range]", "Home")
     page.keyboard.press("ArrowRight")
     page.select_option("#controls select >> nth=4", "log")
-    page.click(".strip button:nth-child(8)")
+    page.locator("#text [role=option]").nth(7).click()
     page.wait_for_url(re.compile("query=7"))
     left, image, hash = shown(page), pixels(page, ".field canvas"), page.evaluate("location.hash")
     assert shown(explore(run)) != left == shown(explore(run, hash))
@@ -183,9 +183,9 @@ SEEN = [*HOSTILE[:3], "⟨D83D⟩", "⟨202E⟩right␣to␣left", "␛[2J", "�
 def test_a_token_is_shown_and_never_run(explore, tmp_path):
     write_run(tmp_path / "<b>run", prompts={HOSTILE[0]: HOSTILE}, steps=(0, 5))
     (tmp_path / "<b>run/samples.txt").write_text(HOSTILE[0], encoding="utf-8")
-    page = explore(tmp_path / "<b>run")
+    page = explore(tmp_path / "<b>run", "#spaces=shown")
     seen = [token.replace(" ", "␣") if index < 3 else token for index, token in enumerate(SEEN)]
-    assert page.locator(".strip button").all_inner_texts() == seen
+    assert page.locator("#text [role=option]").all_inner_texts() == seen
     assert page.locator(".queries span").all_inner_texts() == seen
     assert page.inner_text("#pair .token >> nth=0") == seen[-1]
     assert page.text_content("#samples pre") == HOSTILE[0]

@@ -17,8 +17,8 @@ def test_the_page_of_a_run_on_hostile_text_shows_it_and_runs_nothing(explore, ho
     for number in range(len(names)):
         page.evaluate(f"location.hash = 'prompt={number}'")
         page.wait_for_function("n => document.querySelector('#controls select').value === String(n)", arg=number)
-        assert page.locator(".strip button").count() == len(data["prompts"][number]["tokens"])
-        tokens = "".join(page.locator(".strip button").all_inner_texts())
+        assert page.locator("#text [role=option]").count() == len(data["prompts"][number]["tokens"])
+        tokens = "".join(page.locator("#text [role=option]").all_inner_texts())
         assert not {"\x1b", "\x07", "\x08", "\x9b", "\u202e", "\u2066"} & set(tokens)
     assert "\n".join(data["samples"].splitlines()[1:])[:50].strip()[:3] in page.text_content("#samples")
     assert page.title() != "run"

@@ -64,7 +64,7 @@ def test_the_keyboard_moves_the_pinned_cell(explore, run, maps):
             page.keyboard.press(name)
         expected = f"{maps[0, 200][0, 2][query, key]:.6f}" if key <= query else "masked"
         assert page.inner_text("#weight") == expected
-    page.press(".strip .chosen", "ArrowRight")
+    page.press("#text [aria-selected=true]", "ArrowRight")
     assert page.evaluate("document.activeElement.title").startswith("11: ")
     page.press(".tile[aria-label^='layer 1, head 1']", "Enter")
     assert page.inner_text("#readout h3").startswith("Layer 1, head 1")
@@ -120,13 +120,18 @@ def test_of_two_sequences_a_query_reads_keys_and_a_key_is_read_by_queries(explor
     page, maps = explore([crossing], "#head=0"), crossing.steps[0]["l0.weights"]  # (H, 3, 5)
 
     def titles(line):
-        return page.locator(".line").nth(line).locator("button").evaluate_all("all => all.map((one) => one.title)")
+        return (
+            page.locator("#text .line")
+            .nth(line)
+            .locator("[role=option]")
+            .evaluate_all("all => all.map((one) => one.title)")
+        )
 
-    page.locator(".line").nth(0).locator("button").nth(1).click()
+    page.locator("#text .line").nth(0).locator("[role=option]").nth(1).click()
     assert titles(0) == ["0", "1", "2"]
     assert titles(1) == [f"{j}: {maps[0, 1, j]:.6f}" for j in range(5)]
     assert page.inner_text("#weight") == f"{maps[0, 1].max():.6f}"
-    page.locator(".line").nth(1).locator("button").nth(3).click()
+    page.locator("#text .line").nth(1).locator("[role=option]").nth(3).click()
     assert page.get_attribute("text=is read by", "aria-pressed") == "true"
     assert titles(0) == [f"{i}: {maps[0, i, 3]:.6f}" for i in range(3)]
     assert titles(1) == ["0", "1", "2", "3", "4"]

@@ -1,4 +1,4 @@
-"""Pictures of the explorer's seven parts, light and dark, for people to look at: slow, and not in the default suite.
+"""Pictures of the explorer's parts, light and dark, for people to look at: slow, and not in the default suite.
 
 Of a made-up run, or: EXPLORER_RUN=runs/small EXPLORER_SHOTS=shots python -m pytest -m slow
 tests/explorer/test_screenshots.py

@@ -8,13 +8,13 @@ import { onChange, shownPrompt, start, state, switchedOff } from "./base/state.j
 import { logitLens } from "./effects/logitlens.js";
 import { parts } from "./effects/parts.js";
 import { predictions } from "./effects/predictions.js";
+import { arcs } from "./maps/arcs.js";
 import { curves } from "./maps/curves.js";
 import { film } from "./maps/film.js";
 import { grid } from "./maps/grid.js";
 import { map } from "./maps/map.js";
 import { overview } from "./maps/overview.js";
 import { readout } from "./maps/readout.js";
-import { strip } from "./maps/strip.js";
 import { run } from "./run/run.js";
 import { walk } from "./walk/walk.js";
 
@@ -28,7 +28,7 @@ const drawings = [
   overview(place("overview")),
   map(place("map"), showCell),
   drawReadout,
-  strip(place("strip")),
+  arcs(place("text")),
   walk(place("walk")),
   film(place("film")),
   curves(place("curves")),

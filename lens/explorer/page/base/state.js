@@ -3,21 +3,26 @@
 import { effectsOf, fullOf, keep, load, mapsOf, page } from "./data.js";
 import { atOnce, keysOf, largest, windowStart } from "./maps.js";
 import { scoreOf } from "./measures.js";
+import { validPins } from "./pins.js";
 
 const CHOICES = {
   scale: ["absolute", "row", "log"],
   direction: ["from", "by"],
   order: ["layers", "score"],
+  spaces: ["hidden", "shown"],
   walk: ["all", "x", "qkv", "score", "scale", "mask", "softmax", "values", "proj"],
   how: ["zero", "mean"],
   measure: ["previous_token", "first_token", "duplicate_token", "induction", "entropy", "mean_distance"],
 };
 
 /**
- * prompt, step (its index), layer, head, query and key (the pinned cell), one of each of CHOICES, and the parts of the model
- * that are switched off ("0.1 2.mlp").
+ * prompt, step (its index), layer, head, query and key (the pinned cell), pins (see pins.js), one of each of CHOICES, and
+ * the parts of the model that are switched off ("0.1 2.mlp").
  */
-export const state = { scale: "absolute", direction: "from", order: "layers", walk: "all", how: "zero", measure: "previous_token", off: "" };
+export const state = {
+  ...{ scale: "absolute", direction: "from", order: "layers", spaces: "hidden", walk: "all", how: "zero", measure: "previous_token" },
+  ...{ pins: [], off: "" },
+};
 const listeners = [];
 
 export function onChange(listener) {
@@ -75,6 +80,7 @@ function validView(before, changes) {
   view.step = clampIndex(view.step, steps.length);
   view.layer = clampIndex(view.layer, layers);
   view.head = clampIndex(view.head, heads);
+  view.pins = validPins(view.pins, page.prompts[view.prompt]);
   view.query = clampIndex(view.query, tokens.length);
   view.off = validParts(view.off, layers, heads);
   if (!("key" in changes) && ("query" in changes || moved)) view.key = null;
@@ -160,6 +166,7 @@ export function fromHash() {
   const changes = { off: hash.off ?? "" };
   for (const name of ["prompt", "layer", "head", "query", "key"]) if (name in hash) changes[name] = Number(hash[name]);
   for (const name of Object.keys(CHOICES)) if (name in hash) changes[name] = hash[name];
+  if ("pins" in hash) changes.pins = hash.pins.split(",");
   if ("step" in hash) {
     const { length } = page.prompts;
     const prompt = changes.prompt ?? state.prompt;
