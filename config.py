@@ -91,9 +91,7 @@ class TrainConfig:
     log_every: Annotated[int, "steps between lines of metrics.jsonl", FROM_1] = 10
     seed: Annotated[int, "seed of initial weights, order of batches, dropout", Limits(0, 2**63, below=True)] = 1337
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], "auto: cuda, else mps, else cpu"] = "auto"
-    dtype: Annotated[Literal["auto", "float32", "bfloat16"], "precision of matrix products; weights are float32"] = (
-        "auto"
-    )
+    dtype: Annotated[Literal["auto", "float32", "bfloat16"], "of matrix products; weights are float32"] = "auto"
     threads: Annotated[int, "of the CPU; 0: as PyTorch chooses. Another number rounds otherwise", Limits(0, 10_000)] = 0
     deterministic: Annotated[bool, "the same losses to the bit on CUDA too, slower; a CPU gives them anyway"] = False
     compile: Annotated[Literal["auto", True, False], "torch.compile; auto: if the run is long enough to gain"] = "auto"
@@ -122,6 +120,9 @@ class AttentionConfig:
         list[str], "texts to record it on; none given: for tales a story and its song, else a passage and random tokens"
     ] = field(default_factory=list)
     keep_mb: Annotated[int, "megabytes of weights kept with the snapshots, at most, in all", Limits(0)] = 64
+    page_mb: Annotated[
+        int, "megabytes of weights in the page, for the model to run there, at most; 0: none", FROM_0
+    ] = 8
 
     def __post_init__(self) -> None:
         check_limits(self)

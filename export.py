@@ -14,7 +14,8 @@ from common.errors import InputError, RunError, run_script
 from common.files import MANIFEST, read_json_lines, seal, write_whole
 from common.process import begin_script
 from common.terminal import as_argument, called, printable, quoted, use_utf8, warn
-from experiment.folder import Trained, find_run, load_trained, read_data_summary
+from data.summary import read_data_summary
+from experiment.folder import Trained, find_run, load_trained
 
 if TYPE_CHECKING:  # torch takes a second: neither --help nor a wrong option waits for it
     from exchange.architectures import Architecture

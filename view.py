@@ -113,7 +113,7 @@ def model_page(source: str, texts: list[str], tokens: int) -> tuple[Callable[[],
     trained.prove_mask()
     readings = read_once(texts, begun, tokens, model, tokenizer)
     name = re.sub(r"[^\w.-]+", "-", incoming.name)
-    data = partial(model_payload, incoming.name, incoming.said, model, tokenizer, readings)
+    data = partial(model_payload, incoming.name, incoming.said, model, tokenizer, start, readings)
     return data, readings, Path(f"attention-{name}.html")
 
 

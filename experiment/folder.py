@@ -3,7 +3,6 @@ model that has none."""
 
 import contextlib
 import errno
-import json
 import os
 import re
 import sys
@@ -136,18 +135,6 @@ def lock_file(descriptor: int) -> None:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not flock, which a fork would keep
 
 
-def read_data_summary(run: Path) -> dict:
-    """data.json of a run: what was read. Raises InputError where it is missing or damaged."""
-    path = run / "data.json"
-    try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
-        if type(summary["documents"]) is not int:
-            raise ValueError("its number of documents is not a whole number")
-        return summary
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
-
-
 class Trained(NamedTuple):
     """A run's model after `step` steps, in eval mode, and what is needed to use it."""
 
@@ -248,6 +235,7 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
 
     Raises InputError or RunError for a run without a usable checkpoint, and for a device that is not there.
     """
+    from data.summary import start_of_texts
     from data.tokenizer import Tokenizer
     from experiment.checkpoint import load_checkpoint, restore_weights
     from model import GPT
@@ -267,7 +255,7 @@ def load_trained(run: Path, which: str | int = "best", device: str | None = None
     if checkpoint.format < 3:
         checkpoint.model = with_norm_eps(checkpoint.model)
     restore_weights(model, checkpoint)
-    return Trained(model.to(device).eval(), tokenizer, config, checkpoint.step, _start(run, tokenizer))
+    return Trained(model.to(device).eval(), tokenizer, config, checkpoint.step, start_of_texts(run, tokenizer))
 
 
 def trained_with(run: Path, checkpoint: "Checkpoint") -> dict[str, dict]:
@@ -300,13 +288,3 @@ def refuse_changes(run: Path, old: dict, new: dict, allowed: Container[str] = ()
             raise InputError(
                 f"{run / 'config.yaml'}: {key} is {value}, the run was trained with {before}: put that back"
             )
-
-
-def _start(run: Path, tokenizer: "Tokenizer") -> list[int]:
-    """What stands before a text's beginning; a run of an older version does not say it and has a line break there."""
-    summary = read_data_summary(run)
-    line_break = tokenizer.tokens.index(b"\n") if b"\n" in tokenizer.tokens else 0
-    start = summary.get("start", [tokenizer.end_of_text if summary["documents"] > 1 else line_break])
-    if not (isinstance(start, list) and start and all(id in range(tokenizer.vocab_size) for id in start)):
-        raise InputError(f"{run / 'data.json'}: cannot be read (start: ids below {tokenizer.vocab_size:,} expected)")
-    return start

@@ -15,9 +15,10 @@ from common.errors import InputError
 from common.options import Setting, as_typed
 from config import FOLDER, Config, DataConfig, load_config
 from data.corpus import Corpus
+from data.summary import read_data_summary
 from data.tokenizer import Tokenizer
 from exchange.incoming import read_model
-from experiment.folder import find_run, load_trained, read_data_summary
+from experiment.folder import find_run, load_trained
 from model import GPT
 from model.gpt import GPTConfig
 from model.weights import load_into

@@ -20,6 +20,7 @@ from common.terminal import as_argument, say, warn
 from config import Config, TrainConfig, dump_config, load_config
 from data.corpus import Corpus
 from data.finding import from_anywhere
+from data.summary import read_data_summary
 from data.tokenizer import Tokenizer
 from experiment.checkpoint import Checkpoint, load_checkpoint, restore_weights, save_checkpoint, steps_in
 from experiment.folder import (
@@ -29,7 +30,6 @@ from experiment.folder import (
     load_run_config,
     locked,
     make_run_folder,
-    read_data_summary,
     refuse_changes,
     trained_with,
 )
@@ -64,7 +64,8 @@ Train a GPT from scratch, on the computer you have.
 ROUNDING = {"train.device", "train.dtype", "train.threads", "train.micro_batch_size", "train.compile"}
 CHANGEABLE = {"train.steps", "train.minutes", "train.eval_every", "train.eval_tokens", "train.sample_tokens"}
 CHANGEABLE |= {"train.save_every", "train.log_every", "train.max_bad_steps", *ROUNDING}
-CHANGEABLE |= {"data.source", "data.cache", "attention.snapshots", "attention.keep_mb", "wandb.mode", "wandb.project"}
+CHANGEABLE |= {"data.source", "data.cache", "attention.snapshots", "attention.keep_mb", "attention.page_mb"}
+CHANGEABLE |= {"wandb.mode", "wandb.project"}
 
 PAGE = "attention.html"
 

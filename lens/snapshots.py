@@ -49,6 +49,7 @@ class Reading:
     theta: float | None = None  # with rope: the base of its angles, as in GPTConfig
     repeat: tuple[int, ...] = ()  # (period, offset, length) of a repetition in it, as in `head_metrics`
     says: str = ""  # what is said about it
+    ids: list[int] = field(default_factory=list)  # of the tokens; [] where they are unknown
     matrices: list[dict] = field(default_factory=list)  # {"name", "says", "rows"}: what the numbers come from
 
     @property
@@ -100,10 +101,16 @@ def read_snapshots(run: Path) -> list[Reading]:
     described = read_file(folder / "prompts.json", lambda path: json.loads(read_text(path)))
     try:
         readings = [
-            Reading(str(prompt["name"]), list(map(str, prompt["tokens"])), {}, repeat=repeat_of(prompt))
+            Reading(
+                str(prompt["name"]),
+                [*map(str, prompt["tokens"])],
+                {},
+                ids=[*map(int, prompt.get("ids", ()))],
+                repeat=repeat_of(prompt),
+            )
             for prompt in described
         ]
-    except (TypeError, KeyError) as error:
+    except (TypeError, LookupError, ValueError, AttributeError) as error:
         raise InputError(f"{folder / 'prompts.json'}: expected a list of objects with name and tokens") from error
     if not readings:
         raise InputError(f"{folder / 'prompts.json'}: has no prompt, expected at least one")

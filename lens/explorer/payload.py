@@ -2,7 +2,6 @@
 
 import math
 import sys
-import zlib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,8 +10,11 @@ import yaml
 
 from common.errors import InputError
 from common.files import read_json_lines
+from config import AttentionConfig
 from data.tokenizer import Tokenizer
 from lens.explorer.images import COLOURS, SIGNED
+from lens.explorer.text import as_text
+from lens.explorer.weights import live, live_run, vocabulary_of
 from lens.snapshots import ATTENTION, EFFECTS, IDS, Reading, read_file, read_text
 from model import GPT, GPTConfig
 from model.sizes import parameter_table
@@ -30,26 +32,35 @@ def run_payload(run: Path, readings: list[Reading]) -> dict:
     samples = run / "samples.txt"
     lines = read_file(run / "metrics.jsonl", read_json_lines)
     config = read_file(run / "config.yaml", read_text)
-    model, parameters = _model(run, config)
+    shape, model, page_mb = _model(run, config)
     for reading in readings:
-        reading.causal, reading.position, reading.theta = model.causal, model.position, model.rope_theta
+        reading.causal, reading.position, reading.theta = shape.causal, shape.position, shape.rope_theta
         for arrays in reading.steps.values():
             if "l0.q" in arrays:
-                reading.scale = arrays["l0.q"].shape[-1] ** -0.5 if model.scale else 1.0
-    return payload(readings) | {
+                reading.scale = arrays["l0.q"].shape[-1] ** -0.5 if shape.scale else 1.0
+    return {
+        **payload(readings),
+        **(live_run(run, model, readings, page_mb) if model else {}),
         "run": run.resolve().name,
         "labels": _labels_of_run(run, readings),
         "losses": _losses(lines),
         "floor": _finite({"floor": next((line["story_floor"] for line in lines if "story_floor" in line), None)}),
-        "parameters": parameters,
+        "parameters": parameter_table(model) if model else [],
         "config": config,
         "samples": read_file(samples, read_text)[-MAX_SAMPLES:] if samples.exists() else "",
     }
 
 
-def model_payload(name: str, said: list[str], model: GPT, tokenizer: Tokenizer, readings: list[Reading]) -> dict:
-    """As `run_payload`, for a model without a run; said: what is known of how it came."""
-    return payload(readings) | {
+def model_payload(
+    name: str, said: list[str], model: GPT, tokenizer: Tokenizer, start: list[int], readings: list[Reading]
+) -> dict:
+    """As `run_payload`, for a model without a run; said: what is known of how it came; start: see vocabulary_of.
+
+    Afterwards `model` has its weights as the page has them.
+    """
+    return {
+        **payload(readings),
+        **live(model, lambda: vocabulary_of(tokenizer, start), readings, AttentionConfig.page_mb),
         "model": name,
         "said": said,
         "labels": {id: tokenizer.label(id) for id in _predicted(readings)},
@@ -72,6 +83,8 @@ def payload(readings: list[Reading]) -> dict:
         "losses": [],
         "floor": {},
         "parameters": [],
+        "live": None,
+        "notLive": None,
         "prompts": [_pack_reading(reading) for reading in readings],
         "config": "",
         "samples": "",
@@ -91,6 +104,7 @@ def _pack_reading(reading: Reading) -> dict:
         "says": reading.says,
         "given": reading.matrices,
         "tokens": reading.tokens,
+        "ids": reading.ids,
         "keys": reading.keys,
         "generatedFrom": reading.generated_from,
         "repeat": dict(zip(("period", "offset", "length"), reading.repeat, strict=True)) if reading.repeat else None,
@@ -150,23 +164,7 @@ def pack(arrays: dict[str, tuple[np.ndarray, int]]) -> dict:
     whole = np.concatenate(integers)
     folded = (whole << 1) ^ (whole >> 31)
     planes = folded.reshape(-1, 1).view(np.uint8).T.tobytes()
-    # zlib's usual level: the highest takes three times as long over sparse maps and saves 2 %
-    return {"arrays": described, "data": _base85(zlib.compress(planes))}
-
-
-# Of Python's base64.b85encode, with a comma for <, which would take six characters in a page.
-_DIGITS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;,=>?@^_`{|}~"
-
-
-def _base85(data: bytes) -> str:
-    """Five characters for four bytes: 6 % shorter than base 64. (Python's own needs seven times the memory.)"""
-    padding = -len(data) % 4
-    words = np.frombuffer(data + bytes(padding), dtype=">u4")
-    digits = np.empty((len(words), 5), dtype=np.uint8)
-    for place in reversed(range(5)):
-        words, digits[:, place] = np.divmod(words, np.uint32(85))
-    text = np.frombuffer(_DIGITS, dtype=np.uint8)[digits].tobytes()
-    return text[: len(text) - padding].decode("ascii")
+    return {"arrays": described, "data": as_text(planes)}
 
 
 def _predicted(readings: list[Reading]) -> list[int]:
@@ -186,16 +184,18 @@ def _labels_of_run(run: Path, readings: list[Reading]) -> dict[int, str]:
     return {id: tokenizer.label(id) for id in ids}
 
 
-def _model(run: Path, config: str) -> tuple[GPTConfig, list[tuple[str, int]]]:
-    """The model section of a run's config.yaml, and the model's parts with their numbers of parameters.
+def _model(run: Path, config: str) -> tuple[GPTConfig, GPT | None, int]:
+    """Of a run's config.yaml the model section, the model that it describes, without its weights, and page_mb.
 
-    No parts where the vocabulary is unknown. Raises InputError where it describes no model.
+    No model where the vocabulary is unknown. Raises InputError where it describes none.
     """
     try:
-        model = GPTConfig(**yaml.safe_load(config)["model"])
+        sections = yaml.safe_load(config)
+        shape = GPTConfig(**sections["model"])
+        page_mb = sections.get("attention", {}).get("page_mb", AttentionConfig.page_mb)  # an older run does not say it
         with SkipInit():
-            return model, parameter_table(GPT(model)) if model.vocab_size else []
-    except (yaml.YAMLError, LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:
+            return shape, GPT(shape) if shape.vocab_size else None, int(page_mb)
+    except (yaml.YAMLError, LookupError, AttributeError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         why = " ".join(str(error).split())
         raise InputError(f"{run / 'config.yaml'}: its model section describes no model ({why})") from error
 

@@ -9,8 +9,9 @@ import torch
 
 from common.errors import InputError
 from common.terminal import as_argument
+from data.summary import read_data_summary
 from data.tokenizer import char_tokenizer
-from experiment.folder import Trained, find_run, load_trained, make_run_folder, read_data_summary
+from experiment.folder import Trained, find_run, load_trained, make_run_folder
 from tests.helpers.models import small_model
 
 

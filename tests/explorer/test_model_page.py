@@ -25,7 +25,8 @@ def page_of(**options):
     incoming, model = small_incoming(**options)
     prompts = tokenize_prompts([TEXT], 0, incoming.tokenizer, incoming.start, model.config.block_size)
     readings = read_once([TEXT], prompts, 0, model, incoming.tokenizer)
-    return render(model_payload(incoming.name, incoming.said, model, incoming.tokenizer, readings)), readings
+    about = incoming.name, incoming.said, model, incoming.tokenizer, incoming.start
+    return render(model_payload(*about, readings)), readings
 
 
 def section(page, name):

@@ -40,7 +40,8 @@ function decode(text) {
   return bytes.subarray(0, Math.floor((text.length * 4) / 5));
 }
 
-async function inflate(text) {
+/** Bytes from text: base 85, compressed. */
+export async function inflate(text) {
   const stream = new Blob([decode(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

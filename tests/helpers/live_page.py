@@ -1,0 +1,41 @@
+"""A model run by the page's own script, in a browser."""
+
+from dataclasses import asdict
+
+import torch
+
+from lens.explorer.page import PAGE, bundle
+from lens.explorer.weights import pack_step
+from model.attention import NORM_EPS
+
+# What a test asks of the model: `run(options)` reads window.ids; typed arrays come back as lists.
+SETUP = """async ({ config, step }) => {
+  window.model = new forward.Model(config, await weights.readWeights(step));
+  window.plain = (value) => ArrayBuffer.isView(value) ? Array.from(value)
+    : Array.isArray(value) ? value.map(plain)
+    : typeof value === "object" ? Object.fromEntries(Object.entries(value).map(([name, one]) => [name, plain(one)]))
+    : value;
+}"""
+
+
+def module(name):
+    """A script that puts what a module of live/ exports into the constant of its name."""
+    return f"var {name} = (() => {{{bundle(PAGE, f'live/{name}.js')}return live_{name}Module; }})();"
+
+
+class LiveModel:
+    """A model of ours in a tab, in one of the formats of the page; `model` gets the weights of that format, too."""
+
+    def __init__(self, tab, model, format="float32"):
+        self.tab, self.model = tab, model
+        tab.goto("about:blank")
+        for name in ("forward", "weights"):
+            tab.add_script_tag(content=module(name))
+        config = asdict(model.config) | {"key_dim": model.config.key_dim, "epsilon": NORM_EPS}
+        tab.evaluate(SETUP, {"config": config, "step": pack_step(model, format, [])})
+
+    def forward(self, ids, **options):
+        """What Model.forward returns: the logits (T, V), and the layers, flat lists by name."""
+        script = "([ids, options]) => plain(model.forward(ids, options))"
+        result = self.tab.evaluate(script, [ids, options])
+        return torch.tensor(result["logits"]).view(-1, self.model.config.vocab_size), result["layers"]
