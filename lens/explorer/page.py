@@ -30,7 +30,8 @@ def render(data: dict) -> str:
     """The page of page/ with `data` inside. Its policy lets nothing in from outside and no other script run."""
     sheets = sorted(PAGE.rglob("*.css"), key=lambda path: (path.name != "style.css", path.name))
     style, script = "\n".join(path.read_text(encoding="utf-8") for path in sheets), bundle(PAGE, "main.js")
-    live = data.get("live") is not None  # a model that runs in the page, in a worker whose script the data carry
+    # a model runs in the page in a worker, whose script the data carry
+    live = data.get("live") is not None and (PAGE / WORKER).exists()
     data = data | {"worker": bundle(PAGE, WORKER) if live else None}
     parts = {
         "policy": "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
