@@ -43,12 +43,12 @@ def evaluate(model: GPT, corpus: Corpus, config: TrainConfig, step: int) -> tupl
 
 
 def write_sample(model: GPT, corpus: Corpus, config: TrainConfig, step: int) -> str:
-    """A text by the model, drawn with a generator of its own: training's random state is not touched."""
+    """A text by the model, with an … where it would go on; training's random state is not touched."""
     tokenizer = corpus.tokenizer
     start = tokenizer.begin("", corpus.start)
     generator = torch.Generator(config.device).manual_seed(config.seed + step)
     ids = continuation(model, start, config.sample_tokens, tokenizer.end_of_text, generator=generator)
-    return tokenizer.decode(ids)
+    return tokenizer.decode(ids) + "…" * (0 < len(ids) == config.sample_tokens)
 
 
 def validation_loss(model: GPT, ids: np.ndarray, config: TrainConfig, heads: ArrayLike = ()) -> tuple[float, int]:

@@ -21,6 +21,7 @@ from training.scale import looks_like
 from training.step import LastStep
 from training.stories import StoryScore, forced_table, stories_line
 
+SAMPLE_CHARACTERS = 400  # of a sample that are shown on the screen; samples.txt has all
 VERDICT_TOKENS = 1 << 17  # of the validation text, to see what kind of text it is
 
 
@@ -138,7 +139,8 @@ def evaluation_text(step: int, metrics: dict, score: StoryScore | None, sample: 
     line = f"step {step:>6}  val loss {metrics['val_loss']:.4f}, {metrics['val_bits_per_byte']:.3f} bits per byte"
     if score:
         line += f"\n             {stories_line(score)}"
-    return f"{line}\n  | " + (sample[:400].strip() or "(nothing)").replace("\n", "\n  | ")
+    shown = sample if len(sample) <= SAMPLE_CHARACTERS else sample[:SAMPLE_CHARACTERS].rstrip() + "…"
+    return f"{line}\n  | " + (shown.strip() or "(nothing)").replace("\n", "\n  | ")
 
 
 def not_finite(run: Path, step: int, t: TrainConfig, last: LastStep, model: GPT) -> str:

@@ -147,7 +147,7 @@ def test_a_sample_repeats_and_leaves_the_random_state_and_the_mode_alone():
     model = build(vocab_size=9).train()
     before = torch.get_rng_state()
     sample = write_sample(model, corpus, CONFIG, step=10)
-    assert sample == write_sample(model, corpus, CONFIG, step=10) and set(sample) <= set("abcdefgh")
+    assert sample == write_sample(model, corpus, CONFIG, step=10) and set(sample) <= set("abcdefgh…")
     assert len({write_sample(model, corpus, CONFIG, step) for step in range(20)}) > 5
     assert torch.equal(torch.get_rng_state(), before) and model.training
 
@@ -161,7 +161,8 @@ def test_a_sample_ends_at_the_end_of_text_and_is_not_longer_than_its_limit():
     assert starts.count("") / 300 == pytest.approx(0.25, abs=0.1)  # 4 standard errors
     assert starts.count("a") / 300 == pytest.approx(0.5, abs=0.12)
     model.table[:] = torch.tensor([50.0, 0.0, 0.0])  # never ends
-    assert write_sample(model, corpus, CONFIG, step=0) == "a" * 200
+    assert write_sample(model, corpus, CONFIG, step=0) == "a" * 200 + "…"
+    assert write_sample(model, corpus, replace(CONFIG, sample_tokens=0), step=0) == ""
 
 
 def test_a_sample_begins_as_texts_do_and_ends_at_an_end_of_text():
@@ -172,7 +173,7 @@ def test_a_sample_begins_as_texts_do_and_ends_at_an_end_of_text():
     model.table[:] = torch.tensor([0.0, 0.0, 50.0])  # ends at once
     assert write_sample(model, corpus, CONFIG, step=0) == ""
     model.table[:] = torch.tensor([0.0, 50.0, 0.0])  # never ends
-    assert set(write_sample(model, corpus, CONFIG, step=0)) == {"b"}
+    assert set(write_sample(model, corpus, CONFIG, step=0)) == {"b", "…"}
     corpus.start = [2]
     write_sample(model, corpus, CONFIG, step=0)
     assert begun == [("", [0]), ("", [0]), ("", [2])]

@@ -15,7 +15,7 @@ from config import Config, TrainConfig
 from tests.helpers.models import small_model
 from tests.helpers.scripts import run_train, typed
 from training.progress import Progress
-from training.report import closing, could_not_go_on, plan, verdict
+from training.report import closing, could_not_go_on, evaluation_text, plan, verdict
 from training.stories import StoryScore
 
 FULL = OSError(errno.ENOSPC, "No space left on device", "runs/a/samples.txt")
@@ -34,6 +34,15 @@ def test_what_the_machine_did_not_have_is_said_with_what_is_safe_and_what_to_do(
     assert said.endswith("--train.compile false does without")
     for other in (BrokenPipeError(), RunError("said already"), RuntimeError("a defect")):
         assert could_not_go_on(other, run, config, None) is None
+
+
+def test_a_sample_that_is_cut_for_the_screen_ends_in_an_ellipsis():
+    def shown(sample):
+        return evaluation_text(5, {"val_loss": 1.0, "val_bits_per_byte": 1.5}, None, sample).split("\n", 1)[1]
+
+    assert shown("word\nword") == "  | word\n  | word" and shown(" ") == "  | (nothing)"
+    assert shown("ab " * 133 + "c") == "  | " + "ab " * 133 + "c"  # 400 characters
+    assert shown("ab " * 133 + "cd") == "  | " + "ab " * 133 + "c…"
 
 
 # ---- is this good?
