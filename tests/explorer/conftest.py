@@ -1,15 +1,14 @@
 """A browser with a run's page open in it, for the tests of the explorer."""
 
 import os
-import re
 import shutil
-from pathlib import Path
 
 import pytest
 
-from lens.explorer.page import PAGE, build_page, bundle, render
+from lens.explorer.page import build_page, render
 from lens.explorer.payload import payload
 from tests.helpers.fabricated import STORY, write_run
+from tests.helpers.live_page import module
 from tests.helpers.walked_row import arrays_of, row_of
 
 
@@ -142,13 +141,12 @@ def rows_run(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def modules(browser):
-    """modules("live/tokenizer.js", …): a tab in which each module's exports are there, by the module's name."""
+    """modules("tokenizer", …): a tab in which the exports of each module of live/ are there, by the module's name."""
     tab = listen(browser.new_page())
 
     def modules(*names):
         for name in names:
-            whole, short = re.sub(r"\W", "_", name.removesuffix(".js")), Path(name).stem
-            tab.evaluate(f"window.{short} = (() => {{{bundle(PAGE, name)}\nreturn {whole}Module; }})()")
+            tab.add_script_tag(content=module(name))
         return tab
 
     yield modules

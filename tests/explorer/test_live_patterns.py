@@ -34,7 +34,7 @@ def random_maps(T, causal, seed=0):
 
 @pytest.fixture(scope="module")
 def page(modules):
-    return modules("live/patterns.js")
+    return modules("patterns")
 
 
 @pytest.mark.parametrize("name", TEXTS)

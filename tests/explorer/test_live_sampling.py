@@ -27,7 +27,7 @@ OPTIONS = [
 
 @pytest.fixture(scope="module")
 def page(modules):
-    return modules("live/sampling.js")
+    return modules("sampling")
 
 
 def in_page(page, logits, temperature, top_k, top_p):

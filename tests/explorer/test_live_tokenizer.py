@@ -72,7 +72,7 @@ def short_words():
 
 @pytest.fixture(scope="module")
 def page(modules):
-    return modules("live/tokenizer.js")
+    return modules("tokenizer")
 
 
 @pytest.fixture(scope="module")
