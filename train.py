@@ -99,9 +99,9 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
                 say(f"stopped after step {step}, saved. Go on with: {command('train.py', '--resume', run.folder)}")
                 return stop.exit_code
 
-        page = run.write_page()
+        page, look = run.write_page()
         log.finish(page)
-    say(closing(run.folder, progress, clock.seconds(), metrics, score, last.skipped_steps, page, corpus, t))
+    say(closing(run.folder, progress, clock.seconds(), metrics, score, last.skipped_steps, page, look, corpus, t))
     return 0
 
 

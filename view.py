@@ -84,6 +84,8 @@ def main() -> None:
         data = partial(payload, readings)
     if args.out or not args.png:
         path = write_page(render(data()), args.out, path)
+        if not args.example:
+            say_where_to_look(readings)
         if has_screen() and not args.no_open and not args.png:
             webbrowser.open(path.resolve().as_uri())
     if args.png:
@@ -128,6 +130,19 @@ def write_page(page: str, out: str | None, usual: Path) -> Path:
         raise RunError(f"{path}: cannot be written ({reason(error)}); --out FILE.html writes elsewhere") from error
     print(path)
     return path
+
+
+def say_where_to_look(readings: list["Reading"]) -> None:
+    """Names the heads that have a pattern, on stderr."""
+    from lens.patterns import heads_to_look_at
+
+    rows = [
+        {"step": step, "layer": layer, "head": head, **scores}
+        for reading in readings
+        for (step, layer, head), scores in reading.metrics.items()
+    ]
+    if look := heads_to_look_at(rows):
+        print(look, file=sys.stderr)
 
 
 def write_png(readings: list, folder: Path) -> None:

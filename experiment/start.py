@@ -37,6 +37,7 @@ from experiment.initial import Origin, load_with_origin
 from experiment.meant import check_words, is_source
 from experiment.state import restore_training, training_state
 from lens.explorer.page import build_page
+from lens.patterns import heads_to_look_at
 from lens.record import read_heads
 from model.leaks import ROWS
 from training.compiling import NEEDS, why_not_compiled
@@ -199,7 +200,7 @@ class Run:
         if self.plan and self.plan.limit == done:
             said += ", and train.max_epochs allows no more; --train.steps does"
         say(f"--resume {self.folder}: finished, {said}")
-        if not (self.folder / PAGE).exists() and (page := self.write_page()):
+        if not (self.folder / PAGE).exists() and (page := self.write_page()[0]):
             say(f"{page} is written")
         return True
 
@@ -277,12 +278,13 @@ class Run:
             self.folder, progress.step, model=weights, optimizer=optimizer, state=state, best_step=best_step
         )
 
-    def write_page(self) -> Path | None:
-        """Writes the explorer's page and returns its path; None for a run that has recorded nothing."""
-        if not read_heads(self.folder):
-            return None
+    def write_page(self) -> tuple[Path | None, str]:
+        """Writes the explorer's page; returns its path, None for a run that has recorded nothing, and where to look."""
+        rows = read_heads(self.folder)
+        if not rows:
+            return None, ""
         write_whole(self.folder / PAGE, build_page(self.folder))
-        return self.folder / PAGE
+        return self.folder / PAGE, heads_to_look_at(rows)
 
 
 @contextlib.contextmanager

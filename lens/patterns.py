@@ -6,6 +6,9 @@ They measure where a head looks, not what it is for: a high score says that the 
 import torch
 from torch import Tensor
 
+# From half of a head's attention on a pattern is named; below, the measured number says enough.
+THRESHOLDS = {"induction": 0.5, "duplicate_token": 0.5, "previous_token": 0.5, "first_token": 0.5}
+
 
 def head_metrics(
     weights: Tensor, period: int | None = None, offset: int = 0, length: int | None = None
@@ -40,6 +43,24 @@ def head_scores(weights: Tensor, *repeat: int) -> list[dict[str, float | None]]:
         {name: None if value is None else round(value[head].item(), 6) for name, value in metrics.items()}
         for head in range(len(weights))
     ]
+
+
+def heads_to_look_at(rows: list[dict]) -> str:
+    """In words, of each pattern that a head has at the last step the head that has it most.
+
+    rows: the scores of each step, prompt, layer and head, as in heads.jsonl. "" where no pattern was measured.
+    """
+    last = max((row["step"] for row in rows), default=None)
+    best = {}
+    for pattern in THRESHOLDS:
+        measured = [row for row in rows if row["step"] == last and row.get(pattern) is not None]
+        if measured:
+            score, layer, head = max((row[pattern], row["layer"], row["head"]) for row in measured)
+            best[pattern] = score, f"{layer}.{head} ({pattern.replace('_', ' ')} {score:.2f})"
+    clear = [words for pattern, (score, words) in best.items() if score >= THRESHOLDS[pattern]]
+    if clear:
+        return f"Heads to look at, by layer and head: {', '.join(clear)}."
+    return f"No head has a clear pattern; the highest score is that of {max(best.values())[1]}." if best else ""
 
 
 def entropy(weights: Tensor) -> Tensor:

@@ -15,13 +15,12 @@ from data.tokenizer import Tokenizer
 from lens.explorer.images import COLOURS, SIGNED
 from lens.explorer.text import as_text
 from lens.explorer.weights import live, live_run, vocabulary_of
+from lens.patterns import THRESHOLDS
 from lens.snapshots import ATTENTION, EFFECTS, IDS, Reading, read_file, read_text
 from model import GPT, GPTConfig
 from model.sizes import parameter_table
 from model.weights import SkipInit
 
-# From half of a head's attention on, a badge names the pattern; below, the measured number says enough.
-THRESHOLDS = {"previous_token": 0.5, "first_token": 0.5, "duplicate_token": 0.5, "induction": 0.5}
 MAX_LOSSES = 400  # points of a curve: more than its pixels
 MAX_SAMPLES = 60_000  # characters: the last ones
 FULL, SHORT = 6, 3  # decimals of what the first and the last step carry, and of all else

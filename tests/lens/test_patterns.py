@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lens.patterns import duplicate_token, head_metrics, induction, mean_distance, previous_token
+from lens.patterns import duplicate_token, head_metrics, heads_to_look_at, induction, mean_distance, previous_token
 from lens.record import trace
 from tests.helpers.by_hand import END, TOKENS, induction_model, repeated_sequence
 
@@ -187,3 +187,16 @@ def test_maps_that_see_the_future_have_no_entropy_and_no_distance_in_the_past():
     assert metrics["entropy"] is None and metrics["mean_distance"] is None
     assert metrics["previous_token"].tolist() == [0.25]
     assert head_metrics(weights.tril())["mean_distance"] is not None  # the control
+
+
+def test_the_heads_to_look_at_have_each_pattern_most_at_the_last_step():
+    def row(step, layer, head, induction, previous):
+        scores = {"induction": induction, "duplicate_token": None, "previous_token": previous, "first_token": 0.1}
+        return {"step": step, "prompt": 0, "layer": layer, "head": head, "entropy": 0.9, **scores}
+
+    before, rows = row(3, 0, 1, 1.0, 1.0), [row(9, 0, 0, 0.1, 0.5), row(9, 1, 2, 0.849, 0.3), row(9, 1, 0, 0.6, 0.0)]
+    formed = "Heads to look at, by layer and head: 1.2 (induction 0.85), 0.0 (previous token 0.50)."
+    assert heads_to_look_at([before, *rows]) == formed
+    unclear = "No head has a clear pattern; the highest score is that of 0.1 (previous token 0.49)."
+    assert heads_to_look_at([row(0, 0, 1, None, 0.49), row(0, 1, 0, 0.3, 0.2)]) == unclear
+    assert heads_to_look_at([]) == heads_to_look_at([{"step": 0, "prompt": 0, "layer": 0, "head": 0}]) == ""

@@ -55,8 +55,8 @@ def resume(folder: Path, name: str, unbroken: dict):
 
 def ends_in_lines(done):
     """Nothing but warnings and errors of a line each, two at most, whichever way a script ended."""
-    begin = ", seed 1", "mask     proven"  # with which sample.py and view.py begin
-    lines = [line for line in done.err.splitlines() if not (line.endswith(begin[0]) or line.startswith(begin[1]))]
+    usual = "mask     proven", "Heads to look at", "No head has"  # what sample.py and view.py say
+    lines = [line for line in done.err.splitlines() if not (line.endswith(", seed 1") or line.startswith(usual))]
     assert len(lines) <= 2 and all(line.startswith(("error: ", "warning: ")) for line in lines), done
     if done.code:
         error_line(done, 1, 2)

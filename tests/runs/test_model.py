@@ -1,5 +1,6 @@
 """view.py and sample.py with --model: a model without a run."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,8 @@ def page_data(path):
 
 def test_the_page_of_a_model_is_written_here_under_its_name_and_has_its_one_step(came):
     done = run_view("--model", "folder/gpt2-xs", "--prompt", "a lazy dog", "--prompt", "the fox")
-    assert (done.code, done.out, without_proof(done)) == (0, "attention-gpt2-xs.html\n", SAID)
+    assert (done.code, done.out) == (0, "attention-gpt2-xs.html\n")
+    assert re.fullmatch(re.escape(SAID) + r"(Heads to look at|No head has) .*\n", without_proof(done))
     data = page_data("attention-gpt2-xs.html")
     assert (data["run"], data["model"], data["losses"], data["samples"]) == (None, "gpt2-xs", [], "")
     assert data["said"] == ["3 key heads repeated for 9 query heads"]

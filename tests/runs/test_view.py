@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -39,6 +40,11 @@ def a_process(folder, *arguments):
     command = [sys.executable, str(ROOT / "view.py"), *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=60)
     return done.returncode, done.stdout, done.stderr
+
+
+def said(done):
+    """What was said on stderr besides the proof of the mask and which heads to look at."""
+    return re.sub(r"(?m)^(Heads to look at|No head has a clear pattern).*\n", "", without_proof(done))
 
 
 def page_data(path):
@@ -86,7 +92,11 @@ def no_screen(monkeypatch):
 def test_the_newest_run_gets_its_page_and_stdout_is_its_path(tmp_path):
     for name in ("older", "newer"):
         write_run(tmp_path / "runs" / name, steps=(0, 5))
-    assert a_process(tmp_path) == (0, str(Path("runs/newer/attention.html")) + "\n", "")
+    code, out, err = a_process(tmp_path)
+    assert (code, out) == (0, str(Path("runs/newer/attention.html")) + "\n")
+    heads = [json.loads(line) for line in (tmp_path / "runs/newer/snapshots/heads.jsonl").open(encoding="utf-8")]
+    score, layer, head = max((row["induction"] or 0, row["layer"], row["head"]) for row in heads if row["step"] == 5)
+    assert err.startswith(f"Heads to look at, by layer and head: {layer}.{head} (induction {score:.2f}), ")
     assert page_data(tmp_path / "runs/newer/attention.html")["run"] == "newer"
     assert not (tmp_path / "runs/older/attention.html").exists()
 
@@ -101,7 +111,7 @@ def test_the_page_can_be_written_elsewhere(tmp_path):
 
 def test_a_prompt_is_read_by_every_model_that_was_kept(folder):
     done = run_view(folder, "runs/whole", "--prompt", "a lazy dog", "--out", "own.html")
-    assert (done.code, without_proof(done)) == (0, "")
+    assert (done.code, said(done)) == (0, "")
     own, fixed = page_data(folder / "own.html")["prompts"]
     assert (own["name"], "".join(own["tokens"]), fixed["name"]) == ("“a lazy dog”", "a lazy dog", "fixed")
     built, tokenizer = models()
@@ -117,7 +127,7 @@ def test_a_prompt_is_read_by_every_model_that_was_kept(folder):
 
 def test_a_prompt_of_ones_own_has_every_number_and_effect_of_a_recorded_one(folder):
     done = run_view(folder, "--prompt", "a lazy dog", "--prompt", "e", "--out", "own.html")
-    assert (done.code, without_proof(done)) == (0, "")
+    assert (done.code, said(done)) == (0, "")
     data = page_data(folder / "own.html")
     built, tokenizer = models()
     for prompt, text in zip(data["prompts"], ["a lazy dog", "e"], strict=False):
@@ -174,7 +184,7 @@ def test_a_long_prompt_is_shown_at_as_many_steps_as_a_page_can_carry(tmp_path, c
         started = time.perf_counter()
         done = run_view(tmp_path, "--prompt", text)
         seconds = time.perf_counter() - started
-    assert done.code == 0 and without_proof(done).count("\n") == 1
+    assert done.code == 0 and said(done).count("\n") == 1
     assert "525,312 weights a step" in done.err and "of 8 steps it shows 0, 20, 50, 70\n" in done.err
     own, fixed = page_data(run / "attention.html")["prompts"]
     assert [step["step"] for step in own["steps"]] == [0, 20, 50, 70] and len(fixed["steps"]) == 8
@@ -211,7 +221,7 @@ def test_the_page_of_an_own_prompt_is_there_in_seconds_where_the_model_is_that_o
 
 def test_a_prompt_is_followed_by_what_the_model_writes(folder):
     done = run_view(folder, "--prompt", "the fox", "--tokens", "9", "--out", "own.html")
-    assert (done.code, without_proof(done)) == (0, "")
+    assert (done.code, said(done)) == (0, "")
     own = page_data(folder / "own.html")["prompts"][0]
     built, tokenizer = models()
     idx, generator = torch.tensor([tokenizer.encode("the fox")]), torch.Generator().manual_seed(0)
@@ -254,7 +264,7 @@ def test_a_prompt_can_be_seen_of_a_run_that_recorded_none(folder, tmp_path):
     shutil.copytree(folder / "runs", tmp_path / "runs")
     shutil.rmtree(tmp_path / "runs/whole/snapshots")
     done = run_view(tmp_path, "--prompt", "the fox", "--no-open")
-    assert (done.code, without_proof(done)) == (0, "")
+    assert (done.code, said(done)) == (0, "")
     (own,) = page_data(tmp_path / "runs/whole/attention.html")["prompts"]
     assert "".join(own["tokens"]) == "the fox" and [step["step"] for step in own["steps"]] == [9]
     assert "no attention maps recorded" in run_view(tmp_path).err
@@ -309,7 +319,7 @@ def test_pictures_are_written_in_place_of_the_page(folder, tmp_path, monkeypatch
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr(webbrowser, "open", pytest.fail)
     done = run_view(tmp_path, "--png", "maps", "--prompt", "a dog")
-    assert (done.code, done.out, without_proof(done)) == (0, "maps\n", "12 pictures\n")
+    assert (done.code, done.out, said(done)) == (0, "maps\n", "12 pictures\n")
     together = {f"prompt-{prompt}-step-{step:06d}.png" for prompt in (0, 1) for step in (0, 9)}
     heads = [(prompt, layer, head) for prompt in (0, 1) for layer in (0, 1) for head in (0, 1)]
     alone = {"prompt-{}-step-000009-layer-{}-head-{}.png".format(*one) for one in heads}

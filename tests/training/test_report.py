@@ -164,7 +164,12 @@ def test_the_share_of_recording_is_of_the_whole_time():
     progress = Progress(step=9, first=evaluation, best=evaluation, recording=15.0)
     tokens = SimpleNamespace(ids=torch.zeros(1, dtype=torch.long))
     corpus = SimpleNamespace(tokenizer=SimpleNamespace(decode=lambda ids: PROSE), val=tokens, copied=0.0)
-    said = closing(Path("runs/a"), progress, 60.0, evaluation, None, 0, None, corpus, TrainConfig())
+    rest = corpus, TrainConfig()
+    said = closing(Path("runs/a"), progress, 60.0, evaluation, None, 0, None, "", *rest)
+    assert "view.py" not in said
+    page = Path("runs/a/attention.html")
+    shown = closing(Path("runs/a"), progress, 60.0, evaluation, None, 0, page, "Heads to look at: 1.2.", *rest)
+    assert f"\n{page} is written. Heads to look at: 1.2.\n" in shown
     assert said.startswith("\n9 steps in 60 s; recording attention took 15.0 s, 25.0% of it.\n")
 
 
