@@ -156,9 +156,9 @@ def _planes(array: np.ndarray) -> bytes:
 
 
 def _logits(model: GPT, prompts: Sequence[list[int]]) -> list[Tensor]:
-    """The logits (T, V) of each prompt."""
+    """The logits (T, V) of each prompt, on the explicit path: a fused kernel may be one that does not mask here."""
     with eval_mode(model):
-        return [model(torch.tensor([ids]))[0][0] for ids in prompts]
+        return [model(torch.tensor([ids]), record=[])[0][0] for ids in prompts]
 
 
 def _vocabulary_of_run(run: Path, model: GPT) -> dict:
