@@ -23,8 +23,8 @@ ATTRIBUTION, ABLATION = (f"#parts figure:nth-child({number}) .heat" for number i
 def opened(explore):
     """As `explore`, with all of the section on the screen, so that it follows every change at once."""
 
-    def opened(run, hash="", size=(1280, 1800)):
-        page = explore(run, hash, size)
+    def opened(run, hash="#", size=(1280, 2600)):
+        page = explore(run, f"{hash}&tab=matter", size)
         page.locator("#lens").scroll_into_view_if_needed()
         drawn = "hosts => hosts.every((id) => !document.getElementById(id).hasAttribute('aria-busy'))"
         page.wait_for_function(drawn, arg=["predictions", "lens", "parts"])
@@ -87,7 +87,7 @@ def test_the_true_next_token_is_marked_where_it_is_among_the_likeliest(opened, r
 
 def test_a_bar_is_as_long_as_its_token_is_likely(opened, run):
     page = opened(run, "#step=40")
-    lengths = np.array(read_all(page, ".likely", "(one) => parseFloat(one.style.backgroundSize)"))
+    lengths = np.array(read_all(page, ".predictions .likely", "(one) => parseFloat(one.style.backgroundSize)"))
     assert np.abs(lengths - 100 * effects(run, 0, 40)["top.probabilities"].ravel()).max() < 0.051
 
 
@@ -256,7 +256,7 @@ def test_the_slider_changes_every_number(opened, run):
 
 
 def test_what_comes_into_sight_later_is_of_the_step_that_is_shown_then(explore, run):
-    page = explore(run, "#step=200", size=(1280, 500))
+    page = explore(run, "#step=200&tab=matter", size=(1280, 500))
     page.press("#controls input[type=range]", "Home")
     page.locator("#predictions").scroll_into_view_if_needed()
     page.wait_for_selector("#predictions:not([aria-busy])")
@@ -328,6 +328,6 @@ def test_a_prompt_of_one_token_has_predictions_and_no_loss(opened, tmp_path):
 
 
 def test_a_narrow_screen_scrolls_the_tables_and_not_the_page(opened, run):
-    page = opened(run, "#step=200&query=4", size=(360, 1800))
+    page = opened(run, "#step=200&query=4", size=(360, 3600))
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert min(read_all(page, "#predictions .scrolled, #lens .scrolled", "(box) => box.scrollWidth")) > 360

@@ -156,9 +156,8 @@ def test_three_heads_do_three_jobs_and_each_is_measured_as_its_own():
 
 def test_every_example_opens_in_a_browser_and_shows_its_numbers_and_no_run_or_predictions(explore):
     page = explore(render(DATA))
-    assert page.title() == "Attention by example" and page.is_visible("#words-title")
-    for section in ("run", "effects"):
-        assert page.locator(f"[aria-labelledby={section}-title]").is_hidden()
+    assert page.title() == "Attention by example" and page.is_visible("#to-words")
+    assert page.is_hidden("#to-run") and page.is_hidden("#to-matter")
     for number, name in enumerate(NAMES):
         prompt, numbers, _ = example(name)
         head, query, key = (size - 1 for size in numbers["weights"].shape)

@@ -13,7 +13,7 @@ from tests.helpers.open_page import READ_ALL_CELLS, pixels, printed, shown, wait
 
 
 def test_the_slider_changes_every_drawing_and_number(explore, run):
-    page = explore(run, "#layer=0&head=0")
+    page = explore(run, "#layer=0&head=0&view=map")
     before = [pixels(page, selector) for selector in (".field canvas", ".tile canvas")]
     assert page.inner_text(".step") == "step 200"
     page.press("input[type=range]", "ArrowLeft")
@@ -119,10 +119,13 @@ def test_the_address_brings_the_view_back(explore, run):
     page.keyboard.press("ArrowRight")
     page.select_option("#controls select >> nth=4", "log")
     page.locator("#text [role=option]").nth(7).click()
-    page.wait_for_url(re.compile("query=7"))
+    page.click("#views >> text=Map")
+    page.click("#to-run")
+    page.wait_for_url(re.compile("view=map.*tab=run.*query=7"))
     left, image, hash = shown(page), pixels(page, ".field canvas"), page.evaluate("location.hash")
     assert shown(explore(run)) != left == shown(explore(run, hash))
     assert (pixels(page, ".field canvas") == image).all()
+    assert page.is_visible("#losses") and page.is_hidden("#walk")
     page.evaluate("location.hash = 'step=0&layer=0&head=2'")
     page.locator(".step", has_text="step 0").wait_for()
     assert page.inner_text("#readout h3").startswith("Layer 0, head 2")
@@ -151,8 +154,8 @@ def test_worked_examples_have_no_training_to_move_through(explore):
     assert page.locator(".of-run:not(.of-examples), .of-model:not(.of-examples)").locator("visible=true").count() == 0
     assert page.locator(".standfirst .of-examples").is_visible()
     assert says in page.inner_text(".about")
-    hidden = [page.locator(f"section[aria-labelledby={name}-title]").is_hidden() for name in ("heads", "film", "head")]
-    assert hidden == [True, True, False]  # a single head is no overview, a single step no history
+    hidden = [page.locator(place).is_hidden() for place in ("#heads", "#to-formed", "#to-run", "#head")]
+    assert hidden == [True, True, True, False]  # a single head is no overview, a single step no history
     page.select_option("#controls select >> nth=0", "1")
     page.locator("section[aria-labelledby=heads-title]").wait_for()
     assert page.locator(".about").is_hidden()
@@ -161,7 +164,7 @@ def test_worked_examples_have_no_training_to_move_through(explore):
 
 
 def test_a_narrow_screen_shows_everything_without_scrolling_sideways(explore, run, maps):
-    page = explore(run, "#prompt=1&step=200&layer=1&head=0", size=(360, 740))
+    page = explore(run, "#prompt=1&step=200&layer=1&head=0&view=map", size=(360, 740))
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert page.evaluate(READ_ALL_CELLS) == printed(maps[1, 200][1, 0], 6)
 
@@ -186,6 +189,7 @@ def test_a_token_is_shown_and_never_run(explore, tmp_path):
     page = explore(tmp_path / "<b>run", "#spaces=shown")
     seen = [token.replace(" ", "␣") if index < 3 else token for index, token in enumerate(SEEN)]
     assert page.locator("#text [role=option]").all_inner_texts() == seen
+    page.click("#views >> text=Map")
     assert page.locator(".queries span").all_inner_texts() == seen
     assert page.inner_text("#pair .token >> nth=0") == seen[-1]
     assert page.text_content("#samples pre") == HOSTILE[0]
@@ -206,6 +210,7 @@ def test_a_sandboxed_frame_shows_everything_and_refuses_quietly(new_tab, run, ma
     wait_for_step(frame, 0)
     frame.click(".tile[aria-label^='layer 1, head 0']")
     page.clock.run_for(1_000)  # by now the page has tried to put its view into its address
+    frame.click("#views >> text=Map")
     frame.click(".field", position={"x": 3, "y": 3})
     assert frame.inner_text("#weight") == f"{maps[0, 0][1, 0][0, 0]:.6f}"
     frame.click(".theme")
@@ -233,7 +238,7 @@ def test_the_policy_stops_a_script_and_a_request_that_come_in_anyway(explore, ru
 
 
 def test_an_address_that_names_another_prompt_and_the_same_query_goes_there(explore, run):
-    page = explore(run, "#prompt=0&query=5&step=40")
+    page = explore(run, "#prompt=0&query=5&step=40&view=map")
     page.evaluate("location.hash = 'prompt=2&query=5&key=2&step=40'")
     page.locator(".queries .lit", has_text=".").wait_for()
     assert page.inner_text("#pair").split() == ["query", ".", "5", "key", "␣fox", "2"]

@@ -23,15 +23,25 @@ def formed(tmp_path_factory):
     return SimpleNamespace(run=run, maps=maps, metrics=metrics)
 
 
+@pytest.fixture
+def explore(explore):
+    """As everywhere, with How heads formed open and on the screen, so that it follows every change at once."""
+
+    def explore_formed(run, hash="#", **options):
+        page = explore(run, f"{hash}&tab=formed", size=(1280, 1600), **options)
+        page.locator("#curves").scroll_into_view_if_needed()
+        page.wait_for_selector("#film:not([aria-busy]) ~ #curves:not([aria-busy])")
+        return page
+
+    return explore_formed
+
+
 def panel(page, name):
     return page.locator("#curves .panel", has_text=name)
 
 
 def place(page, name, step, value):
     """Where a value at a step is on a panel, in pixels: steps by their logarithm, values from 0 at the bottom to 1."""
-    for host in ("#walk", "#film", "#curves"):  # once what is above has been drawn, the panel stays where it is
-        page.locator(host).scroll_into_view_if_needed()
-        page.wait_for_selector(f"{host}:not([aria-busy])", state="attached")
     box = panel(page, name).locator(".plot").bounding_box()
     share = np.log1p(step) / np.log1p(STEPS[-1])
     return {"x": share * (box["width"] - 1), "y": (1 - value) * (box["height"] - 1)}  # a line is drawn below
@@ -135,7 +145,8 @@ def test_the_loss_is_that_of_the_file_and_has_no_floor_of_another_unit(explore, 
 
 
 def test_maps_too_large_to_be_held_are_filmed_all_the_same(explore, formed, new_tab):
-    page = explore(with_memory_for(4000, formed.run), "#step=1000&layer=1&head=2", tab=new_tab(bypass_csp=True))
+    html, tab = with_memory_for(4000, formed.run), new_tab(bypass_csp=True)
+    page = explore(html, "#step=1000&layer=1&head=2&view=map", tab=tab)
     page.locator("#film canvas.hatched").nth(7).wait_for()
     for number, text in enumerate(page.locator("#film button span").all_inner_texts()):
         step = int(text.replace(",", ""))

@@ -23,6 +23,12 @@ def long_page(tmp_path_factory):
     return SimpleNamespace(html=build_page(run, [reading]), maps=maps)
 
 
+@pytest.fixture
+def explore(explore):
+    """As everywhere, with the map in the place of the text."""
+    return lambda run, hash="#", *size, **options: explore(run, f"{hash}&view=map", *size, **options)
+
+
 def window_of(page):
     """The rows and columns that the page says it shows large."""
     found = re.search(r"queries (\d+) to (\d+), keys (\d+) to (\d+)", page.inner_text("#overview .note"))
@@ -49,7 +55,9 @@ def test_of_a_long_prompt_a_window_around_the_pinned_cell_is_shown(explore, long
 
 
 def test_the_overview_and_the_small_maps_show_block_maxima_and_say_so(explore, long_page):
-    page = explore(long_page.html, "#layer=0&head=0")
+    page = explore(long_page.html, "#layer=0&head=0&tab=formed")
+    page.locator("#film").scroll_into_view_if_needed()
+    page.wait_for_selector("#film:not([aria-busy])")
     weights = long_page.maps[100][0]
     maxima, masked = block_maxima(weights, 8)
     assert maxima.shape == (63, 63)

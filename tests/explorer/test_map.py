@@ -7,6 +7,12 @@ from tests.helpers.fabricated import reading_of, write_run
 from tests.helpers.open_page import READ_ALL_CELLS, colours_of, pixels, printed
 
 
+@pytest.fixture
+def explore(explore):
+    """As everywhere, with the map in the place of the text."""
+    return lambda run, hash="#", *size, **options: explore(run, f"{hash}&view=map", *size, **options)
+
+
 def test_the_number_under_the_pointer_is_the_number_in_the_file(explore, run, maps):
     for prompt, step, layer, head, digits in [(0, 200, 0, 1, 6), (0, 40, 1, 2, 3), (1, 0, 1, 0, 6), (2, 10, 0, 0, 3)]:
         page = explore(run, f"#prompt={prompt}&step={step}&layer={layer}&head={head}")
@@ -64,6 +70,7 @@ def test_the_keyboard_moves_the_pinned_cell(explore, run, maps):
             page.keyboard.press(name)
         expected = f"{maps[0, 200][0, 2][query, key]:.6f}" if key <= query else "masked"
         assert page.inner_text("#weight") == expected
+    page.click("#views >> text=Text")
     page.press("#text [aria-selected=true]", "ArrowRight")
     assert page.evaluate("document.activeElement.title").startswith("11: ")
     page.press(".tile[aria-label^='layer 1, head 1']", "Enter")
@@ -127,6 +134,7 @@ def test_of_two_sequences_a_query_reads_keys_and_a_key_is_read_by_queries(explor
             .evaluate_all("all => all.map((one) => one.title)")
         )
 
+    page.click("#views >> text=Text")
     page.locator("#text .line").nth(0).locator("[role=option]").nth(1).click()
     assert titles(0) == ["0", "1", "2"]
     assert titles(1) == [f"{j}: {maps[0, 1, j]:.6f}" for j in range(5)]

@@ -29,10 +29,6 @@ def page_of(**options):
     return render(model_payload(*about, readings)), readings
 
 
-def section(page, name):
-    return page.locator(f"section[aria-labelledby={name}-title]")
-
-
 def test_the_page_says_that_the_model_came_as_it_is_and_shows_nothing_of_a_training(explore):
     page = explore(page_of()[0])
     assert page.title() == "gpt2-xs: attention" and page.inner_text(".brand") == "glassgpt\ngpt2-xs"
@@ -40,10 +36,11 @@ def test_the_page_says_that_the_model_came_as_it_is_and_shows_nothing_of_a_train
     assert "The attention of gpt2-xs, a language model without a run here" in opening
     assert "Nothing is known here of how it was trained" in opening
     assert page.locator("#controls input, .play, .step, .loss").count() == 0
-    for name, visible in {"heads": 1, "head": 1, "walk": 1, "film": 0, "effects": 1, "run": 1, "words": 1}.items():
-        assert section(page, name).is_visible() == bool(visible), name
+    tabs = page.locator("[role=tab]:visible").all_inner_texts()
+    assert tabs == ["Every number", "What matters", "The model", "Words"]
     assert not page.locator("#losses, #samples").locator("visible=true").count()
-    about = section(page, "run").inner_text()
+    page.click("#to-run")
+    about = page.inner_text("#tab-run")
     assert about.startswith("The model") and "3 key heads repeated for 9 query heads" in about
     told = ("training step that is shown", "the first and the last step", "step 0", "undefined", "null")
     assert not [words for words in told if words in page.inner_text("main")]
@@ -51,12 +48,13 @@ def test_the_page_says_that_the_model_came_as_it_is_and_shows_nothing_of_a_train
 
 def test_every_weight_can_be_read_and_every_number_of_its_row(explore):
     html, (reading,) = page_of()
-    page = explore(html, "#layer=1&head=1&query=7", motion="reduce")
+    page = explore(html, "#layer=1&head=1&query=7&view=map", motion="reduce")
     assert page.evaluate(READ_ALL_CELLS, None) == printed(reading.maps(0)[1, 1], 6)
     page.locator("#walk").scroll_into_view_if_needed()
     page.wait_for_selector("#walk:not([aria-busy])", state="attached")
     assert "agrees with the logged weights" in page.inner_text("#agreement")
     assert page.inner_text("#walk .row-title").split("·")[1].strip().startswith("layer 1, head 1\n")
+    page.click("#to-matter")
     page.locator("#parts").scroll_into_view_if_needed()
     page.locator("#parts .reading", has_text="without it the loss is").wait_for()
 
@@ -65,7 +63,7 @@ def test_what_was_left_out_is_said_in_its_place(explore, monkeypatch):
     monkeypatch.setattr(lens.once, "MAX_NUMBERS", 1000)
     monkeypatch.setattr(lens.once, "MAX_FLOPS", 1)
     page = explore(page_of()[0])
-    assert section(page, "walk").is_hidden()
+    assert page.is_hidden("#to-walk") and page.is_visible("#tab-matter")
     about = page.inner_text(".about")
     assert "What the weights are computed from (x, q, k, v) and out are left out" in about
     assert "Ablation is left out" in about

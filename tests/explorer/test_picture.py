@@ -14,6 +14,12 @@ LEFT, TOP, RIGHT, BOTTOM = 140, 190, 40, 96  # pixels around the map
 PAPER = {"light": (252, 251, 249), "dark": (20, 22, 27)}
 
 
+@pytest.fixture
+def explore(explore):
+    """As everywhere, with the map in the place of the text."""
+    return lambda run, hash="#", *size, **options: explore(run, f"{hash}&view=map", *size, **options)
+
+
 def saved(page, folder):
     """(name, uint8 (y, x, 3)) of the picture that the page hands out."""
     with page.expect_download() as download:

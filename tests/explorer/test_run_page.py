@@ -14,6 +14,12 @@ from tests.helpers.open_page import wait_for_step
 PANELS = "#losses .panel"
 
 
+@pytest.fixture
+def explore(explore):
+    """As everywhere, with the tab of the run open."""
+    return lambda run, hash="#", *size, **options: explore(run, f"{hash}&tab=run", *size, **options)
+
+
 def logged(run, name):
     """[(step, value)] of one loss in the file."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]

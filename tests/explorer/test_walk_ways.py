@@ -144,7 +144,7 @@ def test_a_prompt_without_q_and_k_hides_the_section(explore):
 
 def test_the_row_follows_a_change_quickly(walk, tmp_path, capsys):
     write_run(tmp_path / "run", layers=1, heads=8, steps=(0,), prompts={"long": STORY[:64]})
-    page = walk(tmp_path / "run", "#prompt=0", size=(1280, 800))
+    page = walk(tmp_path / "run", "#prompt=0", size=(1280, 500))
     times = page.evaluate("""async () => {
       const select = document.querySelectorAll("#controls select")[2];
       const times = { seen: [], away: [] };

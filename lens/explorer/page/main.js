@@ -5,7 +5,10 @@ import { controls } from "./base/controls.js";
 import { fits, kind, liveOf, load, loadSmall, name, page } from "./base/data.js";
 import { element } from "./base/dom.js";
 import { onChange, shownPrompt, start, state, switchedOff } from "./base/state.js";
+import { tabs } from "./base/tabs.js";
+import { t } from "./base/words.js";
 import { logitLens } from "./effects/logitlens.js";
+import { next } from "./effects/next.js";
 import { parts } from "./effects/parts.js";
 import { predictions } from "./effects/predictions.js";
 import { arcs } from "./maps/arcs.js";
@@ -15,6 +18,7 @@ import { grid } from "./maps/grid.js";
 import { map } from "./maps/map.js";
 import { overview } from "./maps/overview.js";
 import { readout } from "./maps/readout.js";
+import { views } from "./maps/views.js";
 import { run } from "./run/run.js";
 import { walk } from "./walk/walk.js";
 
@@ -22,13 +26,16 @@ const place = (id) => document.getElementById(id);
 for (const part of document.querySelectorAll(".of-run, .of-model, .of-examples")) part.hidden = !part.matches(`.of-${kind}`);
 const { draw: drawReadout, showCell } = readout(place("readout"));
 const drawings = [
+  tabs(place("tabs"), kind === "model" ? { run: t("The model") } : {}),
+  views(place("views")),
   controls(place("controls"), draw),
   opening(place("opening")),
   grid(place("grid")),
+  drawReadout,
+  next(place("next")),
+  arcs(place("text")),
   overview(place("overview")),
   map(place("map"), showCell),
-  drawReadout,
-  arcs(place("text")),
   walk(place("walk")),
   film(place("film")),
   curves(place("curves")),

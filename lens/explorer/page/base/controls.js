@@ -29,6 +29,8 @@ export function controls(host, redraw) {
     themes,
   );
 
+  new ResizeObserver(() => document.documentElement.style.setProperty("--header", `${host.offsetHeight}px`)).observe(host);
+
   const numbers = (count) => Array.from({ length: count }, (_, index) => [index, index]);
   let shown = null;
   return () => {

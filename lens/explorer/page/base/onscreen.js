@@ -2,7 +2,7 @@
 
 import { atOnce, windowStart } from "./maps.js";
 
-const MARGIN = "500px 0px"; // so far off the screen a drawing is made ready
+const MARGIN = "200px 0px"; // so far off the screen a drawing is made ready
 
 /** A redraw that waits until `host` is on the screen or near it; while it waits, `host` is marked as busy. */
 export function whenVisible(host, draw) {
@@ -38,3 +38,6 @@ export function keepInView(box, item, { top, left }) {
     );
   });
 }
+
+/** How the page scrolls by itself: at once for who prefers no motion. */
+export const scrolling = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth");

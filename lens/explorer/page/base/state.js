@@ -1,6 +1,6 @@
 // What is shown. One object, changed in one place, kept in the URL hash so that a view can be shared.
 
-import { effectsOf, fullOf, keep, load, mapsOf, page } from "./data.js";
+import { effectsOf, fullOf, keep, kind, load, mapsOf, page } from "./data.js";
 import { atOnce, keysOf, largest, windowStart } from "./maps.js";
 import { scoreOf } from "./measures.js";
 import { validPins } from "./pins.js";
@@ -8,7 +8,9 @@ import { validPins } from "./pins.js";
 const CHOICES = {
   scale: ["absolute", "row", "log"],
   direction: ["from", "by"],
-  order: ["layers", "score"],
+  order: ["badges", "layers", "score"],
+  view: kind === "examples" ? ["map", "text"] : ["text", "map"],
+  tab: ["walk", "formed", "matter", "run", "words"],
   spaces: ["hidden", "shown"],
   walk: ["all", "x", "qkv", "score", "scale", "mask", "softmax", "values", "proj"],
   how: ["zero", "mean"],
@@ -20,7 +22,7 @@ const CHOICES = {
  * the parts of the model that are switched off ("0.1 2.mlp").
  */
 export const state = {
-  ...{ scale: "absolute", direction: "from", order: "layers", spaces: "hidden", walk: "all", how: "zero", measure: "previous_token" },
+  ...Object.fromEntries(Object.entries(CHOICES).map(([name, [first]]) => [name, first])),
   ...{ pins: [], off: "" },
 };
 const listeners = [];

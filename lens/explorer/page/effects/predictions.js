@@ -5,6 +5,7 @@ import { element } from "../base/dom.js";
 import { visible } from "../base/label.js";
 import { keepInView, rangeNote, whenVisible, windowAround } from "../base/onscreen.js";
 import { change, shownEffects, shownPrompt, state } from "../base/state.js";
+import { offer } from "../base/tabs.js";
 
 const MOVES = { ArrowUp: -1, ArrowDown: 1, Home: -Infinity, End: Infinity };
 
@@ -84,7 +85,7 @@ export function predictions(host) {
   });
 
   return () => {
-    host.closest("section").hidden = !shownEffects();
+    offer(host, Boolean(shownEffects()));
     draw();
   };
 }

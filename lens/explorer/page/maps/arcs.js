@@ -157,6 +157,7 @@ export function arcs(host) {
   }).observe(field);
 
   return () => {
+    if (state.view !== "text") return;
     if (shown !== shownPrompt().id) build();
     draw();
   };

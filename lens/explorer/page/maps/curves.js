@@ -5,6 +5,7 @@ import { write } from "../base/cells.js";
 import { page } from "../base/data.js";
 import { element, svg } from "../base/dom.js";
 import { MEASURES, lossesAt, scoreOf } from "../base/measures.js";
+import { whenVisible } from "../base/onscreen.js";
 import { change, shownPrompt, shownStep, state } from "../base/state.js";
 
 const SIDE = 100; // the panels stretch: their units are shares of the width and height
@@ -37,13 +38,13 @@ export function curves(host) {
     panels.replaceChildren(...drawn.map(({ node }) => node));
   }
 
-  return () => {
+  return whenVisible(host, () => {
     if (shown !== shownPrompt().id) {
       shown = shownPrompt().id;
       build();
     }
     for (const { draw } of drawn) draw();
-  };
+  });
 }
 
 const headOf = (index) => ({ layer: Math.floor(index / shownPrompt().heads), head: index % shownPrompt().heads });

@@ -3,7 +3,9 @@
 import { paint, theme } from "../base/colour.js";
 import { smallOf } from "../base/data.js";
 import { element } from "../base/dom.js";
+import { whenVisible } from "../base/onscreen.js";
 import { change, shownPrompt, state } from "../base/state.js";
+import { offer } from "../base/tabs.js";
 import { smallCanvas, squareNote } from "./grid.js";
 
 const FRAMES = 8;
@@ -18,7 +20,6 @@ export function film(host) {
   function build() {
     const { steps } = shownPrompt();
     const count = Math.min(FRAMES, steps.length);
-    host.closest("section").hidden = count === 1; // with a single step nothing has formed
     frames = Array.from({ length: count }, (_, index) => {
       const step = count > 1 ? Math.round((index * (steps.length - 1)) / (count - 1)) : 0;
       const canvas = smallCanvas(shownPrompt());
@@ -31,7 +32,7 @@ export function film(host) {
     notes.replaceChildren(squareNote(shownPrompt()));
   }
 
-  return () => {
+  const draw = whenVisible(host, () => {
     if (shown !== shownPrompt().id) {
       shown = shownPrompt().id;
       build();
@@ -46,5 +47,10 @@ export function film(host) {
       if (maps) paint(frame.canvas, maps, state.layer, state.head, state.scale);
       else frame.canvas.width = 1; // clears it
     }
+  });
+
+  return () => {
+    offer(host, shownPrompt().steps.length > 1); // with a single step nothing has formed
+    draw();
   };
 }

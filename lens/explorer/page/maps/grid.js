@@ -1,18 +1,22 @@
-// All heads as small maps: layers down, heads across, or the highest score first.
+// All heads as small maps: those with a badge first, layers down and heads across, or the highest score first.
 
 import { write } from "../base/cells.js";
 import { paint, theme } from "../base/colour.js";
 import { blockOf, kind, smallOf } from "../base/data.js";
 import { choice, element } from "../base/dom.js";
+import { scrolling } from "../base/onscreen.js";
 import { short } from "../base/label.js";
 import { keysOf } from "../base/maps.js";
 import { MEASURES, badges, scoreOf } from "../base/measures.js";
 import { change, shownPrompt, state } from "../base/state.js";
+import { t } from "../base/words.js";
+
+const ORDERS = { badges: t("badges first"), layers: t("by layer"), score: t("highest score first") };
 
 export function grid(host) {
   const measures = MEASURES.map(({ name, label }) => [name, label]);
-  const measure = choice("Score", measures, (value) => change({ measure: value }));
-  const order = choice("Order", [["layers", "by layer"], ["score", "highest score first"]], (value) => change({ order: value }));
+  const measure = choice(t("Score"), measures, (value) => change({ measure: value }));
+  const order = choice(t("Order"), Object.entries(ORDERS), (value) => change({ order: value }));
   const field = element("div", { class: "heads" });
   const notes = element("div");
   const choices = element("div", { class: "choices" }, measure.field, order.field);
@@ -44,17 +48,23 @@ export function grid(host) {
     const name = element("span", { class: "name" }, `${layer}.${head}`);
     const marks = element("span", { class: "badges" });
     const button = element("button", { type: "button", class: "tile" }, canvas, element("span", { class: "caption" }, name, number), marks);
-    button.addEventListener("click", () => change({ layer, head }));
+    button.addEventListener("click", () => change({ layer, head }).then(showLarge));
     return { layer, head, canvas, number, marks, button, spoken: "" };
+  }
+
+  /** What a head is sorted by, the largest first. */
+  function worth({ layer, head }) {
+    if (state.order === "score") return scoreOf(state.prompt, state.step, layer, head, state.measure) ?? -1;
+    const last = shownPrompt().steps.length - 1; // where heads stand does not change as the slider moves
+    return badges(state.prompt, last, layer, head)[0]?.[1] ?? 0;
   }
 
   function arrange() {
     const { layers, heads } = shownPrompt();
     field.style.setProperty("--heads", heads);
-    field.classList.toggle("sorted", state.order === "score");
-    if (state.order === "score") {
-      const score = ({ layer, head }) => scoreOf(state.prompt, state.step, layer, head, state.measure) ?? -1;
-      field.replaceChildren(...[...tiles].sort((one, other) => score(other) - score(one)).map(({ button }) => button));
+    field.classList.toggle("sorted", state.order !== "layers");
+    if (state.order !== "layers") {
+      field.replaceChildren(...[...tiles].sort((one, other) => worth(other) - worth(one)).map(({ button }) => button));
       return;
     }
     const across = Array.from({ length: heads }, (_, head) => element("span", { class: "across" }, `head ${head}`));
@@ -102,6 +112,13 @@ export function grid(host) {
     if (near && painted) draw();
   }, { rootMargin: "400px 0px" }).observe(field);
   return draw;
+}
+
+/** Brings the large view into the window where it is below it, as on a narrow screen. */
+function showLarge() {
+  const view = document.getElementById("head");
+  const { top } = view.getBoundingClientRect();
+  if (top > innerHeight / 2) view.scrollIntoView({ behavior: scrolling() });
 }
 
 /** A canvas of the shape of a prompt's maps, as large as fits into a square. */

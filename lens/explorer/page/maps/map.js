@@ -9,11 +9,11 @@ import { change, shownKeys, shownMaps, shownPart, shownPrompt, state } from "../
 
 const MAX_CELL = 56; // pixels a cell
 const FEW_CELLS = { max: 8, size: 84 }; // and in a map of few cells
-const MAX_HEIGHT = 720; // pixels the map may be high
+const MIN_HEIGHT = 420; // pixels that the map may be high in any window
+const AROUND = 200; // pixels of the window that are left for the header and the labels
 const READABLE = 9; // pixels a cell below which only the lit tokens are named
 const NUMBERED = 36; // pixels a cell from which on its weight is written in it
 const EXACT = 64; // and to four digits
-const MIN_WIDTH = 340; // pixels of the column that the map stands in
 
 /** `onHover(cell)` is called with the cell under the pointer, {query, key}, or null when the pointer has left. */
 export function map(host, onHover) {
@@ -26,7 +26,6 @@ export function map(host, onHover) {
   const field = element("div", { class: "field", tabindex: 0, role: "application", "aria-describedby": "cell" }, canvas, numbers, masked, ...bands);
   const whole = element("div", { class: "map" }, element("span", { class: "axes" }, "key →", element("br"), "query ↓"), keys, queries, field);
   host.append(whole);
-  const frame = host.closest(".one-head");
 
   let shown = ""; // the prompt and the part of its maps
   let part = null;
@@ -41,8 +40,8 @@ export function map(host, onHover) {
   function layout() {
     const { rows, columns } = part;
     const largest = Math.max(rows, columns) > FEW_CELLS.max ? MAX_CELL : FEW_CELLS.size;
-    const fit = () => Math.min(largest, (whole.clientWidth - field.offsetLeft) / columns, MAX_HEIGHT / rows);
-    frame.style.removeProperty("--map"); // all the room there is
+    const height = Math.max(MIN_HEIGHT, innerHeight - AROUND);
+    const fit = () => Math.min(largest, (whole.clientWidth - field.offsetLeft) / columns, height / rows);
     whole.classList.remove("crowded");
     whole.style.setProperty("--label", "13px");
     whole.style.setProperty("--label", `${Math.min(13, Math.floor(fit()))}px`);
@@ -53,7 +52,6 @@ export function map(host, onHover) {
     whole.style.setProperty("--wide", `${cell * columns}px`);
     whole.style.setProperty("--tall", `${cell * rows}px`);
     whole.classList.toggle("roomy", cell >= 14);
-    frame.style.setProperty("--map", `${Math.max(MIN_WIDTH, field.offsetLeft + cell * columns)}px`);
     numbers.style.gridTemplateColumns = `repeat(${columns}, var(--cell))`;
     const count = cell >= NUMBERED ? rows * columns : 0;
     numbers.replaceChildren(...Array.from({ length: count }, () => element("span", {}, "")));
@@ -107,16 +105,20 @@ export function map(host, onHover) {
     hovered = null;
     change({ query: state.query + down, key: state.key + right });
   });
-  let width = 0;
-  new ResizeObserver(() => {
-    if (part === null || width === host.clientWidth) return; // nothing drawn yet, or only its own height
-    width = host.clientWidth;
+  let room = "";
+  function resize() {
+    const now = `${host.clientWidth} ${innerHeight}`;
+    if (part === null || !host.clientWidth || room === now) return; // nothing drawn yet, not shown, or only its own height
+    room = now;
     layout();
     inscribe();
     light();
-  }).observe(host);
+  }
+  new ResizeObserver(resize).observe(host);
+  addEventListener("resize", resize);
 
   return () => {
+    if (state.view !== "map") return;
     part = shownPart();
     const now = `${shownPrompt().id} ${part.query} ${part.key}`;
     if (shown !== now) {

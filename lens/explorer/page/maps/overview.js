@@ -42,6 +42,7 @@ export function overview(host) {
   });
 
   return () => {
+    if (state.view !== "map") return;
     const prompt = shownPrompt();
     const part = shownPart();
     const [rows, columns] = [prompt.tokens.length, keysOf(prompt).length];

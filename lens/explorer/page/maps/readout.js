@@ -37,6 +37,7 @@ export function readout(host) {
 
   let coloured = null;
   function draw() {
+    showCell(null);
     title.textContent = `Layer ${state.layer}, head ${state.head}`;
     for (const [{ label }] of badges(state.prompt, state.step, state.layer, state.head)) {
       title.append(" ", element("span", { class: "badge" }, label));

@@ -3,6 +3,7 @@
 import { kind, name, page } from "../base/data.js";
 import { element } from "../base/dom.js";
 import { onChange } from "../base/state.js";
+import { offer } from "../base/tabs.js";
 import { losses } from "./losses.js";
 import { samples } from "./samples.js";
 
@@ -11,7 +12,7 @@ const place = (id) => document.getElementById(id);
 export function run() {
   document.title = kind === "examples" ? "Attention by example" : `${name}: attention`;
   place("thresholds").append([...new Set(Object.values(page.thresholds))].join(", "));
-  place("run-title").closest("section").hidden = kind === "examples";
+  offer(place("said"), kind !== "examples");
   if (kind === "examples") return;
   if (kind === "run") {
     onChange(losses(place("losses")));

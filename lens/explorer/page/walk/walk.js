@@ -6,8 +6,9 @@ import { kind, page } from "../base/data.js";
 import { element, save } from "../base/dom.js";
 import { visible } from "../base/label.js";
 import { power } from "../base/number.js";
-import { whenVisible } from "../base/onscreen.js";
+import { scrolling, whenVisible } from "../base/onscreen.js";
 import { shownFull, shownKeys, shownMaps, shownPrompt, shownStep, state } from "../base/state.js";
+import { offer } from "../base/tabs.js";
 import { toCsv } from "./csv.js";
 import { dotProduct } from "./dotproduct.js";
 import { inputs, qkvVectors } from "./inputs.js";
@@ -114,9 +115,7 @@ export function walk(host) {
 
   function scrollTo(step) {
     const { node } = stages[step];
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    node.style.scrollMarginTop = `${document.getElementById("controls").offsetHeight + 12}px`; // clear of the header
-    node.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
+    node.scrollIntoView({ block: "start", behavior: scrolling() });
   }
 
   function saveRow() {
@@ -141,7 +140,7 @@ export function walk(host) {
 
   return () => {
     const { steps: all, scale } = shownPrompt();
-    host.closest("section").hidden = scale === null || !all[0].full; // not within draw: what is hidden is never in sight
+    offer(host, scale !== null && Boolean(all[0].full)); // not within draw: what is hidden is never in sight
     draw();
   };
 }

@@ -1,0 +1,45 @@
+// Next to the head: what the model expects after the chosen position, the likeliest tokens as bars.
+
+import { cell, chip, decimals, labelOf, write } from "../base/cells.js";
+import { element } from "../base/dom.js";
+import { visible } from "../base/label.js";
+import { shownEffects, shownPrompt, state } from "../base/state.js";
+import { t } from "../base/words.js";
+
+export function next(host) {
+  const after = element("p", { class: "note" });
+  const list = element("ol", { class: "bars" });
+  const truth = element("p", { class: "note" });
+  host.append(element("h3", {}, t("What comes next")), after, list, truth);
+  let rows = [];
+
+  function build(count) {
+    rows = Array.from({ length: count }, () => {
+      const [token, share] = [cell("bdi"), cell("span", { class: "number" })];
+      return { token, share, node: element("li", { class: "likely" }, token, share) };
+    });
+    list.replaceChildren(...rows.map(({ node }) => node));
+  }
+
+  return () => {
+    const effects = shownEffects();
+    host.hidden = !effects;
+    if (!effects) return;
+    const { tokens, layers } = shownPrompt();
+    const last = state.query === tokens.length - 1;
+    const target = last ? null : effects["attribution.target"].at(state.query);
+    const [ids, shares] = ["top.ids", "top.probabilities"].map((name) => effects[name].at(state.query));
+    if (rows.length !== ids.length) build(ids.length);
+    after.replaceChildren(t("after "), chip(visible(tokens[state.query])), ` ${state.query}`);
+    rows.forEach(({ token, share, node }, rank) => {
+      const right = ids[rank] === target;
+      write(token, (right ? "✓ " : "") + labelOf(ids[rank]));
+      write(share, decimals(shares[rank]));
+      node.classList.toggle("right", right);
+      node.style.backgroundSize = `${100 * shares[rank]}% 100%`;
+    });
+    truth.replaceChildren(...(last
+      ? [t("The prompt ends here.")]
+      : [t("In the text: "), chip(labelOf(target)), ` ${decimals(effects["lens.next"].at(layers, state.query))}`]));
+  };
+}
