@@ -48,11 +48,11 @@ def live(
 ) -> dict:
     """What the page needs to run `model` itself: {"live": …, "notLive": None}, or as of `not_live`.
 
-    `live` has its "config" (as GPTConfig, with key_dim and epsilon), its "tokenizer", which `vocabulary` returns, and
-    "steps", each as `pack_step` returns it: of `kept`, a file of weights for each step, the last, and the first and
-    others while they have room; with None the model as it came. All take at most `page_mb` megabytes of the page, the
-    steps before the last at most half of them. `readings`: the prompts on which the logits are compared.
-    Afterwards `model` has the weights that were packed last.
+    `live` has its "config", as of `config_of`, its "tokenizer", which `vocabulary` returns, and "steps": of each its
+    number and what `pack_step` returns. They are of `kept`, a file of weights for each step: the last one in the most
+    exact format, and as int8 the first and evenly spaced ones while they have room; with None it is the model as it
+    came. All take at most `page_mb` megabytes of the page, the steps before the last at most half of them.
+    `readings`: the prompts on which the logits are compared. Afterwards `model` has the weights that were packed last.
     """
     smallest, limit = page_size(model, "int8"), page_mb * MEGABYTE
     if smallest > limit:
@@ -70,13 +70,17 @@ def live(
             load_weights(model, kept[step])
         format = best if step == steps[-1] else "int8"
         packed.append({"step": step, **pack_step(model, format, [reading.ids for reading in readings if reading.ids])})
-    config = asdict(model.config) | {"key_dim": model.config.key_dim, "epsilon": NORM_EPS}
-    return {"live": {"config": config, "tokenizer": tokenizer, "steps": packed}, "notLive": None}
+    return {"live": {"config": config_of(model), "tokenizer": tokenizer, "steps": packed}, "notLive": None}
 
 
 def not_live(why: str, size: int, page_mb: int) -> dict:
     """Why the model does not run in the page: "not wanted"; or, of `size` bytes, "not kept" or "too large"."""
     return {"live": None, "notLive": {"why": why, "megabytes": math.ceil(size / MEGABYTE), "pageMb": page_mb}}
+
+
+def config_of(model: GPT) -> dict:
+    """What the page has to know of a model to compute as it does."""
+    return asdict(model.config) | {"key_dim": model.config.key_dim, "epsilon": NORM_EPS}
 
 
 def carried(model: GPT) -> dict[str, Tensor]:
@@ -88,10 +92,12 @@ def carried(model: GPT) -> dict[str, Tensor]:
 
 
 def page_size(model: GPT, format: str) -> int:
-    """Characters that the weights take in a page, at most."""
-    numbers = sum(tensor.numel() for tensor in carried(model).values())
-    rows = sum(tensor.numel() if tensor.ndim == 1 else len(tensor) for tensor in carried(model).values())
-    return math.ceil(1.25 * (FORMATS[format] * numbers + 4 * rows))
+    """Characters that the weights take in a page, at most: how far they compress is not known beforehand."""
+    total = 0
+    for tensor in carried(model).values():
+        scales = 4 * len(tensor) if format == "int8" and tensor.ndim > 1 else 0
+        total += (4 if tensor.ndim == 1 else FORMATS[format]) * tensor.numel() + scales
+    return math.ceil(1.25 * total)
 
 
 def vocabulary_of(tokenizer: Tokenizer, start: list[int]) -> dict:

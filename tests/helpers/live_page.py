@@ -1,15 +1,13 @@
 """A model run by the page's own script, in a browser."""
 
-from dataclasses import asdict
-
 import torch
 
 from lens.explorer.page import PAGE, bundle
-from lens.explorer.weights import pack_step
-from model.attention import NORM_EPS
+from lens.explorer.weights import config_of, pack_step
 
-# What a test asks of the model: `run(options)` reads window.ids; typed arrays come back as lists.
+# Makes the model; plain(value) is a value of the page with lists for its typed arrays, as a test can read it.
 SETUP = """async ({ config, step }) => {
+  window.step = step;
   window.model = new forward.Model(config, await weights.readWeights(step));
   window.plain = (value) => ArrayBuffer.isView(value) ? Array.from(value)
     : Array.isArray(value) ? value.map(plain)
@@ -31,8 +29,7 @@ class LiveModel:
         tab.goto("about:blank")
         for name in ("forward", "weights"):
             tab.add_script_tag(content=module(name))
-        config = asdict(model.config) | {"key_dim": model.config.key_dim, "epsilon": NORM_EPS}
-        tab.evaluate(SETUP, {"config": config, "step": pack_step(model, format, [])})
+        tab.evaluate(SETUP, {"config": config_of(model), "step": pack_step(model, format, [])})
 
     def forward(self, ids, **options):
         """What Model.forward returns: the logits (T, V), and the layers, flat lists by name."""
