@@ -33,7 +33,8 @@ Open a run's attention explorer: one HTML file that needs no network. stdout is 
 
 
 def parse_arguments() -> argparse.Namespace:
-    epilog = "The keys and colours of the page are explained in docs/explorer.md."
+    epilog = "The page has the model in it where its weights have room (attention.page_mb in the run's configuration). "
+    epilog += "The keys and colours of the page are explained in docs/explorer.md."
     parser = Arguments(description=DESCRIPTION, epilog=epilog)
     add = parser.add_argument
     add("run", metavar="RUN", nargs="?", help="a run's folder or its name in runs/ (default: the newest)")
