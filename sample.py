@@ -66,7 +66,7 @@ class Writer:
         from model import generate
 
         args = self.args
-        self.trained.check_memory(args.samples)
+        self.trained.check(prompt, args.samples)
         healed = heal(self.tokenizer, prompt, self.trained.start)
         ends = args.stop, args.ignore_end, args.tokens, len(healed.pending)
         texts = [Text(self.tokenizer, *ends) for _ in range(args.samples)]

@@ -100,6 +100,8 @@ def own_prompts(run: Path, texts: list[str], tokens: int) -> list:
     trained = load_trained(run, device="cpu")
     model, tokenizer, _, step, start = trained
     begun = tokenize_prompts(texts, tokens, tokenizer, start, model.config.block_size)
+    for text in texts:
+        trained.check(text)
     trained.prove_mask()
     return read_own_prompts(run, texts, begun, tokens, model, tokenizer, step)
 

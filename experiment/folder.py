@@ -156,8 +156,13 @@ class Trained(NamedTuple):
         if proof := prove_mask(self.model):
             print(describe_proof(proof), file=sys.stderr, flush=True)
 
-    def check_memory(self, samples: int) -> None:
-        """Raises InputError where the cache of keys and values of so many samples surely does not fit."""
+    def check(self, prompt: str, samples: int = 1) -> None:
+        """Before `samples` texts are written from a prompt, or it is looked at: says on stderr where a model that has
+        read nothing but stories of a few hundred words is given others.
+
+        Raises InputError where the cache of keys and values of so many samples surely does not fit.
+        """
+        from data.tales.source import strange_words
         from model.sizes import kv_cache_bytes
 
         free = free_memory(next(self.model.parameters()).device.type)
@@ -168,6 +173,11 @@ class Trained(NamedTuple):
                 f"--samples {samples}: {format_bytes(samples * bytes_each)} of memory for keys, values and "
                 f"probabilities, {format_bytes(free)} are free; at most {free // bytes_each} expected"
             )
+        only_tales = self.config.data.source == "tales" and self.config.train.init is None
+        if only_tales and (strange := strange_words(prompt)):
+            words = ", ".join(f"“{word}”" for word in strange[:3]) + ", …" * (len(strange) > 3)
+            said = f"{words}: in no story, and this model has read nothing else; it goes on with a story all the same"
+            print(printable(said), file=sys.stderr, flush=True)
 
 
 def open_trained(run: str | None, which: str | None, model: str | None, device: str | None) -> tuple[str, Trained]:
@@ -200,7 +210,7 @@ def load_model(source: str, device: str | None = None) -> tuple["Incoming", Trai
     Says on stderr what there is to say about it.
     Raises InputError for what is no such model, and for a device that is not there.
     """
-    from config import Config
+    from config import Config, DataConfig
     from exchange.incoming import read_model
     from model import GPT
     from model.weights import SkipInit, load_into
@@ -216,7 +226,7 @@ def load_model(source: str, device: str | None = None) -> tuple["Incoming", Trai
     except ValueError as error:
         raise InputError(f"--model {source}: {error}") from None
     incoming.tensors.clear()  # half of the memory
-    config = Config(model=incoming.config)
+    config = Config(model=incoming.config, data=DataConfig(source=source))
     return incoming, Trained(model.to(device).eval(), incoming.tokenizer, config, 0, incoming.start)
 
 

@@ -9,6 +9,7 @@ import torch
 
 from common.errors import InputError
 from common.terminal import as_argument
+from config import Config
 from data.summary import read_data_summary
 from data.tokenizer import char_tokenizer
 from experiment.folder import Trained, find_run, load_trained, make_run_folder
@@ -165,13 +166,13 @@ def test_a_tokenizer_of_another_model_is_refused(small_run, tmp_path):
 
 
 def test_samples_are_refused_from_the_first_one_whose_cache_and_probabilities_do_not_fit(monkeypatch):
-    trained = Trained(small_model(), None, None, 0, [])
+    trained = Trained(small_model(), None, Config(), 0, [])
     cache = 2 * 2 * 6 * 8 * 4  # keys and values: layers, tokens, channels, bytes
     choice = 4 * 11 * 4  # logits, probabilities, their order and their sums: of each token of the vocabulary, bytes
     monkeypatch.setattr("experiment.folder.free_memory", lambda device: 5 * (cache + choice))
-    trained.check_memory(5)
+    trained.check("", 5)
     with pytest.raises(InputError, match=r"^--samples 6: .*; at most 5 expected$"):
-        trained.check_memory(6)
+        trained.check("", 6)
 
 
 @pytest.mark.parametrize(("old", "new"), [("causal: true", "causal: false"), ("n_head: 2", "n_head: 1")])

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 import model as models
 import sample
+import view
 from data.healing import heal, opening
 from data.tokenizer import train_bpe
 from experiment.folder import load_trained
 from model import generate
-from tests.helpers.scripts import run_sample, run_train, without_proof
+from tests.helpers.scripts import run_main, run_sample, run_train, without_proof
 from tests.helpers.source import ROOT
 
 SCRIPTS = "Ngày xưa có một con cáo nhỏ. 从前有一只小狐狸，它喜欢月亮。🦊 loves the 🌙! Ąž ß — «да»\n"
@@ -55,6 +56,16 @@ def test_stdout_is_the_prompt_and_its_continuation_and_nothing_else(small_run, t
         assert (done.code, done.out) == (0, text) and len(text) > len(prompt) + 3
         step = "8" if run == small_run else "20"
         assert without_proof(done) == f"{run}, step {step}, seed 7\n"
+
+
+def test_a_model_of_the_stories_alone_says_which_words_of_a_prompt_no_story_has(small_run, tales_run, tmp_path):
+    prompt = "The old dragon and the fox saw a robot, a wizard and a queen"
+    said = "“dragon”, “robot”, “wizard”, …: in no story, and this model has read nothing else; it goes on with a story"
+    for run, lines in ((small_run, []), (tales_run[0], [f"{said} all the same"])):
+        done = run_sample(run, {"prompt": prompt, "tokens": 5, "seed": 7})
+        assert done.code == 0 and without_proof(done).splitlines()[1:] == lines
+    done = run_main(view.main, tales_run[0], "--prompt", "A dragon", "--no-open", "--out", tmp_path / "page.html")
+    assert "“dragon”: in no story" in done.err
 
 
 def test_the_same_seed_writes_the_same_text_and_another_seed_another(small_run):

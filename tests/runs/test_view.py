@@ -16,7 +16,7 @@ import torch
 
 import lens.own
 import view
-from config import Config, dump_config, load_config
+from config import Config, DataConfig, dump_config, load_config
 from data.tokenizer import char_tokenizer
 from experiment.checkpoint import save_checkpoint
 from lens.record import Prompt, Recorder, read, snapshot_steps
@@ -73,7 +73,9 @@ def make_run(run, tokenizer, built, text, keep_mb=8):
     run.mkdir(parents=True)
     tokenizer.save(run / "tokenizer.json")
     *_, (last, model) = built.items()
-    (run / "config.yaml").write_text(dump_config(Config(model=model.config)), encoding="utf-8")
+    (run / "config.yaml").write_text(
+        dump_config(Config(model=model.config, data=DataConfig(source="book.txt"))), encoding="utf-8"
+    )
     (run / "data.json").write_text(json.dumps({"documents": 1}), encoding="utf-8")
     (run / "metrics.jsonl").write_text('{"step": 0, "train_loss": 3.0}\n', encoding="utf-8")
     recorder = Recorder(run, [Prompt("fixed", tokenizer.encode(text), list(text))], keep_mb)
