@@ -1,6 +1,7 @@
 """What the model predicts and which parts matter, on the page: every number is the file's, for every position."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from data.tokenizer import Tokenizer
 from data.vocabulary import PATTERN
 from lens.explorer.images import COLOURS, SIGNED
 from tests.helpers.fabricated import STORY, rewrite_snapshot, write_run
-from tests.helpers.open_page import as_text, between, signs
+from tests.helpers.open_page import all_signs, as_text, between
 from tests.helpers.recorded_effects import effects, lens_readings, part_readings, predictions, rows_of, seen
 
 STEPS = (0, 10, 40, 200)
@@ -110,7 +111,7 @@ def test_a_click_or_a_key_on_either_table_chooses_the_position(opened, run):
     page.wait_for_function("document.querySelector('#predictions .scrolled').scrollTop === 0")  # kept in view
     page.click(".lens tbody tr:nth-child(2) td:nth-child(6)")
     assert chosen(page) == 4
-    assert page.inner_text(".question").startswith(f"At position 4, {signs(STORY[4])}, ")
+    assert page.inner_text(".question").startswith(f"At position 4, {all_signs(STORY)[4]}, ")
 
 
 # ---- the logit lens
@@ -122,7 +123,7 @@ def test_every_cell_of_the_logit_lens_is_the_files(opened, run):
         go(page, step, query, prompt)
         ids = effects(run, prompt, step)["lens.ids"]
         names = ["the embedding", "layer 0", "layer 1"]
-        rows = [[name, *(seen(run, id) for id in row)] for name, row in zip(names, ids, strict=True)]
+        rows = [[name, *map(partial(seen, run), row, tokens)] for name, row in zip(names, ids, strict=True)]
         assert texts(page, ".lens tbody tr") == rows
         readings = lens_readings(run, prompt, step, tokens)
         assert page.evaluate(POINT_AT_ALL, [".lens td", "#lens-reading"]) == readings
@@ -171,7 +172,9 @@ def test_every_part_and_the_sum_of_all_are_the_files(opened, run):
         parts = file["attribution.parts"][query]  # (2 layers, 3 heads and the MLP)
         assert texts(page, f"{ATTRIBUTION} tbody tr") == rows_of(parts) != rows_of(parts[:, ::-1])
         assert texts(page, f"{ATTRIBUTION} thead tr") == [["", "head 0", "head 1", "head 2", "MLP"]]
-        target, against = (seen(run, file[f"attribution.{name}"][query]) for name in ("target", "against"))
+        target, against = (
+            seen(run, file[f"attribution.{name}"][query], STORY[query]) for name in ("target", "against")
+        )
         names, numbers = (page.locator(f".terms {kind}").all_inner_texts() for kind in ("dt", "dd"))
         account = dict(zip(names, numbers, strict=True))
         whole = account.pop(f"logit of {target} − logit of {against}")
@@ -270,7 +273,7 @@ def test_a_predicted_token_is_shown_and_never_run(opened, own_run):
     Tokenizer("bpe", [*tokens, *others, b""], len(tokens) + len(others), PATTERN).save(own_run / "tokenizer.json")
     page = opened(own_run, "#query=2")
     read = "".join(cell for row in texts(page, ".lens tbody tr") for cell in row)
-    for token in (hostile[0].replace(" ", "␣"), "</script>", "⟨202E⟩left", "👩⟨200D⟩🚀", "␛", "&amp;"):
+    for token in (hostile[0], "</script>", "⟨202E⟩left", "👩⟨200D⟩🚀", "␛", "&amp;"):
         assert token in read
     assert page.locator("img").count() == 0
     assert page.title() == "run: attention"
@@ -321,10 +324,10 @@ def test_of_a_long_prompt_the_positions_around_the_query_are_shown(opened, tmp_p
 
 
 def test_a_prompt_of_one_token_has_predictions_and_no_loss(opened, tmp_path):
-    write_run(tmp_path / "run", 1, 1, steps=(0, 3), prompts={"one": ["a"]})
+    write_run(tmp_path / "run", 1, 1, steps=(0, 3), prompts={"one": [" a"]})
     page = opened(tmp_path / "run")
-    assert texts(page, ROWS) == predictions(tmp_path / "run", 0, 3, ["a"])
-    assert page.inner_text("#lens-reading") == lens_readings(tmp_path / "run", 0, 3, ["a"])[1]
+    assert texts(page, ROWS) == predictions(tmp_path / "run", 0, 3, [" a"])
+    assert page.inner_text("#lens-reading") == lens_readings(tmp_path / "run", 0, 3, [" a"])[1]
 
 
 def test_a_narrow_screen_scrolls_the_tables_and_not_the_page(opened, run):

@@ -8,7 +8,7 @@ import pytest
 
 from lens.explorer.page import build_page
 from tests.helpers.fabricated import STORY, reading_of, write_run
-from tests.helpers.open_page import READ_ALL_CELLS, block_maxima, colours_of, pixels, signs
+from tests.helpers.open_page import READ_ALL_CELLS, all_signs, block_maxima, colours_of, pixels
 
 LONG = 500  # not a whole number of blocks
 
@@ -51,7 +51,7 @@ def test_of_a_long_prompt_a_window_around_the_pinned_cell_is_shown(explore, long
     assert query in range(LONG)[rows] and key in range(LONG)[columns]
     assert page.evaluate(READ_ALL_CELLS, 4) == expected_cells(long_page.maps[step][1], rows, columns, digits)
     labels = page.locator(".queries span").all_text_contents()
-    assert labels == [signs(STORY[i % len(STORY)]) for i in range(LONG)[rows]]
+    assert labels == all_signs([STORY[i % len(STORY)] for i in range(LONG)])[rows]
 
 
 def test_the_overview_and_the_small_maps_show_block_maxima_and_say_so(explore, long_page):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.fabricated import reading_of, write_run
-from tests.helpers.open_page import READ_ALL_CELLS, colours_of, pixels, printed
+from tests.helpers.open_page import READ_ALL_CELLS, all_signs, colours_of, pixels, printed, signs
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_a_real_pointer_reads_the_same_and_lights_both_tokens(explore, run, maps
         page.mouse.move(box["x"] + (key + 0.5) * size, box["y"] + (query + 0.5) * size)
         assert page.inner_text("#weight") == f"{maps[2, 200][1, 1][query, key]:.6f}"
         tokens = [" lived", " a", " fox", " called", " Mira", ".", " She", " wished", " for"]
-        seen = [tokens[index].replace(" ", "␣") for index in (query, key)]
+        seen = [signs(tokens[index]) for index in (query, key)]
         assert page.inner_text("#pair").split() == ["query", seen[0], str(query), "key", seen[1], str(key)]
         assert [page.inner_text(f".{axis} .lit") for axis in ("queries", "keys")] == seen
     page.mouse.click(box["x"] + 2.5 * size, box["y"] + 5.5 * size)
@@ -113,14 +113,14 @@ def crossing():
 def test_a_map_over_the_keys_of_another_sequence_is_as_wide_as_they_are(explore, crossing):
     page, maps = explore([crossing], "#head=1"), crossing.steps[0]["l0.weights"]  # (H, 3, 5)
     assert page.evaluate(READ_ALL_CELLS) == [f"{weight:.6f}" for weight in maps[1].ravel().tolist()]
-    assert page.locator(".keys span").all_text_contents() == [key.replace(" ", "␣") for key in KEYS]
-    assert page.locator(".queries span").all_text_contents() == ["le", "␣vieux", "␣pont"]
+    assert page.locator(".keys span").all_text_contents() == all_signs(KEYS)
+    assert page.locator(".queries span").all_text_contents() == ["le", "vieux", "pont"]
     assert not page.locator(".masked").is_visible()
     for selector in (".field canvas", ".tile canvas"):
         box = page.locator(selector).first.bounding_box()
         assert box["width"] / box["height"] == pytest.approx(5 / 3, rel=0.02)
     page.press(".field", "End")
-    assert page.inner_text("#pair").split() == ["query", "␣pont", "2", "key", ".", "4"]
+    assert page.inner_text("#pair").split() == ["query", "pont", "2", "key", ".", "4"]
 
 
 def test_of_two_sequences_a_query_reads_keys_and_a_key_is_read_by_queries(explore, crossing):

@@ -10,7 +10,17 @@ from safetensors.numpy import load_file
 from lens.explorer.examples import examples
 from model.attention import rotary_angles, rotate
 from tests.helpers.fabricated import STORY, rewrite_snapshot, write_run
-from tests.helpers.open_page import READ_CELLS, READ_FOOT, READ_RIBBON, READ_TABLE, as_text, formula, table, vector
+from tests.helpers.open_page import (
+    READ_CELLS,
+    READ_FOOT,
+    READ_RIBBON,
+    READ_TABLE,
+    all_signs,
+    as_text,
+    formula,
+    table,
+    vector,
+)
 from tests.helpers.walked_row import arrays_of, carried, made_up, row_of, texts_of
 
 
@@ -22,7 +32,7 @@ def test_every_printed_number_of_a_row_is_numpys_from_q_k_v(walk_row, step, laye
     assert page.evaluate(READ_CELLS) == texts_of(row, digits=6)
     sums = [row["exp"].sum(), 1, *row["z"]]
     assert page.evaluate(READ_FOOT) == [[as_text(value), as_text(value, 6)] for value in sums]
-    tokens = [token.replace(" ", "␣") for token in STORY[9:15]]
+    tokens = all_signs(STORY[9:15])
     assert [line[0] for line in page.evaluate(READ_TABLE)] == [f"{j}{token}" for j, token in enumerate(tokens)]
     # to six decimals carried, so no further than that from the file's own
     raw = row_of(arrays, head, query, exact=np.float64)
@@ -32,7 +42,7 @@ def test_every_printed_number_of_a_row_is_numpys_from_q_k_v(walk_row, step, laye
 def test_every_number_of_a_ribbon_is_read_under_the_pointer(walk_row):
     page, _, row = walk_row(2, 200, layer=1, head=1, query=20, key=3)
     cells = [(j, c) for j in (0, 7, 20, 21, 23) for c in (0, 11, 24)]
-    tokens = [token.replace(" ", "␣") for token in STORY[:24]]
+    tokens = all_signs(STORY[:24])
     expected = [
         f"key {j} \u2068{tokens[j]}\u2069 · q × k, channel {c}: {as_text(row['products'][j, c], 6)}" for j, c in cells
     ]

@@ -75,12 +75,12 @@ def test_a_click_or_a_key_in_the_table_chooses_a_key_and_reads_its_numbers(walk_
     page.mouse.move(5, 5)
     page.focus(".row-box")
     for keys, expected in [
-        (["ArrowDown"], f"key 2 \u2068␣fox\u2069 · weight: {as_text(row['weight'][2], 6)}"),
-        (["ArrowLeft"], f"key 2 \u2068␣fox\u2069 · exp: {as_text(row['exp'][2], 6)}"),
-        (["Home"], f"key 2 \u2068␣fox\u2069 · q × k, channel 0: {as_text(row['products'][2, 0], 6)}"),
-        (["ArrowRight", "ArrowUp"], f"key 1 \u2068␣a\u2069 · q × k, channel 1: {as_text(row['products'][1, 1], 6)}"),
-        (["End"], f"key 1 \u2068␣a\u2069 · weight × v, channel 2: {as_text(row['weighted'][1, 2], 6)}"),
-        (["ArrowDown"] * 6, "key 7 \u2068␣wished\u2069 · weight × v, channel 2: 0, masked"),
+        (["ArrowDown"], f"key 2 \u2068fox\u2069 · weight: {as_text(row['weight'][2], 6)}"),
+        (["ArrowLeft"], f"key 2 \u2068fox\u2069 · exp: {as_text(row['exp'][2], 6)}"),
+        (["Home"], f"key 2 \u2068fox\u2069 · q × k, channel 0: {as_text(row['products'][2, 0], 6)}"),
+        (["ArrowRight", "ArrowUp"], f"key 1 \u2068a\u2069 · q × k, channel 1: {as_text(row['products'][1, 1], 6)}"),
+        (["End"], f"key 1 \u2068a\u2069 · weight × v, channel 2: {as_text(row['weighted'][1, 2], 6)}"),
+        (["ArrowDown"] * 6, "key 7 \u2068wished\u2069 · weight × v, channel 2: 0, masked"),
     ]:
         for name in keys:
             page.keyboard.press(name)

@@ -91,9 +91,14 @@ def as_text(value, digits=3):
     return f"−{text}" if value < 0 and float(text) else text
 
 
-def signs(token):
-    """A token as the page shows it."""
-    return token.replace(" ", "␣").replace("\n", "↵")
+def signs(token, before=""):
+    """A token as the page shows it with spaces hidden: marked where it goes on with the word of the token before."""
+    mark = "‿" if before[-1:].isalnum() and token[:1].isalnum() else ""
+    return (mark + token.lstrip(" ") if token.strip() else token.replace(" ", "␣")).replace("\n", "↵")
+
+
+def all_signs(tokens):
+    return [signs(token, before) for before, token in zip(["", *tokens], tokens, strict=False)]
 
 
 # ---- the row of the walk

@@ -5,7 +5,7 @@ from functools import cache
 from safetensors.numpy import load_file
 
 from data.tokenizer import Tokenizer
-from tests.helpers.open_page import as_text, signs
+from tests.helpers.open_page import all_signs, as_text, signs
 
 
 def effects(run, prompt, step):
@@ -18,8 +18,9 @@ def effects(run, prompt, step):
 load_tokenizer = cache(Tokenizer.load)
 
 
-def seen(run, id):
-    return signs(load_tokenizer(run / "tokenizer.json").label(int(id)))
+def seen(run, id, before):
+    """How the page shows the token of an id after another token."""
+    return signs(load_tokenizer(run / "tokenizer.json").label(int(id)), before)
 
 
 def predictions(run, prompt, step, tokens):
@@ -27,11 +28,11 @@ def predictions(run, prompt, step, tokens):
     file, rows = effects(run, prompt, step), []
     for at, token in enumerate(tokens):
         target = file["attribution.target"][at] if at < len(tokens) - 1 else None
-        row = [f"{at}{signs(token)}", "none", "–", "–"]
+        row = [f"{at}{all_signs(tokens)[at]}", "none", "–", "–"]
         if target is not None:
-            row[1:] = [seen(run, target), as_text(file["lens.next"][-1, at]), as_text(file["loss"][at])]
+            row[1:] = [seen(run, target, token), as_text(file["lens.next"][-1, at]), as_text(file["loss"][at])]
         for id, share in zip(file["top.ids"][at], file["top.probabilities"][at], strict=True):
-            row.append(f"{'✓ ' if id == target else ''}{seen(run, id)}{as_text(share)}")
+            row.append(f"{'✓ ' if id == target else ''}{seen(run, id, token)}{as_text(share)}")
         rows.append(row)
     return rows
 
@@ -42,12 +43,13 @@ def lens_readings(run, prompt, step, tokens):
     for row in range(len(file["lens.ids"])):
         after = f"layer {row - 1}" if row else "the embedding"
         for at, token in enumerate(tokens):
-            text = f"after {after}, position {at} {signs(token)} → {seen(run, file['lens.ids'][row, at])} "
+            read = seen(run, file["lens.ids"][row, at], token)
+            text = f"after {after}, position {at} {all_signs(tokens)[at]} → {read} "
             text += as_text(file["lens.probabilities"][row, at])
             if at == len(tokens) - 1:
                 text += " · no true next token: the prompt ends here"
             else:
-                following = seen(run, file["attribution.target"][at])
+                following = seen(run, file["attribution.target"][at], token)
                 text += f" · the true next, {following}, {as_text(file['lens.next'][row, at])}"
             said.append(text)
     return said

@@ -2,7 +2,7 @@
 
 import { page } from "./data.js";
 import { element } from "./dom.js";
-import { visible } from "./label.js";
+import { word } from "./label.js";
 
 export const DASH = "–"; // where there is nothing to say
 
@@ -15,7 +15,7 @@ export function write(at, text) {
   if (firstChild.data !== text) firstChild.data = text;
 }
 
-/** A token within other words, as `visible` or `labelOf` has it. */
+/** A token within other words, as `word` or `labelOf` has it. */
 export const chip = (token) => element("bdi", { class: "token" }, token);
 
 /** Gives a cell a background and an ink, as from `shade`. */
@@ -23,12 +23,7 @@ export function tint(at, { background, ink }) {
   at.style.cssText = `background:${background};color:${ink}`;
 }
 
-const labels = new Map();
-
-/** How the token of an id is shown. */
-export function labelOf(id) {
-  if (!labels.has(id)) labels.set(id, visible(page.labels[id]));
-  return labels.get(id);
-}
+/** How the token of an id is shown after another token. */
+export const labelOf = (id, before) => word(page.labels[id], before);
 
 export const decimals = (value) => value.toFixed(page.digits.short);

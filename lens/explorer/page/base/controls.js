@@ -3,9 +3,9 @@
 import { SCALES, switchTheme } from "./colour.js";
 import { kind, name, page } from "./data.js";
 import { choice, element, setOptions } from "./dom.js";
-import { visible } from "./label.js";
+import { wordAt } from "./label.js";
 import { lossesAt } from "./measures.js";
-import { change, shownPrompt, shownStep, state } from "./state.js";
+import { change, shownNames, shownPrompt, shownStep, state } from "./state.js";
 import { t } from "./words.js";
 
 const PACE = 650; // milliseconds a step while playing: time to see what moved
@@ -34,12 +34,12 @@ export function controls(host, redraw) {
   const numbers = (count) => Array.from({ length: count }, (_, index) => [index, index]);
   let shown = null;
   return () => {
-    if (shown !== shownPrompt().id) {
+    if (shown !== shownNames()) {
       const { id, layers, heads, tokens } = shownPrompt();
       shown = id;
       setOptions(layer.select, numbers(layers));
       setOptions(head.select, numbers(heads));
-      setOptions(query.select, tokens.map((token, index) => [index, `${index}  \u2068${visible(token)}\u2069`]));
+      setOptions(query.select, tokens.map((_, index) => [index, `${index}  \u2068${wordAt(tokens, index)}\u2069`]));
     }
     const values = [[prompt, state.prompt], [layer, state.layer], [head, state.head], [query, state.query], [scale, state.scale]];
     for (const [{ select }, value] of values) if (select.value !== String(value)) select.value = value;

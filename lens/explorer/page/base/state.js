@@ -1,6 +1,7 @@
 // What is shown. One object, changed in one place, kept in the URL hash so that a view can be shared.
 
 import { effectsOf, fullOf, keep, kind, load, mapsOf, page } from "./data.js";
+import { showSpaces } from "./label.js";
 import { atOnce, keysOf, largest, windowStart } from "./maps.js";
 import { scoreOf } from "./measures.js";
 import { validPins } from "./pins.js";
@@ -32,6 +33,8 @@ export function onChange(listener) {
 }
 
 export const shownPrompt = () => page.prompts[state.prompt];
+/** Another text whenever the tokens of what is shown are others, or are shown in another way. */
+export const shownNames = () => `${shownPrompt().id} ${state.spaces}`;
 export const shownStep = () => shownPrompt().steps[state.step];
 export const shownMaps = () => mapsOf(state.prompt, state.step);
 export const shownKeys = () => keysOf(shownPrompt());
@@ -63,6 +66,7 @@ export async function change(changes) {
   if (!mapsOf(...place)) return; // the model in the page could not read it
   Object.assign(state, view);
   keep(...place);
+  showSpaces(state.spaces === "shown");
   state.key ??= strongestKey();
   remember();
   for (const listener of listeners) listener(state);

@@ -3,9 +3,9 @@
 import { cell, chip, decimals, labelOf, tint, write } from "../base/cells.js";
 import { shade, theme } from "../base/colour.js";
 import { MOVES, element } from "../base/dom.js";
-import { visible } from "../base/label.js";
+import { wordAt } from "../base/label.js";
 import { keepInView, rangeNote, whenVisible, windowAround } from "../base/onscreen.js";
-import { change, shownEffects, shownPrompt, state } from "../base/state.js";
+import { change, shownEffects, shownNames, shownPrompt, state } from "../base/state.js";
 
 export function logitLens(host) {
   const [heading, body, foot] = [element("tr"), element("tbody"), element("tr")];
@@ -63,11 +63,11 @@ export function logitLens(host) {
     const { tokens } = shownPrompt();
     const target = at < tokens.length - 1 ? effects["attribution.target"].at(at) : null;
     write(number, String(at));
-    write(token, visible(tokens[at]));
-    write(next, target === null ? "" : labelOf(target));
+    write(token, wordAt(tokens, at));
+    write(next, target === null ? "" : labelOf(target, tokens[at]));
     cells.forEach((one, index) => {
       const id = effects["lens.ids"].at(index, at);
-      write(one, labelOf(id));
+      write(one, labelOf(id, tokens[at]));
       one.classList.toggle("right", id === target);
       tint(one, shade(effects["lens.probabilities"].at(index, at), 1, "absolute"));
     });
@@ -84,10 +84,10 @@ export function logitLens(host) {
     marks[1].style.setProperty("--column", at - shown.first);
     const [id, probability] = [effects["lens.ids"].at(index, at), effects["lens.probabilities"].at(index, at)];
     const truth = () => [
-      " · the true next, ", chip(labelOf(effects["attribution.target"].at(at))), `, ${decimals(effects["lens.next"].at(index, at))}`,
+      " · the true next, ", chip(labelOf(effects["attribution.target"].at(at), tokens[at])), `, ${decimals(effects["lens.next"].at(index, at))}`,
     ];
     readout.replaceChildren(
-      `after ${rowName(index)}, position ${at} `, chip(visible(tokens[at])), " → ", chip(labelOf(id)), ` ${decimals(probability)}`,
+      `after ${rowName(index)}, position ${at} `, chip(wordAt(tokens, at)), " → ", chip(labelOf(id, tokens[at])), ` ${decimals(probability)}`,
       ...(at === tokens.length - 1 ? [" · no true next token: the prompt ends here"] : truth()),
     );
   }
@@ -98,9 +98,9 @@ export function logitLens(host) {
     const { tokens, layers } = shownPrompt();
     const { first, count } = windowAround(state.query, tokens.length);
     if (columns.length !== count || body.children.length !== layers + 1) build(count, layers);
-    const moved = shown.prompt !== shownPrompt().id || shown.query !== state.query;
+    const moved = shown.prompt !== shownNames() || shown.query !== state.query;
     if (!moved && shown.effects === effects && shown.colours === theme()) return; // another head makes no difference here
-    shown = { prompt: shownPrompt().id, query: state.query, first, effects, colours: theme() };
+    shown = { prompt: shownNames(), query: state.query, first, effects, colours: theme() };
     if (moved) hovered = null;
     columns.forEach((column, index) => fill(column, first + index));
     marks[0].style.setProperty("--column", state.query - first);

@@ -2,7 +2,7 @@
 
 import { cell, chip, decimals, labelOf, write } from "../base/cells.js";
 import { element } from "../base/dom.js";
-import { visible } from "../base/label.js";
+import { wordAt } from "../base/label.js";
 import { shownEffects, shownPrompt, state } from "../base/state.js";
 import { t } from "../base/words.js";
 
@@ -30,16 +30,16 @@ export function next(host) {
     const target = last ? null : effects["attribution.target"].at(state.query);
     const [ids, shares] = ["top.ids", "top.probabilities"].map((name) => effects[name].at(state.query));
     if (rows.length !== ids.length) build(ids.length);
-    after.replaceChildren(t("after "), chip(visible(tokens[state.query])), ` ${state.query}`);
+    after.replaceChildren(t("after "), chip(wordAt(tokens, state.query)), ` ${state.query}`);
     rows.forEach(({ token, share, node }, rank) => {
       const right = ids[rank] === target;
-      write(token, (right ? "✓ " : "") + labelOf(ids[rank]));
+      write(token, (right ? "✓ " : "") + labelOf(ids[rank], tokens[state.query]));
       write(share, decimals(shares[rank]));
       node.classList.toggle("right", right);
       node.style.backgroundSize = `${100 * shares[rank]}% 100%`;
     });
     truth.replaceChildren(...(last
       ? [t("The prompt ends here.")]
-      : [t("In the text: "), chip(labelOf(target)), ` ${decimals(effects["lens.next"].at(layers, state.query))}`]));
+      : [t("In the text: "), chip(labelOf(target, tokens[state.query])), ` ${decimals(effects["lens.next"].at(layers, state.query))}`]));
   };
 }

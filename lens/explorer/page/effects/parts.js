@@ -4,7 +4,7 @@ import { cell, chip, decimals, labelOf, tint, write } from "../base/cells.js";
 import { signedShade } from "../base/colour.js";
 import { kind } from "../base/data.js";
 import { element } from "../base/dom.js";
-import { visible } from "../base/label.js";
+import { wordAt } from "../base/label.js";
 import { brief } from "../base/number.js";
 import { whenVisible } from "../base/onscreen.js";
 import { shownEffects, shownPrompt, state } from "../base/state.js";
@@ -40,7 +40,7 @@ export function parts(host) {
   );
   let hovered = null;
 
-  const token = (id) => chip(labelOf(id));
+  const token = (id) => chip(labelOf(id, shownPrompt().tokens[state.query]));
   const isLast = () => state.query === shownPrompt().tokens.length - 1;
   const isAblated = () => Boolean(shownEffects().ablation) && !isLast();
 
@@ -60,7 +60,7 @@ export function parts(host) {
   function ask(effects) {
     const [target, against] = ["target", "against"].map((name) => effects[`attribution.${name}`].at(state.query));
     question.replaceChildren(
-      `At position ${state.query}, `, chip(visible(shownPrompt().tokens[state.query])),
+      `At position ${state.query}, `, chip(wordAt(shownPrompt().tokens, state.query)),
       isLast() ? ", what makes its likeliest next token " : ", what makes the true next token ", token(target),
       isLast() ? " more likely than the second, " : " more or less likely than its strongest rival, ", token(against), "?",
     );

@@ -2,9 +2,9 @@
 
 import { DASH, cell, decimals, labelOf, write } from "../base/cells.js";
 import { element } from "../base/dom.js";
-import { visible } from "../base/label.js";
+import { wordAt } from "../base/label.js";
 import { keepInView, rangeNote, whenVisible, windowAround } from "../base/onscreen.js";
-import { change, shownEffects, shownPrompt, state } from "../base/state.js";
+import { change, shownEffects, shownNames, shownPrompt, state } from "../base/state.js";
 import { offer } from "../base/tabs.js";
 
 const MOVES = { ArrowUp: -1, ArrowDown: 1, Home: -Infinity, End: Infinity };
@@ -50,8 +50,8 @@ export function predictions(host) {
     const last = at === tokens.length - 1;
     const target = last ? null : effects["attribution.target"].at(at);
     write(position, String(at));
-    write(token, visible(tokens[at]));
-    write(next, last ? "none" : labelOf(target));
+    write(token, wordAt(tokens, at));
+    write(next, last ? "none" : labelOf(target, tokens[at]));
     write(probability, last ? DASH : decimals(effects["lens.next"].at(layers, at)));
     write(loss, last ? DASH : decimals(effects.loss.at(at)));
     row.classList.toggle("last", last);
@@ -61,7 +61,7 @@ export function predictions(host) {
     const shares = effects["top.probabilities"].at(at);
     likeliest.forEach((one, rank) => {
       const right = ids[rank] === target;
-      write(one.label, (right ? "✓ " : "") + labelOf(ids[rank]));
+      write(one.label, (right ? "✓ " : "") + labelOf(ids[rank], tokens[at]));
       write(one.share, decimals(shares[rank]));
       one.node.classList.toggle("right", right);
       one.node.style.backgroundSize = `${100 * shares[rank]}% 100%`;
@@ -75,9 +75,9 @@ export function predictions(host) {
     const { first, count } = windowAround(state.query, tokens.length);
     const [, ranks] = effects["top.ids"].shape;
     if (rows.length !== count) build(count, ranks);
-    const moved = shown.prompt !== shownPrompt().id || shown.query !== state.query;
+    const moved = shown.prompt !== shownNames() || shown.query !== state.query;
     if (!moved && shown.effects === effects) return; // another head makes no difference here
-    shown = { prompt: shownPrompt().id, query: state.query, first, effects };
+    shown = { prompt: shownNames(), query: state.query, first, effects };
     rows.forEach((row, index) => fill(row, first + index));
     if (!moved) return;
     part.textContent = rangeNote({ first, count }, tokens.length);

@@ -1,7 +1,7 @@
 // Tokens as the text that they are: spaces stand between the words, and what does not begin a word is marked.
 
 import { element } from "../base/dom.js";
-import { visible } from "../base/label.js";
+import { goesOn, word } from "../base/label.js";
 import { t } from "../base/words.js";
 
 const MAX_TOKENS = 512; // in one text: of more, those around the chosen one
@@ -9,20 +9,11 @@ const MOVES = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: "up", ArrowDown: "down", 
 
 const SPECIAL = /^<\|.*\|>$/s; // no text of its own, such as <|endoftext|>
 
-/** A token within a text: without the space that it begins with, unless that is asked for. */
-export function wordOf(token, spaces) {
-  const own = visible(spaces || !token.trim() ? token : token.replace(/^ +/, ""));
-  return spaces || !token.trim() ? own : own.replaceAll("␣", " ");
-}
-
 /** What stands before a token and after it: its spaces, a place where the line may end, the end of a line. */
 function around(token, spaces) {
   const before = spaces ? (token.startsWith(" ") ? [element("wbr")] : []) : token.trim() ? token.match(/^ */) : [];
   return [before, token.endsWith("\n") ? ["\n"] : SPECIAL.test(token) ? [" "] : []];
 }
-
-/** Whether a token goes on with the word that the one before it began or is in. */
-const goesOn = (before, token) => /[\p{L}\p{M}\p{N}]$/u.test(before) && /^[\p{L}\p{M}\p{N}]/u.test(token);
 
 /** The first letter says in which direction a text is read. */
 const directionOf = (tokens) => (/^[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u.test(tokens.join("").match(/\p{L}/u)?.[0] ?? "") ? "rtl" : "ltr");
@@ -77,7 +68,7 @@ export function flow(name, tokens, generatedFrom, { choose, point }) {
       : "";
     one.items = here.map((token, offset) => {
       const index = one.first + offset;
-      const item = element("span", { role: "option", tabindex: -1, "aria-selected": false }, wordOf(token, spaces));
+      const item = element("span", { role: "option", tabindex: -1, "aria-selected": false }, word(token));
       item.classList.toggle("goes-on", offset > 0 && goesOn(here[offset - 1], token));
       item.classList.toggle("special", SPECIAL.test(token));
       item.classList.toggle("generated", index >= (generatedFrom ?? Infinity));

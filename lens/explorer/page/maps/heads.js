@@ -2,12 +2,11 @@
 
 import { chip } from "../base/cells.js";
 import { choice, element, setOptions } from "../base/dom.js";
-import { short } from "../base/label.js";
+import { short, word } from "../base/label.js";
 import { badges } from "../base/measures.js";
 import { PLACES, headsInView, mayPin, nameOf, toggled } from "../base/pins.js";
 import { change, shownPrompt, state } from "../base/state.js";
 import { t } from "../base/words.js";
-import { wordOf } from "./flow.js";
 
 export function legendOfHeads() {
   const entries = Array.from({ length: PLACES }, (_, place) => entry(place));
@@ -69,7 +68,7 @@ function entry(place) {
     const [strongest] = badges(state.prompt, state.step, layer, number);
     badge.hidden = !strongest;
     badge.textContent = strongest ? strongest[0].label : "";
-    reads.replaceChildren(...arcs.slice(0, readings).flatMap(({ index, weight }) => [chip(wordOf(tokenAt(index), state.spaces === "shown")), ` ${short(weight)} `]));
+    reads.replaceChildren(...arcs.slice(0, readings).flatMap(({ index, weight }) => [chip(word(tokenAt(index))), ` ${short(weight)} `]));
     pin.hidden = layers * heads === 1;
     pin.disabled = !pinned && !mayPin(state.pins);
     pin.textContent = pinned ? "×" : t("keep");

@@ -3,9 +3,9 @@
 import { write } from "../base/cells.js";
 import { paint, shade } from "../base/colour.js";
 import { MOVES, element, partAt } from "../base/dom.js";
-import { short, visible } from "../base/label.js";
+import { short, wordAt } from "../base/label.js";
 import { largest } from "../base/maps.js";
-import { change, shownKeys, shownMaps, shownPart, shownPrompt, state } from "../base/state.js";
+import { change, shownKeys, shownMaps, shownNames, shownPart, shownPrompt, state } from "../base/state.js";
 
 const MAX_CELL = 56; // pixels a cell
 const FEW_CELLS = { max: 8, size: 84 }; // and in a map of few cells
@@ -32,8 +32,10 @@ export function map(host, onHover) {
   let cell = 0; // pixels
   let hovered = null;
 
-  function name(axis, tokens) {
-    axis.replaceChildren(...tokens.map((token) => element("span", {}, element("bdi", {}, visible(token)))));
+  /** Names `count` tokens on an axis, from number `first` on. */
+  function name(axis, tokens, first, count) {
+    const names = Array.from({ length: count }, (_, offset) => wordAt(tokens, first + offset));
+    axis.replaceChildren(...names.map((word) => element("span", {}, element("bdi", {}, word))));
   }
 
   /** Fits the cells into the space next to the labels, whose size follows a first guess at the cells'. */
@@ -120,12 +122,12 @@ export function map(host, onHover) {
   return () => {
     if (state.view !== "map") return;
     part = shownPart();
-    const now = `${shownPrompt().id} ${part.query} ${part.key}`;
+    const now = `${shownNames()} ${part.query} ${part.key}`;
     if (shown !== now) {
       shown = now;
       hovered = null;
-      name(queries, shownPrompt().tokens.slice(part.query, part.query + part.rows));
-      name(keys, shownKeys().slice(part.key, part.key + part.columns));
+      name(queries, shownPrompt().tokens, part.query, part.rows);
+      name(keys, shownKeys(), part.key, part.columns);
       layout();
     }
     field.setAttribute("aria-label", `Attention map of layer ${state.layer}, head ${state.head}; arrow keys move the pinned cell`);

@@ -3,7 +3,7 @@
 import { SCALES, TICKS, paint, shade, theme } from "../base/colour.js";
 import { kind, name, page } from "../base/data.js";
 import { element } from "../base/dom.js";
-import { short, visible } from "../base/label.js";
+import { short, wordAt } from "../base/label.js";
 import { largest } from "../base/maps.js";
 import { shownKeys, shownMaps, shownPart, shownPrompt, shownStep, state } from "../base/state.js";
 
@@ -110,14 +110,15 @@ function hatch(pen, inks, wide, tall) {
 /** The tokens of both axes. */
 function labels(pen, inks, part, cell) {
   const font = `${Math.min(14, cell - 3)}px ${SANS}`;
-  const rows = shownPrompt().tokens.slice(part.query, part.query + part.rows);
-  rows.forEach((token, index) => {
-    write(pen, visible(token), -8, (index + 0.5) * cell, { font, fill: inks.ink, align: "right", room: MARGIN.left - 24 });
-  });
+  for (let index = 0; index < part.rows; index++) {
+    const place = { font, fill: inks.ink, align: "right", room: MARGIN.left - 24 };
+    write(pen, wordAt(shownPrompt().tokens, part.query + index), -8, (index + 0.5) * cell, place);
+  }
   pen.save();
   pen.rotate(-Math.PI / 2);
-  const columns = shownKeys().slice(part.key, part.key + part.columns);
-  columns.forEach((token, index) => write(pen, visible(token), 8, (index + 0.5) * cell, { font, fill: inks.ink, room: 100 }));
+  for (let index = 0; index < part.columns; index++) {
+    write(pen, wordAt(shownKeys(), part.key + index), 8, (index + 0.5) * cell, { font, fill: inks.ink, room: 100 });
+  }
   pen.restore();
   write(pen, "key →", -8, -30, { fill: inks.muted, align: "right" });
   write(pen, "query ↓", -8, -12, { fill: inks.muted, align: "right" });

@@ -4,7 +4,7 @@ import { chip, write } from "../base/cells.js";
 import { legend, theme } from "../base/colour.js";
 import { kind, page } from "../base/data.js";
 import { element, save } from "../base/dom.js";
-import { formatWeight, short, visible } from "../base/label.js";
+import { formatWeight, short, wordAt } from "../base/label.js";
 import { MEASURES, badges, scoreOf } from "../base/measures.js";
 import { shownFull, shownKeys, shownMaps, shownPrompt, state } from "../base/state.js";
 import { mapPicture } from "./picture.js";
@@ -22,7 +22,7 @@ export function readout(host) {
 
   const pairEntry = (role, tokens, index) => [
     element("dt", {}, role),
-    element("dd", {}, chip(visible(tokens[index])), ` ${index}`),
+    element("dd", {}, chip(wordAt(tokens, index)), ` ${index}`),
   ];
 
   /** Shows the weight of a cell, by default of the pinned one. */

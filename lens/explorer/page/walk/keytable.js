@@ -3,11 +3,11 @@
 import { tint, write } from "../base/cells.js";
 import { paintSigned, shade } from "../base/colour.js";
 import { element } from "../base/dom.js";
-import { visible } from "../base/label.js";
+import { wordAt } from "../base/label.js";
 import { atOnce } from "../base/maps.js";
 import { brief, formatNumber, symbol } from "../base/number.js";
 import { keepInView } from "../base/onscreen.js";
-import { shownKeys, shownPrompt, state } from "../base/state.js";
+import { shownKeys, shownNames, shownPrompt, state } from "../base/state.js";
 import { COLUMNS, MASKED, widthOf } from "./recompute.js";
 import { TITLES } from "./steps.js";
 import { STICKING, tableCursor } from "./tablecursor.js";
@@ -103,7 +103,7 @@ export function keyTable(host) {
     titled = `${built} ${grid.first}`;
     lines.forEach(({ index, token }, at) => {
       write(index, String(grid.first + at));
-      write(token, visible(shownKeys()[grid.first + at]));
+      write(token, wordAt(shownKeys(), grid.first + at));
     });
     part.hidden = lines.length === row.keys;
     const shown = `Keys ${grid.first} to ${grid.first + lines.length - 1} of ${row.keys}`;
@@ -170,7 +170,7 @@ export function keyTable(host) {
 
   return (row, reveals) => {
     Object.assign(grid, { row, reveals });
-    const now = [shownPrompt().id, ...COLUMNS.map((one) => widthOf(row, one.name))].join();
+    const now = [shownNames(), ...COLUMNS.map((one) => widthOf(row, one.name))].join();
     if (built !== now) {
       built = now;
       build();

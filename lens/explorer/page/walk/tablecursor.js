@@ -2,7 +2,7 @@
 
 import { write } from "../base/cells.js";
 import { MOVES, element, partAt } from "../base/dom.js";
-import { visible } from "../base/label.js";
+import { wordAt } from "../base/label.js";
 import { formatNumber } from "../base/number.js";
 import { keepInView } from "../base/onscreen.js";
 import { change, shownKeys, state } from "../base/state.js";
@@ -41,7 +41,7 @@ export function tableCursor(box, read, grid) {
     const number = formatNumber(row[name][j * width + channel], row.digits);
     const masked = j >= row.seen && MASKED.includes(name);
     const value = masked ? "0, masked" : name === "mask" && j < row.seen ? "0" : number;
-    write(read, `key ${j} \u2068${visible(shownKeys()[j])}\u2069 · ${SPOKEN[name](channel)}: ${value}`);
+    write(read, `key ${j} \u2068${wordAt(shownKeys(), j)}\u2069 · ${SPOKEN[name](channel)}: ${value}`);
     pick.hidden = !hovered && document.activeElement !== box;
     if (pick.hidden) return;
     pick.style.left = own === null ? `calc(var(--from) + var(--ribbon) * ${channel / width})` : "0";

@@ -4,7 +4,7 @@ import { chip } from "../base/cells.js";
 import { gradient } from "../base/colour.js";
 import { kind, page } from "../base/data.js";
 import { element, save } from "../base/dom.js";
-import { visible } from "../base/label.js";
+import { wordAt } from "../base/label.js";
 import { power } from "../base/number.js";
 import { scrolling, whenVisible } from "../base/onscreen.js";
 import { shownFull, shownKeys, shownMaps, shownPrompt, shownStep, state } from "../base/state.js";
@@ -61,7 +61,7 @@ export function walk(host) {
   }
 
   function writeTitle() {
-    const token = (tokens, at) => chip(visible(tokens[at]));
+    const token = (tokens, at) => chip(wordAt(tokens, at));
     const where = `layer ${state.layer}, head ${state.head}${kind === "run" ? `, step ${shownStep().step.toLocaleString("en")}` : ""}`;
     title.replaceChildren("query ", token(shownPrompt().tokens, state.query), ` ${state.query}, key `,
       token(shownKeys(), state.key), ` ${state.key} · ${where}`);
