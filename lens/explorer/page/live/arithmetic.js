@@ -14,9 +14,10 @@ export function linear({ weight, bias }, x, rows) {
 
 /** Four rows share each number of the matrix that is fetched, and two of its rows each number of theirs. */
 function fourRows(weight, x, y, n, m) {
-  for (let j = 0; j < m; j += 2) {
+  let j = 0;
+  for (; j + 2 <= m; j += 2) {
     const first = j * n;
-    const second = j + 1 < m ? first + n : first; // of an odd number the last one twice
+    const second = first + n;
     let a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0; // in an array they would take twice the time
     for (let i = 0; i < n; i++) {
       const w = weight[first + i];
@@ -38,12 +39,12 @@ function fourRows(weight, x, y, n, m) {
     y[m + j] = b;
     y[2 * m + j] = c;
     y[3 * m + j] = d;
-    if (j + 1 === m) break;
     y[j + 1] = e;
     y[m + j + 1] = f;
     y[2 * m + j + 1] = g;
     y[3 * m + j + 1] = h;
   }
+  if (j < m) for (let row = 0; row < 4; row++) y[row * m + j] = dot(weight, j * n, x, row * n, n);
 }
 
 /** One row shares each of its numbers among four rows of the matrix. */

@@ -24,7 +24,7 @@ export async function readWeights({ tensors, format, data }) {
   for (const [name, shape] of tensors) {
     const count = shape.reduce((one, other) => one * other, 1);
     if (shape.length === 1 || format === "float32") result[name] = take(count, Float32Array);
-    else if (format === "float16") result[name] = Float32Array.from(take(count, Uint16Array), fromHalf);
+    else if (format === "float16") result[name] = fromHalf(take(count, Uint16Array));
     else result[name] = scaled(take(shape[0], Float32Array), take(count, Int8Array));
   }
   return result;
@@ -37,13 +37,24 @@ function gathered(planes, count, size) {
   return bytes;
 }
 
+// In plain loops: Float32Array.from with a function takes twenty times as long.
+
+/** The whole numbers of each row times the scale of that row. */
 function scaled(scales, whole) {
   const width = whole.length / scales.length;
-  return Float32Array.from(whole, (number, i) => number * scales[Math.floor(i / width)]);
+  const result = new Float32Array(whole.length);
+  for (let i = 0; i < whole.length; i++) result[i] = whole[i] * scales[Math.floor(i / width)];
+  return result;
 }
 
-/** A float16 (sign, 5 bits of exponent, 10 of fraction) of its bits; there are no infinities among weights. */
+/**
+ * Numbers from their bits as float16: sign, 5 bits of exponent, 10 of fraction. As float32, which has 8 and 23, the same
+ * bits mean less by 2 ** 112. (There are no infinities among weights.)
+ */
 function fromHalf(bits) {
-  const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
-  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
+  const words = new Uint32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) words[i] = ((bits[i] & 0x8000) << 16) | ((bits[i] & 0x7fff) << 13);
+  const result = new Float32Array(words.buffer);
+  for (let i = 0; i < result.length; i++) result[i] *= 2 ** 112;
+  return result;
 }
