@@ -1,5 +1,6 @@
 """The page in a browser: its controls, its heads at a glance, its address; nothing goes out and no token runs."""
 
+import json
 import re
 import time
 from itertools import product
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from lens.explorer.page import build_page
-from tests.helpers.fabricated import reading_of, write_run
+from tests.helpers.fabricated import STORY, reading_of, write_lines, write_run
 from tests.helpers.open_page import READ_ALL_CELLS, pixels, printed, shown, wait_for_step
 
 
@@ -95,20 +96,66 @@ def test_heads_can_be_put_in_the_order_of_a_score(explore, run, maps):
     assert page.locator(".tile .name").all_inner_texts() == sorted(scores, key=scores.get, reverse=True)
 
 
-def test_a_page_opens_on_the_best_induction_head_and_a_query_that_looks_far_back(explore, run, maps):
+def test_a_page_opens_on_the_best_induction_head_at_the_cell_that_induction_explains_best(explore, run, maps):
     heads = product(range(2), range(3))
     induction = {head: np.mean([maps[1, 200][head][i, i - 10] for i in range(12, 23)]) for head in heads}
     layer, head = max(induction, key=induction.get)
     assert induction[layer, head] >= 0.5  # there is one
-    for prompt in (0, 2):
+    story = STORY[:24]
+    again = {
+        0: [(i, j) for i in range(24) for j in range(1, i) if story[j - 1] == story[i]],  # after the same token
+        1: [(i, i - 10) for i in range(12, 23)],  # the repetition
+    }
+    assert again[0]
+    for prompt, cells in again.items():
         weights = maps[prompt, 200][layer, head]
-        back = [weights[query, 1 : max(1, query - 1)].max(initial=0) for query in range(len(weights))]
-        query = int(np.argmax(np.array(back) >= 0.95 * max(back)))  # the first of them
+        query, key = max(cells, key=lambda cell: weights[cell])
         page = explore(run, f"#prompt={prompt}")
         assert page.inner_text("#readout h3").startswith(f"Layer {layer}, head {head}")
         assert page.inner_text(".step") == "step 200"
-        assert page.input_value("#controls select >> nth=3") == str(query)
-        assert page.inner_text("#weight") == f"{weights[query].max():.6f}"
+        assert page.input_value("#grid select >> nth=0") == "induction"  # the measure that its badge is about
+        numbers = re.findall(r"^\s*(\d+)$|(\d+)$", page.inner_text("#pair"), re.MULTILINE)
+        assert [int("".join(number)) for number in numbers] == [query, key]
+        assert page.inner_text("#weight") == f"{weights[query, key]:.6f}"
+
+
+def test_where_no_token_comes_again_a_page_opens_on_a_query_that_looks_far_back(explore, run, maps):
+    page = explore(run, "#prompt=2")
+    layer, head = map(int, re.match(r"Layer (\d), head (\d)", page.inner_text("#readout h3")).groups())
+    weights = maps[2, 200][layer, head]
+    back = [weights[query, 1 : max(1, query - 1)].max(initial=0) for query in range(len(weights))]
+    query = int(np.argmax(np.array(back) >= 0.95 * max(back)))  # the first of them
+    assert page.input_value("#controls select >> nth=3") == str(query)
+    assert page.inner_text("#weight") == f"{weights[query].max():.6f}"
+
+
+def test_a_measure_of_another_prompt_is_marked_as_such(explore, run, maps):
+    induction = {head: maps[1, 200][head][range(12, 23), range(2, 13)].mean() for head in product(range(2), range(3))}
+    layer, head = max(induction, key=induction.get)
+    for prompt in (1, 2):
+        page = explore(run, f"#prompt={prompt}&layer={layer}&head={head}")
+        for badge in (".tile[aria-pressed=true] .badge", "#readout h3 .badge"):
+            assert page.locator(f"{badge}.borrowed", has_text="induction").count() == prompt - 1
+            assert page.locator(badge, has_text="induction").count() == 1
+        said = "measured on “random, said twice”"
+        assert (said in page.get_attribute(".tile[aria-pressed=true]", "aria-label")) == (prompt == 2)
+        assert page.locator("#readout .note", has_text=said).is_visible() == (prompt == 2)
+        assert page.locator("#readout .scores .borrowed").count() == (2 if prompt == 2 else 0)  # duplicate token too
+
+
+def test_playing_passes_over_steps_at_which_nothing_has_changed(explore, own_run, new_tab):
+    path = own_run / "snapshots/heads.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    scores = {(row["step"], row["prompt"], row["layer"], row["head"]): row for row in rows}
+    write_lines(
+        path, [{**scores[0, *where], "step": step} if step == 10 else row for (step, *where), row in scores.items()]
+    )
+    page = explore(own_run, "#step=0", motion="reduce", tab=new_tab())
+    page.clock.install()
+    page.clock.pause_at(time.time() + 3600)
+    page.press("input[type=range]", " ")
+    page.clock.run_for(1_000)
+    wait_for_step(page, 40)  # and not 10
 
 
 def test_the_address_brings_the_view_back(explore, run):

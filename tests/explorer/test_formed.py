@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lens.explorer.page import build_page
-from tests.helpers.fabricated import write_run
+from tests.helpers.fabricated import STORY, write_lines, write_run
 from tests.helpers.open_page import READ_ALL_CELLS, block_maxima, colours_of, pixels, printed, wait_for_step
 
 STEPS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 400, 700, 1000)
@@ -51,11 +51,11 @@ def click(page, name, step, value):
     panel(page, name).locator(".plot").click(position=place(page, name, step, value))
 
 
-def test_the_film_shows_the_head_at_about_eight_steps_from_the_first_to_the_last(explore, formed):
+def test_the_film_shows_the_head_at_every_recorded_step(explore, formed):
     page = explore(formed.run, "#step=1000&layer=1&head=2")
-    page.locator("#film canvas.hatched").nth(7).wait_for()
+    page.locator("#film canvas.hatched").nth(11).wait_for()
     labels = [int(text.replace(",", "")) for text in page.locator("#film button").all_inner_texts()]
-    assert (labels[0], labels[-1]) == (0, 1000) and len(labels) == 8
+    assert labels == list(STEPS)
     for number, step in enumerate(labels):
         image = pixels(page, f"#film button:nth-child({number + 1}) canvas")
         seen = np.tri(24) > 0
@@ -63,6 +63,20 @@ def test_the_film_shows_the_head_at_about_eight_steps_from_the_first_to_the_last
     page.click(f"#film button:nth-child({labels.index(5) + 1})")
     wait_for_step(page, 5)
     assert page.get_attribute(f"#film button:nth-child({labels.index(5) + 1})", "aria-pressed") == "true"
+
+
+def test_of_more_than_twelve_steps_the_film_has_those_at_which_the_most_has_changed(explore, tmp_path):
+    steps, run = list(range(0, 160, 10)), tmp_path / "run"
+    write_run(run, 1, 1, steps, prompts={"all": STORY[:8]})
+    still = (30, 40, 70, 110)  # at these nothing has changed since the step before
+    rows, level = [], 0.0
+    for step in steps:
+        level += 0 if step in still else 0.05
+        rows.append({"step": step, "prompt": 0, "layer": 0, "head": 0, "first_token": level})
+    write_lines(run / "snapshots/heads.jsonl", rows)
+    page = explore(run)
+    labels = [int(text) for text in page.locator("#film button").all_inner_texts()]
+    assert labels == [step for step in steps if step not in still]
 
 
 def test_a_click_beside_the_curves_goes_to_the_nearest_step_and_keeps_the_head(explore, formed):
@@ -147,7 +161,7 @@ def test_the_loss_is_that_of_the_file_and_has_no_floor_of_another_unit(explore, 
 def test_maps_too_large_to_be_held_are_filmed_all_the_same(explore, formed, new_tab):
     html, tab = with_memory_for(4000, formed.run), new_tab(bypass_csp=True)
     page = explore(html, "#step=1000&layer=1&head=2&view=map", tab=tab)
-    page.locator("#film canvas.hatched").nth(7).wait_for()
+    page.locator("#film canvas.hatched").nth(11).wait_for()
     for number, text in enumerate(page.locator("#film button span").all_inner_texts()):
         step = int(text.replace(",", ""))
         maxima, masked = block_maxima(formed.maps[0, step][1, 2], 2)

@@ -3,6 +3,7 @@
 import { SCALES, switchTheme } from "./colour.js";
 import { kind, name, page } from "./data.js";
 import { choice, element, setOptions } from "./dom.js";
+import { nextChange } from "./formation.js";
 import { wordAt } from "./label.js";
 import { lossesAt } from "./measures.js";
 import { change, shownNames, shownPrompt, shownStep, state } from "./state.js";
@@ -85,10 +86,10 @@ function training() {
     if (state.step === last()) change({ step: 0 });
   }
 
-  /** One step on, and the next when that one has been drawn. */
+  /** On to the next step at which something has changed, and to the one after when that one has been drawn. */
   async function onward() {
     const own = timer;
-    await change({ step: state.step + 1 });
+    await change({ step: nextChange(state.prompt, state.step) });
     if (timer !== own) return; // stopped meanwhile
     if (state.step === last()) stop();
     else timer = setTimeout(onward, PACE);

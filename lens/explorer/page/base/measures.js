@@ -37,9 +37,15 @@ function withRepeats(metrics, step) {
   }));
 }
 
-/** [measure, score] of each pattern that reaches its threshold, the strongest first. */
+/** The name of the prompt on which a measure of a head was taken, where that is not the one that is shown; else null. */
+export function measuredOn(prompt, step, layer, head, name) {
+  if (metricsOf(prompt, step)[layer]?.[head]?.[name] !== undefined || scoreOf(prompt, step, layer, head, name) === undefined) return null;
+  return page.prompts.find(({ steps }) => steps.some(({ metrics }) => metrics[layer]?.[head]?.[name] !== undefined)).name;
+}
+
+/** [measure, score, prompt] of each pattern that reaches its threshold, the strongest first; prompt as of measuredOn. */
 export function badges(prompt, step, layer, head) {
-  return MEASURES.map((measure) => [measure, scoreOf(prompt, step, layer, head, measure.name)])
+  return MEASURES.map((measure) => [measure, scoreOf(prompt, step, layer, head, measure.name), measuredOn(prompt, step, layer, head, measure.name)])
     .filter(([measure, score]) => score >= page.thresholds[measure.name])
     .sort((one, other) => other[1] - one[1]);
 }

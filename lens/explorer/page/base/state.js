@@ -3,7 +3,7 @@
 import { effectsOf, fullOf, keep, kind, load, mapsOf, page } from "./data.js";
 import { showSpaces } from "./label.js";
 import { atOnce, keysOf, largest, windowStart } from "./maps.js";
-import { scoreOf } from "./measures.js";
+import { clearestCell, clearestHead } from "./opening.js";
 import { validPins } from "./pins.js";
 
 const CHOICES = {
@@ -130,30 +130,8 @@ export async function start() {
   const { steps, tokens } = page.prompts[prompt];
   const step = steps.length - 1;
   await change({ prompt, step, ...clearestHead(prompt, step), query: tokens.length - 1, ...requested });
-  if (!("query" in requested || "key" in requested)) await change({ query: sharpestQuery() });
+  if (!("query" in requested || "key" in requested)) await change(clearestCell(state.prompt, state.step, state, shownMaps()));
   addEventListener("hashchange", () => goTo(fromHash()));
-}
-
-/** The best induction head, where there is one, or else the head with the highest score of a pattern. */
-function clearestHead(prompt, step) {
-  const { layers, heads } = page.prompts[prompt];
-  const score = ({ layer, head }, name) => scoreOf(prompt, step, layer, head, name) ?? 0;
-  const all = Array.from({ length: layers * heads }, (_, n) => ({ layer: Math.floor(n / heads), head: n % heads }));
-  const best = (worth) => all.reduce((one, other) => (worth(other) > worth(one) ? other : one));
-  const finder = best((one) => score(one, "induction"));
-  if (score(finder, "induction") >= page.thresholds.induction) return finder;
-  return best((one) => Math.max(...["previous_token", "duplicate_token", "induction"].map((name) => score(one, name))));
-}
-
-/**
- * The first query that looks back about as hard as any at one place beyond the token before it, not at position 0; in a
- * map too small for that the last query.
- */
-function sharpestQuery() {
-  const maps = shownMaps();
-  const back = Array.from({ length: maps.queries }, (_, query) =>
-    largest(maps.row(state.layer, state.head, query).subarray(1, Math.max(1, query - 1))));
-  return largest(back) > 0 ? back.findIndex((weight) => weight >= 0.95 * largest(back)) : maps.queries - 1;
 }
 
 let goTo = change;

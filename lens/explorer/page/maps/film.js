@@ -1,14 +1,16 @@
-// The chosen head at a few steps of its training.
+// The chosen head at the steps of its training.
 
 import { paint, theme } from "../base/colour.js";
 import { smallOf } from "../base/data.js";
 import { element } from "../base/dom.js";
+import { formingSteps } from "../base/formation.js";
 import { whenVisible } from "../base/onscreen.js";
 import { change, shownPrompt, state } from "../base/state.js";
 import { offer } from "../base/tabs.js";
+import { t } from "../base/words.js";
 import { smallCanvas, squareNote } from "./grid.js";
 
-const FRAMES = 8;
+const MAX_FRAMES = 12;
 
 export function film(host) {
   const field = element("div", { class: "frames" });
@@ -19,12 +21,10 @@ export function film(host) {
 
   function build() {
     const { steps } = shownPrompt();
-    const count = Math.min(FRAMES, steps.length);
-    frames = Array.from({ length: count }, (_, index) => {
-      const step = count > 1 ? Math.round((index * (steps.length - 1)) / (count - 1)) : 0;
+    frames = formingSteps(state.prompt, MAX_FRAMES).map((step) => {
       const canvas = smallCanvas(shownPrompt());
       const button = element("button", { type: "button" }, canvas, element("span", {}, steps[step].step.toLocaleString("en")));
-      button.setAttribute("aria-label", `Go to step ${steps[step].step}`);
+      button.setAttribute("aria-label", t("Go to step {step}", { step: steps[step].step }));
       button.addEventListener("click", () => change({ step }));
       return { step, canvas, button, painted: null };
     });

@@ -10,6 +10,7 @@ import { keysOf } from "../base/maps.js";
 import { MEASURES, badges, scoreOf } from "../base/measures.js";
 import { change, shownPrompt, state } from "../base/state.js";
 import { t } from "../base/words.js";
+import { badge, onPrompt } from "./badge.js";
 
 const ORDERS = { badges: t("badges first"), layers: t("by layer"), score: t("highest score first") };
 
@@ -98,13 +99,14 @@ export function grid(host) {
     const { layer, head, number, marks, button } = one;
     const score = scoreOf(state.prompt, state.step, layer, head, state.measure);
     write(number, score === undefined ? "–" : short(score));
-    const texts = badges(state.prompt, state.step, layer, head).map(([{ label }, value]) => `${label} ${short(value)}`);
+    const found = badges(state.prompt, state.step, layer, head);
+    const texts = found.map(([{ label }, value, on]) => `${label} ${short(value)}${on === null ? "" : ` (${onPrompt(on)})`}`);
     const { label } = MEASURES.find(({ name }) => name === state.measure);
     const spoken = [`layer ${layer}, head ${head}`, ...texts, `${label}: ${number.textContent}`].join(", ");
     if (one.spoken === spoken) return;
     one.spoken = spoken;
     button.setAttribute("aria-label", spoken);
-    marks.replaceChildren(...texts.map((text) => element("span", { class: "badge" }, text)));
+    marks.replaceChildren(...found.map((one) => badge(one, `${one[0].label} ${short(one[1])}`)));
   }
 
   new IntersectionObserver((entries) => {

@@ -7,6 +7,7 @@ import { badges } from "../base/measures.js";
 import { PLACES, headsInView, mayPin, nameOf, toggled } from "../base/pins.js";
 import { change, shownPrompt, state } from "../base/state.js";
 import { t } from "../base/words.js";
+import { badge } from "./badge.js";
 
 export function legendOfHeads() {
   const entries = Array.from({ length: PLACES }, (_, place) => entry(place));
@@ -48,10 +49,10 @@ export function legendOfHeads() {
 
 function entry(place) {
   const name = element("button", { type: "button", class: "head-name" }, "");
-  const badge = element("span", { class: "badge" });
+  const mark = element("span");
   const reads = element("span", { class: "reads", "aria-live": "polite" });
   const pin = element("button", { type: "button", class: "pin" }, "");
-  const node = element("li", {}, element("span", { class: `swatch place-${place}` }), name, badge, reads, pin);
+  const node = element("li", {}, element("span", { class: `swatch place-${place}` }), name, mark, reads, pin);
   let head = null;
   name.addEventListener("click", () => change({ layer: head.layer, head: head.head }));
   pin.addEventListener("click", () => change({ pins: toggled(state, head) }));
@@ -66,8 +67,7 @@ function entry(place) {
     name.setAttribute("aria-label", t("Layer {layer}, head {head}", { layer, head: number }));
     name.setAttribute("aria-pressed", layer === state.layer && number === state.head);
     const [strongest] = badges(state.prompt, state.step, layer, number);
-    badge.hidden = !strongest;
-    badge.textContent = strongest ? strongest[0].label : "";
+    mark.replaceChildren(...(strongest ? [badge(strongest, strongest[0].label)] : []));
     reads.replaceChildren(...arcs.slice(0, readings).flatMap(({ index, weight }) => [chip(word(tokenAt(index))), ` ${short(weight)} `]));
     pin.hidden = layers * heads === 1;
     pin.disabled = !pinned && !mayPin(state.pins);

@@ -5,8 +5,10 @@ import { legend, theme } from "../base/colour.js";
 import { kind, page } from "../base/data.js";
 import { element, save } from "../base/dom.js";
 import { formatWeight, short, wordAt } from "../base/label.js";
-import { MEASURES, badges, scoreOf } from "../base/measures.js";
+import { MEASURES, badges, measuredOn, scoreOf } from "../base/measures.js";
 import { shownFull, shownKeys, shownMaps, shownPrompt, state } from "../base/state.js";
+import { t } from "../base/words.js";
+import { badge } from "./badge.js";
 import { mapPicture } from "./picture.js";
 
 export function readout(host) {
@@ -17,8 +19,9 @@ export function readout(host) {
   const colours = element("div", { class: "legend" });
   const scores = MEASURES.map(score);
   const measures = element("dl", { class: "scores" }, ...scores.flatMap(({ nodes }) => nodes));
+  const borrowed = element("p", { class: "note" }, "");
   const picture = element("div", { class: "saving" }, element("button", { type: "button", class: "save", onclick: savePicture }, "Save this map as PNG"));
-  host.append(title, element("div", { id: "cell", "aria-live": "polite" }, weight, pair), hint, colours, measures, picture);
+  host.append(title, element("div", { id: "cell", "aria-live": "polite" }, weight, pair), hint, colours, measures, borrowed, picture);
 
   const pairEntry = (role, tokens, index) => [
     element("dt", {}, role),
@@ -39,9 +42,7 @@ export function readout(host) {
   function draw() {
     showCell(null);
     title.textContent = `Layer ${state.layer}, head ${state.head}`;
-    for (const [{ label }] of badges(state.prompt, state.step, state.layer, state.head)) {
-      title.append(" ", element("span", { class: "badge" }, label));
-    }
+    for (const one of badges(state.prompt, state.step, state.layer, state.head)) title.append(" ", badge(one, one[0].label));
     write(hint, precision());
     const view = `${shownPrompt().id} ${state.scale} ${theme()}`;
     if (coloured !== view) {
@@ -50,6 +51,9 @@ export function readout(host) {
       colours.replaceChildren(...legend(state.scale), ...(shownPrompt().causal ? [masked] : []));
     }
     measures.hidden = !scores.filter(({ update }) => update()).length;
+    const others = new Map(MEASURES.map(({ name, label }) => [label, measuredOn(state.prompt, state.step, state.layer, state.head, name)]).filter(([, on]) => on !== null));
+    borrowed.hidden = measures.hidden || !others.size;
+    write(borrowed, others.size ? t("{measures}: measured on “{prompt}”, as this text repeats nothing.", { measures: [...others.keys()].join(", "), prompt: [...others.values()][0] }) : "");
   }
 
   function precision() {
@@ -85,6 +89,7 @@ function score({ name, label, max, says }) {
   function update() {
     const value = scoreOf(state.prompt, state.step, state.layer, state.head, name);
     filled.style.width = `${100 * Math.min(1, (value ?? 0) / (max ?? shownPrompt().tokens.length))}%`;
+    number.classList.toggle("borrowed", measuredOn(state.prompt, state.step, state.layer, state.head, name) !== null);
     write(number, value === undefined ? "–" : max === null ? value.toFixed(1) : short(value));
     return value !== undefined;
   }
