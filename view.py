@@ -49,7 +49,10 @@ def parse_arguments() -> argparse.Namespace:
     out = "where to write the page (default: attention.html in the run; with --model attention-NAME.html here, with "
     out += "--example attention-examples.html)"
     add("--out", metavar="FILE.html", type=nonempty_text, help=out)
-    png = "write the maps as pictures instead, all heads of a step together and each head of the last step by itself"
+    png = (
+        "write the maps as pictures instead, all heads of a step together and each head of the last step by itself: as "
+    )
+    png += "PNG, and as SVG with tokens, names and scale"
     add("--png", metavar="FOLDER", type=nonempty_text, help=f"{png}; with --out as well, both")
     add("--no-open", action="store_true", help="write only, open nothing (--png never does)")
     args = parser.parse_args()

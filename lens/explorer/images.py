@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from common.files import step_name
+from lens.explorer.drawing import visible, with_words
 from lens.snapshots import Reading
 
 # Weight 0 to 1 in nine stops of even steps in OKLCH lightness (0.975 to 0.26 on light paper, 0.225 to 0.96 on dark),
@@ -28,29 +29,47 @@ MAX_CELL = 64  # pixels across a cell
 
 
 def write_pictures(readings: Sequence[Reading], folder: Path) -> int:
-    """Writes the maps of readings as PNG into `folder`, which is made where it is absent; returns the number of files.
+    """Writes pictures of the maps of readings into `folder`, which is made where it is absent; returns their number.
 
-    For each step one picture of all heads, layers down and heads across (prompt-0-step-001100.png); for the last step
-    also each head by itself (prompt-0-step-001100-layer-0-head-3.png). Raises OSError where they cannot be written.
+    For each step one of all heads, layers down and heads across (prompt-0-step-001100); for the last step also each
+    head by itself (prompt-0-step-001100-layer-0-head-3). Each is written twice: .png, the maps and nothing else, and
+    .svg, with a title, the names of layers and heads or the tokens, and the scale. Raises OSError where they cannot be
+    written.
     """
-    from PIL import Image
-
     folder.mkdir(parents=True, exist_ok=True)
     written = 0
     for number, reading in enumerate(readings):
+        layers, heads = reading.shape
+        queries, keys = ([visible(token) for token in of] for of in (reading.tokens, reading.keys or reading.tokens))
         for step in reading.steps:
             maps, name = reading.maps(step), f"prompt-{number}-{step_name(step)}"
-            pictures = {name: (maps, SMALL)}
-            if step == max(reading.steps):
-                layers, heads = reading.shape
-                for layer in range(layers):
-                    for head in range(heads):
-                        pictures[f"{name}-layer-{layer}-head-{head}"] = maps[layer, head], LARGE
-            for name, (picture, side) in pictures.items():
-                cell = min(MAX_CELL, max(1, side // max(maps.shape[-2:])))
-                Image.fromarray(head_image(picture, cell)).save(folder / f"{name}.png")
-            written += len(pictures)
+            title = reading.name + (f" · step {step:,}" if len(reading.steps) > 1 else "")
+            rows, columns = (
+                [f"{one} {n}" for n in range(count)] for one, count in (("layer", layers), ("head", heads))
+            )
+            write_picture(folder / name, maps, SMALL, title, rows, columns)
+            written += 1
+            for layer, head in np.ndindex(layers, heads) if step == max(reading.steps) else ():
+                path = folder / f"{name}-layer-{layer}-head-{head}"
+                write_picture(path, maps[layer, head], LARGE, f"{title} · layer {layer}, head {head}", queries, keys)
+                written += 1
     return written
+
+
+def write_picture(path: Path, maps: np.ndarray, side: int, title: str, rows: list[str], columns: list[str]) -> None:
+    """Writes maps as `head_image` draws them, each about `side` pixels wide, with the labels of rows and columns."""
+    from PIL import Image
+
+    image = head_image(maps, min(MAX_CELL, max(1, side // max(maps.shape[-2:]))))
+    Image.fromarray(image).save(path.with_name(f"{path.name}.png"))
+    height, width, _ = image.shape
+    down, across = height / len(rows), width / len(columns)
+    beside = [((n + 0.5) * down, label) for n, label in enumerate(rows)]
+    above = [((n + 0.5) * across, label) for n, label in enumerate(columns)]
+    png = path.with_name(f"{path.name}.png").read_bytes()
+    says = "weight; a row is a query, a column a key" + "; hatched: masked" * bool(masked_cells(maps).any())
+    svg = with_words(png, (width, height), title, beside, above, COLOURS["light"], says)
+    path.with_name(f"{path.name}.svg").write_text(svg, encoding="utf-8", newline="\n")
 
 
 def head_image(weights: np.ndarray, cell: int = 4) -> np.ndarray:

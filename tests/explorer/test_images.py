@@ -1,5 +1,8 @@
 """Pictures of maps: each cell has the colour of its weight, the future none of them."""
 
+import base64
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -53,7 +56,8 @@ def test_every_step_has_a_picture_and_every_head_of_the_last_one_its_own(tmp_pat
     assert write_pictures([Reading("x", list("abcde"), at), other], tmp_path / "pictures") == 1 + 1 + 6 + 2
     heads = [f"prompt-0-step-001100-layer-{layer}-head-{head}.png" for layer in range(2) for head in range(3)]
     others = ["prompt-1-step-000000.png", "prompt-1-step-000000-layer-0-head-0.png"]
-    names = ["mine.txt", "prompt-0-step-000007.png", "prompt-0-step-001100.png", *heads, *others]
+    pictures = ["prompt-0-step-000007.png", "prompt-0-step-001100.png", *heads, *others]
+    names = ["mine.txt", *pictures, *(name.replace(".png", ".svg") for name in pictures)]
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == sorted(names)
     assert (tmp_path / "pictures/mine.txt").read_text(encoding="utf-8") == "kept"
 
@@ -66,6 +70,57 @@ def test_every_step_has_a_picture_and_every_head_of_the_last_one_its_own(tmp_pat
         with Image.open(tmp_path / "pictures" / name) as picture:
             assert (picture.format, picture.mode) == ("PNG", "RGB")
             assert np.array_equal(np.asarray(picture), expected), name
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def drawn(path):
+    """The texts of an SVG in their order, as (text, x, y), and the picture in it as (x, y, width, height, PNG)."""
+    root = ElementTree.parse(path).getroot()
+    texts = [(one.text, float(one.get("x")), float(one.get("y"))) for one in root.iter(f"{SVG}text")]
+    (image,) = root.iter(f"{SVG}image")
+    places = [float(image.get(name)) for name in ("x", "y", "width", "height")]
+    return texts, (*places, base64.b64decode(image.get("href").removeprefix("data:image/png;base64,")))
+
+
+def test_a_picture_with_words_names_head_step_and_each_token_beside_its_row_and_column(tmp_path):
+    tokens = ["<b>", " the", "\n", "天", " \ud83d&"]
+    maps = {"l0.weights": np.tril(np.full((1, 5, 5), 0.5, np.float32))}
+    write_pictures([Reading("a <story>", tokens, {0: maps, 1100: maps})], tmp_path)
+    path = tmp_path / "prompt-0-step-001100-layer-0-head-0.svg"
+    texts, (left, top, width, height, png) = drawn(path)
+    assert png == path.with_suffix(".png").read_bytes() and (width, height) == (320, 320)
+    title, *labels, _, _, says = texts
+    assert title[0] == "a <story> · step 1,100 · layer 0, head 0"
+    assert says[0] == "weight; a row is a query, a column a key; hatched: masked"
+    seen = ["<b>", "␣the", "↵", "天", "␣⟨D83D⟩&"]
+    assert [text for text, _, _ in labels] == seen * 2
+    for number in range(5):
+        _, x, y = labels[number]  # rows: on the left, the base line a little below the middle of the cell
+        assert x < left and 0 < y - (top + 64 * number + 32) < 6
+        _, x, y = labels[5 + number]
+        assert y < top and abs(x - (left + 64 * number + 32)) < 6
+    stops = [one.get("stop-color") for one in ElementTree.parse(path).iter(f"{SVG}stop")]
+    assert stops == COLOURS["light"]
+
+
+def test_of_all_heads_layers_and_heads_are_named_and_of_a_model_without_training_no_step(tmp_path):
+    maps = {f"l{layer}.weights": np.full((3, 2, 2), 0.5, np.float32) for layer in range(2)}
+    write_pictures([Reading("x", ["a", "b"], {0: maps})], tmp_path)
+    (title, *labels, _, _, says), _ = drawn(tmp_path / "prompt-0-step-000000.svg")
+    assert title[0] == "x" and says[0] == "weight; a row is a query, a column a key"  # not causal
+    assert [text for text, _, _ in labels] == ["layer 0", "layer 1", "head 0", "head 1", "head 2"]
+
+
+def test_of_many_tokens_as_many_are_named_as_have_room(tmp_path):
+    tokens = [str(number) for number in range(300)]
+    maps = {"l0.weights": np.full((1, 300, 300), 1 / 300, np.float32)}
+    write_pictures([Reading("x", tokens, {0: maps})], tmp_path)
+    (_, *labels, _, _, _), (_, _, width, _, _) = drawn(tmp_path / "prompt-0-step-000000-layer-0-head-0.svg")
+    rows = labels[: len(labels) // 2]
+    assert width == 900 and [int(text) for text, _, _ in rows] == list(range(0, 300, 5))  # 15 pixels apart, not 12
+    assert np.allclose(np.diff([y for _, _, y in rows]), 15)
 
 
 def test_pictures_go_into_a_new_folder_and_over_older_ones(tmp_path):

@@ -325,7 +325,8 @@ def test_pictures_are_written_in_place_of_the_page(folder, tmp_path, monkeypatch
     together = {f"prompt-{prompt}-step-{step:06d}.png" for prompt in (0, 1) for step in (0, 9)}
     heads = [(prompt, layer, head) for prompt in (0, 1) for layer in (0, 1) for head in (0, 1)]
     alone = {"prompt-{}-step-000009-layer-{}-head-{}.png".format(*one) for one in heads}
-    assert {path.name for path in (tmp_path / "maps").iterdir()} == together | alone
+    with_words = {name.replace(".png", ".svg") for name in together | alone}
+    assert {path.name for path in (tmp_path / "maps").iterdir()} == together | alone | with_words
     assert not (tmp_path / "runs/whole/attention.html").exists()
 
     done = run_view(tmp_path, "--example", "--png", "maps", "--out", "page.html")
