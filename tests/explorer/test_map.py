@@ -1,5 +1,7 @@
 """The map of one head in a browser: every number is the file's, whatever its shape; the pinned cell can be moved."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -75,6 +77,35 @@ def test_the_keyboard_moves_the_pinned_cell(explore, run, maps):
     assert page.evaluate("document.activeElement.title").startswith("11: ")
     page.press(".tile[aria-label^='layer 1, head 1']", "Enter")
     assert page.inner_text("#readout h3").startswith("Layer 1, head 1")
+
+
+LABELS = """(axis) => Array.from(document.querySelectorAll(`.${axis} bdi`)).map((one) => {
+  const { left, right, top, bottom } = one.getBoundingClientRect(), style = getComputedStyle(one);
+  const cut = axis === "queries" ? one.scrollHeight > one.clientHeight : one.scrollWidth > one.clientWidth;
+  const [shown, lit] = [style.visibility === "visible", one.parentNode.className === "lit"];
+  return { shown, lit, cut, size: parseFloat(style.fontSize), ends: axis === "queries" ? [top, bottom] : [left, right] };
+})"""
+
+
+@pytest.mark.parametrize("width", [1900, 1280, 1024, 390, 320])
+def test_tokens_are_named_at_every_width_in_letters_that_can_be_read_and_none_over_another(explore, tmp_path, width):
+    write_run(tmp_path / "run", 1, 1, steps=(0,), prompts={"all": [f" tüg{number}" for number in range(72)]})
+    page = explore(tmp_path / "run", "#query=71&key=33", size=(width, 900))
+    for axis in ("queries", "keys"):
+        labels = page.evaluate(LABELS, axis)
+        seen = [one for one in labels if one["shown"]]
+        assert [one["shown"] for one in labels if one["lit"]] == [True]
+        assert len(seen) > 9 and not any(one["cut"] for one in seen)
+        assert min(one["size"] for one in seen) >= 11
+        assert all(one["ends"][1] <= other["ends"][0] + 0.5 for one, other in pairwise(seen))
+
+
+def test_the_lines_to_the_pinned_cell_end_where_the_future_begins(explore, run):
+    page = explore(run, "#prompt=0&query=10&key=4")
+    field, row, column = (page.locator(one).bounding_box() for one in (".field", ".band.row", ".band.column"))
+    cell = field["width"] / 24
+    ends = row["x"] + row["width"] - field["x"], column["y"] - field["y"]
+    assert ends == pytest.approx((11 * cell, 4 * cell), abs=2)
 
 
 @pytest.mark.parametrize(("layers", "heads", "length"), [(1, 1, 1), (1, 1, 5), (12, 12, 16)])

@@ -11,7 +11,8 @@ const MAX_CELL = 56; // pixels a cell
 const FEW_CELLS = { max: 8, size: 84 }; // and in a map of few cells
 const MIN_HEIGHT = 420; // pixels that the map may be high in any window
 const AROUND = 200; // pixels of the window that are left for the header and the labels
-const READABLE = 9; // pixels a cell below which only the lit tokens are named
+const WHOLE = 9; // pixels a cell from which on cells are whole pixels wide
+const LABELS = { min: 11, max: 13, line: 1.35 }; // pixels of their letters, and how much higher a line is
 const NUMBERED = 36; // pixels a cell from which on its weight is written in it
 const EXACT = 64; // and to four digits
 
@@ -30,6 +31,7 @@ export function map(host, onHover) {
   let shown = ""; // the prompt and the part of its maps
   let part = null;
   let cell = 0; // pixels
+  let apart = 1; // tokens that are named are at least so many cells apart
   let hovered = null;
 
   /** Names `count` tokens on an axis, from number `first` on. */
@@ -38,18 +40,17 @@ export function map(host, onHover) {
     axis.replaceChildren(...names.map((word) => element("span", {}, element("bdi", {}, word))));
   }
 
-  /** Fits the cells into the space next to the labels, whose size follows a first guess at the cells'. */
+  /** Fits the cells into the space next to the labels; the smaller they are, the fewer tokens are named. */
   function layout() {
     const { rows, columns } = part;
     const largest = Math.max(rows, columns) > FEW_CELLS.max ? MAX_CELL : FEW_CELLS.size;
     const height = Math.max(MIN_HEIGHT, innerHeight - AROUND);
     const fit = () => Math.min(largest, (whole.clientWidth - field.offsetLeft) / columns, height / rows);
-    whole.classList.remove("crowded");
-    whole.style.setProperty("--label", "13px");
-    whole.style.setProperty("--label", `${Math.min(13, Math.floor(fit()))}px`);
-    whole.classList.toggle("crowded", fit() < READABLE);
-    cell = fit();
-    if (cell >= READABLE) cell = Math.floor(cell);
+    const letters = () => Math.max(LABELS.min, Math.min(LABELS.max, Math.floor(Math.floor(fit()) / LABELS.line)));
+    whole.style.setProperty("--label", `${LABELS.max}px`);
+    whole.style.setProperty("--label", `${letters()}px`);
+    cell = fit() < WHOLE ? fit() : Math.floor(fit());
+    apart = Math.ceil((LABELS.line * letters()) / cell);
     whole.style.setProperty("--cell", `${cell}px`);
     whole.style.setProperty("--wide", `${cell * columns}px`);
     whole.style.setProperty("--tall", `${cell * rows}px`);
@@ -74,12 +75,23 @@ export function map(host, onHover) {
   function light() {
     const { query, key } = hovered ?? state;
     const [row, column, one] = bands;
+    const { causal } = shownPrompt(); // no band goes through what is masked
+    row.style.width = `${(causal ? Math.max(0, Math.min(part.columns, query - part.key + 1)) : part.columns) * cell}px`;
+    const start = causal ? Math.max(0, Math.min(part.rows, key - part.query)) : 0;
+    column.style.top = `${start * cell}px`;
+    column.style.height = `${(part.rows - start) * cell}px`;
     row.style.top = one.style.top = `${(query - part.query) * cell}px`;
     column.style.left = one.style.left = `${(key - part.key) * cell}px`;
-    queries.querySelector(".lit")?.classList.remove("lit");
-    keys.querySelector(".lit")?.classList.remove("lit");
-    queries.children[query - part.query].classList.add("lit");
-    keys.children[key - part.key].classList.add("lit");
+    label(queries, query - part.query);
+    label(keys, key - part.key);
+  }
+
+  /** Lights one name of an axis, and shows as many of the others as have room. */
+  function label(axis, lit) {
+    Array.from(axis.children).forEach((one, index) => {
+      const distance = Math.abs(index - lit);
+      one.className = distance === 0 ? "lit" : index % apart || distance < apart ? "left-out" : "";
+    });
   }
 
   function cellAt(event) {
