@@ -3,28 +3,10 @@
 import { t } from "../base/words.js";
 import { merge } from "./merge.js";
 import { splitter } from "./split.js";
+import { areWhole, bytesOf, newDecoder, readable, textOf } from "./utf8.js";
 
 const END_OF_TEXT = "<|endoftext|>";
 const LONGEST_KEPT = 64; // characters of a word whose ids are kept for when it comes again
-// A character in UTF-8, its bytes written as characters.
-const UTF8 = [
-  "[\0-\x7f]", "[\xc2-\xdf][\x80-\xbf]",
-  "\xe0[\xa0-\xbf][\x80-\xbf]", "\xed[\x80-\x9f][\x80-\xbf]", "[\xe1-\xec\xee\xef][\x80-\xbf]{2}",
-  "\xf0[\x90-\xbf][\x80-\xbf]{2}", "[\xf1-\xf3][\x80-\xbf]{3}", "\xf4[\x80-\x8f][\x80-\xbf]{2}",
-].join("|");
-const WHOLE_OR_NOT = new RegExp(`(?:${UTF8})+|(?<partial>(?:(?!${UTF8})[^])+)`, "g");
-
-const encoder = new TextEncoder();
-
-/** A text's bytes in UTF-8, each as the character of that number. */
-const bytesOf = (text) => Array.from(encoder.encode(text), (byte) => String.fromCharCode(byte)).join("");
-
-/** Bytes written like that as text; bytes that are not UTF-8 become U+FFFD. */
-function textOf(bytes, decoder = utf8(), options = {}) {
-  return decoder.decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)), options);
-}
-
-const utf8 = () => new TextDecoder("utf-8", { ignoreBOM: true }); // U+FEFF is a character like others
 
 export const Tokenizer = class {
   /**
@@ -76,9 +58,12 @@ export const Tokenizer = class {
   }
 
   pairs(text) {
-    const ids = [];
-    for (const [word] of text.matchAll(this.pattern)) for (const id of this.word(word)) ids.push(id);
-    return ids;
+    return this.split(text).flatMap((word) => this.word(word));
+  }
+
+  /** The words of a text, of each of which the byte pairs are merged. */
+  split(text) {
+    return Array.from(text.matchAll(this.pattern), ([word]) => word);
   }
 
   word(word) {
@@ -96,15 +81,30 @@ export const Tokenizer = class {
 
   /** As `decode`, of ids that come one after another: a function from an id to what it completes, from none to the rest. */
   writer() {
-    const decoder = utf8();
+    const decoder = newDecoder();
     return (id) => textOf(id === undefined ? "" : this.bytes[id], decoder, { stream: id !== undefined });
   }
 
-  /** A token as the page has them: bytes that are only a part of a character in hexadecimal, ⟨E6 98⟩. */
+  /** A token as the page shows it, what is not a whole character in hexadecimal. */
   label(id) {
-    if (id === this.endOfText) return END_OF_TEXT;
-    return this.bytes[id].replace(WHOLE_OR_NOT, (bytes, partial) => (partial ? `⟨${hexadecimal(bytes)}⟩` : textOf(bytes)));
+    return id === this.endOfText ? END_OF_TEXT : readable(this.bytes[id]);
+  }
+
+  /** The ids of bytes, of which the last may be only a part of a character. */
+  encodeBytes(bytes) {
+    return areWhole(bytes) ? this.pairs(textOf(bytes)) : merge(bytes, this.ids);
+  }
+
+  /** The bytes of all tokens that begin with these. */
+  beginningWith(bytes) {
+    this.sorted ??= [...this.ids.keys()].sort();
+    let [low, high] = [0, this.sorted.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.sorted[middle] < bytes) low = middle + 1;
+      else high = middle;
+    }
+    while (this.sorted[high]?.startsWith(bytes)) high++;
+    return this.sorted.slice(low, high);
   }
 };
-
-const hexadecimal = (bytes) => Array.from(bytes, (byte) => byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")).join(" ");
