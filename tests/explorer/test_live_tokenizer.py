@@ -183,15 +183,16 @@ def test_the_labels_are_those_of_python(page, bpe, gpt2):
 
 def test_20_000_characters_take_50_ms(page, bpe, record_property):
     """And a word of as many, whose merges a simple way would look through again and again, no more than a second."""
-    script = """(it, text) => {
-      const timed = (given) => {
+    script = """([spec, text]) => {
+      const best = (given) => Math.min(...Array.from({ length: 6 }, () => {
+        const it = new tokenizer.Tokenizer(spec); // that knows no word yet
         const before = performance.now();
         it.encode(given);
         return performance.now() - before;
-      };
-      return [timed(text.slice(0, 500)), timed(text), timed("ab".repeat(10000))];
+      }));
+      return [best(text), best("ab".repeat(10000))];
     }"""
     text = " ".join([PROSE, *random_strings(900, seed=9)])[:20_000]
-    _, prose, word = in_page(page, script, bpe, text)
-    record_property("ms for 20,000 characters", f"{prose:.0f} of prose, {word:.0f} of one word")
+    prose, word = page.evaluate(script, [specification(bpe), text])
+    record_property("ms for 20,000 characters", f"{prose:.0f} of many words, {word:.0f} of one word")
     assert prose < 250 and word < 1000
