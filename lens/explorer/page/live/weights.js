@@ -1,14 +1,6 @@
 // The weights that the page carries, back to numbers; see lens/explorer/weights.py for how they were packed.
 
 import { inflate } from "../base/unpack.js";
-import { t } from "../base/words.js";
-
-/** Why the page carries no weights, of page.notLive; see not_live in lens/explorer/weights.py. */
-export function whyNotLive({ why, megabytes, pageMb }) {
-  if (why === "not wanted") return t("The model's weights are not in this page: attention.page_mb is 0.");
-  if (why === "not kept") return t("The model's weights are not in this page: the run did not keep those of its last step. With attention.keep_mb {megabytes} or more it would have.", { megabytes });
-  return t("The model's weights are not in this page: they take {megabytes} MB even at one byte a number, and attention.page_mb is {pageMb}.", { megabytes, pageMb });
-}
 
 /** Of one of the `steps` of page.live the tensors by name, a Float32Array each. */
 export async function readWeights({ tensors, format, data }) {
