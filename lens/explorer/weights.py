@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from common.errors import InputError
+from common.terminal import warn
 from data.summary import start_of_texts
 from data.tokenizer import Tokenizer
 from lens.explorer.text import as_text
 from lens.own import load_weights, spread
-from lens.snapshots import RECORDED, WEIGHTS, Reading, snapshot_files
+from lens.snapshots import RECORDED, WEIGHTS, Reading, snapshot_files, verify_file
 from model import GPT
 from model.attention import NORM_EPS
 from model.generation import eval_mode
@@ -29,14 +30,23 @@ MEGABYTE = 1_000_000
 def live_run(run: Path, model: GPT, readings: Sequence[Reading], page_mb: int) -> dict:
     """As `live`, of a run's model, which is built but has not its weights: after its last step and at others.
 
-    Raises InputError where a file is missing or damaged.
+    Weights that are damaged are left out, with a warning. Raises InputError where another file is missing or damaged.
     """
-    kept = snapshot_files(run, WEIGHTS)
+    kept = {step: path for step, path in snapshot_files(run, WEIGHTS).items() if page_mb and _is_whole(path)}
     last = max([*snapshot_files(run, RECORDED), *kept], default=None)
     if page_mb and last not in kept:
         return not_live("not kept", sum(tensor.nbytes for tensor in carried(model).values()), page_mb)
     _check_ids(run, model, readings)
     return live(model, lambda: _vocabulary_of_run(run, model), readings, page_mb, kept)
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        verify_file(path)
+    except InputError as damage:
+        warn(f"{damage}; the page does without these weights")
+        return False
+    return True
 
 
 def live(
