@@ -11,6 +11,7 @@ import yaml
 from common.errors import InputError
 from common.files import read_json_lines
 from config import AttentionConfig
+from data.summary import read_data_summary
 from data.tokenizer import Tokenizer
 from lens.explorer.images import COLOURS, SIGNED
 from lens.explorer.text import as_text
@@ -45,6 +46,7 @@ def run_payload(run: Path, readings: list[Reading]) -> dict:
         "losses": _losses(lines),
         "floor": _finite({"floor": next((line["story_floor"] for line in lines if "story_floor" in line), None)}),
         "parameters": parameter_table(model) if model else [],
+        "text": _text(run, config),
         "config": config,
         "samples": read_file(samples, read_text)[-MAX_SAMPLES:] if samples.exists() else "",
     }
@@ -82,6 +84,7 @@ def payload(readings: list[Reading]) -> dict:
         "losses": [],
         "floor": {},
         "parameters": [],
+        "text": None,
         "live": None,
         "notLive": None,
         "prompts": [_pack_reading(reading) for reading in readings],
@@ -197,6 +200,16 @@ def _model(run: Path, config: str) -> tuple[GPTConfig, GPT | None, int]:
     except (yaml.YAMLError, LookupError, AttributeError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         why = " ".join(str(error).split())
         raise InputError(f"{run / 'config.yaml'}: its model section describes no model ({why})") from error
+
+
+def _text(run: Path, config: str) -> dict | None:
+    """What a run's model learned from: {"source", "documents", "bytes"}; None for a run without a data.json."""
+    if not (run / "data.json").exists():
+        return None
+    summary, source = read_data_summary(run), yaml.safe_load(config).get("data", {}).get("source", "")
+    size = summary.get("train_bytes")
+    name = source if source.startswith("hub:") else Path(source).name
+    return {"source": name, "documents": summary["documents"], "bytes": size if type(size) is int else None}
 
 
 def _finite(metrics: dict) -> dict:

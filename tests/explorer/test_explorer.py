@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from lens.explorer.page import build_page
+from model import GPT, GPTConfig
+from model.sizes import parameter_table
 from tests.helpers.fabricated import STORY, reading_of, write_lines, write_run
 from tests.helpers.open_page import READ_ALL_CELLS, pixels, printed, shown, wait_for_step
 
@@ -199,7 +201,7 @@ def test_worked_examples_have_no_training_to_move_through(explore):
     assert page.inner_text(".brand") == "glassgpt\nworked examples"
     assert page.locator("#controls input, .play, .step, .loss").count() == 0
     assert page.locator(".of-run:not(.of-examples), .of-model:not(.of-examples)").locator("visible=true").count() == 0
-    assert page.locator(".standfirst .of-examples").is_visible()
+    assert page.inner_text("h1") == "Attention by example"
     assert says in page.inner_text(".about")
     hidden = [page.locator(place).is_hidden() for place in ("#heads", "#to-formed", "#to-run", "#head")]
     assert hidden == [True, True, True, False]  # a single head is no overview, a single step no history
@@ -208,6 +210,27 @@ def test_worked_examples_have_no_training_to_move_through(explore):
     assert page.locator(".about").is_hidden()
     measured = page.locator("#grid .choices, #badging, #readout .scores")
     assert measured.locator("visible=true").count() == 0
+
+
+def test_the_page_says_first_what_the_model_is_and_from_what_it_has_learned(explore, own_run):
+    total = sum(
+        count for _, count in parameter_table(GPT(GPTConfig(33, n_layer=2, n_head=3, n_embd=9, position="learned")))
+    )
+    shape = f"{total:,} parameters, 2 layers, 3 attention heads in each"
+    page = explore(own_run)
+    assert page.inner_text("h1") == "How run learned to pay attention"
+    assert f"run is a language model ({shape}) that learned to write in 200 steps" in page.inner_text(".standfirst")
+    with (own_run / "config.yaml").open("a", encoding="utf-8", newline="\n") as file:
+        file.write("data:\n  source: books/old poems.txt\n")
+    summary = {"documents": 12, "train_bytes": 2_345_678}
+    (own_run / "data.json").write_text(json.dumps(summary), encoding="utf-8")
+    said = "learned to write from 2.3 MB of text, old poems.txt, in 200 steps of training."
+    assert said in explore(own_run).inner_text(".standfirst")
+
+
+def test_a_run_of_no_steps_is_said_to_have_learned_nothing(explore, tmp_path):
+    write_run(tmp_path / "run", steps=(0,))
+    assert "that has not learned anything yet." in explore(tmp_path / "run").inner_text(".standfirst")
 
 
 def test_a_narrow_screen_shows_everything_without_scrolling_sideways(explore, run, maps):

@@ -83,7 +83,8 @@ LABELS = """(axis) => Array.from(document.querySelectorAll(`.${axis} bdi`)).map(
   const { left, right, top, bottom } = one.getBoundingClientRect(), style = getComputedStyle(one);
   const cut = axis === "queries" ? one.scrollHeight > one.clientHeight : one.scrollWidth > one.clientWidth;
   const [shown, lit] = [style.visibility === "visible", one.parentNode.className === "lit"];
-  return { shown, lit, cut, size: parseFloat(style.fontSize), ends: axis === "queries" ? [top, bottom] : [left, right] };
+  const ends = axis === "queries" ? [top, bottom] : [left, right];
+  return { shown, lit, cut, ends, size: parseFloat(style.fontSize) };
 })"""
 
 

@@ -2,8 +2,7 @@
 
 import { onSystemTheme } from "./base/colour.js";
 import { controls } from "./base/controls.js";
-import { fits, kind, liveOf, load, loadSmall, name, page } from "./base/data.js";
-import { element } from "./base/dom.js";
+import { fits, kind, liveOf, load, loadSmall, page } from "./base/data.js";
 import { onChange, shownPrompt, start, state, switchedOff } from "./base/state.js";
 import { tabs } from "./base/tabs.js";
 import { t } from "./base/words.js";
@@ -20,6 +19,7 @@ import { overview } from "./maps/overview.js";
 import { readout } from "./maps/readout.js";
 import { views } from "./maps/views.js";
 import { run } from "./run/run.js";
+import { title } from "./run/title.js";
 import { walk } from "./walk/walk.js";
 
 const place = (id) => document.getElementById(id);
@@ -29,7 +29,7 @@ const drawings = [
   tabs(place("tabs"), kind === "model" ? { run: t("The model") } : {}),
   views(place("views")),
   controls(place("controls"), draw),
-  opening(place("opening")),
+  title(place("opening")),
   grid(place("grid")),
   drawReadout,
   next(place("next")),
@@ -79,16 +79,3 @@ start().then(() => {
   document.documentElement.setAttribute("data-ready", "");
   performance.mark("ready");
 });
-
-function opening(host) {
-  const says = host.querySelector(".about");
-  for (const place of host.querySelectorAll(".name")) place.append(name ?? "");
-  let shown = null;
-  return () => {
-    const prompt = shownPrompt();
-    if (shown === prompt) return;
-    shown = prompt;
-    says.hidden = !prompt.says;
-    says.replaceChildren(element("b", {}, prompt.name), " ", prompt.says);
-  };
-}

@@ -4,13 +4,14 @@ import { kind, name, page } from "../base/data.js";
 import { element } from "../base/dom.js";
 import { onChange } from "../base/state.js";
 import { offer } from "../base/tabs.js";
+import { t } from "../base/words.js";
 import { losses } from "./losses.js";
 import { samples } from "./samples.js";
 
 const place = (id) => document.getElementById(id);
 
 export function run() {
-  document.title = kind === "examples" ? "Attention by example" : `${name}: attention`;
+  document.title = kind === "examples" ? t("Attention by example") : t("{name}: attention", { name });
   place("thresholds").append([...new Set(Object.values(page.thresholds))].join(", "));
   offer(place("said"), kind !== "examples");
   if (kind === "examples") return;
