@@ -151,6 +151,20 @@ def test_a_patch_is_a_hook_that_puts_its_values_in_place(shared_tab):
         assert error(live.forward(ids, patch=patch)[0], expected) < CLOSE, (layer, part, position)
 
 
+def test_with_a_cache_a_patch_is_put_where_its_position_is_read(shared_tab):
+    model = small_model(**SIZES)
+    live, ids = LiveModel(shared_tab, model), ids_of(model, 11)
+    patch = [{"layer": 0, "part": 1, "position": position, "values": [1.0] * 8} for position in (4, 8)]
+    with Changed(model, patch=patch):
+        expected = logits_of(model, ids)
+    script = """([ids, patch]) => {
+      const cache = model.newCache();
+      const read = (some) => [...model.forward(some, { cache, patch }).logits];
+      return [...read(ids.slice(0, 6)), ...read(ids.slice(6))];
+    }"""
+    assert error(torch.tensor(live.tab.evaluate(script, [ids, patch])).view(11, -1), expected) < CLOSE
+
+
 def test_a_part_silenced_by_its_mean_keeps_that_of_the_prompt_as_the_model_writes(shared_tab):
     model = small_model(**SIZES)
     live, ids = LiveModel(shared_tab, model), ids_of(model, 8)
