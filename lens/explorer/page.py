@@ -31,7 +31,7 @@ def render(data: dict) -> str:
     sheets = sorted(PAGE.rglob("*.css"), key=lambda path: (path.name != "style.css", path.name))
     style, script = "\n".join(path.read_text(encoding="utf-8") for path in sheets), bundle(PAGE, "main.js")
     # a model runs in the page in a worker, whose script the data carry
-    live = data.get("live") is not None and (PAGE / WORKER).exists()
+    live = data.get("live") is not None
     data = data | {"worker": bundle(PAGE, WORKER) if live else None}
     parts = {
         "policy": "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "

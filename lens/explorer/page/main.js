@@ -9,6 +9,7 @@ import { t } from "./base/words.js";
 import { logitLens } from "./effects/logitlens.js";
 import { next } from "./effects/next.js";
 import { parts } from "./effects/parts.js";
+import { live } from "./live/live.js";
 import { predictions } from "./effects/predictions.js";
 import { arcs } from "./maps/arcs.js";
 import { curves } from "./maps/curves.js";
@@ -72,10 +73,12 @@ addEventListener("keydown", (event) => {
   if (event.altKey || event.metaKey || event.ctrlKey) event.stopPropagation();
 }, true);
 run();
+const startModel = live(place("live"));
 onChange(draw);
 onChange(unpackAhead);
 onSystemTheme(draw);
 start().then(() => {
   document.documentElement.setAttribute("data-ready", "");
   performance.mark("ready");
+  startModel();
 });

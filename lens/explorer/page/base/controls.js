@@ -12,7 +12,7 @@ import { t } from "./words.js";
 const PACE = 650; // milliseconds a step while playing: time to see what moved
 
 export function controls(host, redraw) {
-  const prompt = choice(kind === "examples" ? "Example" : "Prompt", page.prompts.map((one, index) => [index, one.name]), (value) => change({ prompt: +value }));
+  const prompt = choice(kind === "examples" ? "Example" : "Prompt", [], (value) => change({ prompt: +value }));
   const layer = choice("Layer", [], (value) => change({ layer: +value }));
   const head = choice("Head", [], (value) => change({ head: +value }));
   const query = choice("Query", [], (value) => change({ query: +value }));
@@ -38,6 +38,7 @@ export function controls(host, redraw) {
     if (shown !== shownNames()) {
       const { id, layers, heads, tokens } = shownPrompt();
       shown = id;
+      setOptions(prompt.select, page.prompts.map((one, index) => [index, one.name])); // the reader's own may have come
       setOptions(layer.select, numbers(layers));
       setOptions(head.select, numbers(heads));
       setOptions(query.select, tokens.map((_, index) => [index, `${index}  \u2068${wordAt(tokens, index)}\u2069`]));

@@ -73,6 +73,9 @@ export const liveOf = (prompt, step) => unpacked.get(key(prompt, step))?.live ??
 /** The metrics of a step's heads, by layer and head. */
 export const metricsOf = (prompt, step) => measured.get(key(prompt, step)) ?? page.prompts[prompt].steps[step].metrics;
 
+/** How many times that model has measured heads. */
+export const countMeasured = () => measured.size;
+
 /** Unpacks a step, or has it read with the parts of the model off that are named, if that has not been done yet. */
 export async function load(prompt, step, off = silenced) {
   const name = key(prompt, step, off);

@@ -1,6 +1,6 @@
 // What is shown. One object, changed in one place, kept in the URL hash so that a view can be shared.
 
-import { effectsOf, fullOf, keep, kind, load, mapsOf, page } from "./data.js";
+import { effectsOf, fullOf, keep, kind, liveOf, load, mapsOf, page } from "./data.js";
 import { showSpaces } from "./label.js";
 import { atOnce, keysOf, largest, windowStart } from "./maps.js";
 import { clearestCell, clearestHead } from "./opening.js";
@@ -40,6 +40,7 @@ export const shownMaps = () => mapsOf(state.prompt, state.step);
 export const shownKeys = () => keysOf(shownPrompt());
 export const shownFull = () => fullOf(state.prompt, state.step);
 export const shownEffects = () => effectsOf(state.prompt, state.step);
+export const shownLive = () => liveOf(state.prompt, state.step);
 
 /** The part of the map that is shown large, {query, key, rows, columns}: all of it, or a window around the pinned cell. */
 export function shownPart() {

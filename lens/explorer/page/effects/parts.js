@@ -7,7 +7,7 @@ import { element } from "../base/dom.js";
 import { wordAt } from "../base/label.js";
 import { brief } from "../base/number.js";
 import { whenVisible } from "../base/onscreen.js";
-import { shownEffects, shownPrompt, state } from "../base/state.js";
+import { shownEffects, shownLive, shownPrompt, state } from "../base/state.js";
 import { t } from "../base/words.js";
 import { largest } from "../walk/vector.js";
 import { heatmap } from "./heatmap.js";
@@ -16,6 +16,7 @@ const AT_LAST = "At the last position there is none: what comes next is not know
 const LEFT_OUT = "It is left out here: the model would have to read the prompt once without each head and each MLP, which takes too "
   + "long for this model and so many tokens.";
 
+const ON_ITS_WAY = t("It is computed here once nothing has changed for a moment.");
 const LAST_STEP_ONLY = t("Of a prompt of your own only the last step has it here: at every step it would take too long.");
 
 export function parts(host) {
@@ -83,7 +84,7 @@ export function parts(host) {
     write(sum.value, brief(shares.reduce((one, other) => one + other)));
     ablation.node.hidden = !isAblated();
     absent.hidden = isAblated();
-    write(absent, effects.ablation ? AT_LAST : kind === "run" ? LAST_STEP_ONLY : LEFT_OUT);
+    write(absent, effects.ablation || isLast() ? AT_LAST : shownLive() ? ON_ITS_WAY : kind === "run" ? LAST_STEP_ONLY : LEFT_OUT);
     if (isAblated()) {
       const changes = effects.ablation.at(state.query);
       ablation.draw(changes, largest(changes));

@@ -2,11 +2,11 @@
 // Curves are drawn once for a prompt; a change of the view moves marks and brings another head's curve to the front.
 
 import { write } from "../base/cells.js";
-import { page } from "../base/data.js";
+import { countMeasured, page } from "../base/data.js";
 import { element, svg } from "../base/dom.js";
 import { MEASURES, lossesAt, scoreOf } from "../base/measures.js";
 import { whenVisible } from "../base/onscreen.js";
-import { change, shownPrompt, shownStep, state } from "../base/state.js";
+import { change, shownPrompt, shownStep, state, switchedOff } from "../base/state.js";
 
 const SIDE = 100; // the panels stretch: their units are shares of the width and height
 const REACH = 10; // pixels from a curve within which the pointer is on it
@@ -39,8 +39,9 @@ export function curves(host) {
   }
 
   return whenVisible(host, () => {
-    if (shown !== shownPrompt().id) {
-      shown = shownPrompt().id;
+    const now = `${shownPrompt().id} ${switchedOff(state)} ${countMeasured()}`; // what the model in the page measures comes later
+    if (shown !== now) {
+      shown = now;
       build();
     }
     for (const { draw } of drawn) draw();

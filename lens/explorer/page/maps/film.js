@@ -5,7 +5,7 @@ import { smallOf } from "../base/data.js";
 import { element } from "../base/dom.js";
 import { formingSteps } from "../base/formation.js";
 import { whenVisible } from "../base/onscreen.js";
-import { change, shownPrompt, state } from "../base/state.js";
+import { change, shownPrompt, state, switchedOff } from "../base/state.js";
 import { offer } from "../base/tabs.js";
 import { t } from "../base/words.js";
 import { smallCanvas, squareNote } from "./grid.js";
@@ -37,7 +37,7 @@ export function film(host) {
       shown = shownPrompt().id;
       build();
     }
-    const view = `${state.layer} ${state.head} ${state.scale} ${theme()}`;
+    const view = `${switchedOff(state)} ${state.layer} ${state.head} ${state.scale} ${theme()}`;
     for (const frame of frames) {
       frame.button.setAttribute("aria-pressed", frame.step === state.step);
       if (frame.painted === view) continue;

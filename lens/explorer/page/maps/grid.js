@@ -2,14 +2,15 @@
 
 import { write } from "../base/cells.js";
 import { paint, theme } from "../base/colour.js";
-import { blockOf, kind, smallOf } from "../base/data.js";
+import { blockOf, kind, page, smallOf } from "../base/data.js";
 import { choice, element } from "../base/dom.js";
 import { scrolling } from "../base/onscreen.js";
 import { short } from "../base/label.js";
 import { keysOf } from "../base/maps.js";
 import { MEASURES, badges, scoreOf } from "../base/measures.js";
-import { change, shownPrompt, state } from "../base/state.js";
+import { change, shownLive, shownPrompt, state, switchedOff } from "../base/state.js";
 import { t } from "../base/words.js";
+import { mlpSwitches, switchFor } from "../live/switches.js";
 import { badge, onPrompt } from "./badge.js";
 
 const ORDERS = { badges: t("badges first"), layers: t("by layer"), score: t("highest score first") };
@@ -21,7 +22,8 @@ export function grid(host) {
   const field = element("div", { class: "heads" });
   const notes = element("div");
   const choices = element("div", { class: "choices" }, measure.field, order.field);
-  host.append(choices, element("div", { class: "wide" }, field), notes);
+  const mlps = element("div", { class: "mlps" });
+  host.append(choices, element("div", { class: "wide" }, field), mlps, notes);
 
   let tiles = [];
   let shown = "";
@@ -39,6 +41,7 @@ export function grid(host) {
     choices.hidden = document.getElementById("badging").hidden = unmeasured;
     field.classList.toggle("unmeasured", unmeasured);
     notes.replaceChildren(squareNote(shownPrompt()));
+    mlps.replaceChildren(...mlpSwitches());
     arrange();
   }
 
@@ -50,14 +53,15 @@ export function grid(host) {
     const marks = element("span", { class: "badges" });
     const button = element("button", { type: "button", class: "tile" }, canvas, element("span", { class: "caption" }, name, number), marks);
     button.addEventListener("click", () => change({ layer, head }).then(showLarge));
-    return { layer, head, canvas, number, marks, button, spoken: "" };
+    const node = element("div", { class: "tile-box" }, button, ...switchFor(layer, head));
+    return { layer, head, canvas, number, marks, button, node, spoken: "" };
   }
 
   /** What a head is sorted by, the largest first. */
   function worth({ layer, head }) {
     if (state.order === "score") return scoreOf(state.prompt, state.step, layer, head, state.measure) ?? -1;
-    const last = shownPrompt().steps.length - 1; // where heads stand does not change as the slider moves
-    return badges(state.prompt, last, layer, head)[0]?.[1] ?? 0;
+    const prompt = shownLive() ? 0 : state.prompt; // where heads stand does not change as the slider moves, or as one types
+    return badges(prompt, page.prompts[prompt].steps.length - 1, layer, head)[0]?.[1] ?? 0;
   }
 
   function arrange() {
@@ -65,13 +69,13 @@ export function grid(host) {
     field.style.setProperty("--heads", heads);
     field.classList.toggle("sorted", state.order !== "layers");
     if (state.order !== "layers") {
-      field.replaceChildren(...[...tiles].sort((one, other) => worth(other) - worth(one)).map(({ button }) => button));
+      field.replaceChildren(...[...tiles].sort((one, other) => worth(other) - worth(one)).map(({ node }) => node));
       return;
     }
     const across = Array.from({ length: heads }, (_, head) => element("span", { class: "across" }, `head ${head}`));
     const rows = Array.from({ length: layers }, (_, layer) => [
       element("span", { class: "down" }, `layer ${layer}`),
-      ...tiles.filter((one) => one.layer === layer).map(({ button }) => button),
+      ...tiles.filter((one) => one.layer === layer).map(({ node }) => node),
     ]);
     field.replaceChildren(element("span"), ...across, ...rows.flat());
   }
@@ -85,7 +89,7 @@ export function grid(host) {
     else if (shown !== now) arrange();
     shown = now;
     for (const { layer, head, button } of tiles) button.setAttribute("aria-pressed", layer === state.layer && head === state.head);
-    const view = `${id} ${state.step} ${state.measure} ${state.scale} ${theme()}`;
+    const view = `${id} ${state.step} ${switchedOff(state)} ${state.measure} ${state.scale} ${theme()}`;
     if (painted === view || !near) return; // another head or token was chosen, or nobody sees it
     painted = view;
     for (const one of tiles) {

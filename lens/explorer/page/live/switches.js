@@ -1,0 +1,78 @@
+// Switches by which the reader turns parts of the model off, and what that does to the text that is shown.
+
+import { write } from "../base/cells.js";
+import { page } from "../base/data.js";
+import { choice, element } from "../base/dom.js";
+import { formatNumber } from "../base/number.js";
+import { change, goingTo, nearest, onChange, partName, shownPrompt, shownStep, state } from "../base/state.js";
+import { t } from "../base/words.js";
+
+const HOW = { zero: t("zero"), mean: t("its mean over the text") };
+
+/** A part of a layer in words: a head by its number, or the MLP. */
+const spoken = (layer, part) => (part === "mlp" ? t("MLP of layer {layer}", { layer }) : t("head {layer}.{part}", { layer, part }));
+
+const isOff = (name) => state.off.split(" ").includes(name);
+
+/** A switch for a head, or for the MLP as the part after the last head; nothing where no model runs in the page. */
+export function switchFor(layer, part, heads = part + 1) {
+  if (!page.live) return [];
+  const name = `${layer}.${partName(part, heads)}`;
+  const button = element("button", { type: "button", class: "switch", role: "switch", onclick: () => flip(name) }, "");
+  button.setAttribute("aria-label", spoken(layer, partName(part, heads)));
+  button.title = t("Switch {part} off or on", { part: spoken(layer, partName(part, heads)) });
+  button.dataset.part = name;
+  button.setAttribute("aria-checked", !isOff(name));
+  return [button];
+}
+
+onChange(() => {
+  for (const button of document.querySelectorAll(".switch")) button.setAttribute("aria-checked", !isOff(button.dataset.part));
+});
+
+/** The switches of all MLPs, in a line. */
+export function mlpSwitches() {
+  const { layers, heads } = shownPrompt();
+  if (!page.live) return [];
+  const one = (layer) => element("span", {}, t("layer {layer}", { layer }), " ", ...switchFor(layer, heads, heads));
+  return [element("span", {}, t("MLPs")), ...Array.from({ length: layers }, (_, layer) => one(layer))];
+}
+
+/** Turns a part off or on, at a step at which the model can run. */
+function flip(name) {
+  const { off, step } = goingTo();
+  const parts = off.split(" ");
+  const now = parts.includes(name) ? parts.filter((one) => one !== name) : [...parts, name];
+  const { steps } = shownPrompt();
+  const able = steps.filter(({ read }) => read);
+  if (!able.length) return;
+  change({ off: now.join(" "), step: steps[step].read ? step : steps.indexOf(able[nearest(able, steps[step].step)]) });
+}
+
+/** What is off, how, and what that does to the loss of the text. Returns its drawing, of the losses {now, before}. */
+export function switchedOffPart(host) {
+  const what = element("span");
+  const effect = element("output", {}, "");
+  const how = choice(t("instead of it"), Object.entries(HOW), (value) => change({ how: value }));
+  const reset = element("button", { type: "button", class: "save", onclick: () => change({ off: "" }) }, t("All on again"));
+  const node = element("div", { class: "off", role: "status" }, what, effect);
+  const row = element("div", { class: "off-row" }, node, how.field, reset);
+  host.append(row);
+  return (losses) => {
+    row.hidden = !state.off;
+    if (!state.off) return;
+    how.select.value = state.how;
+    const parts = state.off.split(" ").map((name) => spoken(...name.split(".")));
+    what.textContent = t("Off: {parts}. ", { parts: parts.join(", ") });
+    write(effect, losses ? effectOn(losses) : t("Not at step {step}, whose weights this page does not carry.", { step: shownStep().step.toLocaleString("en") }));
+  };
+}
+
+function effectOn({ now, before }) {
+  if (!now.length) return t("A text of one token has no loss.");
+  const mean = (numbers) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
+  const values = { before: mean(before).toFixed(3), now: mean(now).toFixed(3), difference: signed(mean(now) - mean(before)) };
+  return t("The loss of this text: {before} → {now} nats a token ({difference}).", values);
+}
+
+const signed = (value) => (value >= 0 ? "+" : "") + formatNumber(value, 3);
