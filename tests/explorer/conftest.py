@@ -55,7 +55,8 @@ def new_tab(browser):
 
 @pytest.fixture
 def explore(shared_tab, new_tab, tmp_path):
-    """explore(run, hash=""): opens a page, of a run's folder, of readings or as HTML, in place of the one before.
+    """explore(run, hash="#view"): opens a page, of a run's folder, of readings or as HTML, in place of the one before;
+    with "" as one that asks for no view of its own, and so gets its story.
 
     At the end: no error, and no request except for the file.
     """
@@ -63,7 +64,7 @@ def explore(shared_tab, new_tab, tmp_path):
     shared_tab.troubles.clear()
     shared_tab.requests.clear()
 
-    def explore(run, hash="", size=(1280, 900), scheme="light", motion="no-preference", tab=shared_tab):
+    def explore(run, hash="#view", size=(1280, 900), scheme="light", motion="no-preference", tab=shared_tab):
         tabs.add(tab)
         html = render(payload(run)) if isinstance(run, list) else run if isinstance(run, str) else build_page(run)
         file.write_text(html, encoding="utf-8")
@@ -88,7 +89,7 @@ def explore(shared_tab, new_tab, tmp_path):
 def walk(explore):
     """As `explore`, with the walk along a row on the screen, so that it follows every change at once."""
 
-    def walk(run, hash="", size=(1280, 1600)):
+    def walk(run, hash="#view", size=(1280, 1600)):
         page = explore(run, hash, size, motion="reduce")
         page.locator("#walk").scroll_into_view_if_needed()
         page.wait_for_selector("#walk:not([aria-busy])", state="attached")

@@ -21,6 +21,7 @@ import { readout } from "./maps/readout.js";
 import { views } from "./maps/views.js";
 import { run } from "./run/run.js";
 import { title } from "./run/title.js";
+import { story } from "./story/story.js";
 import { walk } from "./walk/walk.js";
 
 const place = (id) => document.getElementById(id);
@@ -81,4 +82,5 @@ start().then(() => {
   document.documentElement.setAttribute("data-ready", "");
   performance.mark("ready");
   startModel();
+  story(place("story"));
 });

@@ -65,7 +65,7 @@ export const smallOf = (prompt, step) => coarse.get(key(prompt, step)) ?? mapsOf
 export const fullOf = (prompt, step) => unpacked.get(key(prompt, step))?.full ?? null;
 
 /** The predictions, the logit lens, the attribution and the ablation, by name, as Numbers; null where not carried. */
-export const effectsOf = (prompt, step) => unpacked.get(key(prompt, step))?.effects ?? null;
+export const effectsOf = (prompt, step, off) => unpacked.get(key(prompt, step, off))?.effects ?? null;
 
 /** What else the model in the page says of its reading, see live/reading.js; null where the page carries the numbers. */
 export const liveOf = (prompt, step) => unpacked.get(key(prompt, step))?.live ?? null;

@@ -1,0 +1,52 @@
+// A ring around one thing on the page, with a line of words at it.
+
+import { element } from "../base/dom.js";
+
+const GAP = 5; // pixels between the thing and the ring
+const EDGE = 10; // pixels between the words and the edge of the window
+
+export function pointer() {
+  const words = element("span", { class: "ring-words" }, "");
+  const ring = element("div", { class: "ring", hidden: "" }, words);
+  document.body.append(ring);
+  let target = null; // a selector: what it names may be built anew
+
+  function draw() {
+    const thing = target && document.querySelector(target);
+    const box = thing?.getBoundingClientRect();
+    ring.hidden = !box?.width;
+    if (ring.hidden) return;
+    Object.assign(ring.style, {
+      left: `${box.left + scrollX - GAP}px`, top: `${box.top + scrollY - GAP}px`, width: `${box.width + 2 * GAP}px`, height: `${box.height + 2 * GAP}px`,
+    });
+    const { clientWidth } = document.documentElement;
+    const { width } = words.getBoundingClientRect();
+    const left = Math.max(EDGE, Math.min(clientWidth - width - EDGE, (box.left + box.right - width) / 2));
+    words.style.left = `${left - box.left + GAP}px`;
+  }
+
+  addEventListener("resize", draw);
+  new ResizeObserver(draw).observe(document.body);
+
+  return {
+    draw,
+    /** Points at what a selector names, with some words; brings it into the window below `top` pixels, if that is not null. */
+    show(selector, says, top) {
+      target = selector;
+      words.textContent = says;
+      draw();
+      if (ring.hidden || top === null) return;
+      document.querySelector(target).scrollIntoView({ block: "nearest", inline: "nearest" }); // within a box that scrolls
+      draw();
+      const box = ring.getBoundingClientRect();
+      const bottom = box.bottom + words.offsetHeight + EDGE;
+      if (box.top >= top && bottom <= innerHeight) return;
+      const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
+      scrollBy({ top: Math.min(box.top - top - EDGE, (box.top + bottom - top - innerHeight) / 2), behavior });
+    },
+    hide() {
+      target = null;
+      draw();
+    },
+  };
+}

@@ -1,0 +1,118 @@
+// The story of a run in a few cards: a first way through the page. Each sets the view and points at one thing in it.
+
+import { name } from "../base/data.js";
+import { element } from "../base/dom.js";
+import { change, onChange, state } from "../base/state.js";
+import { t } from "../base/words.js";
+import { cardsOf } from "./cards.js";
+import { findings } from "./findings.js";
+import { pointer } from "./pointer.js";
+
+const MIN_CARDS = 3; // fewer are no story
+const MAX_FRAMES = 30; // to wait for what a card points at
+const PARTS = ["prompt", "step", "layer", "head", "query", "view"]; // of a view: another one is no longer the card's
+const asked = location.hash.length > 1; // the address asks for a view of its own
+const memory = `glassgpt story of ${name}`;
+
+/** Builds the story, and opens it for those who have not seen it and have not asked for something else. */
+export async function story(host) {
+  const facts = await findings();
+  const cards = facts ? cardsOf(facts) : [];
+  if (cards.length < MIN_CARDS) return;
+  const ring = pointer();
+  let at = null; // the card that is shown; null: closed
+  let shown = ""; // the view that it has set
+
+  const opener = element("button", { type: "button", class: "story-open", onclick: () => go(0) }, t("▶ The story of this model, in {count} cards", { count: cards.length }));
+  const count = element("p", { class: "story-count" }, "");
+  const [title, text] = [element("h2"), element("p")];
+  const card = element("div", { class: "story-card", role: "group", tabindex: -1, "aria-live": "polite" }, count, title, text);
+  const dots = cards.map((one, index) => element("button", { type: "button", class: "story-dot", "aria-label": t("Card {number}: {title}", { number: index + 1, title: one.title }), onclick: () => go(index) }));
+  const back = element("button", { type: "button", class: "story-back", onclick: () => go(at - 1) }, t("Back"));
+  const next = element("button", { type: "button", class: "story-next", onclick: () => (at === cards.length - 1 ? close() : go(at + 1)) }, "");
+  const closing = element("button", { type: "button", class: "story-close", "aria-label": t("Close the story"), onclick: () => close() }, "×");
+  const panel = element("div", { class: "story-panel" }, card, closing, element("div", { class: "story-way" }, back, element("div", { class: "story-dots" }, ...dots), next));
+  host.append(opener, panel);
+  host.addEventListener("keydown", (event) => {
+    if (at === null) return;
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1 }[event.key];
+    if (event.key === "Escape") close();
+    else if (to === undefined) return;
+    else if (to in cards) go(to);
+    event.preventDefault();
+  });
+  onChange(() => {
+    if (at === null) return;
+    if (shown && shown !== viewNow()) ring.hide(); // the reader has gone elsewhere
+    requestAnimationFrame(ring.draw); // what it points at may have moved
+  });
+
+  const viewNow = () => PARTS.map((part) => state[part]).join(" ");
+
+  /** Shows a card; its view first, then what it points at. `quietly`: the page stays where it is, as does the focus. */
+  async function go(index, quietly = false) {
+    const opened = at === null;
+    at = index;
+    const one = cards[index];
+    count.textContent = t("{number} of {count}", { number: index + 1, count: cards.length });
+    title.textContent = one.title;
+    text.replaceChildren(...one.text);
+    dots.forEach((dot, number) => dot.setAttribute("aria-current", number === index ? "step" : "false"));
+    back.disabled = index === 0;
+    next.textContent = index === cards.length - 1 ? t("Look around") : t("Next");
+    arrange();
+    ring.hide();
+    shown = "";
+    if (index === cards.length - 1) remember();
+    await change(one.view);
+    if (at !== index) return; // gone on meanwhile
+    shown = viewNow();
+    if (!quietly) await drawn(one);
+    if (at !== index) return;
+    ring.show(one.target, one.says, quietly ? null : panel.getBoundingClientRect().bottom);
+    if (opened && !quietly) card.focus({ preventScroll: true });
+  }
+
+  function close() {
+    at = null;
+    ring.hide();
+    remember();
+    arrange();
+    opener.focus({ preventScroll: true });
+  }
+
+  function arrange() {
+    host.hidden = false;
+    opener.hidden = at !== null;
+    panel.hidden = at === null;
+  }
+
+  arrange();
+  if (!asked && !seen()) await go(0, true);
+}
+
+/** Until a card's target is there: what is far off the screen is drawn only when it comes near. */
+async function drawn({ target, within }) {
+  await frame();
+  const place = within && document.querySelector(within);
+  if (place?.hasAttribute("aria-busy")) place.scrollIntoView({ block: "center" });
+  for (let waited = 0; waited < MAX_FRAMES && (place?.hasAttribute("aria-busy") || !document.querySelector(target)); waited++) await frame();
+}
+
+const frame = () => new Promise((done) => requestAnimationFrame(done));
+
+function seen() {
+  try {
+    return localStorage.getItem(memory) !== null;
+  } catch {
+    return false; // a frame that may remember nothing
+  }
+}
+
+function remember() {
+  try {
+    localStorage.setItem(memory, "seen");
+  } catch {
+    // It opens again the next time.
+  }
+}

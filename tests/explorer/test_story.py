@@ -1,0 +1,286 @@
+"""The story in a browser: every number in a card is the run's own, and no card says what the numbers do not carry."""
+
+import json
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from tests.helpers.fabricated import STORY, reading_of, rewrite_snapshot, write_lines, write_run
+from tests.helpers.open_page import as_text
+
+WORDS = [" the", " fox", " red", " kite", " saw", " old", " sky", " keys", " owl", " sang"]
+TOKENS = ["<|endoftext|>", *WORDS, *WORDS]
+PERIOD = len(WORDS)
+STEPS = (0, 10, 40, 200)
+
+
+def arrays_at(run, step):
+    return load_file(run / f"snapshots/step-{step:06d}/attention.safetensors")
+
+
+def score(run, step, layer, head, name):
+    """A head's measure on the first prompt, as the run logged it."""
+    lines = map(json.loads, (run / "snapshots/heads.jsonl").read_text(encoding="utf-8").splitlines())
+    place = {"step": step, "prompt": 0, "layer": layer, "head": head}
+    return next(line[name] for line in lines if place.items() <= line.items())
+
+
+def change_heads(run, scale):
+    """Multiplies what was measured of all heads."""
+    path = run / "snapshots/heads.jsonl"
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    names = ("previous_token", "first_token", "duplicate_token", "induction")
+    write_lines(path, [line | {name: line[name] and line[name] * scale for name in names} for line in lines])
+
+
+def change_arrays(run, change, steps=STEPS):
+    for step in steps:
+        arrays = arrays_at(run, step)
+        rewrite_snapshot(run / f"snapshots/step-{step:06d}/attention.safetensors", change(arrays))
+
+
+@pytest.fixture
+def told(tmp_path):
+    """A run of one prompt that repeats itself: head 0.0 looks one token back, head 1.1 at what came next last time."""
+    run = tmp_path / "told"
+    maps = write_run(run, steps=STEPS, prompts={"twice": TOKENS})
+    return SimpleNamespace(folder=run, maps={step: maps[0, step] for step in STEPS})
+
+
+@pytest.fixture
+def read_story(explore, new_tab):
+    """read_story(run): the page and its cards in turn, each as read by `read_card`."""
+
+    def read_story(run, hash="", **options):
+        page = explore(run, hash, motion="reduce", tab=new_tab(), **options)
+        page.wait_for_selector(".story-panel")
+        cards = [read_card(page)]
+        for _ in range(page.locator(".story-dot").count() - 1):
+            page.click(".story-next")
+            cards.append(read_card(page))
+        return page, cards
+
+    return read_story
+
+
+def read_card(page):
+    """A card: title, text, numbers (all that is bold), tokens, the view that it has set, and what is in its ring."""
+    page.wait_for_selector(".ring")
+    ringed = page.evaluate("""() => {
+      const ring = document.querySelector(".ring").getBoundingClientRect();
+      const inside = ({ left, right, top, bottom }) => left >= ring.left && right <= ring.right && top >= ring.top && bottom <= ring.bottom;
+      const all = document.querySelectorAll("[data-at], #parts td, .field");
+      const found = Array.from(all).filter((one) => one.getClientRects().length && inside(one.getBoundingClientRect()));
+      return found.map((one) => one.dataset.at ?? (one.matches(".field") ? "map" : one.textContent));
+    }""")
+    layer, head, query = [int(page.input_value(f"#controls select >> nth={place}")) for place in (1, 2, 3)]
+    return SimpleNamespace(
+        title=page.inner_text(".story-card h2"),
+        text=" ".join(page.inner_text(".story-card > p:last-child").split()),
+        numbers=page.locator(".story-card > p:last-child b").all_inner_texts(),
+        tokens=page.locator(".story-card > p:last-child .token").all_inner_texts(),
+        ringed=ringed,
+        step=int(page.inner_text(".step").removeprefix("step ")),
+        layer=layer,
+        head=head,
+        query=query,
+        key=int(page.text_content("#pair dd:last-child").split()[-1]),
+    )
+
+
+def short(value):
+    return f"{value:.2f}".replace("0.", ".", 1) if value < 1 else f"{value:.2f}"
+
+
+def first_step(run, layer, head, name):
+    return next(step for step in STEPS if score(run, step, layer, head, name) >= 0.5)
+
+
+def test_the_numbers_of_every_card_are_the_runs(read_story, told):
+    run, maps = told.folder, told.maps
+    page, cards = read_story(run)
+    opening, untrained, back, finder, written, without = cards
+    query = opening.query
+    key = query - PERIOD + 1
+    assert query in range(1 + PERIOD, 2 * PERIOD) and TOKENS[key] == TOKENS[query + 1]
+    effects = {name.removeprefix("p0."): array for name, array in arrays_at(run, 200).items()}
+    ablation = effects["ablation"][:, 1, 1]
+    there = [i for i in range(1 + PERIOD, 2 * PERIOD) if maps[200][1, 1, i, i - PERIOD + 1] >= 0.5]
+    right = [i for i in there if effects["top.ids"][i, 0] == effects["attribution.target"][i]]
+    assert query == max(right or there, key=lambda i: ablation[i])
+
+    share = effects["lens.next"][-1, query]
+    assert opening.numbers == ["told", str(PERIOD), as_text(share)]
+    assert opening.tokens == [TOKENS[query].strip(), TOKENS[query + 1].strip(), TOKENS[query + 1].strip()]
+
+    row, begun = maps[0][1, 1, query, : query + 1], arrays_at(run, 0)
+    guess, own = begun["p0.top.probabilities"][query, 0], begun["p0.lens.next"][-1, query]
+    even = short(1 / (query + 1))
+    assert untrained.numbers == ["1.1", short(row.max()), str(query + 1), even, as_text(guess), as_text(own)]
+    assert (untrained.step, untrained.title) == (0, "Untrained: no pattern yet")
+
+    for card, layer, head, name, at, to, where in [
+        (back, 0, 0, "previous_token", key, key - 1, "the token just before"),
+        (finder, 1, 1, "induction", query, key, "what followed the same token last time"),
+    ]:
+        step = first_step(run, layer, head, name)
+        before = STEPS[STEPS.index(step) - 1]
+        weight = maps[step][layer, head, at, to].astype(float).round(3)
+        scores = [score(run, one, layer, head, name) for one in (step, before)]
+        badge = [".50", name.replace("_", " ").removesuffix(" token") + (" token" if "token" in name else "")]
+        expected = [f"{layer}.{head}", short(weight), short(scores[0]), where, str(before), short(scores[1]), *badge]
+        assert card.numbers[: len(expected)] == expected
+        assert (card.step, card.layer, card.head, card.query, card.key) == (step, layer, head, at, to)
+        assert card.title.startswith(f"Step {step}: ")
+
+    part = effects["attribution.parts"].astype(float).round(3)[query]
+    total = part.sum() + sum(
+        effects[f"attribution.{name}"].astype(float).round(3)[query] for name in ("embedding", "bias")
+    )
+    assert written.numbers == [as_text(abs(total)), "1.1", as_text(part[1, 1]), as_text(total - part[1, 1])]
+
+    loss = effects["loss"].astype(float).round(3)[query]
+    after = loss + ablation.astype(float).round(3)[query]
+    mean = ablation.astype(float).round(3).mean()
+    probabilities = [as_text(share), as_text(np.exp(-after))]
+    assert without.numbers == ["1.1", as_text(loss), as_text(after), *probabilities, as_text(mean)]
+
+
+def test_each_card_points_at_what_it_speaks_of(read_story, told):
+    _, cards = read_story(told.folder)
+    opening, untrained, back, finder, written, without = cards
+    assert opening.ringed == [str(opening.query)]
+    assert untrained.ringed == ["map"]
+    assert (back.ringed, finder.ringed) == ([str(back.key)], [str(finder.key)])
+    effects = arrays_at(told.folder, 200)
+    assert written.ringed == [as_text(effects["p0.attribution.parts"][written.query, 1, 1])]
+    assert without.ringed == [as_text(effects["p0.ablation"][without.query, 1, 1])]
+
+
+@pytest.mark.parametrize(("change", "says"), [(5, "Without head 0.0 the guess fails"), (0.2, "do not show")])
+def test_that_one_head_builds_on_another_is_said_only_where_the_ablation_shows_it(read_story, told, change, says):
+    def with_ablation(arrays):
+        arrays["p0.ablation"][:, 0, 0] = change
+        return arrays
+
+    change_arrays(told.folder, with_ablation)
+    _, cards = read_story(told.folder)
+    assert says in cards[3].text
+    if change == 5:
+        loss = arrays_at(told.folder, 200)["p0.loss"][cards[3].query]
+        expected = np.exp(-loss - change)
+        assert ("under .001" if expected < 0.0005 else as_text(expected)) in cards[3].numbers
+
+
+@pytest.mark.parametrize(
+    ("change", "title"),
+    [(9, "Without it the guess is gone"), (0.5, "Without it the guess is worse")]
+    + [(0.01, "Without it little changes"), (-0.5, "Without it the guess is better")],
+)
+def test_the_last_card_is_called_after_what_happens(read_story, told, change, title):
+    def with_ablation(arrays):
+        arrays["p0.ablation"][:] = change
+        arrays["p0.loss"][:], arrays["p0.lens.next"][-1] = -np.log(0.9), 0.9
+        return arrays
+
+    change_arrays(told.folder, with_ablation)
+    _, cards = read_story(told.folder)
+    assert cards[-1].title == title
+
+
+def test_of_a_run_whose_heads_formed_nothing_no_head_is_said_to_have_formed(read_story, told):
+    change_heads(told.folder, 0.4)
+    _, cards = read_story(told.folder)
+    assert len(cards) == 5 and not any(card.title.startswith("Step ") for card in cards)
+    names = ("previous_token", "first_token", "duplicate_token", "induction")
+    scores = {
+        (layer, head, name): score(told.folder, 200, layer, head, name)
+        for layer in range(2)
+        for head in range(3)
+        for name in names
+    }
+    layer, head, name = max(scores, key=scores.get)
+    assert cards[2].title == "No head has formed a pattern"
+    assert cards[2].numbers[:3] == [".50", f"{layer}.{head}", short(scores[layer, head, name])]
+    missed = arrays_at(told.folder, 200)["p0.ablation"][:, :, :3]
+    assert missed[cards[3].query, cards[3].layer, cards[3].head] >= np.median(missed)
+
+
+def test_what_a_run_did_not_record_has_no_card(read_story, told):
+    change_arrays(told.folder, lambda arrays: {name: a for name, a in arrays.items() if re.match(r"p0\.l\d", name)})
+    _, cards = read_story(told.folder)
+    assert len(cards) == 4 and "probability" not in "".join(card.text for card in cards)
+
+
+def test_of_a_single_step_nothing_is_said_of_before(read_story, tmp_path):
+    write_run(tmp_path / "run", steps=(200,), prompts={"twice": TOKENS})
+    _, cards = read_story(tmp_path / "run")
+    assert [card.title.split(":")[0] for card in cards[1:3]] == ["Step 200", "Step 200"]
+    assert "Untrained" not in "".join(card.title for card in cards)
+    assert "the only step" in cards[1].text
+
+
+def test_a_model_that_was_trained_before_is_not_called_untrained(read_story, told):
+    with (told.folder / "config.yaml").open("a", encoding="utf-8", newline="\n") as file:
+        file.write("train:\n  init: runs/other\n")
+    _, cards = read_story(told.folder)
+    assert cards[1].title == "Step 0: where this training began"
+    assert "learned anything" not in cards[1].text
+
+
+def test_a_run_of_one_layer_and_without_a_repetition_has_a_story_of_its_own(read_story, tmp_path):
+    write_run(tmp_path / "run", 1, 1, steps=(0, 200), prompts={"a passage": STORY[:20]})
+    _, cards = read_story(tmp_path / "run")
+    assert [card.title for card in cards[:3]][-1] == "Step 200: a head looks one token back"
+    assert len(cards) == 5
+
+
+def test_worked_examples_have_no_story(explore):
+    page = explore([reading_of(STORY[:9], steps=(0,))], "")
+    page.wait_for_timeout(100)
+    assert page.locator("#story").is_hidden() and not page.locator(".ring").is_visible()
+
+
+def test_the_story_goes_by_keys_and_is_closed_for_who_has_seen_it(explore, new_tab, told):
+    page = explore(told.folder, "", tab=new_tab())
+    page.wait_for_selector(".story-panel")
+    assert page.evaluate("document.activeElement === document.body")  # it takes no focus by itself
+    page.focus(".story-next")
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text(".story-count") == "2 of 6"
+    page.locator(".step", has_text=re.compile("^step 0$")).wait_for()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    assert page.inner_text(".story-count") == "1 of 6"
+    assert page.get_attribute(".story-dot >> nth=0", "aria-current") == "step"
+    page.keyboard.press("Escape")
+    assert page.locator(".story-panel").is_hidden() and page.locator(".ring").is_hidden()
+    assert page.evaluate("document.activeElement.className") == "story-open"
+    page = explore(told.folder, "", tab=page)
+    page.wait_for_selector(".story-open")
+    assert page.locator(".story-panel").is_hidden()
+    page.click(".story-open")
+    page.wait_for_selector(".ring")
+    assert page.evaluate("document.activeElement.className") == "story-card"
+
+
+def test_an_address_that_asks_for_a_view_gets_it_and_no_story(explore, new_tab, told):
+    page = explore(told.folder, "#step=10&layer=0&head=2", tab=new_tab())
+    page.wait_for_selector(".story-open")
+    assert page.locator(".story-panel").is_hidden() and page.inner_text(".step") == "step 10"
+
+
+def test_who_goes_elsewhere_loses_the_ring_and_not_the_card(explore, new_tab, told):
+    page = explore(told.folder, "", tab=new_tab())
+    page.wait_for_selector(".ring")
+    page.click(".tile[aria-label^='layer 0, head 2']")
+    page.wait_for_selector(".ring", state="hidden")
+    assert page.inner_text(".story-count") == "1 of 6"
+
+
+def test_a_card_fits_a_narrow_screen(read_story, told):
+    page, _ = read_story(told.folder, size=(320, 640))
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
