@@ -130,7 +130,7 @@ def test_the_numbers_of_every_card_are_the_runs(read_story, told):
         before = STEPS[STEPS.index(step) - 1]
         weight = maps[step][layer, head, at, to].astype(float).round(3)
         scores = [score(run, one, layer, head, name) for one in (step, before)]
-        badge = [".50", name.replace("_", " ").removesuffix(" token") + (" token" if "token" in name else "")]
+        badge = [".50", "previous token"] if card is back else ["induction"]
         expected = [f"{layer}.{head}", short(weight), short(scores[0]), where, str(before), short(scores[1]), *badge]
         assert card.numbers[: len(expected)] == expected
         assert (card.step, card.layer, card.head, card.query, card.key) == (step, layer, head, at, to)

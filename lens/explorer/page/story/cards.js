@@ -16,6 +16,11 @@ const LOOKS = { // where a pattern has a head look
   induction: t("what followed the same token last time"),
   first_token: t("the very first token"),
 };
+const MEANINGS = { // what a token can do with it, where it looks there
+  previous_token: t("So {query} can carry along what stood before it."),
+  duplicate_token: t("So {query} can know that it stood here before."),
+  first_token: t("Often a head looks there when it has nothing to fetch."),
+};
 const TITLES = {
   previous_token: (step) => t("Step {step}: a head looks one token back", { step }),
   duplicate_token: (step) => t("Step {step}: a head finds the same token again", { step }),
@@ -114,8 +119,9 @@ function formation(facts, one, index) {
       say(t("On average {score} goes to {where};"), { score, where: LOOKS[one.pattern] }),
       prompt.steps.length === 1 ? t("this is the only step that was recorded. ") : one.first === 0 ? t("this is the first step that was recorded. ")
         : say(t("at step {step} it was {score}."), { step: step(facts, one.first - 1), score: short(scoreAt(prompt, one.first - 1, one)) }),
-      say(t("From {threshold} on it has a badge here: {label}."), { threshold: short(page.thresholds[one.pattern]), label }),
-      ...(sure ? [meaning(facts, one)] : []),
+      ...(index ? [say(t("Its badge here: {label}."), { label })]
+        : [say(t("From {threshold} on it has a badge here: {label}."), { threshold: short(page.thresholds[one.pattern]), label })]),
+      ...(sure && one.pattern in MEANINGS ? [say(MEANINGS[one.pattern], { query: token(facts, one.query) })] : []),
       ...(index && formed[0].pattern === "previous_token" && one.pattern === "induction" && formed[0].layer < one.layer ? [link(facts)] : []),
     ].flat(),
     view: view(facts, { step: one.first, layer: one.layer, head: one.head, query: one.query, key: one.key ?? undefined }),
@@ -123,14 +129,6 @@ function formation(facts, one, index) {
     says: t("Head {name} looks here", { name }),
   };
 }
-
-const MEANINGS = {
-  previous_token: t("So {query} can carry along what stood before it."),
-  duplicate_token: t("So {query} can know that it stood here before."),
-  induction: t("So at {query} the model can say what followed it last time."),
-  first_token: t("Often a head looks there when it has nothing to fetch."),
-};
-const meaning = (facts, { pattern, query }) => say(MEANINGS[pattern], { query: token(facts, query) });
 
 /** What the numbers say of whether an induction head builds upon the previous-token head below it. */
 function link(facts) {

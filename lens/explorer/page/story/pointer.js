@@ -19,6 +19,7 @@ export function pointer() {
     Object.assign(ring.style, {
       left: `${box.left + scrollX - GAP}px`, top: `${box.top + scrollY - GAP}px`, width: `${box.width + 2 * GAP}px`, height: `${box.height + 2 * GAP}px`,
     });
+    ring.classList.toggle("tall", box.height > innerHeight / 3);
     const { clientWidth } = document.documentElement;
     const { width } = words.getBoundingClientRect();
     const left = Math.max(EDGE, Math.min(clientWidth - width - EDGE, (box.left + box.right - width) / 2));

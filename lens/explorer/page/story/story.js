@@ -69,7 +69,7 @@ export async function story(host) {
     shown = viewNow();
     if (!quietly) await drawn(one);
     if (at !== index) return;
-    ring.show(one.target, one.says, quietly ? null : panel.getBoundingClientRect().bottom);
+    ring.show(one.target, one.says, quietly ? null : parseFloat(getComputedStyle(host).top) + panel.offsetHeight); // where the card sticks
     if (opened && !quietly) card.focus({ preventScroll: true });
   }
 
