@@ -71,7 +71,8 @@ def read_card(page):
     page.wait_for_selector(".ring")
     ringed = page.evaluate("""() => {
       const ring = document.querySelector(".ring").getBoundingClientRect();
-      const inside = ({ left, right, top, bottom }) => left >= ring.left && right <= ring.right && top >= ring.top && bottom <= ring.bottom;
+      const inside = ({ left, right, top, bottom }) =>
+        left >= ring.left && right <= ring.right && top >= ring.top && bottom <= ring.bottom;
       const all = document.querySelectorAll("[data-at], #parts td, .field");
       const found = Array.from(all).filter((one) => one.getClientRects().length && inside(one.getBoundingClientRect()));
       return found.map((one) => one.dataset.at ?? (one.matches(".field") ? "map" : one.textContent));
@@ -101,7 +102,7 @@ def first_step(run, layer, head, name):
 
 def test_the_numbers_of_every_card_are_the_runs(read_story, told):
     run, maps = told.folder, told.maps
-    page, cards = read_story(run)
+    _, cards = read_story(run)
     opening, untrained, back, finder, written, without = cards
     query = opening.query
     key = query - PERIOD + 1
@@ -177,8 +178,12 @@ def test_that_one_head_builds_on_another_is_said_only_where_the_ablation_shows_i
 
 @pytest.mark.parametrize(
     ("change", "title"),
-    [(9, "Without it the guess is gone"), (0.5, "Without it the guess is worse")]
-    + [(0.01, "Without it little changes"), (-0.5, "Without it the guess is better")],
+    [
+        (9, "Without it the guess is gone"),
+        (0.5, "Without it the guess is worse"),
+        (0.01, "Without it little changes"),
+        (-0.5, "Without it the guess is better"),
+    ],
 )
 def test_the_last_card_is_called_after_what_happens(read_story, told, change, title):
     def with_ablation(arrays):

@@ -31,7 +31,9 @@ export function legendOfHeads() {
       .sort((one, other) => other.marks.length - one.marks.length);
     adding.field.hidden = !others.length;
     adding.select.disabled = !mayPin(state.pins) || heads.length === PLACES;
-    setOptions(adding.select, [["", "…"], ...others.map(({ name, marks }) => [name, [name, ...marks.map(([{ label }]) => label)].join("  ")])]);
+    const options = [["", "…"], ...others.map(({ name, marks }) => [name, [name, ...marks.map(([{ label }]) => label)].join("  ")])];
+    if (options.join() !== offered) setOptions(adding.select, options);
+    offered = options.join();
   }
 
   return {
@@ -40,9 +42,7 @@ export function legendOfHeads() {
     /** Shows `heads`, as of headsInView, each with its `arcs`; `tokenAt(index)` is the token at the end of an arc. */
     draw(heads, tokenAt, readings) {
       for (const [place, one] of entries.entries()) one.draw(heads.find((head) => head.place === place), heads.length, tokenAt, readings);
-      const view = `${shownPrompt().id} ${state.step} ${heads.map(nameOf)} ${state.pins}`;
-      if (offered !== view) offer(heads);
-      offered = view;
+      offer(heads);
     },
   };
 }

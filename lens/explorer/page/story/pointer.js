@@ -3,6 +3,7 @@
 import { element } from "../base/dom.js";
 
 const GAP = 5; // pixels between the thing and the ring
+const PACE = 250; // milliseconds after which it looks where the thing is now: a redraw may have moved it
 const EDGE = 10; // pixels between the words and the edge of the window
 
 export function pointer() {
@@ -10,6 +11,7 @@ export function pointer() {
   const ring = element("div", { class: "ring", hidden: "" }, words);
   document.body.append(ring);
   let target = null; // a selector: what it names may be built anew
+  let watch = null;
 
   function draw() {
     const thing = target && document.querySelector(target);
@@ -27,13 +29,13 @@ export function pointer() {
   }
 
   addEventListener("resize", draw);
-  new ResizeObserver(draw).observe(document.body);
 
   return {
-    draw,
     /** Points at what a selector names, with some words; brings it into the window below `top` pixels, if that is not null. */
     show(selector, says, top) {
       target = selector;
+      clearInterval(watch);
+      watch = setInterval(draw, PACE);
       words.textContent = says;
       draw();
       if (ring.hidden || top === null) return;
@@ -47,6 +49,7 @@ export function pointer() {
     },
     hide() {
       target = null;
+      clearInterval(watch);
       draw();
     },
   };

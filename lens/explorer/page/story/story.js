@@ -17,7 +17,7 @@ const memory = `glassgpt story of ${name}`;
 /** Builds the story, and opens it for those who have not seen it and have not asked for something else. */
 export async function story(host) {
   const facts = await findings();
-  const cards = facts ? cardsOf(facts) : [];
+  const cards = facts ? cardsOf(facts) : []; // their titles; their texts are made anew: tokens may be shown in another way
   if (cards.length < MIN_CARDS) return;
   const ring = pointer();
   let at = null; // the card that is shown; null: closed
@@ -44,7 +44,6 @@ export async function story(host) {
   onChange(() => {
     if (at === null) return;
     if (shown && shown !== viewNow()) ring.hide(); // the reader has gone elsewhere
-    requestAnimationFrame(ring.draw); // what it points at may have moved
   });
 
   const viewNow = () => PARTS.map((part) => state[part]).join(" ");
@@ -53,7 +52,7 @@ export async function story(host) {
   async function go(index, quietly = false) {
     const opened = at === null;
     at = index;
-    const one = cards[index];
+    const one = cardsOf(facts)[index];
     count.textContent = t("{number} of {count}", { number: index + 1, count: cards.length });
     title.textContent = one.title;
     text.replaceChildren(...one.text);
