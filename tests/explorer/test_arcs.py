@@ -92,7 +92,7 @@ def test_a_head_that_is_kept_stays_in_its_colour_when_another_is_chosen(explore,
         return {place: page.inner_text(f"#text li:has(.place-{place}) .head-name") for place in arcs(page)}
 
     assert names() == {0: "0.0"}
-    page.click("text=keep")
+    page.click("[aria-label^='Keep head 0.0']")
     page.click(".tile[aria-label^='layer 1, head 2']")
     assert names() == {0: "0.0", 1: "1.2"}
     assert set(page.locator("#text .names text").all_text_contents()) == {"0.0", "1.2"}
