@@ -53,7 +53,7 @@ def heads_to_look_at(rows: list[dict]) -> str:
     last = max((row["step"] for row in rows), default=None)
     best = {}
     for pattern in THRESHOLDS:
-        measured = [row for row in rows if row["step"] == last and row.get(pattern) is not None]
+        measured = [row for row in rows if row["step"] == last and isinstance(row.get(pattern), float)]
         if measured:
             score, layer, head = max((row[pattern], row["layer"], row["head"]) for row in measured)
             best[pattern] = score, f"{layer}.{head} ({pattern.replace('_', ' ')} {score:.2f})"
