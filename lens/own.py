@@ -80,7 +80,8 @@ def begin_readings(
             print(printable(f"--prompt {shortened(text)!r}: {says}"), file=sys.stderr)
         labels = [tokenizer.label(id) for id in ids]
         generated_from = written_from if new_tokens else None
-        readings.append(Reading(f"“{shortened(text)}”", labels, {}, generated_from=generated_from, says=says, ids=ids))
+        name = f"“{shortened(text)}”"
+        readings.append(Reading(name, labels, {}, generated_from=generated_from, own=True, says=says, ids=ids))
         ids_of.append(ids)
     return readings, ids_of
 

@@ -48,6 +48,7 @@ class Reading:
     position: str | None = None  # how the model encodes positions, as in GPTConfig
     theta: float | None = None  # with rope: the base of its angles, as in GPTConfig
     repeat: tuple[int, ...] = ()  # (period, offset, length) of a repetition in it, as in `head_metrics`
+    own: bool = False  # a prompt of the reader's own, which the run did not record
     says: str = ""  # what is said about it
     ids: list[int] = field(default_factory=list)  # of the tokens; [] where they are unknown
     matrices: list[dict] = field(default_factory=list)  # {"name", "says", "rows"}: what the numbers come from

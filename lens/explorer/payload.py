@@ -103,6 +103,7 @@ def _pack_reading(reading: Reading) -> dict:
     masked = after if causal else np.zeros_like(after)
     return {
         "name": reading.name,
+        "own": reading.own,
         "says": reading.says,
         "given": reading.matrices,
         "tokens": reading.tokens,

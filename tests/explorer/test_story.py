@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from lens.explorer.page import build_page
 from tests.helpers.fabricated import STORY, reading_of, rewrite_snapshot, write_lines, write_run
 from tests.helpers.open_page import as_text
 
@@ -276,6 +277,18 @@ def test_an_address_that_asks_for_a_view_gets_it_and_no_story(explore, new_tab, 
     page = explore(told.folder, "#step=10&layer=0&head=2", tab=new_tab())
     page.wait_for_selector(".story-open")
     assert page.locator(".story-panel").is_hidden() and page.inner_text(".step") == "step 10"
+
+
+def test_a_page_of_a_prompt_of_ones_own_opens_on_it_and_its_story_is_the_runs(explore, new_tab, told):
+    own = reading_of(STORY[:9], layers=2, heads=3, steps=STEPS)
+    own.name, own.own = "own", True
+    page = explore(build_page(told.folder, [own]), "", tab=new_tab())
+    page.wait_for_selector(".story-open")
+    assert page.locator(".story-panel").is_hidden()
+    assert page.input_value("#controls select >> nth=0") == "0"
+    page.click(".story-open")
+    page.wait_for_selector(".ring")
+    assert page.input_value("#controls select >> nth=0") == "1"
 
 
 def test_who_goes_elsewhere_loses_the_ring_and_not_the_card(explore, new_tab, told):

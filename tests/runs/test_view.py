@@ -224,14 +224,14 @@ def test_the_page_of_an_own_prompt_is_there_in_seconds_where_the_model_is_that_o
 def test_a_prompt_is_followed_by_what_the_model_writes(folder):
     done = run_view(folder, "--prompt", "the fox", "--tokens", "9", "--out", "own.html")
     assert (done.code, said(done)) == (0, "")
-    own = page_data(folder / "own.html")["prompts"][0]
+    own, *recorded = page_data(folder / "own.html")["prompts"]
     built, tokenizer = models()
     idx, generator = torch.tensor([tokenizer.encode("the fox")]), torch.Generator().manual_seed(0)
     drawn = generate(built[9], idx, 9, temperature=0.8, generator=generator)
     ids = [int(id) for (id,) in drawn]
     if tokenizer.end_of_text in ids:
         ids = ids[: ids.index(tokenizer.end_of_text)]
-    assert own["generatedFrom"] == 7
+    assert own["generatedFrom"] == 7 and own["own"] and not any(prompt["own"] for prompt in recorded)
     assert own["tokens"] == [*"the fox", *map(tokenizer.label, ids)]
 
 

@@ -1,6 +1,6 @@
 // The way of an arc between two tokens, each a box {left, right, top, bottom} in pixels.
 
-const MAX_RISE = 34; // of an arc's control points above its line; it gets three quarters as high
+const MAX_RISE = 26; // of an arc's control points above its line; it gets three quarters as high
 const LOOP = 9; // pixels to each side, of an arc from a token to itself
 
 /** A place on a box, so many pixels to the right of its middle or as near to that as the box reaches. */

@@ -1,6 +1,6 @@
 // The story of a run in a few cards: a first way through the page. Each sets the view and points at one thing in it.
 
-import { name } from "../base/data.js";
+import { name, page } from "../base/data.js";
 import { element } from "../base/dom.js";
 import { change, onChange, state } from "../base/state.js";
 import { t } from "../base/words.js";
@@ -11,7 +11,7 @@ import { pointer } from "./pointer.js";
 const MIN_CARDS = 3; // fewer are no story
 const MAX_FRAMES = 30; // to wait for what a card points at
 const PARTS = ["prompt", "step", "layer", "head", "query", "view"]; // of a view: another one is no longer the card's
-const asked = location.hash.length > 1; // the address asks for a view of its own
+const asked = location.hash.length > 1 || page.prompts.some(({ own }) => own); // for a view, or for prompts of one's own
 const memory = `glassgpt story of ${name}`;
 
 /** Builds the story, and opens it for those who have not seen it and have not asked for something else. */
