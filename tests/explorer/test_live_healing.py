@@ -15,10 +15,12 @@ HEAL = """([spec, texts]) => {
   return texts.map((text) => healing.heal(it, it.begin(text).ids));
 }"""
 WEIGH = """([ids, openings, own]) => {
-  const weighed = healing.weigh(model, ids, openings);
-  const { logits } = model.forward(ids, { last: true });
+  const cache = model.newCache();
+  const { logits } = model.forward(ids, { cache, last: true });
+  const weighed = healing.weigh(model, openings, { cache });
   const weights = Array.from(weighed.weights, (weight) => Math.max(weight, -1e9)); // JSON has no infinity
-  return { weights, next: [...weighed.next.keys()], share: healing.shareOfOwnEnd(logits, weighed, own) };
+  const share = healing.shareOfOwnEnd(logits, weighed, own);
+  return { weights, next: [...weighed.next.keys()], share, held: cache.ids };
 }"""
 TEXTS = [" ".join([*WORDS[:6], WORDS[6 + n % 8][: 1 + n % 4]]) for n in range(24)]
 TEXTS += [
@@ -78,4 +80,5 @@ def test_what_an_opening_is_worth_is_what_it_is_in_python(shared_tab, end):
         torch.tensor(found["weights"], dtype=torch.float32), expected[()].clamp(min=-1e9), rtol=1e-4, atol=1e-4
     )
     assert sorted(found["next"]) == sorted({way[0] for way in healed.openings if len(way) > 1})
+    assert found["held"] == healed.ids
     assert found["share"] == pytest.approx(share_of_own_end(model, healed), rel=1e-3)

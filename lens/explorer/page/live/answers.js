@@ -5,7 +5,8 @@
 
 import { ablation, effects, losses } from "./effects.js";
 import { Model } from "./forward.js";
-import { metricsOf } from "./patterns.js";
+import { heal, shareOfOwnEnd, weigh, weighted } from "./healing.js";
+import { metricsOf, repeatOf } from "./patterns.js";
 import { packed } from "./reading.js";
 import { Tokenizer } from "./tokenizer.js";
 import { readWeights } from "./weights.js";
@@ -39,43 +40,77 @@ async function* begin({ live: carried, prompts }) {
 /**
  * Reads a text. Answers its ids, of which the model has read those from `from` on, the characters that are `unknown`, its
  * `text` and, as arrays of [numbers, shape], all that the page shows of it; see reading.js. What does not fit into the
- * context is left off at the beginning, at least what stands before `from`.
+ * context is left off at the beginning, at least what stands before `from`; and so is the end of a text where it is mostly
+ * the beginning of a longer token: `pending`, of which `openings` say how it may go on. Ids are read as they are.
  */
-async function* read({ text, ids: given, from: least = 0, step, silence }) {
+async function* read({ text, ids: given, from: least = 0, openings: known = [], step, silence }) {
   const model = await modelOf(step);
-  const { ids, unknown } = given ? { ids: given, unknown: [] } : tokenizer.begin(text);
+  let { ids, unknown } = given ? { ids: given, unknown: [] } : tokenizer.begin(text);
   const from = Math.max(least, ids.length - live.config.block_size);
+  let cache = model.newCache();
+  let run = model.forward(ids.slice(from), { record: true, silence, cache });
+  const left = given || from ? null : endLeftOff(model, text, ids, run.logits, { cache, silence });
+  if (left) {
+    ({ ids } = left);
+    cache = model.newCache();
+    run = model.forward(ids, { record: true, silence, cache });
+  }
   const here = ids.slice(from);
-  const run = model.forward(here, { record: true, silence });
+  const openings = left?.openings ?? known;
   const { reading, buffers } = packed(live.config, run.layers);
   const answer = {
-    ids, from, unknown, text: text ?? ids.map(tokenizer.writer()).join(""), ...reading,
+    ids, from, unknown, openings, pending: left?.pending ?? "", repeat: repeatOf(here),
+    text: text ?? ids.map(tokenizer.writer()).join(""), ...reading,
     effects: effects(model, here, run), metrics: metricsOf(here, run.layers, live.config),
-    last: lastOf(run.logits), before: silence.length ? brief(model, here) : null,
+    last: lastOf(model, run.logits, openings, { cache, silence }), before: silence.length ? brief(model, here, openings) : null,
   };
   return { answer, transfer: buffers };
 }
 
-/** What the model makes of a text with nothing switched off: its losses (T - 1) and the logits (V) of what comes next. */
-function brief(model, ids) {
-  const { logits } = model.forward(ids);
-  return { loss: losses(logits, ids), last: lastOf(logits) };
+/** The end of a text that is to be left off, as lens/own.py leaves it off: as `heal` returns it, or null. */
+function endLeftOff(model, text, ids, logits, { cache, silence }) {
+  const healed = heal(tokenizer, ids);
+  const { length } = healed.ids;
+  const longest = healed.openings.reduce((most, opening) => Math.max(most, opening.length), 0);
+  const canGoOn = live.config.causal && length + longest <= live.config.block_size;
+  if (!longest || length < 2 || !canGoOn || !text.endsWith(healed.pending)) return null;
+  cache.ids.length = length;
+  const V = live.config.vocab_size;
+  const share = shareOfOwnEnd(logits.subarray((length - 1) * V, length * V), weigh(model, healed.openings, { cache, silence }), healed.own);
+  return share < 0.5 ? healed : null;
 }
 
-const lastOf = (logits) => logits.slice(-live.config.vocab_size);
+/** What the model makes of a text with nothing switched off: its losses (T - 1) and the logits (V) of what comes next. */
+function brief(model, ids, openings) {
+  const cache = model.newCache();
+  const { logits } = model.forward(ids, { cache });
+  return { loss: losses(logits, ids), last: lastOf(model, logits, openings, { cache }) };
+}
+
+/** The logits (V) of what comes next, where there are openings of these. */
+function lastOf(model, logits, openings, options) {
+  const last = logits.slice(-live.config.vocab_size);
+  return openings.length ? weighted(last, weigh(model, openings, options)) : last;
+}
 
 /** The effect of each part's absence, as lens/effects.py has it, (T - 1, L, H + 1). */
 async function* ablate({ ids, step, silence }) {
   return { answer: yield* ablation(await modelOf(step), ids, silence) };
 }
 
-let writing = null; // {text, cache}: what was written last, and what the model remembers of it
+let writing = null; // {cache, weighed}: what the model remembers of what was written last, and of how it may go on
 
-/** Goes on with a text: the logits (V) of its next token, where its context begins, and the text from `written` on. */
-async function* next({ ids, written, fresh, step, silence }) {
+/**
+ * Goes on with a text: the logits (V) of its next token, where its context begins, and the text from `written` on. `fresh`
+ * where another text was written before; with openings it goes on with one of these.
+ */
+async function* next({ ids, written, fresh, openings = [], step, silence }) {
   const model = await modelOf(step);
-  if (fresh) writing = model.newCache();
-  const last = model.after(ids, writing, { silence });
+  if (fresh) writing = { cache: model.newCache(), weighed: null };
+  const { cache } = writing;
+  const last = model.after(ids, cache, { silence });
+  if (fresh && openings.length) writing.weighed = weigh(model, openings, { cache, silence });
+  else writing.weighed = writing.weighed?.next.get(ids.at(-1)) ?? null;
   const write = tokenizer.writer();
-  return { answer: { last, from: writing.start, text: ids.slice(written).map(write).join("") } };
+  return { answer: { last: weighted(last, writing.weighed), from: cache.start, text: ids.slice(written).map(write).join("") } };
 }

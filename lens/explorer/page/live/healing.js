@@ -77,31 +77,34 @@ function lastWord(tokenizer, tail, end) {
 
 /**
  * How likely each first token makes it that the text begins with one of the openings: {weights, next}, weights (V) to be added
- * to the logits after `ids`, ln of a probability, and by id the same for the second token. So each token is drawn from the
- * model's own distribution given that the text begins as it does. The model reads the text once for each beginning of an
- * opening; not at all where all are single tokens. Other `options` as of Model.forward.
+ * to the logits of what comes next, ln of a probability, and by id the same for the second token. So each token is drawn from
+ * the model's own distribution given that the text begins as it does. The model reads one more token for each beginning of an
+ * opening; none where all are single tokens. cache: holds what comes before, also afterwards; silence: as of Model.forward.
  */
-export function weigh(model, ids, openings, options = {}) {
+export function weigh(model, openings, { cache, silence = [] }) {
   const weights = new Float32Array(model.config.vocab_size).fill(-Infinity);
   const next = new Map();
-  for (const id of new Set(openings.map(([first]) => first))) {
-    const rest = openings.filter(([first]) => first === id).map(([, ...others]) => others);
-    weights[id] = 0;
-    if (rest.some((others) => !others.length)) continue; // complete
-    const read = [...ids, id];
-    const logits = model.forward(read.slice(-model.config.block_size), { ...options, last: true }).logits;
-    const after = weigh(model, read, rest, options);
-    weights[id] = logSumExp(logits.map((logit, token) => logit + after.weights[token])) - logSumExp(logits);
-    next.set(id, { ...after, logits });
+  for (const [id] of openings) weights[id] = 0;
+  const longer = openings.filter((opening) => opening.length > 1);
+  for (const id of new Set(longer.map(([first]) => first))) {
+    const rest = longer.filter(([first]) => first === id).map(([, ...others]) => others);
+    const before = cache.ids.length;
+    const { logits } = model.forward([id], { cache, silence, last: true });
+    const after = { logits, ...weigh(model, rest, { cache, silence }) };
+    cache.ids.length = before;
+    weights[id] = logSumExp(weighted(logits, after)) - logSumExp(logits);
+    next.set(id, after);
   }
   return { weights, next };
 }
 
-/** The probability, given the text, that its end is cut in a longer text as it is cut without one. logits: after `ids`. */
-export function shareOfOwnEnd(logits, weighed, own) {
-  const [id, ...others] = own;
-  const weighted = logits.map((logit, token) => logit + weighed.weights[token]);
-  const share = Math.exp(weighted[id] - logSumExp(weighted));
+/** Logits with what `weigh` returned added; without, where that is null. */
+export const weighted = (logits, weighed) => (weighed ? logits.map((logit, id) => logit + weighed.weights[id]) : logits);
+
+/** The probability, given the text, that its end is cut in a longer text as it is cut without one. */
+export function shareOfOwnEnd(logits, weighed, [id, ...others]) {
+  const all = weighted(logits, weighed);
+  const share = Math.exp(all[id] - logSumExp(all));
   const after = weighed.next.get(id);
   return others.length ? share * shareOfOwnEnd(after.logits, after, others) : share;
 }

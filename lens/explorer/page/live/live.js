@@ -3,6 +3,7 @@
 import { write } from "../base/cells.js";
 import { addEffects, effectsOf, kind, liveOf, page } from "../base/data.js";
 import { element } from "../base/dom.js";
+import { word } from "../base/label.js";
 import { change, onAddress, onChange, shownPrompt, shownStep, state, switchedOff } from "../base/state.js";
 import { Numbers } from "../base/unpack.js";
 import { t } from "../base/words.js";
@@ -46,8 +47,9 @@ export function live(host) {
 
   /** The text that is shown, to go on from. */
   function here() {
-    const { ids, from = 0 } = shownPrompt();
-    return { ids, from, text: textOf(), step: Math.max(0, stepOf()) };
+    const { ids, from = 0, openings = [], pending = "" } = shownPrompt();
+    const text = textOf();
+    return { ids, from, openings, text: text.slice(0, text.length - pending.length), step: Math.max(0, stepOf()) };
   }
 
   const textOf = () => (isOwn(state.prompt) ? shownPrompt().text : texts[state.prompt]) ?? "";
@@ -116,8 +118,9 @@ export function live(host) {
   };
 }
 
-function words({ ids, from }) {
+function words({ ids, from, pending }) {
   const count = t("{count} tokens.", { count: (ids.length - from).toLocaleString("en") });
+  if (pending) return [count, t("Its end “{end}” is left off: in a longer text it is mostly the beginning of a longer token.", { end: word(pending) })];
   if (!from) return [count];
   return [count, t("The beginning is left off: of this text the model reads the last {read} of {all} tokens.", { read: ids.length - from, all: ids.length })];
 }

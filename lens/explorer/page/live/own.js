@@ -34,12 +34,12 @@ export function makeReadable() {
 let read = ""; // what was switched off in what was read last
 
 /** A function that has a prompt read at a step, with some parts off. */
-function reader({ ids, from = 0 }, step) {
+function reader({ ids, from = 0, openings }, step) {
   return async (off) => {
     if (off !== read) giveUp();
     read = off;
     const [how, ...parts] = off.split(" ");
-    const answer = await ask("read", { ids, from, step: liveStep(step), silence: silenced({ off: parts.join(" "), how }) });
+    const answer = await ask("read", { ids, from, openings, step: liveStep(step), silence: silenced({ off: parts.join(" "), how }) });
     return answer && readingOf(answer);
   };
 }
@@ -92,12 +92,13 @@ export async function show(request, view = {}) {
   await change({ prompt: recorded, step, query, ...(follows ? {} : { key: state.key }), ...view });
 }
 
-function promptOf({ ids, from, unknown, text }, written = Infinity) {
+function promptOf({ ids, from, unknown, text, openings, pending, repeat }, written = Infinity) {
   const { n_layer: layers, n_head: heads, key_dim, causal, scale, position, rope_theta: theta } = page.live.config;
   const prompt = {
     name: t("Your text"), says: "", given: [], tokens: ids.slice(from).map((id) => page.labels[id]), keys: null,
     generatedFrom: written < ids.length ? Math.max(0, written - from) : null,
     causal, scale: scale ? key_dim ** -0.5 : 1, position, theta, layers, heads, ids, from, unknown, text,
+    openings, pending, repeat,
   };
   const metrics = Array.from({ length: layers }, () => Array.from({ length: heads }, () => ({}))); // until it is read
   prompt.steps = page.live.steps.map(({ step }) => (

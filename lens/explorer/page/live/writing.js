@@ -65,7 +65,7 @@ export function writing(host, { beginning, options, onText, onEnd }) {
     let [drawn, context] = [-Infinity, 0];
     let end = t("It has written {count} tokens.", { count: MAX_TOKENS });
     while (ids.length - written < MAX_TOKENS && !own.asked) {
-      const answer = await ask("next", { ids, written, fresh: ids.length === written, step: from.step, silence: silenced(goingTo()) });
+      const answer = await ask("next", { ids, written, fresh: ids.length === written, openings: from.openings, step: from.step, silence: silenced(goingTo()) });
       if (!answer || running !== own) return;
       context = answer.from;
       onText(from.text + answer.text);
