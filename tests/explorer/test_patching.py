@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from model.generation import eval_mode
-from tests.helpers.hooked import Changed
+from tests.helpers.hooked import TwoTexts
 from tests.helpers.live_page import LiveModel, module
 from tests.helpers.models import GPT2, random_ids, small_model
 
@@ -39,32 +39,17 @@ class Patching:
     """Two texts in the page, and the model in PyTorch."""
 
     def __init__(self, tab, *, first=FIRST, second=SECOND, silence=(), at=None, most=64, **options):
-        self.model, self.silence = small_model(**SIZES | options), silence
-        page = LiveModel(tab, self.model)
+        model = small_model(**SIZES | options)
+        page = LiveModel(tab, model)
         tab.add_script_tag(content=module("patching"))
         self.read = page.tab.evaluate(PATCHED, [[first, second], list(silence), at, most])
-        self.first, self.second, self.layers = first, second, []
-        self.logits = [self.forward(first, record=self.layers), self.forward(second)]
-
-    def forward(self, ids, patch=(), record=None):
-        with Changed(self.model, self.silence, patch), eval_mode(self.model):
-            return self.model(torch.tensor([ids]), record=record)[0][0]
-
-    def values(self, layer, part, position):
-        """What the first text has there: where it is switched off, nothing."""
-        if part == "stream":
-            last = self.layers[-1]
-            streams = [*(one["stream"] for one in self.layers), last["stream"] + last["out"] + last["mlp"]]
-            return streams[layer][0, position]
-        own = self.layers[layer]["mlp"][0, position] if part == HEADS else self.layers[layer]["z"][0, part, position]
-        return own * all((layer, part) != (off["layer"], off["part"]) for off in self.silence)
+        self.texts = TwoTexts(model, first, second, silence)
+        self.logits = self.texts.logits
 
     def answer(self, layer, part, positions):
         """The logits of target and against after the second text, with a part at some positions from the first."""
-        places = [{"layer": layer, "part": part, "position": position} for position in positions]
-        patch = [place | {"values": self.values(*place.values()).tolist()} for place in places]
         position, *ids = self.read["question"].values()
-        return self.forward(self.second, patch)[position, ids]
+        return self.texts.patched(layer, part, positions)[position, ids]
 
     def check(self, found, expected):
         """Pairs of logits within 1e-4 of the spread of all logits."""

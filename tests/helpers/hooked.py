@@ -3,6 +3,7 @@
 import torch
 
 from model import GPT
+from model.generation import eval_mode
 
 
 class Changed:
@@ -44,3 +45,32 @@ class Changed:
     def __exit__(self, *_):
         for handle in self.handles:
             handle.remove()
+
+
+class TwoTexts:
+    """The logits (T, V) of two texts of equal length, and of the second with what the first has at a place put in."""
+
+    def __init__(self, model: GPT, first, second, silence=()):
+        self.model, self.second, self.silence, self.layers = model, second, silence, []
+        self.logits = [self.forward(first, record=self.layers), self.forward(second)]
+
+    def forward(self, ids, patch=(), record=None):
+        with Changed(self.model, self.silence, patch), eval_mode(self.model):
+            return self.model(torch.tensor([ids]), record=record)[0][0]
+
+    def values(self, layer, part, position):
+        """What the first text has there: where it is switched off, nothing."""
+        if part == "stream":
+            last = self.layers[-1]
+            streams = [*(one["stream"] for one in self.layers), last["stream"] + last["out"] + last["mlp"]]
+            return streams[layer][0, position]
+        recorded = self.layers[layer]
+        heads = recorded["z"].shape[1]
+        own = recorded["mlp"][0, position] if part == heads else recorded["z"][0, part, position]
+        return own * all((layer, part) != (off["layer"], off["part"]) for off in self.silence)
+
+    def patched(self, layer, part, positions):
+        places = [{"layer": layer, "part": part, "position": position} for position in positions]
+        return self.forward(
+            self.second, [place | {"values": self.values(*place.values()).tolist()} for place in places]
+        )

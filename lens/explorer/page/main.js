@@ -22,6 +22,7 @@ import { views } from "./maps/views.js";
 import { run } from "./run/run.js";
 import { title } from "./run/title.js";
 import { story } from "./story/story.js";
+import { swap } from "./swap/swap.js";
 import { walk } from "./walk/walk.js";
 
 const place = (id) => document.getElementById(id);
@@ -44,6 +45,7 @@ const drawings = [
   predictions(place("predictions")),
   logitLens(place("lens")),
   parts(place("parts")),
+  swap(place("swap")),
 ];
 
 function draw() {

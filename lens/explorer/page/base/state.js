@@ -11,7 +11,7 @@ const CHOICES = {
   direction: ["from", "by"],
   order: ["badges", "layers", "score"],
   view: kind === "examples" ? ["map", "text"] : ["text", "map"],
-  tab: ["walk", "formed", "matter", "run", "words"],
+  tab: ["walk", "formed", "matter", "swap", "run", "words"],
   spaces: ["hidden", "shown"],
   walk: ["all", "x", "qkv", "score", "scale", "mask", "softmax", "values", "proj"],
   how: ["zero", "mean"],
@@ -20,11 +20,12 @@ const CHOICES = {
 
 /**
  * prompt, step (its index), layer, head, query and key (the pinned cell), pins (see pins.js), one of each of CHOICES, and
- * the parts of the model that are switched off ("0.1 2.mlp").
+ * the parts of the model that are switched off ("0.1 2.mlp"), and swap, the tokens that are others in a second text (see
+ * swap/changes.js).
  */
 export const state = {
   ...Object.fromEntries(Object.entries(CHOICES).map(([name, [first]]) => [name, first])),
-  ...{ pins: [], off: "" },
+  ...{ pins: [], off: "", swap: "" },
 };
 const listeners = [];
 
@@ -151,6 +152,7 @@ export function fromHash() {
   const changes = { off: hash.off ?? "" };
   for (const name of ["prompt", "layer", "head", "query", "key"]) if (name in hash) changes[name] = Number(hash[name]);
   for (const name of Object.keys(CHOICES)) if (name in hash) changes[name] = hash[name];
+  if ("swap" in hash) changes.swap = hash.swap;
   if ("pins" in hash) changes.pins = hash.pins.split(",");
   if ("step" in hash) {
     const { length } = page.prompts;
@@ -167,9 +169,9 @@ let waiting = null;
 function remember() {
   clearTimeout(waiting);
   waiting = setTimeout(() => {
-    const { off, how, ...always } = state;
+    const { off, how, swap, ...always } = state;
     const { text } = shownPrompt();
-    const kept = { ...always, step: shownStep().step, ...(off && { off, how }), ...(text !== undefined && { text }) };
+    const kept = { ...always, step: shownStep().step, ...(off && { off, how }), ...(swap && { swap }), ...(text !== undefined && { text }) };
     try {
       history.replaceState(null, "", "#" + new URLSearchParams(kept));
     } catch {

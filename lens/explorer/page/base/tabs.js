@@ -8,6 +8,7 @@ const TITLES = {
   walk: t("Every number"),
   formed: t("How heads formed"),
   matter: t("What matters"),
+  swap: t("Swap"),
   run: t("The run"),
   words: t("Words"),
 };

@@ -8,6 +8,7 @@ import { Model } from "./forward.js";
 import { heal, shareOfOwnEnd, weigh, weighted } from "./healing.js";
 import { metricsOf, repeatOf } from "./patterns.js";
 import { packed } from "./reading.js";
+import { compare, example, parts, stream } from "./swapping.js";
 import { Tokenizer } from "./tokenizer.js";
 import { readWeights } from "./weights.js";
 
@@ -20,10 +21,17 @@ async function modelOf(step) {
   return models.get(step);
 }
 
-export const QUESTIONS = { begin, read, ablate, next };
+const withModel = (question) => async function* (asked) {
+  return { answer: yield* question(await modelOf(asked.step), tokenizer, asked) };
+};
+
+export const QUESTIONS = {
+  begin, read, ablate, next,
+  example: withModel(example), compare: withModel(compare), stream: withModel(stream), parts: withModel(parts),
+};
 
 /** Whether a question takes so long that all others go before it. */
-export const isLong = (question) => question === "ablate";
+export const isLong = (question) => ["ablate", "example", "stream", "parts"].includes(question);
 
 /** Unpacks the model. Answers the label of each token, of each of the prompts its text, and why it cannot take others. */
 async function* begin({ live: carried, prompts }) {

@@ -15,7 +15,7 @@ export function startWorker(onFail) {
   const fail = (why) => {
     worker?.terminate();
     worker = null;
-    for (const [id, answer] of waiting) {
+    for (const [id, { answer }] of waiting) {
       waiting.delete(id);
       answer(null);
     }
@@ -33,7 +33,9 @@ export function startWorker(onFail) {
   });
   worker.addEventListener("message", ({ data }) => {
     if (data.error !== undefined) return fail(data.error);
-    waiting.get(data.number)?.(data.edition === edition ? data.answer : null);
+    const { answer, onPart } = waiting.get(data.number) ?? {};
+    if (data.part !== undefined) return data.edition === edition && onPart?.(data.part);
+    answer?.(data.edition === edition ? data.answer : null);
     waiting.delete(data.number);
   });
 }
@@ -45,11 +47,11 @@ export function giveUp() {
   edition++;
 }
 
-/** The worker's answer to a question of worker.js, or null where it gave it up. */
-export function ask(question, fields) {
+/** The worker's answer to a question of worker.js, or null where it gave it up; `onPart` is called with pieces of it before. */
+export function ask(question, fields, onPart) {
   if (!worker) return Promise.resolve(null);
   return new Promise((answer) => {
-    waiting.set(++number, answer);
+    waiting.set(++number, { answer, onPart });
     worker.postMessage({ number, edition, question, ...fields });
   });
 }

@@ -1,5 +1,6 @@
 // The worker in which the model runs: it takes questions from client.js, the shortest first, and answers them one by one.
 //
+// A long one may also answer piece by piece, and is given up when one of a later `round` is asked.
 // Between two pieces of work it looks whether the reader has gone on: what belongs to an earlier text is then given up.
 
 import { QUESTIONS, isLong } from "./answers.js";
@@ -12,10 +13,12 @@ const turn = () => new Promise((done) => {
 
 const open = []; // questions, and of the long ones what is left of their work
 let latest = 0;
+let lastRound = 0;
 let working = false;
 
 addEventListener("message", ({ data }) => {
   latest = Math.max(latest, data.edition);
+  lastRound = Math.max(lastRound, data.round ?? 0);
   open.push(data);
   if (!working) work();
 });
@@ -38,11 +41,14 @@ async function work() {
 
 /** Answers a question, or does a piece of the work for it. */
 async function advance(one) {
-  const { number, edition, question } = one;
-  if (edition < latest) return postMessage({ number, edition, answer: null });
+  const { number, edition, question, round } = one;
+  if (edition < latest || round < lastRound) return postMessage({ number, edition, answer: null });
   one.work ??= QUESTIONS[question](one);
   const { value, done } = await one.work.next();
-  if (!done) return void open.push(one);
+  if (!done) {
+    if (value) postMessage({ number, edition, part: value });
+    return void open.push(one);
+  }
   const { answer, transfer = [] } = value;
   postMessage({ number, edition, answer }, transfer);
 }
