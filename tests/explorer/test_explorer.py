@@ -170,11 +170,13 @@ def test_the_address_brings_the_view_back(explore, run):
     page.locator("#text [role=option]").nth(7).click()
     page.click("#views >> text=Map")
     page.click("#to-run")
-    page.wait_for_url(re.compile("view=map.*tab=run.*query=7"))
+    page.click(".theme")
+    page.wait_for_url(re.compile("(?=.*query=7)(?=.*view=map)(?=.*tab=run).*theme=dark"))
     left, image, hash = shown(page), pixels(page, ".field canvas"), page.evaluate("location.hash")
     assert shown(explore(run)) != left == shown(explore(run, hash))
     assert (pixels(page, ".field canvas") == image).all()
     assert page.is_visible("#losses") and page.is_hidden("#walk")
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
     page.evaluate("location.hash = 'step=0&layer=0&head=2'")
     page.locator(".step", has_text="step 0").wait_for()
     assert page.inner_text("#readout h3").startswith("Layer 0, head 2")
@@ -218,8 +220,8 @@ def test_the_page_says_first_what_the_model_is_and_from_what_it_has_learned(expl
     )
     shape = f"{total:,} parameters, 2 layers, 3 attention heads in each"
     page = explore(own_run)
-    assert page.inner_text("h1") == "How run learned to pay attention"
-    assert f"run is a language model ({shape}) that learned to write in 200 steps" in page.inner_text(".standfirst")
+    assert page.inner_text("h1") == "How “run” learned to pay attention"
+    assert f"“run” is a language model ({shape}) that learned to write in 200 steps" in page.inner_text(".standfirst")
     with (own_run / "config.yaml").open("a", encoding="utf-8", newline="\n") as file:
         file.write("data:\n  source: books/old poems.txt\n")
     summary = {"documents": 12, "train_bytes": 2_345_678}

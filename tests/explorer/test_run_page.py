@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -59,6 +60,27 @@ def test_the_loss_of_a_step_is_never_of_another_kind_than_it_says(explore, own_r
     }
 
 
+def share_of(step):
+    """Where a step is on the axis of a run of 200: by its logarithm."""
+    return np.log1p(step) / np.log1p(200)
+
+
+@pytest.mark.parametrize("losses", [(6.8, 4.7), (6.93, 6.91), (7.2, 0.6), (300, 70), (2.5, 2.5)])
+def test_the_scale_of_a_loss_has_a_few_round_numbers_in_the_order_of_size(explore, own_run, losses):
+    write_lines(own_run / "metrics.jsonl", [{"step": 100 * n, "train_loss": loss} for n, loss in enumerate(losses)])
+    page = explore(own_run)
+    ticks = page.eval_on_selector_all("#losses .tick", "all => all.map((one) => [one.style.top, one.textContent])")
+    places, values = ([float(text.strip("%")) for text in column] for column in zip(*ticks, strict=True))
+    assert 2 <= len(values) <= 7 and values == sorted(values) and places == sorted(places, reverse=True)
+    assert all(one - other >= 5 for one, other in pairwise(places))  # per cent of 230 pixels: a line of letters
+    assert all(len(str(value).replace("0", "").strip(".")) <= 4 for value in values)
+
+
+def test_the_steps_of_a_curve_are_named(explore, run):
+    page = explore(run)
+    assert page.locator("#losses .ends >> nth=0").locator("span").all_inner_texts() == ["0", "1", "10", "200"]
+
+
 def test_pointing_at_the_losses_reads_each_value_of_the_file(explore, run):
     page = explore(run)
     train, val, story = (logged(run, f"{name}_loss") for name in ("train", "val", "story"))
@@ -71,11 +93,11 @@ def test_pointing_at_the_losses_reads_each_value_of_the_file(explore, run):
     page.locator("#losses").scroll_into_view_if_needed()
     assert len(train) > 60
     for step, _ in train[:: len(train) // 9]:
-        point_at(page, 1, step / 200)
+        point_at(page, 1, share_of(step))
         assert values(page, 1) == both(step)
     assert values(page, 1) != both(0)
     for step, _ in story:
-        point_at(page, 2, step / 200)
+        point_at(page, 2, share_of(step))
         assert values(page, 2) == [value_at(story, step, "validation stories")]
     page.mouse.move(1, 1)
     assert values(page, 1) == both(200)
@@ -96,7 +118,7 @@ def test_the_curves_lie_where_their_numbers_are(explore, run):
         points = np.array(logged(run, f"{kind}_loss"))
         drawn = page.get_attribute(f"{PANELS}:nth-child({panel}) path.{kind}", "d")
         x, y = np.array([pair.split() for pair in re.findall(r"[\d.]+ [\d.]+", drawn)], dtype=float).T
-        assert np.abs(x - points[:, 0] / 2).max() < 0.01  # step 200 is at 100
+        assert np.abs(x - 100 * share_of(points[:, 0])).max() < 0.01
         slope, off = fit(np.log(points[:, 1]), y)
         assert slope < 0 and off < 0.02
         assert fit(points[:, 1], y)[1] > 0.02  # the control: the scale is logarithmic
@@ -129,17 +151,17 @@ def test_a_run_without_stories_has_no_panel_for_them(explore, own_run):
 
 
 def marks(page):
-    return page.eval_on_selector_all(f"{PANELS} .mark", "all => all.map((one) => one.style.left)")
+    return page.eval_on_selector_all(f"{PANELS} .mark", "all => all.map((one) => parseFloat(one.style.left))")
 
 
 def test_the_shown_step_is_marked_and_a_click_moves_it(explore, run):
     page = explore(run, "#step=40")
-    assert marks(page) == ["20%", "20%"]
+    assert marks(page) == pytest.approx([100 * share_of(40)] * 2)
     page.locator("#losses").scroll_into_view_if_needed()
     point_at(page, 1, 0.98)
     page.mouse.down()
     page.mouse.up()
-    assert marks(page) == ["100%", "100%"]
+    assert marks(page) == [100, 100]
     assert page.inner_text(".step") == "step 200"
 
 

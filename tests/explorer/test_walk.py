@@ -88,12 +88,12 @@ def test_each_step_puts_the_real_numbers_into_its_formula(walk_row):
     score, scaled, exp, weight = (as_text(row[name][2]) for name in ("score", "scaled", "exp", "weight"))
     total, v = as_text(row["exp"].sum()), carried(arrays["v"])[1, 2]
     c = np.abs(v).argmax()
-    assert formula(page, "score") == f"qi · kj = sum of the 10 products = {score}"
+    assert formula(page, "score") == f"q(.) · k(fox) = sum of the 10 products = {score}"
     assert formula(page, "scale") == f"{score} × 0.316 = {scaled}"
     assert formula(page, "mask") == f"{scaled} + 0 = {scaled}"
     assert formula(page, "softmax") == f"exp({scaled}) = {exp}, and {exp} ÷ {total} = {weight}"
     part, whole = as_text(row["weighted"][2, c]), as_text(row["z"][c])
-    assert formula(page, "values") == f"channel {c}: {weight} × {as_text(v[c])} = {part}, part of zi[{c}] = {whole}"
+    assert formula(page, "values") == f"channel {c}: {weight} × {as_text(v[c])} = {part}, part of z(.)[{c}] = {whole}"
     titles = page.eval_on_selector_all("#step-scale .formula .number", "all => all.map((one) => one.title)")
     assert titles == [as_text(value, 6) for value in (row["score"][2], 10**-0.5, row["scaled"][2])]
     assert "key_dim ** −0.5, here 10 ** −0.5 = 0.316" in page.inner_text("#step-scale .says")
@@ -203,7 +203,9 @@ def test_rope_is_turned_back_and_its_angles_are_written(walk, tmp_path, base):
     angle = base ** (-2 * 1 / 12)
     written = f"Channels 1 and 7, by position × {base} ** (−2 · 1 / 12) = position × {as_text(angle)}:"
     assert page.inner_text(".turned > .formula") == written
-    assert f"qi at 9: 9 × {as_text(angle)} = {as_text(9 * angle)} rad" in page.inner_text(".dial >> nth=0")
+    assert f"q({all_signs(STORY)[9]}) at 9: 9 × {as_text(angle)} = {as_text(9 * angle)} rad" in page.inner_text(
+        ".dial >> nth=0"
+    )
     page.click("text=All pairs")
     page.locator(".pairs td").first.wait_for()
     cells = page.locator(".pairs tbody tr >> nth=1").locator("td").all_inner_texts()

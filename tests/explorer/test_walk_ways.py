@@ -13,7 +13,7 @@ from tests.helpers.walked_row import NAMES, arrays_of, made_up, row_of, texts_of
 
 def test_between_the_first_and_the_last_step_there_are_the_weights_alone(walk, rows_run):
     page = walk(rows_run, "#prompt=1&step=10&layer=0&head=1&query=5")
-    missing = "Step 10 carries only the weights of the attention, to three decimals."
+    missing = "At step 10 the page has only the weights"
     assert page.inner_text(".missing p").startswith(missing)
     assert not page.locator(".row-box").is_visible() and not page.locator(".walking").is_visible()
     page.click("text=Go to step 200")

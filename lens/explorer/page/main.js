@@ -31,7 +31,7 @@ const { draw: drawReadout, showCell } = readout(place("readout"));
 const drawings = [
   tabs(place("tabs"), kind === "model" ? { run: t("The model") } : {}),
   views(place("views")),
-  controls(place("controls"), draw),
+  controls(place("controls")),
   title(place("opening")),
   grid(place("grid")),
   drawReadout,

@@ -9,12 +9,13 @@ const DECADES = 3; // the logarithmic scale starts at 0.001, the last digit that
 const dark = matchMedia("(prefers-color-scheme: dark)");
 let system = dark.matches; // asked once: a question to the browser for every map painted takes its time
 dark.addEventListener("change", () => (system = dark.matches));
-let chosen = null; // a theme chosen on the page; otherwise the system's
-export const theme = () => chosen ?? (system ? "dark" : "light");
+let chosen = "system"; // or "light" or "dark", chosen on the page
+export const theme = () => (chosen === "system" ? (system ? "dark" : "light") : chosen);
 
-export function switchTheme() {
-  chosen = theme() === "dark" ? "light" : "dark";
-  document.documentElement.style.colorScheme = chosen;
+export function chooseTheme(name) {
+  if (name === chosen) return;
+  chosen = name;
+  document.documentElement.style.colorScheme = name === "system" ? "" : name;
 }
 
 export function onSystemTheme(listener) {

@@ -1,6 +1,6 @@
 // The header: what is shown, and the way through training.
 
-import { SCALES, switchTheme } from "./colour.js";
+import { SCALES, theme } from "./colour.js";
 import { kind, name, page } from "./data.js";
 import { choice, element, setOptions } from "./dom.js";
 import { nextChange } from "./formation.js";
@@ -11,17 +11,14 @@ import { t } from "./words.js";
 
 const PACE = 650; // milliseconds a step while playing: time to see what moved
 
-export function controls(host, redraw) {
+export function controls(host) {
   const prompt = choice(kind === "examples" ? "Example" : "Prompt", [], (value) => change({ prompt: +value }));
   const layer = choice("Layer", [], (value) => change({ layer: +value }));
   const head = choice("Head", [], (value) => change({ head: +value }));
   const query = choice("Query", [], (value) => change({ query: +value }));
   const scale = choice("Colour", SCALES, (value) => change({ scale: value }));
   const themes = element("button", { class: "theme", type: "button", "aria-label": "Light or dark", title: "Light or dark" }, "◐");
-  themes.addEventListener("click", () => {
-    switchTheme();
-    redraw();
-  });
+  themes.addEventListener("click", () => change({ theme: theme() === "dark" ? "light" : "dark" }));
   const through = kind === "run" ? training() : null;
   host.append(
     element("div", { class: "brand" }, element("b", {}, "glassgpt"), element("span", {}, name ?? "worked examples")),

@@ -4,11 +4,16 @@ import { atOnce, windowStart } from "./maps.js";
 
 const MARGIN = "200px 0px"; // so far off the screen a drawing is made ready
 
-/** A redraw that waits until `host` is on the screen or near it; while it waits, `host` is marked as busy. */
+/**
+ * A redraw that waits until `host` is on the screen or near it; while it waits, `host` is marked as busy. The first one waits
+ * only until `host` is shown at all, so that the page has its height.
+ */
 export function whenVisible(host, draw) {
   let near = false;
+  let waits = false; // once there is something to see
   function drawn() {
     host.removeAttribute("aria-busy");
+    waits = true;
     draw();
   }
   const watch = new IntersectionObserver((entries) => {
@@ -16,7 +21,7 @@ export function whenVisible(host, draw) {
     if (near && host.hasAttribute("aria-busy")) drawn();
   }, { rootMargin: MARGIN });
   watch.observe(host);
-  return () => (near ? drawn() : host.setAttribute("aria-busy", "true"));
+  return () => (near || (!waits && host.offsetParent) ? drawn() : host.setAttribute("aria-busy", "true"));
 }
 
 /** The positions that a table shows, {first, count}: those around the query. */

@@ -1,5 +1,6 @@
 // What is shown. One object, changed in one place, kept in the URL hash so that a view can be shared.
 
+import { chooseTheme } from "./colour.js";
 import { effectsOf, fullOf, keep, kind, liveOf, load, mapsOf, page } from "./data.js";
 import { showSpaces } from "./label.js";
 import { atOnce, keysOf, largest, windowStart } from "./maps.js";
@@ -13,6 +14,7 @@ const CHOICES = {
   view: kind === "examples" ? ["map", "text"] : ["text", "map"],
   tab: ["walk", "formed", "matter", "swap", "run", "words"],
   spaces: ["hidden", "shown"],
+  theme: ["system", "light", "dark"],
   walk: ["all", "x", "qkv", "score", "scale", "mask", "softmax", "values", "proj"],
   how: ["zero", "mean"],
   measure: ["previous_token", "first_token", "duplicate_token", "induction", "entropy", "mean_distance"],
@@ -68,6 +70,7 @@ export async function change(changes) {
   if (!mapsOf(...place)) return; // the model in the page could not read it
   Object.assign(state, view);
   keep(...place);
+  chooseTheme(state.theme);
   showSpaces(state.spaces === "shown");
   state.key ??= strongestKey();
   remember();

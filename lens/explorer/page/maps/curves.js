@@ -1,6 +1,7 @@
 // What is measured of every head over training, the chosen one in front, and the loss over the same steps.
 // Curves are drawn once for a prompt; a change of the view moves marks and brings another head's curve to the front.
 
+import { lossScale, stepAxis, stepPlace } from "../base/axis.js";
 import { write } from "../base/cells.js";
 import { countMeasured, page } from "../base/data.js";
 import { element, svg } from "../base/dom.js";
@@ -30,11 +31,9 @@ export function curves(host) {
 
   function build() {
     const last = Math.max(1, shownPrompt().steps.at(-1).step, page.losses.at(-1)?.step ?? 0);
-    const across = (step) => (SIDE * Math.log1p(step)) / Math.log1p(last);
+    const across = (step) => stepPlace(step, last);
     drawn = [lossPanel(across), ...MEASURES.map((measure) => measurePanel(measure, across))].filter((one) => one !== null);
-    for (const { node } of drawn) {
-      node.append(element("div", { class: "ends" }, element("span", {}, "step 0"), element("span", {}, last.toLocaleString("en"))));
-    }
+    for (const { node } of drawn) node.append(stepAxis(last));
     panels.replaceChildren(...drawn.map(({ node }) => node));
   }
 
@@ -88,7 +87,8 @@ function lossPanel(across) {
   const values = [...train, ...val].map(([, loss]) => loss);
   if (values.length < 2) return null;
   const [min, max] = [Math.min(...values), Math.max(...values)];
-  const scaled = ([step, loss]) => [across(step), SIDE * (1 - (loss - min) / (max - min || 1))];
+  const up = lossScale(values, 0);
+  const scaled = ([step, loss]) => [across(step), up(loss)];
   const evaluations = val.map(scaled); // they are few: each gets a point
   const lines = [
     svg("path", { d: path(train.map(scaled)), class: val.length ? "train" : "own" }),

@@ -15,13 +15,12 @@ export function readout(host) {
   const title = element("h3");
   const weight = element("output", { class: "weight", id: "weight" });
   const pair = element("dl", { class: "pair", id: "pair" });
-  const hint = element("p", { class: "note" }, "");
   const colours = element("div", { class: "legend" });
   const scores = MEASURES.map(score);
   const measures = element("dl", { class: "scores" }, ...scores.flatMap(({ nodes }) => nodes));
   const borrowed = element("p", { class: "note" }, "");
   const picture = element("div", { class: "saving" }, element("button", { type: "button", class: "save", onclick: savePicture }, "Save this map as PNG"));
-  host.append(title, element("div", { id: "cell", "aria-live": "polite" }, weight, pair), hint, colours, measures, borrowed, picture);
+  host.append(title, element("div", { id: "cell", "aria-live": "polite" }, weight, pair), colours, measures, borrowed, picture);
 
   const pairEntry = (role, tokens, index) => [
     element("dt", {}, role),
@@ -43,7 +42,6 @@ export function readout(host) {
     showCell(null);
     title.textContent = `Layer ${state.layer}, head ${state.head}`;
     for (const one of badges(state.prompt, state.step, state.layer, state.head)) title.append(" ", badge(one, one[0].label));
-    write(hint, precision());
     const view = `${shownPrompt().id} ${state.scale} ${theme()}`;
     if (coloured !== view) {
       coloured = view;
@@ -54,14 +52,6 @@ export function readout(host) {
     const others = new Map(MEASURES.map(({ name, label }) => [label, measuredOn(state.prompt, state.step, state.layer, state.head, name)]).filter(([, on]) => on !== null));
     borrowed.hidden = measures.hidden || !others.size;
     write(borrowed, others.size ? t("{measures}: measured on “{prompt}”, as this text repeats nothing.", { measures: [...others.keys()].join(", "), prompt: [...others.values()][0] }) : "");
-  }
-
-  function precision() {
-    if (kind === "examples") return "Every number is carried to six decimals.";
-    if (kind === "model") return `The weights${shownFull() ? ", and all that they are computed from," : ""} are carried to six decimals.`;
-    return shownMaps().digits === page.digits.full
-      ? "This step carries the weights, and all that they are computed from, to six decimals."
-      : "This step carries the weights to three decimals; the first and the last step carry them, and all that they are computed from, to six.";
   }
 
   async function savePicture() {

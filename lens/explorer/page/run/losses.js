@@ -1,15 +1,15 @@
 // The loss over the run: in nats per token and, for tales, in nats per story, above the floor.
 
+import { lossScale, stepAt, stepAxis, stepPlace } from "../base/axis.js";
 import { page } from "../base/data.js";
 import { element, svg } from "../base/dom.js";
 import { change, nearest, shownPrompt, shownStep } from "../base/state.js";
 
 const SIZE = 100; // the panels stretch: their units are shares of the width and height
-const MIN_LOSS = 1e-3; // nats: a logarithmic scale has no place for 0
 const MAX_MARKED = 40; // points of a line up to which each one is marked
 
 const lastStep = Math.max(1, page.losses.at(-1)?.step ?? 0, ...page.prompts.map(({ steps }) => steps.at(-1).step));
-const across = (step) => (SIZE * step) / lastStep;
+const place = (step) => stepPlace(step, lastStep);
 
 /** Draws the panels; returns a function that marks the shown step in them. */
 export function losses(host) {
@@ -20,7 +20,7 @@ export function losses(host) {
   ].filter((one) => one !== null);
   host.append(...panels.map(({ node }) => node));
   return () => {
-    for (const { mark } of panels) mark.style.left = `${across(shownStep().step)}%`;
+    for (const { mark } of panels) mark.style.left = `${place(shownStep().step)}%`;
   };
 }
 
@@ -28,9 +28,9 @@ export function losses(host) {
 function panel(title, kinds, floor) {
   const lines = kinds
     .map(([kind, name]) => ({ kind, name, points: page.losses.filter((line) => kind in line).map((line) => [line.step, line[kind]]) }))
-    .filter(({ points }) => points.length > 1);
+    .filter(({ points }) => points.length);
   if (!lines.length) return null;
-  const up = height([...lines.flatMap(({ points }) => points.map(([, value]) => value)), ...(floor ? [floor] : [])]);
+  const up = lossScale([...lines.flatMap(({ points }) => points.map(([, value]) => value)), ...(floor ? [floor] : [])]);
   const mark = element("span", { class: "mark" });
   const cursor = element("span", { class: "cursor", hidden: "" });
   const plot = element("div", { class: "plot", tabindex: 0, role: "group", "aria-label": `${title}; left and right read the values` },
@@ -38,7 +38,7 @@ function panel(title, kinds, floor) {
     ...up.ticks.map((value) => placed("tick", 0, up(value), value.toLocaleString("en"))),
     ...(floor ? [placed("floor", 0, up(floor), `floor ${floor.toFixed(3)}`)] : []),
     ...lines.filter(({ points }) => points.length <= MAX_MARKED).flatMap(({ kind, points }) =>
-      points.map(([step, value]) => placed(`point ${kind}`, across(step), up(value)))),
+      points.map(([step, value]) => placed(`point ${kind}`, place(step), up(value)))),
     mark, cursor);
   const readout = element("output", { class: "values" });
 
@@ -48,7 +48,7 @@ function panel(title, kinds, floor) {
   function read(step) {
     reading = step;
     cursor.hidden = step === null;
-    cursor.style.left = `${across(step ?? 0)}%`;
+    cursor.style.left = `${place(step ?? 0)}%`;
     readout.replaceChildren(...lines.map(({ kind, name, points }) => {
       const [found, value] = closest(points, step ?? lastStep);
       const at = ` at step ${found.toLocaleString("en")}`;
@@ -58,7 +58,7 @@ function panel(title, kinds, floor) {
 
   const under = ({ clientX }) => {
     const box = plot.getBoundingClientRect();
-    return Math.max(0, Math.min(1, (clientX - box.left) / box.width)) * lastStep;
+    return stepAt(Math.max(0, Math.min(SIZE, (SIZE * (clientX - box.left)) / box.width)), lastStep);
   };
   plot.addEventListener("pointermove", (event) => read(closest(lines[0].points, under(event))[0]));
   plot.addEventListener("pointerleave", () => read(null));
@@ -74,11 +74,10 @@ function panel(title, kinds, floor) {
   });
   read(null);
 
-  const ends = element("div", { class: "ends" }, element("span", {}, "step 0"), element("span", {}, lastStep.toLocaleString("en")));
   const says = "The floor is the lowest loss that any model can have, on average: the stories are drawn from a grammar "
     + "whose probabilities are known.";
   const node = element("figure", { class: "panel" },
-    element("figcaption", {}, element("b", {}, title), readout), element("div", { class: "chart" }, plot), ends,
+    element("figcaption", {}, element("b", {}, title), readout), element("div", { class: "chart" }, plot), stepAxis(lastStep),
     ...(floor ? [element("p", { class: "note" }, says)] : []));
   return { node, mark };
 }
@@ -86,7 +85,7 @@ function panel(title, kinds, floor) {
 const closest = (points, step) => points.reduce((best, point) => (Math.abs(point[0] - step) < Math.abs(best[0] - step) ? point : best));
 
 function path({ kind, points }, up) {
-  const d = points.map(([step, value], index) => `${index ? "L" : "M"}${across(step).toFixed(2)} ${up(value).toFixed(2)}`).join("");
+  const d = points.map(([step, value], index) => `${index ? "L" : "M"}${place(step).toFixed(2)} ${up(value).toFixed(2)}`).join("");
   return svg("path", { d, class: kind });
 }
 
@@ -95,26 +94,4 @@ function placed(kind, left, top, ...text) {
   const node = element("span", { class: kind }, ...text.map((one) => element("span", {}, one)));
   Object.assign(node.style, { left: `${left}%`, top: `${top}%` });
   return node;
-}
-
-/** A logarithmic scale that holds `values`: a function to shares of the height from the top, and its `ticks`. */
-function height(values) {
-  const log = (value) => Math.log(Math.max(MIN_LOSS, value));
-  const [min, max] = [log(Math.min(...values)), log(Math.max(...values))];
-  const margin = 0.05 * (max - min) || 0.1;
-  const [bottom, top] = [min - margin, max + margin];
-  const scale = (value) => SIZE * (1 - (log(value) - bottom) / (top - bottom));
-  return Object.assign(scale, { ticks: ticks(Math.exp(bottom), Math.exp(top)) });
-}
-
-/** Round numbers between two others: at least three, if tenths are round enough. */
-function ticks(from, to) {
-  const tenths = Array.from({ length: 90 }, (_, index) => 1 + index / 10);
-  for (const digits of [[1], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 7], tenths]) {
-    const found = [];
-    for (let power = Math.floor(Math.log10(from)); 10 ** power <= to; power++) {
-      found.push(...digits.map((digit) => Number((digit * 10 ** power).toPrecision(2))).filter((value) => value >= from && value <= to));
-    }
-    if (found.length >= 3 || digits === tenths) return found;
-  }
 }

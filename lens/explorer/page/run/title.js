@@ -10,8 +10,8 @@ const million = (number) => (number >= 1e6 ? t("{count} million", { count: (numb
 const bytes = (number) => (number >= 1e6 ? `${(number / 1e6).toFixed(1)} MB` : `${count(Math.ceil(number / 1e3))} kB`);
 
 const TITLES = {
-  run: () => t("How {name} learned to pay attention", { name }),
-  model: () => t("What {name} pays attention to", { name }),
+  run: () => t("How “{name}” learned to pay attention", { name }),
+  model: () => t("What “{name}” pays attention to", { name }),
   examples: () => t("Attention by example"),
 };
 
@@ -40,8 +40,8 @@ function model() {
   ].join(", ");
   const each = heads === 1 ? t("one attention head in each") : t("{count} attention heads in each", { count: heads });
   return kind === "run"
-    ? t("{name} is a language model ({shape}, {each}) that {learned}.", { name, shape, each, learned: learned() })
-    : t("{name} is a language model ({shape}, {each}), shown as it came.", { name, shape, each });
+    ? t("“{name}” is a language model ({shape}, {each}) that {learned}.", { name, shape, each, learned: learned() })
+    : t("“{name}” is a language model ({shape}, {each}), shown as it came.", { name, shape, each });
 }
 
 /** From what it has learned, and for how long, as far as that is known. */

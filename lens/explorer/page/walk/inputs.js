@@ -1,13 +1,13 @@
 // What the dot product starts from: x of the query and of the key, and this head's q, k and v of them.
 
 import { element } from "../base/dom.js";
-import { symbol } from "../base/number.js";
+import { vectorOf } from "./names.js";
 import { rotation, undoRotation } from "./rotation.js";
 import { largest, vector } from "./vector.js";
 
 /** x_i, and x_j where the keys are of the same sequence. */
 export function inputs(host) {
-  const [query, key] = ["i", "j"].map((index) => vector(symbol("x", index), `x of the ${index === "i" ? "query" : "key"}`));
+  const [query, key] = ["i", "j"].map((index) => vector(vectorOf("x", index), `x of the ${index === "i" ? "query" : "key"}`));
   host.append(query.node, key.node);
   return ({ prompt, full, layer, i, j }) => {
     const [ofQuery, ofKey] = [i, j].map((position) => (position === i || !prompt.keys ? full.x.at(layer, position) : []));
@@ -60,5 +60,5 @@ const withRotation = (position, letter, after, base) => ({
   letter, index: indexOf(letter), position, before: undoRotation(after, position, base), after,
 });
 const indexOf = (letter) => (letter === "q" ? "i" : "j");
-const name = (letter) => symbol(letter, indexOf(letter));
+const name = (letter) => vectorOf(letter, indexOf(letter));
 const spoken = (letter) => `${letter} of the ${letter === "q" ? "query" : "key"}`;

@@ -1,15 +1,15 @@
 // What the weights give: this head's output, the outputs of all heads side by side, and what proj makes of them.
 
 import { element } from "../base/dom.js";
-import { symbol } from "../base/number.js";
 import { change } from "../base/state.js";
+import { vectorOf } from "./names.js";
 import { computeRow } from "./recompute.js";
 import { CELL, MAX_PRINTED, largest, vector } from "./vector.js";
 
 /** The chosen key's weight * v_j, and z_i: the sum of all keys'. */
 export function headOutput(host) {
-  const part = vector(element("span", {}, "weight × ", symbol("v", "j")), "weight times v of the key");
-  const whole = vector(symbol("z", "i"), "z of the query");
+  const part = vector(element("span", {}, "weight × ", vectorOf("v", "j")), "weight times v of the key");
+  const whole = vector(vectorOf("z", "i"), "z of the query");
   host.append(part.node, whole.node);
   return ({ row: { weighted, z }, j }) => {
     const max = Math.max(largest(weighted), largest(z));
@@ -20,8 +20,8 @@ export function headOutput(host) {
 
 /** z_i of every head, each computed as this one's; then out_i. */
 export function allOutputs(host) {
-  const answers = vector(element("span", {}, "all ", symbol("z", "i")), "z of all heads");
-  const out = vector(symbol("out", "i"), "out of the query");
+  const answers = vector(element("span", {}, "all ", vectorOf("z", "i")), "z of all heads");
+  const out = vector(vectorOf("out", "i"), "out of the query");
   const owners = element("div", { class: "owners" });
   host.append(answers.node, owners, out.node);
   return ({ prompt, full, row, layer, head, i }) => {

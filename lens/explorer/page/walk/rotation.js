@@ -1,7 +1,8 @@
 // Rotary positions: q and k before they were rotated by their position, pair of channels by pair.
 
 import { element, svg } from "../base/dom.js";
-import { brief, figure, symbol, whole } from "../base/number.js";
+import { brief, figure, whole } from "../base/number.js";
+import { vectorOf } from "./names.js";
 
 /** The angle by which one position rotates channel c and its partner c + K/2, in radians. */
 const anglePerPosition = (base, c, K) => base ** ((-2 * c) / K);
@@ -38,8 +39,8 @@ export function rotation(host) {
     const half = after.length / 2;
     const heads = shown.flatMap(({ letter, index, position }) => [
       element("th", { scope: "col" }, `angle at ${position}`),
-      element("th", { scope: "col" }, symbol(letter, index), " before"),
-      element("th", { scope: "col" }, symbol(letter, index), " after"),
+      element("th", { scope: "col" }, vectorOf(letter, index), " before"),
+      element("th", { scope: "col" }, vectorOf(letter, index), " after"),
     ]);
     const rows = Array.from({ length: half }, (_, c) => element("tr", {},
       element("th", { scope: "row" }, `${c}, ${c + half}`),
@@ -62,7 +63,7 @@ export function rotation(host) {
     const angle = `position × ${base} ** (−2 · ${c} / ${K}) = position × `;
     title.replaceChildren(`Channels ${c} and ${c + K / 2}, by ${angle}`, figure(anglePerPosition(base, c, K)), ":");
     dials.replaceChildren(...vectors.map((one) => element("div", { class: "dial" }, dial(one, c), element("p", { class: "formula" },
-      symbol(one.letter, one.index), ` at ${one.position}: ${one.position} × `, figure(anglePerPosition(base, c, K)), " = ",
+      vectorOf(one.letter, one.index), ` at ${one.position}: ${one.position} × `, figure(anglePerPosition(base, c, K)), " = ",
       figure(one.position * anglePerPosition(base, c, K)), " rad", element("br"), ...pair(one.before, c), " → ", ...pair(one.after, c)))));
     if (all.open) list();
   };

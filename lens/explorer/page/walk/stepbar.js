@@ -2,6 +2,7 @@
 
 import { element } from "../base/dom.js";
 import { change, shownPrompt, shownStep } from "../base/state.js";
+import { t } from "../base/words.js";
 import { TITLES } from "./steps.js";
 
 /**
@@ -38,10 +39,9 @@ export function stepBar(host, onStep) {
 
   function offerSteps() {
     const all = shownPrompt().steps;
-    const to = (step) => element("button", { type: "button", onclick: () => change({ step }) }, `Go to step ${count(all[step].step)}`);
+    const to = (step) => element("button", { type: "button", onclick: () => change({ step }) }, t("Go to step {step}", { step: count(all[step].step) }));
     missing.replaceChildren(
-      element("p", {}, `Step ${count(shownStep().step)} carries only the weights of the attention, to three decimals. `
-        + "The first and the last step also carry everything that they are computed from."),
+      element("p", {}, t("At step {step} the page has only the weights; at the first and the last step it has all that they are computed from.", { step: count(shownStep().step) })),
       to(0), to(all.length - 1));
   }
 

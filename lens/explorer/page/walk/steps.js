@@ -1,7 +1,8 @@
 // The steps from x to out: their names, a sentence on each, and its sum with the numbers of the chosen key put in.
 
 import { element } from "../base/dom.js";
-import { figure, symbol } from "../base/number.js";
+import { figure } from "../base/number.js";
+import { vectorOf } from "./names.js";
 import { largest } from "./vector.js";
 
 export const TITLES = {
@@ -40,7 +41,7 @@ export const SAYS = {
     given.length ? "" : "One learned projection, qkv, computes them from its x; q and k are shown as they enter the dot product.",
   ],
   score: () => [
-    symbol("q", "i"), " and ", symbol("k", "j"),
+    vectorOf("q", "i"), " and ", vectorOf("k", "j"),
     " are multiplied channel by channel and added up: the more they point the same way, the larger.",
   ],
   scale: ({ scale }, { q: { length } }) => {
@@ -62,10 +63,10 @@ export const SAYS = {
       ...(shift ? [" Here the largest, ", figure(shift), why] : []),
     ];
   },
-  values: () => ["Each key adds its v times its weight; the sum is ", symbol("z", "i"), ", this head’s output for the query."],
+  values: () => ["Each key adds its v times its weight; the sum is ", vectorOf("z", "i"), ", this head’s output for the query."],
   proj: ({ heads, given }) => [
     heads > 1 ? `The outputs of all ${heads} heads, one after the other, are mixed by proj into ` : "The output goes through proj and becomes ",
-    symbol("out", "i"),
+    vectorOf("out", "i"),
     given.length ? "." : ", which is added to the stream. It is shown as it was logged: the page does not carry the matrix of proj.",
   ],
 };
@@ -73,7 +74,7 @@ export const SAYS = {
 /** The sum of each step for the key j, as nodes. */
 export const SUMS = {
   score: ({ q: { length: K }, score }, j) => [
-    symbol("q", "i"), " · ", symbol("k", "j"), K > 1 ? ` = sum of the ${K} products = ` : " = ", result(score[j]),
+    vectorOf("q", "i"), " · ", vectorOf("k", "j"), K > 1 ? ` = sum of the ${K} products = ` : " = ", result(score[j]),
   ],
   scale: ({ score, scaled }, j, { scale }) => [figure(score[j]), " × ", scale === 1 ? "1" : figure(scale), " = ", result(scaled[j])],
   mask: ({ scaled, mask, seen }, j) => [figure(scaled[j]), j < seen ? " + 0 = " : " + (−∞) = ", result(scaled[j] + mask[j])],
@@ -92,7 +93,7 @@ export const SUMS = {
     const c = values.findIndex((value) => Math.abs(value) === max); // where this key has most to give
     return [
       `channel ${c}: `, exact(j < seen, weight[j]), " × ", figure(values[c]), " = ", exact(j < seen, weighted[j * D + c]),
-      ", part of ", symbol("z", "i"), `[${c}] = `, result(z[c]),
+      ", part of ", vectorOf("z", "i"), `[${c}] = `, result(z[c]),
     ];
   },
 };

@@ -14,6 +14,7 @@ import { dotProduct } from "./dotproduct.js";
 import { inputs, qkvVectors } from "./inputs.js";
 import { keyTable } from "./keytable.js";
 import { matrixTables } from "./matrices.js";
+import { renameVectors } from "./names.js";
 import { allOutputs, headOutput } from "./outputs.js";
 import { computeRow, maxDifference, rowOfMap } from "./recompute.js";
 import { stepBar } from "./stepbar.js";
@@ -135,6 +136,7 @@ export function walk(host) {
     steps.hidden = drawn !== shownPrompt();
     steps.classList.toggle("between", !full);
     if (!full && !steps.hidden) drawMap();
+    renameVectors(host);
     showBar(full ? available : null, now);
   });
 
