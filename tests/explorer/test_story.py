@@ -115,7 +115,7 @@ def test_the_numbers_of_every_card_are_the_runs(read_story, told):
     assert query == max(right or there, key=lambda i: ablation[i])
 
     share = effects["lens.next"][-1, query]
-    assert opening.numbers == ["told", str(PERIOD), as_text(share)]
+    assert opening.numbers == ["told", "twice", str(PERIOD), as_text(share)]
     assert opening.tokens == [TOKENS[query].strip(), TOKENS[query + 1].strip(), TOKENS[query + 1].strip()]
 
     row, begun = maps[0][1, 1, query, : query + 1], arrays_at(run, 0)

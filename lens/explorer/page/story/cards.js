@@ -71,7 +71,8 @@ function opening(facts) {
   return {
     title: t("It reads, and guesses what comes next"),
     text: [
-      say(t("{run} reads this text token by token; a token is a word, a piece of one or a character. After each it guesses the next."), { run: page.run }),
+      say(t("{run} reads this text ({prompt}) token by token; a token is a word, a piece of one or a character. After each it guesses the next."),
+        { run: page.run, prompt: prompt.name }),
       say(t("Take {here}: the text goes on with {next}."), { here, next }),
       ...(again ? [say(t("So it did {count} tokens before, too."), { count: prompt.repeat.period })] : []),
       ...(effects ? [say(t("The trained model gives {next} a probability of {share}."), { next: next.cloneNode(true), share: probability(nextProbability(facts, effects)) })] : []),
@@ -91,7 +92,8 @@ function beginning(facts) {
     title: !untrained ? t("Step {step}: where this training began", { step: at }) : patterns ? t("Untrained") : t("Untrained: no pattern yet"),
     text: [
       ...(untrained ? [t("This is the same model before it learned anything. ")] : []),
-      say(t("A head looks back from each token and shares out its attention, 1 in all, over the tokens so far."), {}),
+      say(prompt.causal ? t("A head looks back from each token and shares out its attention, 1 in all, over the tokens so far.")
+        : t("A head looks from each token at all of them and shares out its attention, 1 in all.")),
       say(t("Head {name} at {here}: the largest share is {max}; spread evenly over {count} tokens, each would get {even}."),
         { name, here: token(facts, query), max: short(before.max), count: before.count, even: short(1 / before.count) }),
       ...(before.effects ? [say(t("The guess: {guess}, with a probability of {share}. The true next token gets {own}."), {
@@ -117,8 +119,7 @@ function formation(facts, one, index) {
       ...(one.weight === null ? [] : [say(t("At {query} head {name} now gives {weight} of its attention to {key}."),
         { name, query: token(facts, one.query), weight: short(one.weight), key: token(facts, one.key) })]),
       say(t("On average {score} goes to {where};"), { score, where: LOOKS[one.pattern] }),
-      prompt.steps.length === 1 ? t("this is the only step that was recorded. ") : one.first === 0 ? t("this is the first step that was recorded. ")
-        : say(t("at step {step} it was {score}."), { step: step(facts, one.first - 1), score: short(scoreAt(prompt, one.first - 1, one)) }),
+      since(facts, one),
       ...(index ? [say(t("Its badge here: {label}."), { label })]
         : [say(t("From {threshold} on it has a badge here: {label}."), { threshold: short(page.thresholds[one.pattern]), label })]),
       ...(sure && one.pattern in MEANINGS ? [say(MEANINGS[one.pattern], { query: token(facts, one.query) })] : []),
@@ -128,6 +129,15 @@ function formation(facts, one, index) {
     target: tokenAt(one.key ?? one.query),
     says: t("Head {name} looks here", { name }),
   };
+}
+
+/** What the measure of a formed head was at the step before. */
+function since({ prompt }, one) {
+  if (prompt.steps.length === 1) return t("this is the only step that was recorded. ");
+  if (one.first === 0) return t("this is the first step that was recorded. ");
+  const before = scoreAt(prompt, one.first - 1, one);
+  if (before === undefined) return t("before it was not measured. ");
+  return say(t("at step {step} it was {score}."), { step: prompt.steps[one.first - 1].step.toLocaleString("en"), score: short(before) });
 }
 
 /** What the numbers say of whether an induction head builds upon the previous-token head below it. */

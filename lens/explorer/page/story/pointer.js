@@ -9,7 +9,7 @@ const EDGE = 10; // pixels between the words and the edge of the window
 export function pointer() {
   const words = element("span", { class: "ring-words" }, "");
   const ring = element("div", { class: "ring", hidden: "" }, words);
-  document.body.append(ring);
+  document.body.append(element("div", { class: "ring-layer", "aria-hidden": "true" }, ring));
   let target = null; // a selector: what it names may be built anew
   let watch = null;
 
