@@ -3,14 +3,18 @@
 The bounds are many times what is measured, for busy machines; the figures are printed.
 """
 
+from dataclasses import asdict
+
 import pytest
 
 from config import FOLDER as CONFIGS
 from config import load_config
+from data.tokenizer import char_tokenizer
 from lens.explorer.page import build_page
 from model import GPT
 from tests.helpers.fabricated import STORY, reading_of, write_run
 from tests.helpers.live_page import LiveModel
+from tests.helpers.live_run import write_live_run
 from tests.helpers.open_page import wait_for_step
 
 # With each section in sight, the median script time of seven changes of a kind in milliseconds: from the event to all
@@ -106,3 +110,51 @@ def test_the_model_of_small_yaml_reads_64_tokens_and_one_more_quickly(shared_tab
             + ", ".join(f"{what} {time:.1f} ms" for what, time in times.items())
         )
     assert times["64 tokens"] < 500 and times["one more"] < 50  # the aim: 50 and 2
+
+
+# Types characters at the end; returns the median milliseconds until one is drawn, and of script for a step of that text.
+TYPE = """async (characters) => {
+  const box = document.getElementById("type"), says = document.getElementById("type-says");
+  const median = (times) => times.sort((one, other) => one - other)[Math.floor(times.length / 2)];
+  const found = { keystroke: [], step: [] };
+  for (const character of characters) {
+    const started = performance.now();
+    box.value += character;
+    box.dispatchEvent(new Event("input"));
+    await new Promise((done) => {
+      const watch = new MutationObserver(() => done(watch.disconnect()));
+      watch.observe(says, { childList: true, characterData: true, subtree: true });
+    });
+    await new Promise((done) => setTimeout(done)); // the words are drawn first
+    found.keystroke.push(performance.now() - started);
+  }
+  await new Promise((done) => setTimeout(done, 2500)); // the other steps are read
+  const slider = document.querySelector("#controls input");
+  for (let round = 0; round < 9; round++) {
+    const started = performance.now();
+    slider.value = round % (Number(slider.max) + 1);
+    slider.dispatchEvent(new Event("input"));
+    await null;
+    found.step.push(performance.now() - started);
+  }
+  return { keystroke: median(found.keystroke), step: median(found.step) };
+}"""
+
+
+def test_a_keystroke_is_drawn_quickly(explore, tmp_path, capsys):
+    config = load_config(CONFIGS / "small.yaml").model
+    tokenizer = char_tokenizer(map(chr, range(0x4E00, 0x4E00 + 1367)))
+    shape = asdict(config) | {"vocab_size": tokenizer.vocab_size}
+    text = "".join(map(chr, range(0x4E00, 0x4E00 + 55)))
+    write_live_run(tmp_path / "run", tokenizer, {"a text": text}, steps=(0, 10, 100), **shape)
+    page = explore(tmp_path / "run")
+    page.wait_for_selector("html[data-live]")
+    page.fill("#type", text)
+    page.locator("#type-says", has_text="56 tokens").wait_for()
+    times = page.evaluate(TYPE, text[:9])
+    with capsys.disabled():
+        print(
+            f"\nsmall.yaml's model, 65 tokens typed: "
+            + ", ".join(f"{what} {time:.1f} ms" for what, time in times.items())
+        )
+    assert times["keystroke"] < 3000 and times["step"] < 500  # the aim: 100 and 16

@@ -106,7 +106,7 @@ async function* ablate({ ids, step, silence }) {
   return { answer: yield* ablation(await modelOf(step), ids, silence) };
 }
 
-let writing = null; // {cache, weighed}: what the model remembers of what was written last, and of how it may go on
+let writing = null; // {cache, off, weighed}: what the model remembers of what was written last, with what parts off, and how it may go on
 
 /**
  * Goes on with a text: the logits (V) of its next token, where its context begins, and the text from `written` on. `fresh`
@@ -114,7 +114,9 @@ let writing = null; // {cache, weighed}: what the model remembers of what was wr
  */
 async function* next({ ids, written, fresh, openings = [], step, silence }) {
   const model = await modelOf(step);
-  if (fresh) writing = { cache: model.newCache(), weighed: null };
+  const off = JSON.stringify(silence);
+  if (fresh) writing = { cache: model.newCache(), off, weighed: null };
+  if (off !== writing.off) Object.assign(writing, { cache: model.newCache(), off });
   const { cache } = writing;
   const last = model.after(ids, cache, { silence });
   if (fresh && openings.length) writing.weighed = weigh(model, openings, { cache, silence });

@@ -21,7 +21,7 @@ export function bars(host, take) {
   const options = Object.fromEntries(Object.entries(OPTIONS).map(([name, { value }]) => [name, value]));
   const rows = Array.from({ length: Math.min(COUNT, page.live.config.vocab_size) }, row);
   const list = element("ol", { class: "next-bars", "aria-label": t("The likeliest next tokens; choose one to take it") }, ...rows.map(({ node }) => node));
-  host.append(element("h3", {}, t("What comes next")), list,
+  host.append(element("h3", {}, t("What it would write next")), list,
     element("div", { class: "sampling" }, ...Object.entries(OPTIONS).map(([name, option]) => field(name, option))));
   let shown = null;
 
@@ -46,7 +46,7 @@ export function bars(host, take) {
     return one;
   }
 
-  /** last, before: the logits (V), and those with nothing switched off, or null. */
+  /** last, before: the logits (V) after a token, and those with nothing switched off, or null. */
   function draw(logits) {
     shown = logits;
     list.classList.toggle("compared", Boolean(logits?.before));
@@ -56,7 +56,7 @@ export function bars(host, take) {
     const ids = likeliest(logits.last, rows.length); // more may be shown than can be drawn
     rows.forEach((one, rank) => {
       const id = one.id = ids[rank];
-      write(one.label, labelOf(id));
+      write(one.label, labelOf(id, logits.token));
       write(one.share, short(p[id]));
       write(one.was, before ? t("was {share}", { share: short(before[id]) }) : "");
       one.button.style.setProperty("--share", p[id]);

@@ -73,10 +73,10 @@ export function live(host) {
     const now = `${prompt.id} ${state.step} ${switchedOff(state)}`;
     if (asked === now) return;
     asked = now;
-    if (read) return next.draw({ last: read.last, before: read.before?.last ?? null });
+    if (read) return next.draw({ last: read.last, before: read.before?.last ?? null, token: prompt.tokens.at(-1) });
     if (stepOf() < 0 || !prompt.ids.length) return next.draw(null);
     const answer = await ask("next", { ids: prompt.ids, written: prompt.ids.length, fresh: true, step: stepOf(), silence: [] });
-    if (asked === now && answer) next.draw({ last: answer.last, before: null });
+    if (asked === now && answer) next.draw({ last: answer.last, before: null, token: prompt.tokens.at(-1) });
   }
 
   let resting = null;

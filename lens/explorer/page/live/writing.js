@@ -4,7 +4,7 @@ import { page } from "../base/data.js";
 import { element } from "../base/dom.js";
 import { goingTo } from "../base/state.js";
 import { t } from "../base/words.js";
-import { ask } from "./client.js";
+import { ask, isRunning } from "./client.js";
 import { show, silenced } from "./own.js";
 import { draw, generator, probabilities } from "./sampling.js";
 
@@ -66,7 +66,9 @@ export function writing(host, { beginning, options, onText, onEnd }) {
     let end = t("It has written {count} tokens.", { count: MAX_TOKENS });
     while (ids.length - written < MAX_TOKENS && !own.asked) {
       const answer = await ask("next", { ids, written, fresh: ids.length === written, openings: from.openings, step: from.step, silence: silenced(goingTo()) });
-      if (!answer || running !== own) return;
+      if (running !== own) return;
+      if (!answer && !isRunning()) return stop();
+      if (!answer) continue; // other parts have been switched off
       context = answer.from;
       onText(from.text + answer.text);
       if (performance.now() - drawn > REDRAW) {
