@@ -174,6 +174,12 @@ def test_the_address_holds_the_text_and_the_parts_that_are_off(page, explore, li
     assert (shown(page), page.inner_text(".off-row")) == before
 
 
+def test_an_address_can_have_parts_of_a_recorded_prompt_off(explore, live):
+    page = open_live(explore, live, "#prompt=0&off=0.mlp&how=mean")
+    page.locator(".off-row", has_text="MLP of layer 0").wait_for()
+    assert page.input_value(".off-row select") == "mean"
+
+
 def test_a_recorded_prompt_s_text_is_in_the_box_to_go_on_from(page):
     choose(page, "Prompt", 1)
     page.wait_for_function("text => document.getElementById('type').value === text", arg=TYPED)
@@ -237,7 +243,9 @@ def test_a_click_on_a_bar_takes_its_token(page, live):
 
 def write_on(page, until):
     page.click("button:text-is('Write on')")
-    page.wait_for_function("length => document.getElementById('type').value.length >= length", arg=until)
+    page.wait_for_function(
+        "length => document.getElementById('type').value.length >= length", arg=until, timeout=60_000
+    )
 
 
 def test_greedy_text_is_that_of_generate_past_a_full_context(page, live):
@@ -245,7 +253,7 @@ def test_greedy_text_is_that_of_generate_past_a_full_context(page, live):
     set_option(page, "temperature", "0")
     expected = TOKENIZER.decode(continuation(live[2][LAST], ids_of(TYPED), 200, TOKENIZER.end_of_text, temperature=0))
     assert len(expected) > 60
-    write_on(page, len(TYPED) + 60)
+    write_on(page, len(TYPED) + 45)  # twice it reads the last half of 40 tokens again
     page.click("button:text-is('Stop')")
     page.locator("#type-says", has_text="Stopped.").wait_for()
     written = page.input_value("#type")
@@ -284,10 +292,16 @@ def test_the_same_seed_writes_the_same_until_the_end_of_the_text(page):
 def test_a_keystroke_stops_the_writing(page):
     type_text(page, TYPED)
     set_option(page, "temperature", "0")
+    page.focus("#type")
+    page.keyboard.press("Control+End")
     write_on(page, len(TYPED) + 5)
-    type_text(page, "a hen")
+    page.focus("#type")
+    page.keyboard.press("z")
     page.wait_for_timeout(300)
-    assert page.input_value("#type") == "a hen"
+    typed = page.input_value("#type")
+    assert typed.startswith(TYPED) and typed.endswith("z")
+    page.locator("#type-says", has_text=re.compile(rf"^{min(len(typed) + 1, 40)} tokens")).wait_for()
+    assert page.input_value("#type") == typed
     assert page.locator("button:text-is('Write on')").count() == 1
 
 

@@ -112,7 +112,7 @@ def test_the_model_of_small_yaml_reads_64_tokens_and_one_more_quickly(shared_tab
     assert times["64 tokens"] < 500 and times["one more"] < 50  # the aim: 50 and 2
 
 
-# Types characters at the end; returns the median milliseconds until one is drawn, and of script for a step of that text.
+# Types characters at the end; returns the median milliseconds until one is drawn, and of script for a step of the text.
 TYPE = """async (characters) => {
   const box = document.getElementById("type"), says = document.getElementById("type-says");
   const median = (times) => times.sort((one, other) => one - other)[Math.floor(times.length / 2)];
@@ -153,8 +153,5 @@ def test_a_keystroke_is_drawn_quickly(explore, tmp_path, capsys):
     page.locator("#type-says", has_text="56 tokens").wait_for()
     times = page.evaluate(TYPE, text[:9])
     with capsys.disabled():
-        print(
-            f"\nsmall.yaml's model, 65 tokens typed: "
-            + ", ".join(f"{what} {time:.1f} ms" for what, time in times.items())
-        )
+        print("\n65 tokens typed: " + ", ".join(f"{what} {time:.1f} ms" for what, time in times.items()))
     assert times["keystroke"] < 3000 and times["step"] < 500  # the aim: 100 and 16

@@ -93,7 +93,7 @@ function validView(before, changes) {
   view.head = clampIndex(view.head, heads);
   view.pins = validPins(view.pins, page.prompts[view.prompt]);
   view.query = clampIndex(view.query, tokens.length);
-  view.off = validParts(view.off, layers, heads);
+  view.off = steps.some(({ read }) => read) ? validParts(view.off, layers, heads) : "";
   if (!("key" in changes) && ("query" in changes || moved)) view.key = null;
   if (view.key !== null) view.key = clampIndex(view.key, keysOf(page.prompts[view.prompt]).length);
   for (const [name, allowed] of Object.entries(CHOICES)) {

@@ -114,7 +114,8 @@ export function live(host) {
     onChange(draw);
     onChange(whenAtRest);
     onAddress(() => goTo(addressed()));
-    await goTo(opened.text === null ? { text: null, view: {} } : opened);
+    const { off, how } = opened.view;
+    await goTo(opened.text === null ? { text: null, view: { off, how } } : opened);
   };
 }
 
