@@ -52,19 +52,42 @@ def told(tmp_path):
 
 
 @pytest.fixture
-def read_story(explore, new_tab):
-    """read_story(run): the page and its cards in turn, each as read by `read_card`."""
+def open_story(explore, new_tab):
+    """open_story(run): the page of a run in a tab of its own, with its story."""
 
-    def read_story(run, hash="", **options):
-        page = explore(run, hash, motion="reduce", tab=new_tab(), **options)
+    def open_story(run, **options):
+        page = explore(run, "", motion="reduce", tab=new_tab(), **options)
         page.wait_for_selector(".story-panel")
+        return page
+
+    return open_story
+
+
+@pytest.fixture
+def read_story(open_story):
+    """read_story(run): its cards in turn, each as read by `read_card`."""
+
+    def read_story(run):
+        page = open_story(run)
         cards = [read_card(page)]
         for _ in range(page.locator(".story-dot").count() - 1):
             page.click(".story-next")
             cards.append(read_card(page))
-        return page, cards
+        return cards
 
     return read_story
+
+
+@pytest.fixture
+def read_one(open_story):
+    """read_one(run, number): one of its cards, from 1 on."""
+
+    def read_one(run, number):
+        page = open_story(run)
+        page.locator(".story-dot").nth(number - 1).click()
+        return read_card(page)
+
+    return read_one
 
 
 def read_card(page):
@@ -103,7 +126,7 @@ def first_step(run, layer, head, name):
 
 def test_the_numbers_of_every_card_are_the_runs(read_story, told):
     run, maps = told.folder, told.maps
-    _, cards = read_story(run)
+    cards = read_story(run)
     opening, untrained, back, finder, written, without = cards
     query = opening.query
     key = query - PERIOD + 1
@@ -152,7 +175,7 @@ def test_the_numbers_of_every_card_are_the_runs(read_story, told):
 
 
 def test_each_card_points_at_what_it_speaks_of(read_story, told):
-    _, cards = read_story(told.folder)
+    cards = read_story(told.folder)
     opening, untrained, back, finder, written, without = cards
     assert opening.ringed == [str(opening.query)]
     assert untrained.ringed == ["map"]
@@ -163,18 +186,18 @@ def test_each_card_points_at_what_it_speaks_of(read_story, told):
 
 
 @pytest.mark.parametrize(("change", "says"), [(5, "Without head 0.0 the guess fails"), (0.2, "do not show")])
-def test_that_one_head_builds_on_another_is_said_only_where_the_ablation_shows_it(read_story, told, change, says):
+def test_that_one_head_builds_on_another_is_said_only_where_the_ablation_shows_it(read_one, told, change, says):
     def with_ablation(arrays):
         arrays["p0.ablation"][:, 0, 0] = change
         return arrays
 
     change_arrays(told.folder, with_ablation)
-    _, cards = read_story(told.folder)
-    assert says in cards[3].text
+    card = read_one(told.folder, 4)
+    assert says in card.text
     if change == 5:
-        loss = arrays_at(told.folder, 200)["p0.loss"][cards[3].query]
+        loss = arrays_at(told.folder, 200)["p0.loss"][card.query]
         expected = np.exp(-loss - change)
-        assert ("under .001" if expected < 0.0005 else as_text(expected)) in cards[3].numbers
+        assert ("under .001" if expected < 0.0005 else as_text(expected)) in card.numbers
 
 
 @pytest.mark.parametrize(
@@ -186,20 +209,19 @@ def test_that_one_head_builds_on_another_is_said_only_where_the_ablation_shows_i
         (-0.5, "Without it the guess is better"),
     ],
 )
-def test_the_last_card_is_called_after_what_happens(read_story, told, change, title):
+def test_the_last_card_is_called_after_what_happens(read_one, told, change, title):
     def with_ablation(arrays):
         arrays["p0.ablation"][:] = change
         arrays["p0.loss"][:], arrays["p0.lens.next"][-1] = -np.log(0.9), 0.9
         return arrays
 
     change_arrays(told.folder, with_ablation)
-    _, cards = read_story(told.folder)
-    assert cards[-1].title == title
+    assert read_one(told.folder, 6).title == title
 
 
 def test_of_a_run_whose_heads_formed_nothing_no_head_is_said_to_have_formed(read_story, told):
     change_heads(told.folder, 0.4)
-    _, cards = read_story(told.folder)
+    cards = read_story(told.folder)
     assert len(cards) == 5 and not any(card.title.startswith("Step ") for card in cards)
     names = ("previous_token", "first_token", "duplicate_token", "induction")
     scores = {
@@ -217,29 +239,29 @@ def test_of_a_run_whose_heads_formed_nothing_no_head_is_said_to_have_formed(read
 
 def test_what_a_run_did_not_record_has_no_card(read_story, told):
     change_arrays(told.folder, lambda arrays: {name: a for name, a in arrays.items() if re.match(r"p0\.l\d", name)})
-    _, cards = read_story(told.folder)
+    cards = read_story(told.folder)
     assert len(cards) == 4 and "probability" not in "".join(card.text for card in cards)
 
 
 def test_of_a_single_step_nothing_is_said_of_before(read_story, tmp_path):
     write_run(tmp_path / "run", steps=(200,), prompts={"twice": TOKENS})
-    _, cards = read_story(tmp_path / "run")
+    cards = read_story(tmp_path / "run")
     assert [card.title.split(":")[0] for card in cards[1:3]] == ["Step 200", "Step 200"]
     assert "Untrained" not in "".join(card.title for card in cards)
     assert "the only step" in cards[1].text
 
 
-def test_a_model_that_was_trained_before_is_not_called_untrained(read_story, told):
+def test_a_model_that_was_trained_before_is_not_called_untrained(read_one, told):
     with (told.folder / "config.yaml").open("a", encoding="utf-8", newline="\n") as file:
         file.write("train:\n  init: runs/other\n")
-    _, cards = read_story(told.folder)
-    assert cards[1].title == "Step 0: where this training began"
-    assert "learned anything" not in cards[1].text
+    card = read_one(told.folder, 2)
+    assert card.title == "Step 0: where this training began"
+    assert "learned anything" not in card.text
 
 
 def test_a_run_of_one_layer_and_without_a_repetition_has_a_story_of_its_own(read_story, tmp_path):
     write_run(tmp_path / "run", 1, 1, steps=(0, 200), prompts={"a passage": STORY[:20]})
-    _, cards = read_story(tmp_path / "run")
+    cards = read_story(tmp_path / "run")
     assert [card.title for card in cards[:3]][-1] == "Step 200: a head looks one token back"
     assert len(cards) == 5
 
@@ -299,6 +321,9 @@ def test_who_goes_elsewhere_loses_the_ring_and_not_the_card(explore, new_tab, to
     assert page.inner_text(".story-count") == "1 of 6"
 
 
-def test_a_card_fits_a_narrow_screen(read_story, told):
-    page, _ = read_story(told.folder, size=(320, 640))
-    assert page.evaluate("document.documentElement.scrollWidth") == 320
+def test_a_card_and_its_ring_fit_a_narrow_screen(open_story, told):
+    page = open_story(told.folder, size=(320, 640))
+    for number in range(6):
+        page.locator(".story-dot").nth(number).click()
+        page.wait_for_selector(".ring")
+        assert page.evaluate("document.documentElement.scrollWidth") == 320

@@ -11,29 +11,27 @@ import { badge } from "./badge.js";
 
 export function legendOfHeads() {
   const entries = Array.from({ length: PLACES }, (_, place) => entry(place));
-  const adding = choice(t("Add a head"), [], (name) => add(name));
+  const adding = choice(t("Add a head"), [["", "…"]], (name) => add(name));
+  adding.select.addEventListener("focus", offer);
   const node = element("div", { class: "heads-in-view" },
     element("ul", { "aria-label": t("Heads in the text, each in its colour") }, ...entries.map((one) => one.node)), adding.field);
-  let offered = "";
 
   async function add(name) {
+    if (!name) return;
     const [layer, head] = name.split(".").map(Number);
     await change({ pins: toggled(state, { layer, head }) });
-    adding.select.focus();
+    offer();
   }
 
-  /** The heads that are not in view yet, those with a badge first. */
-  function offer(heads) {
+  /** Offers the heads that are not in view yet, those with a badge first: when somebody comes to choose, not at every step. */
+  function offer() {
     const { layers, heads: count } = shownPrompt();
-    const all = Array.from({ length: layers * count }, (_, n) => ({ layer: Math.floor(n / count), head: n % count }));
-    const others = all.filter((one) => !heads.some((shown) => nameOf(shown) === nameOf(one)))
+    const inView = headsInView(state).map(nameOf);
+    const others = Array.from({ length: layers * count }, (_, n) => ({ layer: Math.floor(n / count), head: n % count }))
+      .filter((one) => !inView.includes(nameOf(one)))
       .map((one) => ({ name: nameOf(one), marks: badges(state.prompt, state.step, one.layer, one.head) }))
       .sort((one, other) => other.marks.length - one.marks.length);
-    adding.field.hidden = !others.length;
-    adding.select.disabled = !mayPin(state.pins) || heads.length === PLACES;
-    const options = [["", "…"], ...others.map(({ name, marks }) => [name, [name, ...marks.map(([{ label }]) => label)].join("  ")])];
-    if (options.join() !== offered) setOptions(adding.select, options);
-    offered = options.join();
+    setOptions(adding.select, [["", "…"], ...others.map(({ name, marks }) => [name, [name, ...marks.map(([{ label }]) => label)].join("  ")])]);
   }
 
   return {
@@ -41,8 +39,10 @@ export function legendOfHeads() {
 
     /** Shows `heads`, as of headsInView, each with its `arcs`; `tokenAt(index)` is the token at the end of an arc. */
     draw(heads, tokenAt, readings) {
-      for (const [place, one] of entries.entries()) one.draw(heads.find((head) => head.place === place), heads.length, tokenAt, readings);
-      offer(heads);
+      for (const [place, one] of entries.entries()) one.draw(heads.find((head) => head.place === place), tokenAt, readings);
+      const { layers, heads: count } = shownPrompt();
+      adding.field.hidden = layers * count === heads.length;
+      adding.select.disabled = !mayPin(state.pins) || heads.length === PLACES;
     },
   };
 }
@@ -57,7 +57,7 @@ function entry(place) {
   name.addEventListener("click", () => change({ layer: head.layer, head: head.head }));
   pin.addEventListener("click", () => change({ pins: toggled(state, head) }));
 
-  function draw(shown, count, tokenAt, readings) {
+  function draw(shown, tokenAt, readings) {
     head = shown;
     node.hidden = !head;
     if (!head) return;
