@@ -47,7 +47,7 @@ def type_text(page, text):
     page.fill("#type", text)
     known = "".join(character for character in text if character.encode() in TOKENIZER.tokens)
     count = min(len(known) + 1, LIVE["block_size"])
-    page.locator("#type-says", has_text=re.compile(rf"^{count} tokens")).wait_for()
+    page.locator("#type-says", has_text=re.compile(rf"^{count} tokens?\.")).wait_for()
     settle(page)
 
 

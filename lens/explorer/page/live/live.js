@@ -120,10 +120,11 @@ export function live(host) {
 }
 
 function words({ ids, from, pending }) {
-  const count = t("{count} tokens.", { count: (ids.length - from).toLocaleString("en") });
+  const read = ids.length - from;
+  const count = read === 1 ? t("1 token.") : t("{count} tokens.", { count: read.toLocaleString("en") });
   if (pending) return [count, t("Its end “{end}” is left off: in a longer text it is mostly the beginning of a longer token.", { end: word(pending) })];
   if (!from) return [count];
-  return [count, t("The beginning is left off: of this text the model reads the last {read} of {all} tokens.", { read: ids.length - from, all: ids.length })];
+  return [count, t("The beginning is left off: of this text the model reads the last {read} of {all} tokens.", { read, all: ids.length })];
 }
 
 /** In which format the page carries the weights of a step, and what that does to the logits. */
