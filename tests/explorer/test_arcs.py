@@ -127,6 +127,11 @@ def test_a_text_reads_as_it_is_written_and_shows_the_spaces_of_tokens_when_asked
     ]
 
 
+def test_a_text_of_single_characters_reads_as_it_is_written(explore):
+    page = explore([reading_of("a fox", steps=(0,))], "#view=text")
+    assert page.inner_text("#text .flow") == "a fox" and page.locator("#text .goes-on").count() == 0
+
+
 def test_the_arrow_keys_go_through_the_text_and_its_lines(explore, run):
     page = explore(run, "#prompt=0&step=200&query=17&view=text", size=(420, 800))
     page.focus("#text [aria-selected=true]")

@@ -14,14 +14,14 @@ export function showSpaces(shown) {
   spaces = shown;
 }
 
-/** Whether a token goes on with the word that the one before it began or is in. */
-export const goesOn = (before, token) => /[\p{L}\p{M}\p{N}]$/u.test(before) && /^[\p{L}\p{M}\p{N}]/u.test(token);
+/** Whether a token goes on with the word that the one before it began or is in; of single characters none is said to. */
+export const goesOn = (before, token) => areSpaced && /[\p{L}\p{M}\p{N}]$/u.test(before) && /^[\p{L}\p{M}\p{N}]/u.test(token);
 
 /** A token as a word; `before`: the token before it, which says whether it goes on with that one's word. */
 export function word(token, before = "") {
   if (spaces || !token.trim()) return visible(token);
   const own = visible(token.replace(/^ +/, ""), " ");
-  return areSpaced && goesOn(before, token) ? TIE + own : own;
+  return goesOn(before, token) ? TIE + own : own;
 }
 
 /** The token at a place of a prompt, as a word. */

@@ -68,7 +68,7 @@ export function flow(name, tokens, generatedFrom, { choose, point }) {
       : "";
     one.items = here.map((token, offset) => {
       const index = one.first + offset;
-      const item = element("span", { role: "option", tabindex: -1, "aria-selected": false, "data-at": index }, word(token));
+      const item = element("span", { role: "option", tabindex: -1, "aria-selected": false, "data-at": index }, token === " " && !spaces ? " " : word(token));
       item.classList.toggle("goes-on", offset > 0 && goesOn(here[offset - 1], token));
       item.classList.toggle("special", SPECIAL.test(token));
       item.classList.toggle("generated", index >= (generatedFrom ?? Infinity));
