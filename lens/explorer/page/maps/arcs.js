@@ -142,7 +142,8 @@ export function arcs(host) {
       const [from, to] = head.arcs.length ? ends(view, head.arcs[0].index) : [];
       if (!from || !to) return [];
       let [x, y] = summit(from, to, head.shift);
-      while (places.some(([left, top]) => Math.abs(left - x) < NAME.width && Math.abs(top - y) < NAME.height)) y -= NAME.height;
+      const aside = x < field.clientWidth / 2 ? NAME.width : -NAME.width;
+      while (places.some(([left, top]) => Math.abs(left - x) < NAME.width && Math.abs(top - y) < NAME.height)) x += aside;
       places.push([x, y]);
       return svg("text", { class: `place-${head.place}`, x, y }, nameOf(head));
     });
