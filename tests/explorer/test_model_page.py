@@ -36,8 +36,9 @@ def test_the_page_says_that_the_model_came_as_it_is_and_shows_nothing_of_a_train
     assert opening.startswith("What “gpt2-xs” pays attention to") and "shown as it came" in opening
     assert "Nothing is known here of how it was trained" in opening
     assert page.locator("#controls input, .play, .step, .loss").count() == 0
+    page.locator("#to-swap").wait_for()
     tabs = page.locator("[role=tab]:visible").all_inner_texts()
-    assert tabs == ["Every number", "What matters", "The model", "Words"]
+    assert tabs == ["Every number", "What matters", "Swap", "Compare", "The model", "Words"]
     assert not page.locator("#losses, #samples").locator("visible=true").count()
     page.click("#to-run")
     about = page.inner_text("#tab-run")

@@ -6,6 +6,7 @@ import { fits, kind, liveOf, load, loadSmall, page } from "./base/data.js";
 import { onChange, shownPrompt, start, state, switchedOff } from "./base/state.js";
 import { tabs } from "./base/tabs.js";
 import { t } from "./base/words.js";
+import { compare } from "./compare/compare.js";
 import { logitLens } from "./effects/logitlens.js";
 import { next } from "./effects/next.js";
 import { parts } from "./effects/parts.js";
@@ -46,6 +47,7 @@ const drawings = [
   logitLens(place("lens")),
   parts(place("parts")),
   swap(place("swap")),
+  compare(place("compare")),
 ];
 
 function draw() {

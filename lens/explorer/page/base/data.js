@@ -71,7 +71,7 @@ export const effectsOf = (prompt, step, off) => unpacked.get(key(prompt, step, o
 export const liveOf = (prompt, step) => unpacked.get(key(prompt, step))?.live ?? null;
 
 /** The metrics of a step's heads, by layer and head. */
-export const metricsOf = (prompt, step) => measured.get(key(prompt, step)) ?? page.prompts[prompt].steps[step].metrics;
+export const metricsOf = (prompt, step, off) => measured.get(key(prompt, step, off)) ?? page.prompts[prompt].steps[step].metrics;
 
 /** How many times that model has measured heads. */
 export const countMeasured = () => measured.size;

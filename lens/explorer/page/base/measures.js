@@ -17,8 +17,8 @@ const REPEATS = ["duplicate_token", "induction"]; // measured only on the repeat
 const metrics = new WeakMap(); // of a step, looked up once: a page asks for them hundreds of times a step
 
 /** A head's measure, or undefined. */
-export function scoreOf(prompt, step, layer, head, name) {
-  const own = metricsOf(prompt, step);
+export function scoreOf(prompt, step, layer, head, name, off) {
+  const own = metricsOf(prompt, step, off);
   if (!metrics.has(own)) metrics.set(own, withRepeats(own, page.prompts[prompt].steps[step].step));
   return metrics.get(own)[layer][head][name];
 }

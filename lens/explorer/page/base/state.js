@@ -12,7 +12,7 @@ const CHOICES = {
   direction: ["from", "by"],
   order: ["badges", "layers", "score"],
   view: kind === "examples" ? ["map", "text"] : ["text", "map"],
-  tab: ["walk", "formed", "matter", "swap", "run", "words"],
+  tab: ["walk", "formed", "matter", "swap", "compare", "run", "words"],
   spaces: ["hidden", "shown"],
   theme: ["system", "light", "dark"],
   walk: ["all", "x", "qkv", "score", "scale", "mask", "softmax", "values", "proj"],
@@ -23,11 +23,11 @@ const CHOICES = {
 /**
  * prompt, step (its index), layer, head, query and key (the pinned cell), pins (see pins.js), one of each of CHOICES, and
  * the parts of the model that are switched off ("0.1 2.mlp"), and swap, the tokens that are others in a second text (see
- * swap/changes.js).
+ * swap/changes.js), and a, the view that is kept for comparison (see compare/pinned.js).
  */
 export const state = {
   ...Object.fromEntries(Object.entries(CHOICES).map(([name, [first]]) => [name, first])),
-  ...{ pins: [], off: "", swap: "" },
+  ...{ pins: [], off: "", swap: "", a: "" },
 };
 const listeners = [];
 
@@ -155,7 +155,7 @@ export function fromHash() {
   const changes = { off: hash.off ?? "" };
   for (const name of ["prompt", "layer", "head", "query", "key"]) if (name in hash) changes[name] = Number(hash[name]);
   for (const name of Object.keys(CHOICES)) if (name in hash) changes[name] = hash[name];
-  if ("swap" in hash) changes.swap = hash.swap;
+  for (const name of ["swap", "a"]) if (name in hash) changes[name] = hash[name];
   if ("pins" in hash) changes.pins = hash.pins.split(",");
   if ("step" in hash) {
     const { length } = page.prompts;
@@ -172,9 +172,9 @@ let waiting = null;
 function remember() {
   clearTimeout(waiting);
   waiting = setTimeout(() => {
-    const { off, how, swap, ...always } = state;
+    const { off, how, swap, a, ...always } = state;
     const { text } = shownPrompt();
-    const kept = { ...always, step: shownStep().step, ...(off && { off, how }), ...(swap && { swap }), ...(text !== undefined && { text }) };
+    const kept = { ...always, step: shownStep().step, ...(off && { off, how }), ...(swap && { swap }), ...(a && { a }), ...(text !== undefined && { text }) };
     try {
       history.replaceState(null, "", "#" + new URLSearchParams(kept));
     } catch {

@@ -9,6 +9,7 @@ const TITLES = {
   formed: t("How heads formed"),
   matter: t("What matters"),
   swap: t("Swap"),
+  compare: t("Compare"),
   run: t("The run"),
   words: t("Words"),
 };
