@@ -185,7 +185,7 @@ def test_each_card_points_at_what_it_speaks_of(read_story, told):
     assert without.ringed == [as_text(effects["p0.ablation"][without.query, 1, 1])]
 
 
-@pytest.mark.parametrize(("change", "says"), [(5, "Without head 0.0 the guess fails"), (0.2, "do not show")])
+@pytest.mark.parametrize(("change", "says"), [(5, "without head 0.0 the guess fails"), (0.2, "do not show")])
 def test_that_one_head_builds_on_another_is_said_only_where_the_ablation_shows_it(read_one, told, change, says):
     def with_ablation(arrays):
         arrays["p0.ablation"][:, 0, 0] = change

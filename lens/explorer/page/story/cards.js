@@ -149,8 +149,8 @@ function link(facts) {
   const values = { name, next: token(facts, query + 1), share: probability(nextProbability(facts, effects)), after: probability(Math.exp(-effects.loss.at(query) - change)) };
   return [
     say(t("To find it, a head has to know which token came before each: head {name}, in an earlier layer, looks just there."), { name }),
-    change >= GREAT ? say(t("Without head {name} the guess fails: the probability of {next} falls from {share} to {after}."), values)
-      : say(t("Whether it builds on that, these numbers do not show: without head {name} {next} still gets {after}."), values),
+    change >= GREAT ? say(t("In the trained model, without head {name} the guess fails: the probability of {next} falls from {share} to {after}."), values)
+      : say(t("Whether it builds on that, these numbers do not show: in the trained model, without head {name}, {next} gets {after}."), values),
   ].flat();
 }
 
