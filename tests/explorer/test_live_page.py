@@ -142,6 +142,12 @@ def test_the_head_and_a_chosen_query_stay_while_one_types(page):
     assert " 15" in shown(page)["pair"].split("key")[0]
 
 
+def test_a_head_s_switch_stays_in_its_place_while_one_types(page):
+    switch = page.query_selector("[data-part='1.1']")
+    type_text(page, TYPED)
+    assert switch.evaluate("(node) => node.isConnected")
+
+
 def test_characters_that_the_vocabulary_lacks_are_marked_and_named(page):
     type_text(page, "a réd hen 漢")
     assert "left out: é 漢." in page.inner_text("#type-says")

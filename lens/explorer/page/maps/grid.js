@@ -8,7 +8,7 @@ import { scrolling } from "../base/onscreen.js";
 import { short } from "../base/label.js";
 import { keysOf } from "../base/maps.js";
 import { MEASURES, badges, scoreOf } from "../base/measures.js";
-import { change, shownLive, shownPrompt, state, switchedOff } from "../base/state.js";
+import { change, shownPrompt, state, switchedOff } from "../base/state.js";
 import { t } from "../base/words.js";
 import { mlpSwitches, switchFor } from "../live/switches.js";
 import { badge, onPrompt } from "./badge.js";
@@ -26,22 +26,33 @@ export function grid(host) {
   host.append(choices, element("div", { class: "wide" }, field), mlps, notes);
 
   let tiles = [];
+  let labels = null; // of the rows and columns
+  let built = ""; // for which the tiles were made: while one types they stay what they are, also under the pointer
   let shown = "";
   let painted = "";
   let near = true; // until it is known to be off the screen: many maps take a good part of a slider step
 
+  function makeTiles() {
+    const { layers, heads, tokens } = shownPrompt();
+    const now = `${layers} ${heads} ${keysOf(shownPrompt()).length / tokens.length}`;
+    if (built === now) return;
+    built = now;
+    tiles = Array.from({ length: layers * heads }, (_, index) => tile(Math.floor(index / heads), index % heads));
+    labels = {
+      corner: element("span"),
+      across: Array.from({ length: heads }, (_, head) => element("span", { class: "across" }, `head ${head}`)),
+      down: Array.from({ length: layers }, (_, layer) => element("span", { class: "down" }, `layer ${layer}`)),
+    };
+    mlps.replaceChildren(...mlpSwitches());
+  }
+
   function build() {
-    const { layers, heads } = shownPrompt();
-    tiles = [];
-    for (let layer = 0; layer < layers; layer++) {
-      for (let head = 0; head < heads; head++) tiles.push(tile(layer, head));
-    }
+    makeTiles();
     host.closest("section").hidden = kind === "examples" && tiles.length === 1; // One head shows it already
     const unmeasured = MEASURES.every(({ name }) => scoreOf(state.prompt, state.step, 0, 0, name) === undefined);
     choices.hidden = document.getElementById("badging").hidden = unmeasured;
     field.classList.toggle("unmeasured", unmeasured);
     notes.replaceChildren(squareNote(shownPrompt()));
-    mlps.replaceChildren(...mlpSwitches());
     arrange();
   }
 
@@ -60,24 +71,17 @@ export function grid(host) {
   /** What a head is sorted by, the largest first. */
   function worth({ layer, head }) {
     if (state.order === "score") return scoreOf(state.prompt, state.step, layer, head, state.measure) ?? -1;
-    const prompt = shownLive() ? 0 : state.prompt; // where heads stand does not change as the slider moves, or as one types
+    const prompt = shownPrompt().text === undefined ? state.prompt : 0; // where heads stand does not change as the slider moves, or as one types
     return badges(prompt, page.prompts[prompt].steps.length - 1, layer, head)[0]?.[1] ?? 0;
   }
 
   function arrange() {
-    const { layers, heads } = shownPrompt();
-    field.style.setProperty("--heads", heads);
+    field.style.setProperty("--heads", shownPrompt().heads);
     field.classList.toggle("sorted", state.order !== "layers");
-    if (state.order !== "layers") {
-      field.replaceChildren(...[...tiles].sort((one, other) => worth(other) - worth(one)).map(({ node }) => node));
-      return;
-    }
-    const across = Array.from({ length: heads }, (_, head) => element("span", { class: "across" }, `head ${head}`));
-    const rows = Array.from({ length: layers }, (_, layer) => [
-      element("span", { class: "down" }, `layer ${layer}`),
-      ...tiles.filter((one) => one.layer === layer).map(({ node }) => node),
-    ]);
-    field.replaceChildren(element("span"), ...across, ...rows.flat());
+    const inRows = () => labels.down.flatMap((label, layer) => [label, ...tiles.filter((one) => one.layer === layer).map(({ node }) => node)]);
+    const nodes = state.order === "layers" ? [labels.corner, ...labels.across, ...inRows()]
+      : [...tiles].sort((one, other) => worth(other) - worth(one)).map(({ node }) => node);
+    if (nodes.length !== field.children.length || nodes.some((node, index) => node !== field.children[index])) field.replaceChildren(...nodes);
   }
 
   function draw() {
