@@ -5,6 +5,7 @@ import { controls } from "./base/controls.js";
 import { fits, kind, liveOf, load, loadSmall, page } from "./base/data.js";
 import { onChange, shownPrompt, start, state, switchedOff } from "./base/state.js";
 import { tabs } from "./base/tabs.js";
+import { terms } from "./base/terms.js";
 import { t } from "./base/words.js";
 import { compare } from "./compare/compare.js";
 import { logitLens } from "./effects/logitlens.js";
@@ -78,6 +79,7 @@ addEventListener("keydown", (event) => {
   if (event.altKey || event.metaKey || event.ctrlKey) event.stopPropagation();
 }, true);
 run();
+terms(place("terms"));
 const startModel = live(place("live"));
 onChange(draw);
 onChange(unpackAhead);

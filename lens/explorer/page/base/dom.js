@@ -28,6 +28,8 @@ export function choice(label, options, onchange) {
 
 export function setOptions(select, options) {
   select.replaceChildren(...options.map(([value, text]) => element("option", { value }, text)));
+  const field = select.closest(".choice");
+  if (field) field.classList.toggle("single", options.length === 1); // nothing to choose
 }
 
 /** `parts` as for a Blob: text or bytes. */

@@ -6,6 +6,7 @@ import { page } from "../base/data.js";
 import { MOVES, element } from "../base/dom.js";
 import { brief } from "../base/number.js";
 import { change, shownPrompt, state } from "../base/state.js";
+import { term } from "../base/terms.js";
 
 const ROOMY = 4; // heads a layer up to which cells are wide
 const READABLE = 8; // and up to which numbers fit into them
@@ -46,7 +47,7 @@ export function heatmap(label, onHover) {
   function build(layers, heads) {
     cells = Array.from({ length: layers }, () => Array.from({ length: heads + 1 }, () => cell("td", { role: "gridcell" })));
     const names = Array.from({ length: heads }, (_, head) => (heads > READABLE ? head : `head ${head}`));
-    heading.replaceChildren(element("th"), ...[...names, "MLP"].map((name) => element("th", { scope: "col" }, name)));
+    heading.replaceChildren(element("th"), ...[...names, "MLP"].map((name) => element("th", { scope: "col" }, name === "MLP" ? term(name) : name)));
     body.replaceChildren(...cells.map((row, layer) => element("tr", {}, element("th", { scope: "row" }, `layer ${layer}`), ...row)));
     node.classList.toggle("roomy", heads <= ROOMY);
     node.classList.toggle("dense", heads > READABLE);

@@ -10,7 +10,7 @@ export function next(host) {
   const after = element("p", { class: "note" });
   const list = element("ol", { class: "bars" });
   const truth = element("p", { class: "note" });
-  host.append(element("h3", {}, t("What comes next")), after, list, truth);
+  host.append(element("h3", {}, t("After the pinned token")), after, list, truth);
   let rows = [];
 
   function build(count) {

@@ -9,6 +9,7 @@ import { brief } from "../base/number.js";
 import { whenVisible } from "../base/onscreen.js";
 import { shownEffects, shownLive, shownPrompt, state } from "../base/state.js";
 import { t } from "../base/words.js";
+import { term } from "../base/terms.js";
 import { largest } from "../walk/vector.js";
 import { heatmap } from "./heatmap.js";
 
@@ -33,10 +34,10 @@ export function parts(host) {
     question,
     element("div", { class: "both" },
       element("figure", {},
-        element("figcaption", {}, element("b", {}, "Attribution"), " what each part writes, in logits"),
+        element("figcaption", {}, element("b", {}, term("direct logit attribution", t("Attribution"))), t(" what each part writes, in "), term("logit", t("logits"))),
         element("div", { class: "account" }, attribution.node, account)),
       element("figure", {},
-        element("figcaption", {}, element("b", {}, "Ablation"), " loss without it, minus loss, in nats"), ablation.node, absent)),
+        element("figcaption", {}, element("b", {}, term("ablation", t("Ablation"))), t(" loss without it, minus loss, in "), term("nat", t("nats"))), ablation.node, absent)),
     readout,
   );
   let hovered = null;

@@ -6,6 +6,8 @@ import { wordAt } from "../base/label.js";
 import { keepInView, rangeNote, whenVisible, windowAround } from "../base/onscreen.js";
 import { change, shownEffects, shownNames, shownPrompt, state } from "../base/state.js";
 import { offer } from "../base/tabs.js";
+import { term } from "../base/terms.js";
+import { t } from "../base/words.js";
 
 const MOVES = { ArrowUp: -1, ArrowDown: 1, Home: -Infinity, End: Infinity };
 
@@ -39,7 +41,7 @@ export function predictions(host) {
   function build(count, ranks) {
     rows = Array.from({ length: count }, () => prediction(ranks));
     body.replaceChildren(...rows.map(({ row }) => row));
-    const titles = ["position", "true next", "probability", "loss, nats"].map((title) => element("th", { scope: "col" }, title));
+    const titles = [t("position"), t("true next"), t("probability"), term("nat", t("loss, nats"))].map((title) => element("th", { scope: "col" }, title));
     const likeliest = element("th", { scope: "colgroup", colspan: ranks }, `the ${ranks} likeliest next tokens`);
     heading.replaceChildren(element("tr", {}, ...titles, likeliest));
   }

@@ -7,6 +7,7 @@ import { element, save } from "../base/dom.js";
 import { formatWeight, short, wordAt } from "../base/label.js";
 import { MEASURES, badges, measuredOn, scoreOf } from "../base/measures.js";
 import { shownFull, shownKeys, shownMaps, shownPrompt, state } from "../base/state.js";
+import { explained } from "../base/terms.js";
 import { t } from "../base/words.js";
 import { badge } from "./badge.js";
 import { mapPicture } from "./picture.js";
@@ -83,5 +84,5 @@ function score({ name, label, max, says }) {
     write(number, value === undefined ? "–" : max === null ? value.toFixed(1) : short(value));
     return value !== undefined;
   }
-  return { nodes: [element("dt", { title: says }, label), element("dd", {}, bar, number)], update };
+  return { nodes: [element("dt", {}, explained(label, says)), element("dd", {}, bar, number)], update };
 }

@@ -2,6 +2,8 @@
 
 import { element } from "../base/dom.js";
 import { figure } from "../base/number.js";
+import { term } from "../base/terms.js";
+import { t } from "../base/words.js";
 import { vectorOf } from "./names.js";
 import { largest } from "./vector.js";
 
@@ -22,23 +24,23 @@ export function stepsOf(prompt, full) {
   return Object.keys(TITLES).filter((step) => !absent[step]);
 }
 
-const PE = "Its position was encoded before the first layer: pe,";
+/** How the model knows where a position is. */
 const PLACES = {
-  learned: `${PE} a learned vector for each position, was added to the embedding of the token.`,
-  sinusoidal: `${PE} sines and cosines of the position, was added to the embedding of the token.`,
-  rope: "No pe was added to it: rope encodes positions by rotating q and k, in the next step.",
+  learned: () => [t("Its position was encoded before the first layer: pe, a learned vector for each position, was added to the embedding of the token.")],
+  sinusoidal: () => [t("Its position was encoded before the first layer: pe, sines and cosines of the position, was added to the embedding of the token.")],
+  rope: () => [t("No pe was added to it: "), term("rope"), t(" encodes positions by rotating q and k, in the next step.")],
 };
 
 /** One sentence on each step, as nodes; `row` as from rowOf. */
 export const SAYS = {
   x: ({ position, given }) => {
-    if (!given.length) return ["What a position brings to this layer’s attention: the stream, after the norm. ", PLACES[position] ?? ""];
+    if (!given.length) return [t("What a position brings to this layer’s attention: the "), term("stream"), t(", after the "), term("norm"), ". ", ...(PLACES[position]?.() ?? [])];
     const added = given.some(({ name }) => name === "pe") ? ": X + pe, so that each token says where it stands" : "";
     return [`What a position brings to the attention${added}.`];
   },
   qkv: ({ given }) => [
     "A position has three vectors in this head: q, what it looks for; k, what it is matched by; v, what it gives. ",
-    given.length ? "" : "One learned projection, qkv, computes them from its x; q and k are shown as they enter the dot product.",
+    ...(given.length ? [] : [t("One learned projection, "), term("qkv"), t(", computes them from its x; q and k are shown as they enter the dot product.")]),
   ],
   score: () => [
     vectorOf("q", "i"), " and ", vectorOf("k", "j"),
@@ -65,7 +67,9 @@ export const SAYS = {
   },
   values: () => ["Each key adds its v times its weight; the sum is ", vectorOf("z", "i"), ", this head’s output for the query."],
   proj: ({ heads, given }) => [
-    heads > 1 ? `The outputs of all ${heads} heads, one after the other, are mixed by proj into ` : "The output goes through proj and becomes ",
+    ...(heads > 1
+      ? [t("The outputs of all {heads} heads, one after the other, are mixed by ", { heads }), term("proj"), t(" into ")]
+      : [t("The output goes through "), term("proj"), t(" and becomes ")]),
     vectorOf("out", "i"),
     given.length ? "." : ", which is added to the stream. It is shown as it was logged: the page does not carry the matrix of proj.",
   ],
