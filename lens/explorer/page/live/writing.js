@@ -33,6 +33,7 @@ export function writing(host, { beginning, options, onText, onEnd }) {
 
   function update() {
     main.textContent = running ? t("Stop") : t("Write on");
+    host.setAttribute("aria-busy", running !== null); // what changes with every token is not read out
     again.disabled = another.disabled = !last;
   }
 
