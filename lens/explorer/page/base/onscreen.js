@@ -21,7 +21,7 @@ export function whenVisible(host, draw) {
     if (near && host.hasAttribute("aria-busy")) drawn();
   }, { rootMargin: MARGIN });
   watch.observe(host);
-  return () => (near || (!waits && host.offsetParent) ? drawn() : host.setAttribute("aria-busy", "true"));
+  return () => (near || (!waits && !host.closest("[hidden]")) ? drawn() : host.setAttribute("aria-busy", "true"));
 }
 
 /** The positions that a table shows, {first, count}: those around the query. */
