@@ -35,6 +35,7 @@ def read_once(
         warn(f"--prompt: {words}")
     for reading, ids in zip(readings, ids_of, strict=True):
         reading.causal, reading.position, reading.theta = config.causal, config.position, config.rope_theta
+        reading.qk_norm = config.qk_norm
         reading.scale = config.key_dim**-0.5 if config.scale else 1.0
         reading.says = " ".join(
             filter(None, [reading.says, *(f"{words[0].upper()}{words[1:]}." for words in left_out.values())])

@@ -47,6 +47,7 @@ class Reading:
     scale: float | None = None  # what the scores are multiplied by; None: unknown
     position: str | None = None  # how the model encodes positions, as in GPTConfig
     theta: float | None = None  # with rope: the base of its angles, as in GPTConfig
+    qk_norm: bool = False  # whether a norm stands between the projection and q and k, as in GPTConfig
     repeat: tuple[int, ...] = ()  # (period, offset, length) of a repetition in it, as in `head_metrics`
     own: bool = False  # a prompt of the reader's own, which the run did not record
     says: str = ""  # what is said about it

@@ -35,6 +35,7 @@ def run_payload(run: Path, readings: list[Reading]) -> dict:
     shape, model, page_mb = _model(run, config)
     for reading in readings:
         reading.causal, reading.position, reading.theta = shape.causal, shape.position, shape.rope_theta
+        reading.qk_norm = shape.qk_norm
         for arrays in reading.steps.values():
             if "l0.q" in arrays:
                 reading.scale = arrays["l0.q"].shape[-1] ** -0.5 if shape.scale else 1.0
@@ -115,6 +116,7 @@ def _pack_reading(reading: Reading) -> dict:
         "scale": reading.scale,
         "position": reading.position,
         "theta": reading.theta,
+        "qkNorm": reading.qk_norm,
         "layers": layers,
         "heads": heads,
         "steps": [_pack_step(reading, step, masked, whole=step in (steps[0], steps[-1])) for step in steps],

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import lens.once
+from config import AttentionConfig
 from lens.explorer.page import render
 from lens.explorer.payload import model_payload
 from lens.once import read_once
@@ -63,6 +64,7 @@ def test_every_weight_can_be_read_and_every_number_of_its_row(explore):
 def test_what_was_left_out_is_said_in_its_place(explore, monkeypatch):
     monkeypatch.setattr(lens.once, "MAX_NUMBERS", 1000)
     monkeypatch.setattr(lens.once, "MAX_FLOPS", 1)
+    monkeypatch.setattr(AttentionConfig, "page_mb", 0)
     page = explore(page_of()[0])
     assert page.is_hidden("#to-walk") and page.is_visible("#tab-matter")
     about = page.inner_text(".about")
@@ -73,6 +75,16 @@ def test_what_was_left_out_is_said_in_its_place(explore, monkeypatch):
     figure.locator(".note", has_text="left out here").wait_for()
     assert not figure.locator(".heat").is_visible()
     assert "without it" not in page.inner_text("#parts .reading") and "logits" in page.inner_text("#parts .reading")
+
+
+def test_a_row_that_was_left_out_is_computed_by_the_model_in_the_page(explore, monkeypatch):
+    monkeypatch.setattr(lens.once, "MAX_NUMBERS", 1000)
+    page = explore(page_of()[0], "#layer=1&head=1&query=7", motion="reduce")
+    page.locator("#walk").scroll_into_view_if_needed()
+    page.locator(
+        "#agreement",
+        has_text="Computed by the model in this page, whose weights it carries exactly: agrees with the logged weights",
+    ).wait_for()
 
 
 @pytest.mark.parametrize("width", [1280, 390])

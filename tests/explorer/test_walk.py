@@ -185,16 +185,17 @@ def test_scores_too_large_for_exp_are_lowered_first_and_the_page_says_so(walk):
     assert formula(page, "softmax").startswith(f"exp({as_text(scaled[2])} − {as_text(most)}) = ")
 
 
-@pytest.mark.parametrize("base", [10000, 500])
-def test_rope_is_turned_back_and_its_angles_are_written(walk, tmp_path, base):
+@pytest.mark.parametrize(("base", "qk_norm"), [(10000, True), (500, False)])
+def test_rope_is_turned_back_and_its_angles_are_written(walk, tmp_path, base, qk_norm):
     write_run(tmp_path / "run", steps=(0,), layers=1, heads=2, head_dim=4, prompts={"odd": STORY[:11]})  # key_dim 12
     config = tmp_path / "run/config.yaml"
-    rope = f"rope\n  rope_theta: {base}.0"
+    rope = f"rope\n  rope_theta: {base}.0\n  qk_norm: {qk_norm}"
     config.write_text(config.read_text(encoding="utf-8").replace("learned", rope), encoding="utf-8")
     page = walk(tmp_path / "run", "#head=1&query=9&key=4")
     arrays = arrays_of(tmp_path / "run", 0, 0)
     for name, spoken, position in [("q", "q of the query", 9), ("k", "k of the key", 4)]:
-        before = [float(text.replace("−", "-")) for text in vector(page, f"{spoken} before the rotation")]
+        undone = f"{spoken} after the norm, before the rotation" if qk_norm else f"{spoken} before the rotation"
+        before = [float(text.replace("−", "-")) for text in vector(page, undone)]
         angles = tuple(part[[position]] for part in rotary_angles(11, 12, base))
         turned = rotate(torch.tensor(before)[None, None, None], angles)[0, 0, 0]
         assert np.abs(turned.numpy() - arrays[name][1, position]).max() < 3e-6
@@ -203,9 +204,8 @@ def test_rope_is_turned_back_and_its_angles_are_written(walk, tmp_path, base):
     angle = base ** (-2 * 1 / 12)
     written = f"Channels 1 and 7, by position × {base} ** (−2 · 1 / 12) = position × {as_text(angle)}:"
     assert page.inner_text(".turned > .formula") == written
-    assert f"q({all_signs(STORY)[9]}) at 9: 9 × {as_text(angle)} = {as_text(9 * angle)} rad" in page.inner_text(
-        ".dial >> nth=0"
-    )
+    said = page.inner_text(".dial >> nth=0")
+    assert f"q({STORY[9].strip()}) at 9: 9 × {as_text(angle)} = {as_text(9 * angle)} rad" in said
     page.click("text=All pairs")
     page.locator(".pairs td").first.wait_for()
     cells = page.locator(".pairs tbody tr >> nth=1").locator("td").all_inner_texts()

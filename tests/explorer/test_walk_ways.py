@@ -13,8 +13,9 @@ from tests.helpers.walked_row import NAMES, arrays_of, made_up, row_of, texts_of
 
 def test_between_the_first_and_the_last_step_there_are_the_weights_alone(walk, rows_run):
     page = walk(rows_run, "#prompt=1&step=10&layer=0&head=1&query=5")
-    missing = "At step 10 the page has only the weights"
-    assert page.inner_text(".missing p").startswith(missing)
+    missing = page.inner_text(".missing p")
+    assert missing.startswith("Of step 10 this page carries only the weights of the attention.")
+    assert missing.endswith("is there at 2 steps: 0, 200.")
     assert not page.locator(".row-box").is_visible() and not page.locator(".walking").is_visible()
     page.click("text=Go to step 200")
     assert page.inner_text(".step") == "step 200"
@@ -32,8 +33,8 @@ def test_between_the_first_and_the_last_step_there_are_the_weights_alone(walk, r
 
 def test_the_steps_are_walked_one_by_one_or_shown_all_at_once(walk, rows_run):
     page = walk(rows_run, "#prompt=1&step=200&query=5")
-    names = ["x", "Q, K, V", "score", "scale", "mask", "softmax", "weighted sum of V", "proj"]
-    columns = [0, 0, 2, 3, 4, 6, 9, 9]  # of the table: a ribbon, five numbers and three of v
+    names = ["x", "Q, K, V", "norm", "score", "scale", "mask", "softmax", "weighted sum of V", "proj"]
+    columns = [0, 0, 0, 2, 3, 4, 6, 9, 9]  # of the table: a ribbon, five numbers and three of v
 
     def visible():
         return page.locator(".stage:visible h3").all_inner_texts()
@@ -46,15 +47,15 @@ def test_the_steps_are_walked_one_by_one_or_shown_all_at_once(walk, rows_run):
         assert page.locator(".row-box tbody tr >> nth=0").locator("td:visible").count() == columns[number - 1]
     assert page.is_disabled("[aria-label='Next step']")
     page.click("[aria-label='Previous step']")
-    assert visible() == names[:7]
+    assert visible() == names[:8]
     page.press(".names [aria-current]", "ArrowLeft")
-    assert visible() == names[:6]
+    assert visible() == names[:7]
     page.wait_for_url(re.compile("walk=softmax"))
     page.click("text=All at once")
     assert visible() == names
     page.evaluate("location.hash = 'walk=score&prompt=1&step=200'")
     page.locator(".stage.now h3", has_text="score").wait_for()
-    assert visible() == names[:3]
+    assert visible() == names[:4]
 
 
 def test_a_step_that_a_prompt_does_not_have_gives_way_to_the_one_before(walk):

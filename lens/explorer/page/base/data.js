@@ -61,7 +61,10 @@ export const mapsOf = (prompt, step, off) => unpacked.get(key(prompt, step, off)
 /** What the small pictures of the maps are painted from, if it is there: the maps, or their block maxima. */
 export const smallOf = (prompt, step) => coarse.get(key(prompt, step)) ?? mapsOf(prompt, step);
 
-/** x (L, T, C), q and k (L, H, T, K), v (L, H, T, D) and out (L, T, C), by name, as Numbers; null where not carried. */
+/**
+ * x (L, T, C), q and k (L, H, T, K), v (L, H, T, D) and out (L, T, C), by name, as Numbers; null where not carried. What the
+ * model in the page has read has stream (L, T, C) and z (L, H, T, D) too.
+ */
 export const fullOf = (prompt, step) => unpacked.get(key(prompt, step))?.full ?? null;
 
 /** The predictions, the logit lens, the attribution and the ablation, by name, as Numbers; null where not carried. */

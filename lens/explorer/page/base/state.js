@@ -15,7 +15,7 @@ const CHOICES = {
   tab: ["walk", "formed", "matter", "swap", "compare", "run", "words"],
   spaces: ["hidden", "shown"],
   theme: ["system", "light", "dark"],
-  walk: ["all", "x", "qkv", "score", "scale", "mask", "softmax", "values", "proj"],
+  walk: ["all", "x", "qkv", "norm", "rope", "score", "scale", "mask", "softmax", "values", "proj"],
   how: ["zero", "mean"],
   measure: ["previous_token", "first_token", "duplicate_token", "induction", "entropy", "mean_distance"],
 };

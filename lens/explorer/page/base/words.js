@@ -4,3 +4,8 @@
 export function t(english, values = {}) {
   return english.replace(/\{(\w+)\}/g, (place, name) => (name in values ? values[name] : place));
 }
+
+/** As `t`, of values that may be nodes, or arrays of them: what an element takes as its children. */
+export function phrase(english, values) {
+  return t(english).split(/\{(\w+)\}/).flatMap((part, at) => (at % 2 ? values[part] : part));
+}

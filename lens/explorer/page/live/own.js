@@ -93,11 +93,11 @@ export async function show(request, view = {}) {
 }
 
 function promptOf({ ids, from, unknown, text, openings, pending, repeat }, written = Infinity) {
-  const { n_layer: layers, n_head: heads, key_dim, causal, scale, position, rope_theta: theta } = page.live.config;
+  const { n_layer: layers, n_head: heads, key_dim, causal, scale, position, rope_theta: theta, qk_norm: qkNorm } = page.live.config;
   const prompt = {
     name: t("Your text"), says: "", given: [], tokens: ids.slice(from).map((id) => page.labels[id]), keys: null,
     generatedFrom: written < ids.length ? Math.max(0, written - from) : null,
-    causal, scale: scale ? key_dim ** -0.5 : 1, position, theta, layers, heads, ids, from, unknown, text,
+    causal, scale: scale ? key_dim ** -0.5 : 1, position, theta, qkNorm, layers, heads, ids, from, unknown, text,
     openings, pending, repeat,
   };
   const metrics = Array.from({ length: layers }, () => Array.from({ length: heads }, () => ({}))); // until it is read

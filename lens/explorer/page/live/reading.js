@@ -1,6 +1,6 @@
 // What the model computed of a text, put together as the page has it of recorded prompts.
 
-const FULL = ["x", "q", "k", "v", "out"];
+const FULL = ["stream", "x", "q", "k", "v", "z", "out"];
 
 /**
  * {weights, full}, each array as [numbers, shape]: the maps (L, H, cells), row by row, with a causal mask without the cells
@@ -8,7 +8,7 @@ const FULL = ["x", "q", "k", "v", "out"];
  */
 export function packed({ n_head: H, n_embd: C, key_dim: K, causal }, layers) {
   const T = layers[0].x.length / C;
-  const shapes = { x: [T, C], q: [H, T, K], k: [H, T, K], v: [H, T, C / H], out: [T, C] };
+  const shapes = { stream: [T, C], x: [T, C], q: [H, T, K], k: [H, T, K], v: [H, T, C / H], z: [H, T, C / H], out: [T, C] };
   const stacked = (arrays, shape) => {
     const numbers = new Float32Array(arrays.length * arrays[0].length);
     arrays.forEach((array, layer) => numbers.set(array, layer * array.length));

@@ -1,64 +1,45 @@
-// What the dot product starts from: x of the query and of the key, and this head's q, k and v of them.
+// What the attention reads: the stream of the query and of the key, and x, which the norm makes of it.
 
 import { element } from "../base/dom.js";
-import { vectorOf } from "./names.js";
-import { rotation, undoRotation } from "./rotation.js";
+import { t } from "../base/words.js";
+import { ofKey, ofQuery } from "./names.js";
+import { normSum, normalise } from "./norm.js";
 import { largest, vector } from "./vector.js";
 
-/** x_i, and x_j where the keys are of the same sequence. */
+/** Of the query, and of the key where it is another of the same sequence; the stream where the model is in the page. */
 export function inputs(host) {
-  const [query, key] = ["i", "j"].map((index) => vector(vectorOf("x", index), `x of the ${index === "i" ? "query" : "key"}`));
-  host.append(query.node, key.node);
-  return ({ prompt, full, layer, i, j }) => {
-    const [ofQuery, ofKey] = [i, j].map((position) => (position === i || !prompt.keys ? full.x.at(layer, position) : []));
-    const max = Math.max(largest(ofQuery), largest(ofKey));
-    key.node.hidden = i === j || Boolean(prompt.keys);
-    query.show(ofQuery, max);
-    if (!key.node.hidden) key.show(ofKey, max);
-  };
-}
-
-/** q_i, k_j and v_j; with rope also q_i and k_j before they were rotated. */
-export function qkvVectors(host) {
-  let shown = null;
-  let base = null; // of their rotation
-  let channel = 0; // whose pair is shown in its plane
-  const onRead = (next) => {
-    if (next === null || !shown) return;
+  let drawn = null;
+  let channel = 0;
+  const choose = (next) => {
     channel = next;
-    showPair();
+    show(drawn);
   };
-  const earlier = (letter) => vector(element("span", {}, name(letter), " before"), `${spoken(letter)} before the rotation`, onRead);
-  const before = ["q", "k"].map(earlier);
-  const after = ["q", "k"].map((letter) => vector(name(letter), spoken(letter), onRead));
-  const value = vector(name("v"), spoken("v"));
-  const pairs = element("div", { class: "turned" });
-  const showPairs = rotation(pairs);
-  host.append(before[0].node, after[0].node, before[1].node, after[1].node, value.node, pairs);
+  const tokens = [
+    { of: ofQuery, spoken: [t("stream at the query"), t("x of the query")] },
+    { of: ofKey, spoken: [t("stream at the key"), t("x of the key")] },
+  ].map((token) => ({ ...token, stream: vector(choose), x: vector(choose), line: element("p", { class: "formula" }) }));
+  host.append(...tokens.flatMap(({ stream, x, line }) => [stream.node, x.node, line]));
 
-  const showPair = () => showPairs(shown, channel, base);
-
-  return ({ prompt, row, i, j }) => {
-    const [K, D] = [row.q.length, row.z.length];
-    const vectors = [row.q, row.k.subarray(j * K, (j + 1) * K)];
-    const rope = prompt.position === "rope";
-    base = prompt.theta;
-    shown = rope ? vectors.map((values, at) => withRotation([i, j][at], "qk"[at], values, base)) : null;
-    vectors.forEach((values, at) => {
-      const max = Math.max(largest(values), rope ? largest(shown[at].before) : 0);
-      before[at].node.hidden = !rope;
-      if (rope) before[at].show(shown[at].before, max);
-      after[at].show(values, max);
+  function show(context) {
+    drawn = context;
+    const { prompt, full, found, layer, i, j } = context;
+    const there = i === j || prompt.keys ? [i] : [i, j];
+    const streams = found ? there.map((position) => found.full.stream.at(layer, position)) : null;
+    const max = { x: largestOf(there.map((position) => full.x.at(layer, position))), stream: streams && largestOf(streams) };
+    tokens.forEach(({ of, spoken, stream, x, line }, at) => {
+      x.node.hidden = at >= there.length;
+      stream.node.hidden = line.hidden = x.node.hidden || !found;
+      if (x.node.hidden) return;
+      const chosen = found ? channel : null;
+      x.show(full.x.at(layer, there[at]), { name: of("x"), spoken: spoken[1], max: max.x, chosen });
+      if (!found) return;
+      stream.show(streams[at], { name: of(t("stream")), spoken: spoken[0], max: max.stream, chosen });
+      const { norm, epsilon } = found.model.config;
+      const normed = normalise(streams[at], found.model.blocks[layer].ln_1, { centred: norm === "layernorm", epsilon });
+      line.replaceChildren(...normSum([of("x"), `[${channel}]`], normed, channel));
     });
-    value.show(row.v.subarray(j * D, (j + 1) * D));
-    pairs.hidden = !rope;
-    if (rope) showPair();
-  };
+  }
+  return show;
 }
 
-const withRotation = (position, letter, after, base) => ({
-  letter, index: indexOf(letter), position, before: undoRotation(after, position, base), after,
-});
-const indexOf = (letter) => (letter === "q" ? "i" : "j");
-const name = (letter) => vectorOf(letter, indexOf(letter));
-const spoken = (letter) => `${letter} of the ${letter === "q" ? "query" : "key"}`;
+const largestOf = (vectors) => Math.max(...vectors.map((values) => largest(values)));

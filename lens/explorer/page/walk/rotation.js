@@ -1,46 +1,48 @@
-// Rotary positions: q and k before they were rotated by their position, pair of channels by pair.
+// Rotary positions: q and k are rotated by their position, pair of channels by pair.
 
 import { element, svg } from "../base/dom.js";
-import { brief, figure, whole } from "../base/number.js";
-import { vectorOf } from "./names.js";
+import { brief, figure } from "../base/number.js";
+import { phrase, t } from "../base/words.js";
 
 /** The angle by which one position rotates channel c and its partner c + K/2, in radians. */
 const anglePerPosition = (base, c, K) => base ** ((-2 * c) / K);
 
-/** A vector (K) as it was before it was rotated by its position. */
-export function undoRotation(after, position, base) {
-  const half = after.length / 2;
-  const before = new Float64Array(after.length);
+/** A vector (K) rotated by its position. */
+export function turn(values, position, base) {
+  const half = values.length / 2;
+  const turned = new Float64Array(values.length);
   for (let c = 0; c < half; c++) {
-    const angle = position * anglePerPosition(base, c, after.length);
+    const angle = position * anglePerPosition(base, c, values.length);
     const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
-    before[c] = after[c] * cos + after[c + half] * sin;
-    before[c + half] = after[c + half] * cos - after[c] * sin;
+    turned[c] = values[c] * cos - values[c + half] * sin;
+    turned[c + half] = values[c + half] * cos + values[c] * sin;
   }
-  return before;
+  return turned;
 }
 
+/** A vector (K) as it was before it was rotated by its position. */
+export const undoRotation = (after, position, base) => turn(after, -position, base);
+
 /**
- * One pair of channels of q_i and of k_j, drawn in its plane and written out, then all of them as a table. Returns
- * show([{letter, index, position, before, after}, …], channel, base).
+ * One pair of channels of q and of k, drawn in its plane and written out, then all of them as a table. Returns
+ * show([{name(), letter, position, before, after}, …], channel, base).
  */
 export function rotation(host) {
-  const says = element("p", { class: "says" });
   const title = element("p", { class: "formula" });
   const dials = element("div", { class: "dials" });
   const table = element("table", { class: "pairs" });
-  const all = element("details", {}, element("summary", {}, "All pairs"), element("div", { class: "wide" }, table));
-  host.append(says, title, dials, all);
+  const all = element("details", { ontoggle: () => all.open && list() }, element("summary", {}, t("All pairs")), element("div", { class: "wide" }, table));
+  host.append(title, dials, all);
   let shown = null;
   let base = null; // of the angles
 
   function list() {
     const [{ after }] = shown;
     const half = after.length / 2;
-    const heads = shown.flatMap(({ letter, index, position }) => [
-      element("th", { scope: "col" }, `angle at ${position}`),
-      element("th", { scope: "col" }, vectorOf(letter, index), " before"),
-      element("th", { scope: "col" }, vectorOf(letter, index), " after"),
+    const heads = shown.flatMap(({ name, position }) => [
+      element("th", { scope: "col" }, t("angle at {position}", { position })),
+      element("th", { scope: "col" }, ...phrase("{vector} before", { vector: name() })),
+      element("th", { scope: "col" }, ...phrase("{vector} after", { vector: name() })),
     ]);
     const rows = Array.from({ length: half }, (_, c) => element("tr", {},
       element("th", { scope: "row" }, `${c}, ${c + half}`),
@@ -49,24 +51,28 @@ export function rotation(host) {
         ...[before, after].map((values) => element("td", {}, figure(values[c]), ", ", figure(values[c + half]))),
       ])));
     table.replaceChildren(
-      element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "channels"), ...heads)),
+      element("thead", {}, element("tr", {}, element("th", { scope: "col" }, t("channels")), ...heads)),
       element("tbody", {}, ...rows));
   }
-  all.addEventListener("toggle", () => all.open && list());
 
   return (vectors, channel, theta) => {
     [shown, base] = [vectors, theta];
     const K = vectors[0].after.length;
     const c = channel % (K / 2);
-    says.textContent = `rope rotates each channel c together with channel c + ${K / 2}, by an angle that grows with the position. `
-      + "q and k were logged after the rotation; what they were before it is computed back here.";
-    const angle = `position × ${base} ** (−2 · ${c} / ${K}) = position × `;
-    title.replaceChildren(`Channels ${c} and ${c + K / 2}, by ${angle}`, figure(anglePerPosition(base, c, K)), ":");
-    dials.replaceChildren(...vectors.map((one) => element("div", { class: "dial" }, dial(one, c), element("p", { class: "formula" },
-      vectorOf(one.letter, one.index), ` at ${one.position}: ${one.position} × `, figure(anglePerPosition(base, c, K)), " = ",
-      figure(one.position * anglePerPosition(base, c, K)), " rad", element("br"), ...pair(one.before, c), " → ", ...pair(one.after, c)))));
+    const angle = figure(anglePerPosition(base, c, K));
+    title.replaceChildren(...phrase("Channels {first} and {second}, by position × {formula} = position × {angle}:", {
+      first: String(c), second: String(c + K / 2), formula: `${base} ** (−2 · ${c} / ${K})`, angle,
+    }));
+    dials.replaceChildren(...vectors.map((one) => element("div", { class: "dial" }, dial(one, c), says(one, c, base))));
     if (all.open) list();
   };
+}
+
+function says({ name, position, before, after }, c, base) {
+  const angle = anglePerPosition(base, c, after.length);
+  return element("p", { class: "formula" },
+    ...phrase("{vector} at {position}: {position} × {angle} = {product} rad", { vector: name(), position: String(position), angle: figure(angle), product: figure(position * angle) }),
+    element("br"), ...pair(before, c), " → ", ...pair(after, c));
 }
 
 const pair = (values, c) => ["(", figure(values[c]), ", ", figure(values[c + values.length / 2]), ")"];
@@ -76,7 +82,8 @@ function dial({ letter, before, after }, c) {
   const half = before.length / 2;
   const length = Math.hypot(before[c], before[c + half]) || 1;
   const arrow = (values, kind) => svg("line", { class: kind, x1: 0, y1: 0, x2: values[c] / length, y2: -values[c + half] / length });
-  const label = `${letter}: from ${brief(before[c])}, ${brief(before[c + half])} to ${whole(after[c])}, ${whole(after[c + half])}`;
+  const numbers = [before[c], before[c + half], after[c], after[c + half]].map(brief);
+  const label = t("{letter}: from {a}, {b} to {c}, {d}", { letter, a: numbers[0], b: numbers[1], c: numbers[2], d: numbers[3] });
   return svg("svg", { viewBox: "-1.15 -1.15 2.3 2.3", role: "img", "aria-label": label },
     svg("circle", { r: 1 }), svg("line", { class: "axis", x1: -1, x2: 1 }), svg("line", { class: "axis", y1: -1, y2: 1 }),
     arrow(before, "before"), arrow(after, "after"));

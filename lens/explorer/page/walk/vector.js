@@ -14,30 +14,35 @@ export const largest = (values) => values.reduce((max, value) => Math.max(max, M
 const MOVES = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, Home: -Infinity, End: Infinity };
 
 /**
- * `name` is a node that stands before it, `spoken` its name for a screen reader; `onRead(channel)` is called with the channel
- * that is read, null when none is. Returns {node, show(values, most)}: colours go from -most to most.
+ * `onChoose(channel)` is called with a channel that is clicked or gone to by key. Returns {node, show(values, look)}, look:
+ * `name`, what stands before it; `spoken`, its name for a screen reader; colours go from -max to max; the channel that is
+ * `chosen` is marked.
  */
-export function vector(name, spoken, onRead = () => {}) {
+export function vector(onChoose = () => {}) {
   const canvas = element("canvas");
   const pick = element("span", { class: "pick" });
-  const field = element("div", { class: "channels", tabindex: 0, role: "slider", "aria-label": spoken, "aria-valuemin": 0 });
+  const mark = element("span", { class: "mark" });
+  const field = element("div", { class: "channels", tabindex: 0, role: "slider", "aria-valuemin": 0 });
   const read = element("output", { class: "read" }, "");
-  const node = element("div", { class: "vector" }, element("span", { class: "name" }, name), field, read);
+  const title = element("span", { class: "name" });
+  const node = element("div", { class: "vector" }, title, field, read);
 
   let values = [];
   let scale = 1;
   let channel = null; // the one that is read
 
+  function place(frame, at) {
+    frame.hidden = at === null;
+    frame.style.left = `${(100 * (at ?? 0)) / values.length}%`;
+    frame.style.width = `${100 / values.length}%`;
+  }
+
   function setChannel(next) {
-    const before = channel;
     channel = next;
-    pick.hidden = channel === null;
-    pick.style.left = `${(100 * (channel ?? 0)) / values.length}%`;
-    pick.style.width = `${100 / values.length}%`;
+    place(pick, channel);
     write(read, channel === null ? scaleText() : `${channel}: ${whole(values[channel])}`);
     field.setAttribute("aria-valuenow", channel ?? 0);
     field.setAttribute("aria-valuetext", `channel ${channel ?? 0}: ${whole(values[channel ?? 0])}`);
-    if (before !== channel) onRead(channel);
   }
 
   /** Next to a vector that is not being read: what its strongest colour stands for. */
@@ -51,23 +56,27 @@ export function vector(name, spoken, onRead = () => {}) {
   field.addEventListener("pointermove", (event) => setChannel(at(event)));
   field.addEventListener("pointerleave", () => setChannel(focused()));
   field.addEventListener("focus", () => setChannel(channel ?? 0));
+  field.addEventListener("click", (event) => onChoose(at(event)));
   field.addEventListener("blur", () => setChannel(null));
   field.addEventListener("keydown", (event) => {
     const move = MOVES[event.key];
     if (move === undefined) return;
     event.preventDefault();
     setChannel(Math.max(0, Math.min(values.length - 1, (channel ?? 0) + move)));
+    onChoose(channel);
   });
 
   function fit(length) {
     const numbers = length > MAX_PRINTED ? [] : Array.from({ length }, () => element("span", { class: "number" }, ""));
-    field.replaceChildren(...(length > MAX_PRINTED ? [canvas] : numbers), pick);
+    field.replaceChildren(...(length > MAX_PRINTED ? [canvas] : numbers), mark, pick);
     field.classList.toggle("few", length <= MAX_PRINTED);
     field.setAttribute("aria-valuemax", length - 1);
     channel = null;
   }
 
-  function show(shown, max = largest(shown)) {
+  function show(shown, { name, spoken, max = largest(shown), chosen = null }) {
+    title.replaceChildren(...[name].flat());
+    field.setAttribute("aria-label", spoken);
     if (shown.length !== values.length) fit(shown.length);
     values = shown;
     scale = max;
@@ -76,6 +85,7 @@ export function vector(name, spoken, onRead = () => {}) {
       write(field.children[index], brief(value));
       tint(field.children[index], signedShade(value, max));
     });
+    place(mark, chosen);
     setChannel(channel);
   }
 

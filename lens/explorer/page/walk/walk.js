@@ -1,21 +1,24 @@
-// The pinned row step by step: x, q, k, v, scores, scale, mask, softmax, weighted values, proj.
+// The pinned row step by step: x, q, k, v, their norm and rotation, scores, scale, mask, softmax, weighted values, proj.
 
 import { chip } from "../base/cells.js";
 import { gradient } from "../base/colour.js";
-import { kind, page } from "../base/data.js";
+import { kind, liveOf, page } from "../base/data.js";
 import { element, save } from "../base/dom.js";
 import { wordAt } from "../base/label.js";
 import { power } from "../base/number.js";
 import { scrolling, whenVisible } from "../base/onscreen.js";
 import { shownFull, shownKeys, shownMaps, shownPrompt, shownStep, state } from "../base/state.js";
 import { offer } from "../base/tabs.js";
+import { phrase, t } from "../base/words.js";
 import { toCsv } from "./csv.js";
-import { dotProduct } from "./dotproduct.js";
-import { inputs, qkvVectors } from "./inputs.js";
+import { ledger } from "./dotproduct.js";
+import { inputs } from "./inputs.js";
+import { CARRIED, inside, isWhole } from "./inside.js";
 import { keyTable } from "./keytable.js";
 import { matrixTables } from "./matrices.js";
-import { renameVectors } from "./names.js";
 import { allOutputs, headOutput } from "./outputs.js";
+import { project } from "./projection.js";
+import { knownVectors, qkvSteps } from "./qkv.js";
 import { computeRow, maxDifference, rowOfMap } from "./recompute.js";
 import { stepBar } from "./stepbar.js";
 import { SAYS, SUMS, TITLES, stepsOf } from "./steps.js";
@@ -24,13 +27,13 @@ const AGREES = 1e-3; // a larger difference would show in the digits that are pr
 
 export function walk(host) {
   const title = element("p", {});
-  const signs = element("span", { class: "signs" }, "below 0 ", element("span"), " above 0");
+  const signs = element("span", { class: "signs" }, t("below 0"), " ", element("span"), " ", t("above 0"));
   const matrices = element("div", { class: "given" });
   const stages = Object.fromEntries(Object.entries(TITLES).map(([step, name]) => [step, stage(step, name)]));
   const { proj, ...before } = stages;
   const table = element("div", { class: "row-table" });
   const agreement = element("p", { class: "note", id: "agreement" });
-  const button = element("button", { type: "button", class: "save", onclick: saveRow }, "Save this row as CSV");
+  const button = element("button", { type: "button", class: "save", onclick: saveRow }, t("Save this row as CSV"));
   const steps = element("div", { class: "steps" }, matrices, ...Object.values(before).map(({ node }) => node), table, proj.node);
   host.classList.add("walk");
   host.append(element("div", { class: "row-title" }, title, signs), steps);
@@ -41,8 +44,8 @@ export function walk(host) {
   const showBar = stepBar(host, scrollTo);
   const drawings = {
     x: inputs(stages.x.body),
-    qkv: qkvVectors(stages.qkv.body),
-    score: dotProduct(stages.score.body),
+    ...qkvSteps({ qkv: stages.qkv.body, norm: stages.norm.body, rope: stages.rope.body }),
+    score: scoreProducts(stages.score.body),
     values: headOutput(stages.values.body),
     proj: allOutputs(proj.body),
   };
@@ -52,20 +55,22 @@ export function walk(host) {
   let now; // and the one that the reader is at, if not at all at once
   let described = "";
 
-  /** Says what each step does: this depends on the prompt, and on the width of the row and its largest score. */
-  function explain(prompt) {
-    const which = [prompt.id, row.q.length, row.shift].join();
+  /** Says what each step does: this depends on the prompt, the width of the row, its largest score, and the weights. */
+  function explain(prompt, model) {
+    const which = [prompt.id, row.q.length, row.shift, model !== null].join();
     if (described === which) return;
     described = which;
     drawMatrices(prompt.given);
-    for (const [step, { says }] of Object.entries(stages)) says.replaceChildren(...SAYS[step](prompt, row));
+    for (const [step, { says }] of Object.entries(stages)) says.replaceChildren(...SAYS[step](prompt, row, model));
   }
 
   function writeTitle() {
     const token = (tokens, at) => chip(wordAt(tokens, at));
-    const where = `layer ${state.layer}, head ${state.head}${kind === "run" ? `, step ${shownStep().step.toLocaleString("en")}` : ""}`;
-    title.replaceChildren("query ", token(shownPrompt().tokens, state.query), ` ${state.query}, key `,
-      token(shownKeys(), state.key), ` ${state.key} · ${where}`);
+    const place = t("layer {layer}, head {head}", state);
+    const at = kind === "run" ? t(", step {step}", { step: shownStep().step.toLocaleString("en") }) : "";
+    title.replaceChildren(...phrase("query {query} {i}, key {key} {j} · {place}", {
+      query: token(shownPrompt().tokens, state.query), i: String(state.query), key: token(shownKeys(), state.key), j: String(state.key), place: place + at,
+    }));
   }
 
   /** The steps that are shown by now; in place of one that this prompt does not have, those up to the one before it. */
@@ -76,29 +81,40 @@ export function walk(host) {
     return there.length ? there : available.slice(0, 1);
   }
 
-  function drawRow(full) {
+  /** What is drawn of the chosen row; `found` as from inside.js, null where the page does not carry the weights. */
+  function contextOf(full, found, isLogged) {
     const prompt = shownPrompt();
     const { layer, head, query: i, key: j } = state;
-    row = computeRow(full, prompt, layer, head, i);
+    const token = (position) => ({ x: full.x.at(layer, position), position });
+    return {
+      prompt, full, found, isLogged, row, layer, head, i, j, known: knownVectors(prompt, row, i, j),
+      projected: found && project(found.model, layer, head, { query: token(i), key: token(j) }), isOff: Boolean(state.off && found),
+    };
+  }
+
+  function drawRow(full, found, isLogged) {
+    const prompt = shownPrompt();
+    row = computeRow(full, prompt, state.layer, state.head, state.query);
     [drawn, available] = [prompt, stepsOf(prompt, full)];
-    explain(prompt);
+    explain(prompt, found?.model ?? null);
     const there = shownSteps();
     now = state.walk === "all" ? undefined : there.at(-1);
+    const context = contextOf(full, found, isLogged);
     for (const [step, { node, sum }] of Object.entries(stages)) {
       node.hidden = !there.includes(step);
       node.classList.toggle("now", step === now);
       if (node.hidden) continue;
-      sum.replaceChildren(...(SUMS[step]?.(row, j, prompt) ?? []));
-      drawings[step]?.({ prompt, full, row, layer, head, i, j });
+      sum.replaceChildren(...(SUMS[step]?.(row, state.key, prompt) ?? []));
+      drawings[step]?.(context);
     }
     table.hidden = !there.includes("score");
     table.dataset.upto = there.at(-1);
     agreement.hidden = !there.includes("softmax");
     if (!table.hidden) showTable(row, ({ step }) => there.includes(step));
-    compareWeights();
+    compareWeights(found, isLogged);
   }
 
-  /** Between the first and the last step: all keep their places, but of the numbers only the weights are there. */
+  /** Where the page carries only the weights of the attention: all keep their places, but of the numbers only the weights are there. */
   function drawMap() {
     if (table.hidden) return;
     const maps = shownMaps();
@@ -106,12 +122,15 @@ export function walk(host) {
     showTable(rowOfMap(row, weights, maps.digits), ({ name }) => name === "weight");
   }
 
-  function compareWeights() {
+  function compareWeights(found, isLogged) {
     const max = maxDifference(row, shownMaps().row(state.layer, state.head, state.query));
-    const described = max === 0 ? "agrees with the logged weights in every digit."
-      : max < AGREES ? `agrees with the logged weights to ${power(max, 1)}.`
-      : `does not agree with the logged weights, off by up to ${power(max, 1)}.`;
-    agreement.textContent = `Computed again on this page from q and k, in float64: ${described}`;
+    const how = isLogged || !found ? t("Computed again on this page from q and k, in float64: ")
+      : t("Computed by the model in this page, whose weights it carries {format}: ", { format: CARRIED[found.format] });
+    const isRead = liveOf(state.prompt, state.step) !== null;
+    const weights = isRead ? t("the model’s own weights") : t("the logged weights");
+    agreement.textContent = how + (max === 0 ? t("agrees with {weights} in every digit.", { weights })
+      : max < AGREES ? t("agrees with {weights} to {difference}.", { weights, difference: power(max, 1) })
+      : t("does not agree with {weights}, off by up to {difference}.", { weights, difference: power(max, 1) }));
   }
 
   function scrollTo(step) {
@@ -128,23 +147,34 @@ export function walk(host) {
     host.append(element("textarea", { class: "copied", readonly: "", rows: 8, "aria-label": "The row as CSV, to be copied" }, csv));
   }
 
+  const find = inside(() => draw());
+
   const draw = whenVisible(host, () => {
-    const full = shownFull();
+    if (!shownMaps()) return; // they are being read again, with parts switched off, and drawn then
+    const found = find(state);
+    const full = shownFull() ?? found?.full ?? null;
     writeTitle();
     signs.children[0].style.background = gradient(page.signed);
-    if (full) drawRow(full);
+    if (full) drawRow(full, found, shownFull() !== null && liveOf(state.prompt, state.step) === null);
     steps.hidden = drawn !== shownPrompt();
     steps.classList.toggle("between", !full);
+    const isComing = !found && shownStep().read !== undefined;
+    steps.setAttribute("aria-busy", isComing);
     if (!full && !steps.hidden) drawMap();
-    renameVectors(host);
-    showBar(full ? available : null, now);
+    showBar(full ? available : null, now, isComing);
   });
 
   return () => {
     const { steps: all, scale } = shownPrompt();
-    offer(host, scale !== null && Boolean(all[0].full)); // not within draw: what is hidden is never in sight
+    const isShown = scale !== null && all.some(isWhole);
+    offer(host, isShown); // not within draw: what is hidden is never in sight
     draw();
   };
+}
+
+function scoreProducts(host) {
+  const show = ledger(host);
+  return ({ row: { q, k }, j }) => show(q, k.subarray(j * q.length, (j + 1) * q.length));
 }
 
 function stage(step, name) {
