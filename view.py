@@ -28,6 +28,7 @@ Open a run's attention explorer: one HTML file that needs no network. stdout is 
   python view.py                                   the newest run
   python view.py runs/small --prompt "Once upon a time" --tokens 40
   python view.py runs/small --png pictures
+  python view.py runs/small runs/wide              two runs on one page, to be compared
   python view.py --model hub:openai-community/gpt2 --prompt "When Mary and John went to the store"
   python view.py --example                         worked examples: no training, no run"""
 
@@ -38,6 +39,8 @@ def parse_arguments() -> argparse.Namespace:
     parser = Arguments(description=DESCRIPTION, epilog=epilog)
     add = parser.add_argument
     add("run", metavar="RUN", nargs="?", help="a run's folder or its name in runs/ (default: the newest)")
+    second = "another run, to be compared with the first: the page has its prompts, too"
+    add("second", metavar="SECOND", nargs="?", help=second)
     steps = "at the snapshots whose weights were kept and at the best checkpoint (of a long text at some of them)"
     prompt = f"show the attention over this text too, {steps}; can be given several times"
     add("--prompt", metavar="TEXT", type=nonempty_text, action="append", default=[], help=prompt)
@@ -46,8 +49,8 @@ def parse_arguments() -> argparse.Namespace:
     tokens = "let the model go on from each prompt for up to N tokens, and show them (default: 0)"
     add("--tokens", metavar="N", type=whole_number(0), default=0, help=tokens)
     add("--example", action="store_true", help="show small worked examples in place of a run")
-    out = "where to write the page (default: attention.html in the run; with --model attention-NAME.html here, with "
-    out += "--example attention-examples.html)"
+    out = "where to write the page (default: attention.html in the run, with a second one attention-SECOND.html in the "
+    out += "first; with --model attention-NAME.html here, with --example attention-examples.html)"
     add("--out", metavar="FILE.html", type=nonempty_text, help=out)
     png = (
         "write the maps as pictures instead, all heads of a step together and each head of the last step by itself: as "
@@ -70,30 +73,43 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_arguments()
-    run = None if args.example or args.model else find_run(args.run)
+    runs = (
+        [] if args.example or args.model else [find_run(args.run), *(find_run(name) for name in [args.second] if name)]
+    )
+    if len(runs) == 2 and runs[0].samefile(runs[1]):
+        raise InputError(f"{args.second}: the run that was given first; a second one is there to be compared with it")
     # imported only now, for torch takes a second: neither --help nor a wrong option waits for it
     from lens.explorer.examples import examples
     from lens.explorer.page import render
-    from lens.explorer.payload import payload, run_payload
-    from lens.snapshots import readings_of
+    from lens.explorer.payload import payload
 
     if args.model:
         data, readings, path = model_page(args.model, args.prompt, args.tokens)
-    elif run:
-        path = run / "attention.html"
-        readings = readings_of(run, own_prompts(run, args.prompt, args.tokens) if args.prompt else ())
-        data = partial(run_payload, run, readings)
+    elif runs:
+        data, readings, path = runs_page(runs, args.prompt, args.tokens)
     else:
         path, readings = Path("attention-examples.html"), examples()
         data = partial(payload, readings)
     if args.out or not args.png:
         path = write_page(render(data()), args.out, path)
-        if not args.example:
+        if not args.example and len(runs) < 2:
             say_where_to_look(readings)
         if has_screen() and not args.no_open and not args.png:
             webbrowser.open(path.resolve().as_uri())
     if args.png:
         write_png(readings, Path(args.png))
+
+
+def runs_page(runs: list[Path], texts: list[str], tokens: int) -> tuple[Callable[[], dict], list["Reading"], Path]:
+    """Of a run, or of two: what makes the data of its page, the readings that are shown, and where the page goes."""
+    from lens.explorer.payload import run_payload, two_runs_payload
+    from lens.snapshots import readings_of
+
+    read = [readings_of(run, own_prompts(run, texts, tokens) if texts else ()) for run in runs]
+    if len(runs) == 1:
+        return partial(run_payload, runs[0], read[0]), read[0], runs[0] / "attention.html"
+    path = runs[0] / f"attention-{runs[1].resolve().name}.html"
+    return partial(two_runs_payload, runs[0], read[0], runs[1], read[1]), read[0] + read[1], path
 
 
 def own_prompts(run: Path, texts: list[str], tokens: int) -> list:

@@ -27,7 +27,7 @@ MAX_SAMPLES = 60_000  # characters: the last ones
 FULL, SHORT = 6, 3  # decimals of what the first and the last step carry, and of all else
 
 
-def run_payload(run: Path, readings: list[Reading]) -> dict:
+def run_payload(run: Path, readings: list[Reading], with_model: bool = True) -> dict:
     """Everything the page shows of a run, ready for JSON. Raises InputError for a missing or damaged file of it."""
     samples = run / "samples.txt"
     lines = read_file(run / "metrics.jsonl", read_json_lines)
@@ -41,7 +41,7 @@ def run_payload(run: Path, readings: list[Reading]) -> dict:
                 reading.scale = arrays["l0.q"].shape[-1] ** -0.5 if shape.scale else 1.0
     return {
         **payload(readings),
-        **(live_run(run, model, readings, page_mb) if model else {}),
+        **(live_run(run, model, readings, page_mb) if model and with_model else {}),
         "run": run.resolve().name,
         "labels": _labels_of_run(run, readings),
         "losses": _losses(lines),
@@ -50,6 +50,20 @@ def run_payload(run: Path, readings: list[Reading]) -> dict:
         "text": _text(run, config),
         "config": config,
         "samples": read_file(samples, read_text)[-MAX_SAMPLES:] if samples.exists() else "",
+    }
+
+
+def two_runs_payload(run: Path, readings: list[Reading], other: Path, others: list[Reading]) -> dict:
+    """As `run_payload`, with the prompts of another run behind its own, named after it: the model of `run` reads none.
+
+    "beside" has what the page has to know of that run.
+    """
+    data, beside = run_payload(run, readings), run_payload(other, others, with_model=False)
+    name = beside["run"] if beside["run"] != data["run"] else f"{beside['run']} (2)"
+    marked = [prompt | {"name": f"{name}: {prompt['name']}", "beside": True, "ids": []} for prompt in beside["prompts"]]
+    return data | {
+        "prompts": [*data["prompts"], *marked],
+        "beside": {"run": name, "labels": beside["labels"], "losses": beside["losses"]},
     }
 
 
@@ -86,6 +100,7 @@ def payload(readings: list[Reading]) -> dict:
         "floor": {},
         "parameters": [],
         "text": None,
+        "beside": None,
         "live": None,
         "notLive": None,
         "prompts": [_pack_reading(reading) for reading in readings],
@@ -105,6 +120,7 @@ def _pack_reading(reading: Reading) -> dict:
     return {
         "name": reading.name,
         "own": reading.own,
+        "beside": False,
         "says": reading.says,
         "given": reading.matrices,
         "tokens": reading.tokens,

@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 
 from lens.explorer.images import SIGNED
+from lens.explorer.page import render
+from lens.explorer.payload import two_runs_payload
+from lens.snapshots import readings_of
+from tests.helpers.fabricated import STORY, write_run
 from tests.helpers.open_page import pixels, rgb
 
 MAPS = [f"#compare figure:nth-of-type({number})" for number in (1, 2, 3)]
@@ -143,3 +147,58 @@ def test_the_arrow_keys_move_the_pinned_cell(opened, maps):
     page.keyboard.press("ArrowUp")
     page.keyboard.press("ArrowRight")
     page.locator("#compare output", has_text=f"B {maps[0, 200][0, 1][8, 5]:.6f}").wait_for()
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """What the page of two runs has, and the maps of both."""
+    runs = [tmp_path_factory.mktemp("two") / name for name in ("one", "other")]
+    prompts = {"a sentence": STORY[9:18], "nine": STORY[9:18]}
+    maps = [write_run(runs[0]), write_run(runs[1], steps=(0, 50), prompts=prompts)]
+    (runs[1] / "metrics.jsonl").write_text('{"step": 50, "train_loss": 7.125}\n', encoding="utf-8")
+    payload = two_runs_payload(runs[0], readings_of(runs[0]), runs[1], readings_of(runs[1]))
+    return payload, maps
+
+
+def test_the_prompts_of_a_second_run_stand_behind_the_first_ones_and_are_compared_with_them(explore, two):
+    payload, (one, other) = two
+    page = explore(render(payload), "#tab=compare&prompt=2&step=200&layer=0&head=1", (1280, 1800))
+    names = page.eval_on_selector_all(
+        "#controls .choice:has(span:text-is('Prompt')) option", "all => all.map((one) => one.text)"
+    )
+    assert names[-2:] == ["other: a sentence", "other: nine"] and not any(
+        name.startswith("other") for name in names[:-2]
+    )
+    page.locator("#compare").scroll_into_view_if_needed()
+    keep(page)
+    choose(page, "Prompt", len(names) - 2)
+    page.locator(MAPS[1], has_text="step 50 · other: a sentence").wait_for()
+    a, b = one[2, 200][0, 1][7, 3], other[0, 50][0, 1][7, 3]
+    (said,) = page.evaluate(POINT, [MAPS[2], [(7, 3)]])
+    difference = f"{a - b:.3f}".replace("-", "−").replace("−0.000", "0.000")
+    assert said.endswith(f": A {a:.6f} · B {b:.6f} · A − B {difference}")
+    assert rows(page)["losses of the run"][1] == page.inner_text(".loss").removeprefix("loss: ") == "train 7.125"
+
+
+def test_what_a_second_run_predicts_is_named_by_its_own_vocabulary(explore, two):
+    payload = json.loads(json.dumps(two[0]))
+    payload["beside"]["labels"] = {id: f"own {id}" for id in payload["beside"]["labels"]}
+    page = explore(render(payload), f"#tab=matter&prompt={len(payload['prompts']) - 1}")
+    likeliest = page.locator("#next li bdi").all_inner_texts()
+    assert likeliest and all("own" in text for text in likeliest)
+    choose(page, "Prompt", 0)
+    page.wait_for_function("() => !document.querySelector('#next').textContent.includes('own')")
+
+
+def test_a_measure_that_one_run_lacks_is_not_taken_from_the_other(explore, two):
+    page = explore(render(two[0]), f"#prompt={len(two[0]['prompts']) - 1}")
+    scores = dict(
+        zip(
+            page.locator("#readout .scores dt").all_inner_texts(),
+            page.locator("#readout .scores dd").all_inner_texts(),
+            strict=True,
+        )
+    )
+    assert scores["induction"] == scores["duplicate token"] == "–"
+    choose(page, "Prompt", 0)
+    page.wait_for_function("() => document.querySelectorAll('#readout .scores dd')[3].textContent !== '–'")

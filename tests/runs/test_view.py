@@ -111,6 +111,18 @@ def test_the_page_can_be_written_elsewhere(tmp_path):
     assert not (tmp_path / "runs/one/attention.html").exists()
 
 
+def test_two_runs_are_on_one_page_that_leaves_each_its_own(tmp_path):
+    for name in ("one", "two"):
+        write_run(tmp_path / "runs" / name, steps=(0, 5))
+    done = run_view(tmp_path, "one", "runs/two", "--no-open")
+    path = tmp_path / "runs" / "one" / "attention-two.html"
+    assert (done.code, done.out, done.err) == (0, f"{path.relative_to(tmp_path)}\n", "")
+    names = [prompt["name"] for prompt in page_data(path)["prompts"]]
+    half = len(names) // 2
+    assert names[half:] == [f"two: {name}" for name in names[:half]]
+    assert not [*(tmp_path / "runs").rglob("attention.html")]
+
+
 def test_a_prompt_is_read_by_every_model_that_was_kept(folder):
     done = run_view(folder, "runs/whole", "--prompt", "a lazy dog", "--out", "own.html")
     assert (done.code, said(done)) == (0, "")
@@ -252,6 +264,10 @@ def test_a_prompt_is_followed_by_what_the_model_writes(folder):
         (["--png", "runs/whole/config.yaml"], ["--png", "config.yaml", "File exists"]),
         (["--example", "--png", "runs/whole/config.yaml/x"], ["--png", "config.yaml", "Not a directory"]),
         (["--example", "runs/whole"], ["--example", "no run", "runs/whole"]),
+        (["whole", "whole"], ["whole", "given first"]),
+        (["whole", "none"], ["none", "no run there"]),
+        (["whole", "a", "b"], ["'b'", "belongs to no option"]),
+        (["--model", "m", "--prompt", "the", "whole", "a"], ["--model m", "run whole"]),
         (["--example", "--prompt", "the"], ["--example", "no prompts", "--prompt 'the'"]),
         (["--example", "--out", "no/such/folder/x.html"], ["--out", "no/such/folder/x.html", "No such file"]),
     ],

@@ -1,8 +1,9 @@
 // Cells whose text and colour are written in place, and only where they change: tables that follow a slider.
 
-import { page } from "./data.js";
+import { page, runOf } from "./data.js";
 import { element } from "./dom.js";
 import { word } from "./label.js";
+import { shownPrompt } from "./state.js";
 
 export const DASH = "–"; // where there is nothing to say
 
@@ -23,7 +24,7 @@ export function tint(at, { background, ink }) {
   at.style.cssText = `background:${background};color:${ink}`;
 }
 
-/** How the token of an id is shown after another token. */
-export const labelOf = (id, before) => word(page.labels[id], before);
+/** How the token of an id is shown after another token, by the vocabulary of the model that is shown. */
+export const labelOf = (id, before) => word(runOf(shownPrompt()).labels[id], before);
 
 export const decimals = (value) => value.toFixed(page.digits.short);

@@ -100,7 +100,7 @@ function training() {
     const { step } = shownStep();
     slider.setAttribute("aria-valuetext", `step ${step}`);
     number.textContent = `step ${step.toLocaleString("en")}`;
-    const losses = lossesAt(step);
+    const losses = lossesAt(step, shownPrompt());
     loss.textContent = losses && t("loss: {losses}", { losses });
   }
 

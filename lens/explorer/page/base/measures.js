@@ -1,6 +1,6 @@
 // The measures of a head, and the loss.
 
-import { kind, metricsOf, page } from "./data.js";
+import { kind, metricsOf, page, runOf } from "./data.js";
 import { t } from "./words.js";
 
 /** The measures of a head, in the order of the page; `max` is the top of its scale (null: as large as it gets). */
@@ -19,14 +19,15 @@ const metrics = new WeakMap(); // of a step, looked up once: a page asks for the
 /** A head's measure, or undefined. */
 export function scoreOf(prompt, step, layer, head, name, off) {
   const own = metricsOf(prompt, step, off);
-  if (!metrics.has(own)) metrics.set(own, withRepeats(own, page.prompts[prompt].steps[step].step));
+  if (!metrics.has(own)) metrics.set(own, withRepeats(own, page.prompts[prompt], step));
   return metrics.get(own)[layer][head][name];
 }
 
 /** The metrics of a step by layer and head; what its prompt lacks of the repeats comes from another prompt, of the same model. */
-function withRepeats(metrics, step) {
+function withRepeats(metrics, { steps: recorded, beside }, index) {
   if (kind === "examples") return metrics; // they have a model each
-  const others = page.prompts.flatMap(({ steps }) => steps.filter((one) => one.step === step));
+  const { step } = recorded[index];
+  const others = page.prompts.flatMap((prompt) => (prompt.beside === beside ? prompt.steps.filter((one) => one.step === step) : []));
   return metrics.map((heads, layer) => heads.map((own, head) => {
     const all = { ...own };
     for (const name of REPEATS) {
@@ -40,7 +41,8 @@ function withRepeats(metrics, step) {
 /** The name of the prompt on which a measure of a head was taken, where that is not the one that is shown; else null. */
 export function measuredOn(prompt, step, layer, head, name) {
   if (metricsOf(prompt, step)[layer]?.[head]?.[name] !== undefined || scoreOf(prompt, step, layer, head, name) === undefined) return null;
-  return page.prompts.find(({ steps }) => steps.some(({ metrics }) => metrics[layer]?.[head]?.[name] !== undefined)).name;
+  const { beside: run } = page.prompts[prompt];
+  return page.prompts.find(({ steps, beside }) => beside === run && steps.some(({ metrics }) => metrics[layer]?.[head]?.[name] !== undefined)).name;
 }
 
 /** [measure, score, prompt] of each pattern that reaches its threshold, the strongest first; prompt as of measuredOn. */
@@ -51,12 +53,13 @@ export function badges(prompt, step, layer, head) {
 }
 
 /**
- * The losses at a training step in words: of training the one logged last at or before it, with its step where that is
+ * The losses at a training step of a prompt's run in words: of training the one logged last at or before it, with its step where that is
  * another, and of validation one of this very step; "" where neither is known.
  */
-export function lossesAt(step) {
-  const train = page.losses.findLast((line) => line.step <= step && line.train !== undefined);
-  const evaluated = page.losses.find((line) => line.step === step && line.val !== undefined);
+export function lossesAt(step, prompt) {
+  const { losses } = runOf(prompt);
+  const train = losses.findLast((line) => line.step <= step && line.train !== undefined);
+  const evaluated = losses.find((line) => line.step === step && line.val !== undefined);
   const late = train && train.step !== step ? ` (${t("step {step}", { step: train.step.toLocaleString("en") })})` : "";
   return [
     ...(train ? [t("train {loss}", { loss: train.train.toFixed(3) }) + late] : []),

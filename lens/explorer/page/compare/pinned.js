@@ -14,7 +14,7 @@ export function snapshot({ prompt: index, step: at, layer, head, off = "", how =
     prompt, step, layer, head, off, maps: mapsOf(index, at, silenced),
     scores: Object.fromEntries(MEASURES.map(({ name }) => [name, scoreOf(index, at, layer, head, name, silenced)])),
     loss: losses.length ? losses.reduce((sum, loss) => sum + loss, 0) / losses.length : undefined,
-    losses: lossesAt(step),
+    losses: lossesAt(step, prompt),
     address: !off && prompt.text === undefined ? [index, step, layer, head].join(".") : "",
   };
 }

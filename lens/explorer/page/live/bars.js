@@ -50,6 +50,7 @@ export function bars(host, take) {
   function draw(logits) {
     shown = logits;
     list.classList.toggle("compared", Boolean(logits?.before));
+    list.hidden = !logits;
     if (!logits) return;
     const p = probabilities(logits.last, options);
     const before = logits.before && probabilities(logits.before, options);

@@ -45,9 +45,10 @@ export function live(host) {
   const precision = element("p", { class: "note" }, "");
   left.append(precision);
 
-  /** The text that is shown, to go on from. */
+  /** The text that is shown, to go on from; null for one that this model cannot read. */
   function here() {
     const { ids, from = 0, openings = [], pending = "" } = shownPrompt();
+    if (!ids.length) return null;
     const text = textOf();
     return { ids, from, openings, text: text.slice(0, text.length - pending.length), step: Math.max(0, stepOf()) };
   }
@@ -64,7 +65,7 @@ export function live(host) {
       shown = prompt;
       if (!isOwn(state.prompt)) pen.forget();
       box.write(textOf());
-      box.mark(prompt.unknown ?? [], isOwn(state.prompt) ? words(prompt) : []);
+      box.mark(prompt.unknown ?? [], isOwn(state.prompt) ? words(prompt) : prompt.ids.length ? [] : [t("The model in this page does not read this prompt. Type a text of your own.")]);
     }
     const read = liveOf(state.prompt, state.step);
     const loss = effectsOf(state.prompt, state.step)?.loss;

@@ -27,7 +27,11 @@ export function switchFor(layer, part, heads = part + 1) {
 }
 
 onChange(() => {
-  for (const button of document.querySelectorAll(".switch")) button.setAttribute("aria-checked", !isOff(button.dataset.part));
+  const able = shownPrompt().steps.some(({ read }) => read);
+  for (const button of document.querySelectorAll(".switch")) {
+    button.setAttribute("aria-checked", !isOff(button.dataset.part));
+    button.hidden = !able;
+  }
 });
 
 /** The switches of all MLPs, in a line. */

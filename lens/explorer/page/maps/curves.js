@@ -3,7 +3,7 @@
 
 import { lossScale, stepAxis, stepPlace } from "../base/axis.js";
 import { write } from "../base/cells.js";
-import { countMeasured, page } from "../base/data.js";
+import { countMeasured, runOf } from "../base/data.js";
 import { element, svg } from "../base/dom.js";
 import { MEASURES, lossesAt, scoreOf } from "../base/measures.js";
 import { whenVisible } from "../base/onscreen.js";
@@ -30,7 +30,7 @@ export function curves(host) {
   let drawn = [];
 
   function build() {
-    const last = Math.max(1, shownPrompt().steps.at(-1).step, page.losses.at(-1)?.step ?? 0);
+    const last = Math.max(1, shownPrompt().steps.at(-1).step, runOf(shownPrompt()).losses.at(-1)?.step ?? 0);
     const across = (step) => stepPlace(step, last);
     drawn = [lossPanel(across), ...MEASURES.map((measure) => measurePanel(measure, across))].filter((one) => one !== null);
     for (const { node } of drawn) node.append(stepAxis(last));
@@ -82,7 +82,7 @@ function placeOf(event, plot) {
 }
 
 function lossPanel(across) {
-  const points = (kind) => page.losses.filter((line) => kind in line).map((line) => [line.step, line[kind]]);
+  const points = (kind) => runOf(shownPrompt()).losses.filter((line) => kind in line).map((line) => [line.step, line[kind]]);
   const [train, val] = [points("train"), points("val")];
   const values = [...train, ...val].map(([, loss]) => loss);
   if (values.length < 2) return null;
@@ -100,7 +100,7 @@ function lossPanel(across) {
     node,
     draw() {
       draw();
-      write(now, lossesAt(shownStep().step));
+      write(now, lossesAt(shownStep().step, shownPrompt()));
     },
   };
 }

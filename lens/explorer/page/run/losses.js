@@ -8,7 +8,7 @@ import { change, nearest, shownPrompt, shownStep } from "../base/state.js";
 const SIZE = 100; // the panels stretch: their units are shares of the width and height
 const MAX_MARKED = 40; // points of a line up to which each one is marked
 
-const lastStep = Math.max(1, page.losses.at(-1)?.step ?? 0, ...page.prompts.map(({ steps }) => steps.at(-1).step));
+const lastStep = Math.max(1, page.losses.at(-1)?.step ?? 0, ...page.prompts.map(({ steps, beside }) => (beside ? 0 : steps.at(-1).step)));
 const place = (step) => stepPlace(step, lastStep);
 
 /** Draws the panels; returns a function that marks the shown step in them. */

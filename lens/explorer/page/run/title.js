@@ -46,7 +46,7 @@ function model() {
 
 /** From what it has learned, and for how long, as far as that is known. */
 function learned() {
-  const last = Math.max(...page.prompts.map(({ steps }) => steps.at(-1).step), page.losses.at(-1)?.step ?? 0);
+  const last = Math.max(...page.prompts.map(({ steps, beside }) => (beside ? 0 : steps.at(-1).step)), page.losses.at(-1)?.step ?? 0);
   if (last === 0) return t("has not learned anything yet");
   const { source, documents, bytes: size } = page.text ?? {};
   if (!size) return t("learned to write in {steps} steps of training", { steps: count(last) });

@@ -69,7 +69,7 @@ function mostMissed(prompt, effects) {
 
 /** The run's prompt that repeats itself, where a head finds the repetition; or else its first one. */
 function chosenPrompt() {
-  const all = page.prompts.map((prompt, number) => ({ prompt, number })).filter(({ prompt }) => prompt.steps.every(({ weights }) => weights));
+  const all = page.prompts.map((prompt, number) => ({ prompt, number })).filter(({ prompt }) => !prompt.beside && prompt.steps.every(({ weights }) => weights));
   const recorded = all.some(({ prompt }) => !prompt.own) ? all.filter(({ prompt }) => !prompt.own) : all;
   const found = ({ prompt }) => prompt.repeat && ["induction", "duplicate_token"].some((pattern) =>
     scores(prompt, prompt.steps.length - 1, pattern)[0]?.score >= page.thresholds[pattern]);
