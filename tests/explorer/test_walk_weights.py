@@ -225,6 +225,11 @@ def test_what_rounded_weights_change_is_said(opened):
     said = page.inner_text(".precision")
     assert "rounded to 8 bits" in said and numbers(said)[-1] == pytest.approx(most, rel=0.05) and most > 1e-3
     assert apart(page, "q of the query", exact["q of the query"]) < 1e-6  # the logged ones go on into the score
+    computed, logged, difference = numbers(page.inner_text("#step-x .formula:not(:empty) >> nth=0"))[-3:]
+    assert logged == pytest.approx(exact["x of the query"][0].item(), abs=6e-4)
+    ours_of_x = row_of(rounded)["x of the query"][0].item()  # of the stream that rounded weights make
+    assert computed == pytest.approx(ours_of_x, abs=6e-4)
+    assert difference == pytest.approx(abs(ours_of_x - exact["x of the query"][0].item()), rel=0.5)
     page.press("[aria-label='v of the key']", "Home")
     computed, logged, difference = numbers(product_of(page))[-3:]
     assert computed == pytest.approx(ours["v of the key"][0].item(), abs=6e-4)

@@ -4,6 +4,7 @@ import { element } from "../base/dom.js";
 import { t } from "../base/words.js";
 import { ofKey, ofQuery } from "./names.js";
 import { normSum, normalise } from "./norm.js";
+import { loggedAs } from "./sums.js";
 import { largest, vector } from "./vector.js";
 
 /** Of the query, and of the key where it is another of the same sequence; the stream where the model is in the page. */
@@ -22,7 +23,7 @@ export function inputs(host) {
 
   function show(context) {
     drawn = context;
-    const { prompt, full, found, layer, i, j } = context;
+    const { prompt, full, found, isLogged, layer, i, j } = context;
     const there = i === j || prompt.keys ? [i] : [i, j];
     const streams = found ? there.map((position) => found.full.stream.at(layer, position)) : null;
     const max = { x: largestOf(there.map((position) => full.x.at(layer, position))), stream: streams && largestOf(streams) };
@@ -36,7 +37,8 @@ export function inputs(host) {
       stream.show(streams[at], { name: of(t("stream")), spoken: spoken[0], max: max.stream, chosen });
       const { norm, epsilon } = found.model.config;
       const normed = normalise(streams[at], found.model.blocks[layer].ln_1, { centred: norm === "layernorm", epsilon });
-      line.replaceChildren(...normSum([of("x"), `[${channel}]`], normed, channel));
+      const logged = loggedAs(isLogged ? full.x.at(layer, there[at], channel) : null, normed.values[channel]);
+      line.replaceChildren(...normSum([of("x"), `[${channel}]`], normed, channel, logged));
     });
   }
   return show;
