@@ -96,6 +96,18 @@ def loss_of(model, ids):
 # ---- typing
 
 
+def test_who_types_while_a_card_of_the_story_is_open_goes_on_typing(explore, live, new_tab):
+    page = explore(live[1], "", tab=new_tab())
+    page.wait_for_selector("html[data-live]")
+    page.wait_for_selector(".story-panel")
+    page.click("#type")
+    page.keyboard.type("a h")
+    page.wait_for_selector(".story-panel", state="hidden")
+    page.keyboard.type("en")
+    assert page.evaluate("document.activeElement.id") == "type"
+    assert "a hen" in page.input_value("#type")
+
+
 def test_a_typed_text_is_shown_as_pytorch_reads_it(page, live):
     run = live[0]
     type_text(page, TYPED)

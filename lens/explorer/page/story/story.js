@@ -4,6 +4,7 @@ import { name, page } from "../base/data.js";
 import { element } from "../base/dom.js";
 import { change, onChange, state } from "../base/state.js";
 import { t } from "../base/words.js";
+import { isOwn } from "../live/own.js";
 import { cardsOf } from "./cards.js";
 import { findings } from "./findings.js";
 import { pointer } from "./pointer.js";
@@ -43,7 +44,8 @@ export async function story(host) {
   });
   onChange(() => {
     if (at === null) return;
-    if (shown && shown !== viewNow()) ring.hide(); // the reader has gone elsewhere
+    if (isOwn(state.prompt)) close(false); // the reader types
+    else if (shown && shown !== viewNow()) ring.hide(); // has gone elsewhere
   });
 
   const viewNow = () => PARTS.map((part) => state[part]).join(" ");
@@ -72,12 +74,12 @@ export async function story(host) {
     if (opened && !quietly) card.focus({ preventScroll: true });
   }
 
-  function close() {
+  function close(andFocus = true) {
     at = null;
     ring.hide();
     remember();
     arrange();
-    opener.focus({ preventScroll: true });
+    if (andFocus) opener.focus({ preventScroll: true });
   }
 
   function arrange() {
