@@ -37,7 +37,8 @@ def opened(explore):
 def go(page, step, query, prompt=0):
     """Goes to another view of an open page by its controls."""
     for name, index in (("Prompt", prompt), ("Query", query)):
-        page.select_option(f"#controls .choice:has(span:text-is('{name}')) select", str(index))
+        select = f"#controls .choice:has(span:text-is('{name}')) select"
+        page.select_option(select, str(index), force=True)  # out of sight where there is only one
     page.eval_on_selector(
         "#controls input[type=range]",
         "(slider, at) => { slider.value = at; slider.dispatchEvent(new Event('input')); }",

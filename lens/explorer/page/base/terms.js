@@ -29,6 +29,7 @@ export const TERMS = {
   "logit lens": t("The model’s final norm and head, applied after an earlier layer. It shows what can already be read off in that way, which is less than what is there."),
   "direct logit attribution": t("What one part adds by itself to the logit of one token over another’s (Elhage et al. 2021); the parts add up to the whole difference. What a part does through later parts is counted as theirs."),
   ablation: t("The loss with one part’s output set to zero, minus the loss. The model never met such a zero in training, so this is the effect of an absence, not a share of the prediction."),
+  "activation patching": t("Reading one text with what another has at one place of the model put into the same place: how much of the difference between their predictions comes with it? Two places may each be enough, or be needed together, so the shares do not add up to 1."),
 };
 
 const EDGE = 8; // pixels that the line stays away from the edges of the window
