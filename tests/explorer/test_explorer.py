@@ -315,3 +315,9 @@ def test_an_address_that_names_another_prompt_and_the_same_query_goes_there(expl
     page.locator(".queries .lit", has_text=".").wait_for()
     assert page.inner_text("#pair").split() == ["query", ".", "5", "key", "fox", "2"]
     assert page.inner_text(".step") == "step 40"
+
+
+def test_the_map_fits_the_window_from_its_first_drawing_on(explore, run):
+    page = explore(run, size=(390, 800))
+    script = "document.querySelector('#views button:last-child').click(), document.querySelector('.field')"
+    assert 200 < page.evaluate(f"({script}).getBoundingClientRect().right") <= 390

@@ -25,51 +25,64 @@ IS_DRAWN = """() => Array.from(document.querySelectorAll("[aria-busy]")).every((
   return !part.checkVisibility() || top > innerHeight || bottom < 0;
 })"""
 
-# Of the text that is in the window, each line a box as high as its small letters: what is cut off by a box around it that
-# neither scrolls nor ends it in an ellipsis, and what lies over another.
+# Of the lines of text that are in the window: those that a box around them cuts off, unless it scrolls or ends them in
+# an ellipsis, and those that stand on one another. A line is taken to be as high as its small letters.
 FAULTS = """() => {
-  const cuts = (style, way) => ["hidden", "clip"].includes(style[`overflow${way}`]);
-  const found = [], faults = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  for (let node; (node = walker.nextNode());) {
-    const within = node.parentElement;
-    if (!node.data.trim() || !within.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
-    if (within.closest("select, script, style, [aria-hidden=true]")) continue;
-    const around = [], layers = [];
-    for (let one = within; one; one = one.parentElement) {
-      const style = getComputedStyle(one);
-      around.push([one, style, one.getBoundingClientRect()]);
-      if (["sticky", "fixed"].includes(style.position) || one.matches(".ring-says")) layers.push(one);
-    }
-    if (around.some(([, { clipPath }]) => clipPath !== "none")) continue; // for screen readers alone
+  const scrolls = (overflow) => ["auto", "scroll"].includes(overflow);
+  const isLayer = ({ one, style }) => ["sticky", "fixed"].includes(style.position) || one.matches(".ring");
+
+  function boxesOf(node, { fontSize, writingMode }) {
     const range = document.createRange();
     range.selectNodeContents(node);
-    for (const line of range.getClientRects()) {
-      const { fontSize, writingMode } = around[0][1];
-      const slack = (writingMode === "horizontal-tb" ? line.height : line.width) / 2 - 0.26 * parseFloat(fontSize);
-      const box = writingMode === "horizontal-tb"
-        ? { left: line.left + 1, right: line.right - 1, top: line.top + slack, bottom: line.bottom - slack }
-        : { left: line.left + slack, right: line.right - slack, top: line.top + 1, bottom: line.bottom - 1 };
+    return Array.from(range.getClientRects(), ({ left, right, top, bottom, width, height }) => {
+      const upright = writingMode === "horizontal-tb";
+      const [wide, high] = [1, (upright ? height : width) / 2 - 0.26 * parseFloat(fontSize)];
+      const [x, y] = upright ? [wide, high] : [high, wide];
+      return { left: left + x, right: right - x, top: top + y, bottom: bottom - y };
+    });
+  }
+
+  /** Of a box of text and the elements around it: "cut", "scrolled" out of sight, or "seen". */
+  function fate(box, around) {
+    for (const { style, outer } of around) {
+      const beside = box.left < outer.left - 1 || box.right > outer.right + 1;
+      const beyond = box.top < outer.top - 1 || box.bottom > outer.bottom + 1;
+      const out = [beside && style.overflowX, beyond && style.overflowY];
+      if (out.some(scrolls)) return "scrolled";
+      if (style.textOverflow !== "ellipsis" && out.some((way) => ["hidden", "clip"].includes(way))) return "cut";
+    }
+    return "seen";
+  }
+
+  const lines = [], faults = new Set();
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node; (node = texts.nextNode());) {
+    const [text, within] = [node.data.trim(), node.parentElement];
+    if (!text || !within.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+    if (within.closest("select, script, style, .type-marks")) continue;
+    const around = [];
+    for (let one = within; one; one = one.parentElement) {
+      around.push({ one, style: getComputedStyle(one), outer: one.getBoundingClientRect() });
+    }
+    if (around.some(({ style }) => style.clipPath !== "none")) continue; // for screen readers alone
+    const layer = around.find(isLayer)?.one;
+    for (const box of boxesOf(node, around[0].style)) {
       if (box.right <= box.left || box.bottom < 0 || box.top > innerHeight) continue;
-      let hidden = false;
-      for (const [one, style, { left, right, top, bottom }] of around) {
-        const out = [box.left < left - 1 || box.right > right + 1, box.top < top - 1 || box.bottom > bottom + 1];
-        if (style.textOverflow === "ellipsis") continue;
-        if (out[0] && cuts(style, "X") || out[1] && cuts(style, "Y")) faults.push(`cut off: ${node.data.trim()}`);
-        if (out[0] && ["auto", "scroll"].includes(style.overflowX) || out[1] && ["auto", "scroll"].includes(style.overflowY)) hidden = true;
+      const is = fate(box, around);
+      if (is === "cut") faults.add(`cut off: ${text}`);
+      if (is !== "seen") continue;
+      for (const other of lines) {
+        const width = Math.min(box.right, other.box.right) - Math.max(box.left, other.box.left);
+        const height = Math.min(box.bottom, other.box.bottom) - Math.max(box.top, other.box.top);
+        if (other.node === node || other.layer !== layer || width <= 1 || height <= 1) continue;
+        faults.add(`on one another: ${other.node.data.trim()} / ${text}`);
       }
-      if (hidden) continue;
-      for (const other of found) {
-        if (other.node === node || other.layers.length !== layers.length || other.layers[0] !== layers[0]) continue;
-        const over = Math.min(box.right, other.box.right) - Math.max(box.left, other.box.left);
-        const under = Math.min(box.bottom, other.box.bottom) - Math.max(box.top, other.box.top);
-        if (over > 1 && under > 1) faults.push(`over each other: ${other.node.data.trim()} / ${node.data.trim()}`);
-      }
-      found.push({ node, box, layers });
+      lines.push({ node, box, layer });
     }
   }
-  return [...new Set(faults)];
+  return Array.from(faults);
 }"""
+STICKING = "#controls, #story, #heads, #reading, .walk-bar"  # lies over a picture that is taller than the window
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +98,7 @@ def pictured(tmp_path_factory):
 
 @pytest.fixture
 def look(tmp_path):
-    """look(page, name, part=None): writes the picture of the window, or of one part of the page, and tells its faults."""
+    """look(page, name, part=None): a picture of the window or a part of the page; at the end, all that is wrong."""
     folder = Path(os.environ.get("EXPLORER_SHOTS", tmp_path))
     folder.mkdir(parents=True, exist_ok=True)
     faults = []
@@ -135,8 +148,7 @@ def test_nothing_that_a_reader_sees_is_empty_or_cut_off_or_covered(explore, new_
     for view in ("text", "map"):
         page.click(f"#views button >> nth={('text', 'map').index(view)}")
         look(page, f"{shot}-{view}", "#head")
-    for sticking in ("#controls", "#story", "#heads", "#reading", ".walk-bar"):  # in a picture that is taller than the window
-        page.eval_on_selector_all(sticking, "bars => bars.forEach((bar) => { bar.style.position = 'static'; })")
+    page.eval_on_selector_all(STICKING, "all => all.forEach((one) => { one.style.position = 'static'; })")
     for part in ("heads", "reading"):
         look(page, f"{shot}-{part}", f"#{part}")
     for tab in page.locator("[role=tab]:visible").all():

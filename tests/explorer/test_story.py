@@ -327,3 +327,12 @@ def test_a_card_and_its_ring_fit_a_narrow_screen(open_story, told):
         page.locator(".story-dot").nth(number).click()
         page.wait_for_selector(".ring")
         assert page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+def test_what_stands_beside_the_large_view_is_not_behind_the_card(open_story, told):
+    page = open_story(told.folder, size=(1400, 700))
+    page.click(".story-dot >> nth=1")
+    page.wait_for_selector(".ring")
+    page.wait_for_function("scrollY > 0")
+    beside, card = [page.locator(part).bounding_box() for part in ("#reading", ".story-panel")]
+    assert abs(beside["y"] - card["y"] - card["height"]) < 1

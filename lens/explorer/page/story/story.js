@@ -88,6 +88,9 @@ export async function story(host) {
     panel.hidden = at === null;
   }
 
+  // what stands beside the large view stays below the card, as it does below the header
+  new ResizeObserver(() => document.documentElement.style.setProperty("--card", `${panel.offsetHeight}px`)).observe(panel);
+
   arrange();
   if (!asked && !seen()) await go(0, true);
 }
