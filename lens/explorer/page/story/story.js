@@ -86,10 +86,14 @@ export async function story(host) {
     host.hidden = false;
     opener.hidden = at !== null;
     panel.hidden = at === null;
+    measure();
   }
 
-  // what stands beside the large view stays below the card, as it does below the header
-  new ResizeObserver(() => document.documentElement.style.setProperty("--card", `${panel.offsetHeight}px`)).observe(panel);
+  /** What stands beside the large view stays below the card, as it does below the header. */
+  function measure() {
+    document.documentElement.style.setProperty("--card", `${panel.offsetHeight}px`);
+  }
+  new ResizeObserver(measure).observe(panel);
 
   arrange();
   if (!asked && !seen()) await go(0, true);
