@@ -31,7 +31,7 @@ SLIDER = "#controls input[type=range]"
 WORDS = 6  # of the song, sung again, each of which is looked at in turn
 
 DRAWN = """() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"""
-IDLE = """() => Array.from(document.querySelectorAll("[aria-busy]")).every((part) => {
+IDLE = """() => Array.from(document.querySelectorAll("[aria-busy]:not([aria-busy=false])")).every((part) => {
   const { top, bottom } = part.getBoundingClientRect();
   return !part.checkVisibility() || top > innerHeight || bottom < 0;
 })"""
@@ -43,8 +43,8 @@ MOVE = """async (slider, step) => {
   while (slider.getAttribute("aria-valuetext") === before) await new Promise((drawn) => requestAnimationFrame(drawn));
 }"""
 CAPTION = """(words) => {
-  const caption = document.getElementById("caption") ?? document.body.appendChild(document.createElement("div"));
-  caption.id = "caption";
+  const caption = document.getElementById("subtitle") ?? document.body.appendChild(document.createElement("div"));
+  caption.id = "subtitle";
   caption.textContent = words;
   Object.assign(caption.style, {
     position: "fixed", zIndex: 9, left: 0, right: 0, bottom: 0, padding: "10px", textAlign: "center",
@@ -135,11 +135,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         file = Path(folder) / "attention.html"
         file.write_text(build_page(run), encoding="utf-8", newline="\n")
-        page = playwright.chromium.launch(executable_path=chromium).new_page(
-            viewport={"width": WIDTH, "height": HEIGHT}, reduced_motion="reduce"
-        )
+        page = playwright.chromium.launch(executable_path=chromium).new_page(reduced_motion="reduce")
         for hash, draw in [("#view=text", stills), ("#view=map", lambda page: animate(page, FOLDER / "explorer.webp"))]:
             page.goto("about:blank")
+            page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
             page.goto(file.as_uri() + hash)
             page.wait_for_selector("html[data-live]")
             page.locator(".next-bars .number", has_text=re.compile(r"\d")).first.wait_for()

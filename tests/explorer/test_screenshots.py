@@ -20,7 +20,7 @@ PAPER = {"light": (252, 251, 249), "dark": (20, 22, 27)}
 TEXT = "Once upon a time there lived a brave fox called"
 WIDER = "document.documentElement.scrollWidth - innerWidth"
 
-IS_DRAWN = """() => Array.from(document.querySelectorAll("[aria-busy]")).every((part) => {
+IS_DRAWN = """() => Array.from(document.querySelectorAll("[aria-busy]:not([aria-busy=false])")).every((part) => {
   const { top, bottom } = part.getBoundingClientRect();
   return !part.checkVisibility() || top > innerHeight || bottom < 0;
 })"""
