@@ -17,7 +17,7 @@ from tests.helpers.live_run import write_live_run
 
 SIZES = {"wide": (1400, 900), "narrow": (390, 844)}
 PAPER = {"light": (252, 251, 249), "dark": (20, 22, 27)}
-TEXT = "Once upon a time there lived a brave fox called"
+TEXT = "Old Comet sang: goose ladder kite tralala. Little Pip sang: goose ladder"
 WIDER = "document.documentElement.scrollWidth - innerWidth"
 
 IS_DRAWN = """() => Array.from(document.querySelectorAll("[aria-busy]:not([aria-busy=false])")).every((part) => {
@@ -154,6 +154,11 @@ def test_nothing_that_a_reader_sees_is_empty_or_cut_off_or_covered(explore, new_
     for tab in page.locator("[role=tab]:visible").all():
         tab.click()
         name = tab.get_attribute("aria-controls")
+        if name == "tab-swap":
+            page.wait_for_selector("#swap [role=status] :is(table, p)")
+        if name == "tab-compare":
+            page.click("#compare .save >> nth=0")
+            page.click(".tile >> nth=0")
         look(page, f"{shot}-{name}", f"#{name}")
     page.fill("#type", TEXT)
     page.locator("#type-says", has_text="tokens").wait_for()

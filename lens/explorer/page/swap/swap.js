@@ -41,6 +41,7 @@ export function swap(host) {
   let round = 0; // of questions; the worker gives up those of an earlier one
   let turn = 0; // of the questions about parts
   const examples = new Map(); // by text and step, the changes of each
+  blank();
 
   const go = (changes, position) => change({ swap: written(now.ids, changes, position) });
 
