@@ -100,7 +100,8 @@ def test_the_page_and_the_maps_go_where_they_are_wanted(came):
     done = run_view("--model", "x", "--prompt", "fox", "--out", "a.html", "--png", "maps")
     assert (done.code, done.out) == (0, "a.html\nmaps\n")
     assert sorted(path.name for path in Path().iterdir()) == ["a.html", "maps"]
-    assert len(list(Path("maps").iterdir())) == 5  # all heads together, and each of the four
+    pictures = [len(list(Path("maps").glob(name))) for name in ("*.png", "*.svg", "*")]
+    assert pictures == [5, 5, 10]  # all heads together, and each of the four; with words and without
 
 
 def test_a_name_that_no_file_can_have_is_written_with_dashes(came, monkeypatch):
