@@ -73,11 +73,13 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_arguments()
-    runs = (
-        [] if args.example or args.model else [find_run(args.run), *(find_run(name) for name in [args.second] if name)]
-    )
-    if len(runs) == 2 and runs[0].samefile(runs[1]):
-        raise InputError(f"{args.second}: the run that was given first; a second one is there to be compared with it")
+    runs = [] if args.example or args.model else [find_run(args.run)]
+    if runs and args.second:
+        runs.append(find_run(args.second))
+        if runs[0].samefile(runs[1]):
+            raise InputError(
+                f"{args.second}: the run that was given first; a second one is there to be compared with it"
+            )
     # imported only now, for torch takes a second: neither --help nor a wrong option waits for it
     from lens.explorer.examples import examples
     from lens.explorer.page import render
