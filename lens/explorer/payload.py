@@ -32,7 +32,7 @@ def run_payload(run: Path, readings: list[Reading], with_model: bool = True) -> 
     samples = run / "samples.txt"
     lines = read_file(run / "metrics.jsonl", read_json_lines)
     config = read_file(run / "config.yaml", read_text)
-    shape, model, page_mb = _model(run, config)
+    shape, model, page_mb, source = _model(run, config)
     for reading in readings:
         reading.causal, reading.position, reading.theta = shape.causal, shape.position, shape.rope_theta
         reading.qk_norm = shape.qk_norm
@@ -47,7 +47,7 @@ def run_payload(run: Path, readings: list[Reading], with_model: bool = True) -> 
         "losses": _losses(lines),
         "floor": _finite({"floor": next((line["story_floor"] for line in lines if "story_floor" in line), None)}),
         "parameters": parameter_table(model) if model else [],
-        "text": _text(run, config),
+        "text": _text(run, source),
         "config": config,
         "samples": read_file(samples, read_text)[-MAX_SAMPLES:] if samples.exists() else "",
     }
@@ -205,8 +205,8 @@ def _labels_of_run(run: Path, readings: list[Reading]) -> dict[int, str]:
     return {id: tokenizer.label(id) for id in ids}
 
 
-def _model(run: Path, config: str) -> tuple[GPTConfig, GPT | None, int]:
-    """Of a run's config.yaml the model section, the model that it describes, without its weights, and page_mb.
+def _model(run: Path, config: str) -> tuple[GPTConfig, GPT | None, int, str]:
+    """Of a run's config.yaml the model section, its model without the weights, page_mb and data.source.
 
     No model where the vocabulary is unknown. Raises InputError where it describes none.
     """
@@ -214,18 +214,19 @@ def _model(run: Path, config: str) -> tuple[GPTConfig, GPT | None, int]:
         sections = yaml.safe_load(config)
         shape = GPTConfig(**sections["model"])
         page_mb = sections.get("attention", {}).get("page_mb", AttentionConfig.page_mb)  # an older run does not say it
+        source = str(sections.get("data", {}).get("source", ""))
         with SkipInit():
-            return shape, GPT(shape) if shape.vocab_size else None, int(page_mb)
+            return shape, GPT(shape) if shape.vocab_size else None, int(page_mb), source
     except (yaml.YAMLError, LookupError, AttributeError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         why = " ".join(str(error).split())
         raise InputError(f"{run / 'config.yaml'}: its model section describes no model ({why})") from error
 
 
-def _text(run: Path, config: str) -> dict | None:
+def _text(run: Path, source: str) -> dict | None:
     """What a run's model learned from: {"source", "documents", "bytes"}; None for a run without a data.json."""
     if not (run / "data.json").exists():
         return None
-    summary, source = read_data_summary(run), yaml.safe_load(config).get("data", {}).get("source", "")
+    summary = read_data_summary(run)
     size = summary.get("train_bytes")
     name = source if source.startswith("hub:") else Path(source).name
     return {"source": name, "documents": summary["documents"], "bytes": size if type(size) is int else None}

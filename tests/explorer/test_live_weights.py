@@ -160,8 +160,8 @@ def test_a_model_too_large_for_the_page_is_left_out_of_it(recorded, monkeypatch)
     assert (data["live"], data["notLive"]) == (None, {"why": "too large", "megabytes": 12, "pageMb": 10})
 
 
-def test_a_run_of_before_there_was_page_mb_has_its_model_in_the_page(recorded):
-    run = recorded[0]
+def test_a_run_of_before_there_was_page_mb_has_its_model_in_the_page(recorded, tmp_path):
+    run = shutil.copytree(recorded[0], tmp_path / "run")
     config = run / "config.yaml"
     config.write_text(re.sub(r"  page_mb: .*\n", "", config.read_text(encoding="utf-8")), encoding="utf-8")
     assert len(run_payload(run, readings_of(run))["live"]["steps"]) == len(STEPS)
