@@ -84,6 +84,7 @@ export async function story(host) {
 
   function arrange() {
     host.hidden = false;
+    host.classList.toggle("open", at !== null);
     opener.hidden = at !== null;
     panel.hidden = at === null;
     measure();
