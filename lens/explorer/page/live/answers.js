@@ -3,8 +3,9 @@
 // A text is asked about as `text` or as its `ids`; `step` is the index of one of the steps whose weights the page carries,
 // and `silence` as in Model.forward.
 
-import { ablation, effects, losses } from "./effects.js";
+import { ablation, losses } from "./effects.js";
 import { Model } from "./forward.js";
+import { readOn } from "./growing.js";
 import { heal, shareOfOwnEnd, weigh, weighted } from "./healing.js";
 import { metricsOf, repeatOf } from "./patterns.js";
 import { packed } from "./reading.js";
@@ -55,13 +56,11 @@ async function* read({ text, ids: given, from: least = 0, openings: known = [], 
   const model = await modelOf(step);
   let { ids, unknown } = given ? { ids: given, unknown: [] } : tokenizer.begin(text);
   const from = Math.max(least, ids.length - live.config.block_size);
-  let cache = model.newCache();
-  let run = model.forward(ids.slice(from), { record: true, silence, cache });
-  const left = given || from ? null : endLeftOff(model, text, ids, run.logits, { cache, silence });
+  let run = readOn(model, ids.slice(from), silence);
+  const left = given || from ? null : endLeftOff(model, text, ids, run, silence);
   if (left) {
     ({ ids } = left);
-    cache = model.newCache();
-    run = model.forward(ids, { record: true, silence, cache });
+    run = readOn(model, ids, silence);
   }
   const here = ids.slice(from);
   const openings = left?.openings ?? known;
@@ -69,14 +68,14 @@ async function* read({ text, ids: given, from: least = 0, openings: known = [], 
   const answer = {
     ids, from, unknown, openings, pending: left?.pending ?? "", repeat: repeatOf(here),
     text: text ?? ids.map(tokenizer.writer()).join(""), ...reading,
-    effects: effects(model, here, run), metrics: metricsOf(here, run.layers, live.config),
-    last: lastOf(model, run.logits, openings, { cache, silence }), before: silence.length ? brief(model, here, openings) : null,
+    effects: run.effects, metrics: metricsOf(here, run.layers, live.config),
+    last: lastOf(model, run.logits, openings, { cache: run.cache, silence }), before: silence.length ? brief(model, here, openings) : null,
   };
   return { answer, transfer: buffers };
 }
 
 /** The end of a text that is to be left off, as lens/own.py leaves it off: as `heal` returns it, or null. */
-function endLeftOff(model, text, ids, logits, { cache, silence }) {
+function endLeftOff(model, text, ids, { logits, cache }, silence) {
   const healed = heal(tokenizer, ids);
   const { length } = healed.ids;
   const longest = healed.openings.reduce((most, opening) => Math.max(most, opening.length), 0);
