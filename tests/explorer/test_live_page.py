@@ -93,6 +93,20 @@ def loss_of(model, ids):
     return F.cross_entropy(model(torch.tensor([ids]))[0][0, :-1], torch.tensor(ids[1:])).item()
 
 
+# ---- where it stands
+
+
+def test_the_text_is_in_the_first_window_and_of_a_narrow_one_the_button_that_writes_on(explore, live):
+    page = explore(live[1], size=(1400, 900))
+    page.wait_for_selector("html[data-live]")
+    last = page.locator("#text [role=option] >> nth=-1").bounding_box()
+    assert last["y"] + last["height"] < 900
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.fill("#type", "a red hen ran, and the fox saw it. " * 12)
+    box, button = [page.locator(part).bounding_box() for part in ("#type", ".writing .save >> nth=0")]
+    assert box["height"] < 140 and button["y"] + button["height"] < 844
+
+
 # ---- typing
 
 
@@ -222,7 +236,7 @@ def ids_of(text):
 def likeliest(model, ids, temperature=0.8):
     """The ten largest probabilities of what follows."""
     logits = model(torch.tensor([ids]))[0][0, -1]
-    return (logits / temperature).softmax(-1).topk(10).values.tolist()
+    return (logits / temperature).softmax(-1).topk(6).values.tolist()
 
 
 def bars(page):
@@ -231,7 +245,7 @@ def bars(page):
 
 
 def set_option(page, name, value):
-    page.fill(f".sampling .choice:has(span:text-is('{name}')) input", value)
+    page.fill(f".writing .choice:has(span:text-is('{name}')) input", value)
 
 
 def test_the_bars_are_the_probabilities_that_are_drawn_from(page, live):
@@ -244,7 +258,7 @@ def test_the_bars_are_the_probabilities_that_are_drawn_from(page, live):
         if "top-p" in values:
             options |= {"top_k": 3, "top_p": 0.5}
         expected = probabilities(logits, **options)[0]
-        order = logits[0].topk(10).indices
+        order = logits[0].topk(6).indices
         assert bars(page) == pytest.approx(expected[order].tolist(), abs=0.0051)
 
 

@@ -204,3 +204,15 @@ def test_every_measure_is_explained(explore, run):
     page = explore(run)
     measures = page.locator("#grid select >> nth=0").locator("option").all_inner_texts()
     assert page.locator("#measures dt").all_inner_texts() == measures
+
+
+def test_control_characters_in_a_sample_are_signs_and_lines_stay_lines(explore, own_run):
+    (own_run / "samples.txt").write_text("step 0\na\x07b\x7fc\u200dd\n\te\n", encoding="utf-8", newline="\n")
+    assert explore(own_run).text_content("#samples pre") == "a␇b␡c\u200dd\n\te"
+
+
+def test_between_two_evaluations_a_line_is_dashed(explore, run):
+    page = explore(run)
+    dashes = "(path) => getComputedStyle(path).strokeDasharray"
+    assert page.eval_on_selector("#losses path.val", dashes) != "none"
+    assert page.eval_on_selector("#losses path.train", dashes) == "none"

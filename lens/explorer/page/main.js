@@ -88,5 +88,5 @@ start().then(() => {
   document.documentElement.setAttribute("data-ready", "");
   performance.mark("ready");
   startModel();
-  story(place("story"));
+  story(place("story"), place("opening"));
 });

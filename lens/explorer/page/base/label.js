@@ -44,6 +44,9 @@ function sign(character) {
   return character;
 }
 
+/** A text of several lines, with a sign for each control character in it. */
+export const legible = (text) => text.replace(/[^\P{Cc}\n\t]/gu, sign);
+
 /** A weight as text; the step's maps say how many digits they carry. */
 export function formatWeight(weight, digits) {
   return weight === null ? "masked" : weight.toFixed(digits);

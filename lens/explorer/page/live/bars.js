@@ -8,7 +8,7 @@ import { t } from "../base/words.js";
 import { likeliest } from "./distribution.js";
 import { probabilities } from "./sampling.js";
 
-const COUNT = 10;
+const COUNT = 6;
 // As those of sample.py; null takes all tokens.
 const OPTIONS = {
   temperature: { label: t("temperature"), value: 0.8, min: 0, max: 9, step: 0.1, says: t("0 takes the likeliest token, 1 draws as the model predicts, more is wilder") },
@@ -16,13 +16,12 @@ const OPTIONS = {
   topP: { label: t("top-p"), value: null, min: 0.01, max: 1, step: 0.01, says: t("draw only from the likeliest tokens that together have this probability; empty: from all") },
 };
 
-/** `take(id)` is called where a token is chosen; `options` are those of sampling.js. */
+/** `take(id)` is called where a token is chosen; `options` are those of sampling.js, `fields` what they are set with. */
 export function bars(host, take) {
   const options = Object.fromEntries(Object.entries(OPTIONS).map(([name, { value }]) => [name, value]));
   const rows = Array.from({ length: Math.min(COUNT, page.live.config.vocab_size) }, row);
   const list = element("ol", { class: "next-bars", "aria-label": t("The likeliest next tokens; choose one to take it") }, ...rows.map(({ node }) => node));
-  host.append(element("h3", {}, t("What it would write next")), list,
-    element("div", { class: "sampling" }, ...Object.entries(OPTIONS).map(([name, option]) => field(name, option))));
+  host.append(element("h3", {}, t("What it would write next")), list);
   let shown = null;
 
   function field(name, { label, value, says, ...limits }) {
@@ -67,5 +66,5 @@ export function bars(host, take) {
     });
   }
 
-  return { draw, options };
+  return { draw, options, fields: Object.entries(OPTIONS).map(([name, option]) => field(name, option)) };
 }

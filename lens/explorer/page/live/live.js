@@ -38,7 +38,7 @@ export function live(host) {
     show({ ids: [...ids, id], from });
   });
   const pen = writing(left, {
-    beginning: here, options: next.options, onEnd: box.say,
+    beginning: here, options: next.options, fields: next.fields, onEnd: box.say,
     onText: (text) => box.write(text),
   });
   const drawOff = switchedOffPart(left);

@@ -17,9 +17,12 @@ export function textBox(host, onType) {
   box.addEventListener("input", () => onType(box.value));
   box.addEventListener("scroll", () => (marks.scrollTop = box.scrollTop));
 
-  /** Puts the text of what is shown into the box; one that is being typed is there already. */
+  /** Puts the text of what is shown into the box, with its end in sight where it goes on; what is typed is there already. */
   function write(text) {
-    if (box.value !== text) box.value = text;
+    if (box.value === text) return;
+    const goesOn = box.value !== "" && text.startsWith(box.value);
+    box.value = text;
+    if (goesOn) box.scrollTop = box.scrollHeight;
   }
 
   /** Marks the characters that are unknown, [{character, at}], and says so, with other words about the text. */

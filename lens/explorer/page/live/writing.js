@@ -13,8 +13,8 @@ const PACE = 25; // milliseconds a token: slow enough to read along
 const REDRAW = 250; // milliseconds between two drawings of all that the page shows
 const SEEDS = 2 ** 32;
 
-/** beginning(): the text to go on with, {ids, text, step}, or null; options: of sampling.js; onText(text), for each token. */
-export function writing(host, { beginning, options, onText, onEnd }) {
+/** beginning(): the text to go on with, {ids, text, step}, or null; options: of sampling.js, and the fields that set them; onText(text), for each token. */
+export function writing(host, { beginning, options, fields, onText, onEnd }) {
   const main = element("button", { type: "button", class: "save", onclick: () => (running ? (running.asked = true) : write(beginning(), seedOf())) });
   const seed = element("input", { type: "number", min: 0, max: SEEDS - 1, step: 1, value: 1 });
   const again = element("button", { type: "button", class: "save", onclick: () => write(last, seedOf()) }, t("Again"));
@@ -24,7 +24,7 @@ export function writing(host, { beginning, options, onText, onEnd }) {
   } }, t("Another"));
   again.title = t("Writes from the same place with the same seed");
   another.title = t("Writes from the same place with the next seed");
-  host.append(element("div", { class: "writing" }, main, element("label", { class: "choice" }, element("span", {}, t("seed")), seed), again, another));
+  host.append(element("div", { class: "writing" }, main, element("label", { class: "choice" }, element("span", {}, t("seed")), seed), ...fields, again, another));
   let running = null;
   let last = null; // where writing began
   update();

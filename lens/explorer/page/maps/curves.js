@@ -92,7 +92,7 @@ function lossPanel(across) {
   const evaluations = val.map(scaled); // they are few: each gets a point
   const lines = [
     svg("path", { d: path(train.map(scaled)), class: val.length ? "train" : "own" }),
-    svg("path", { d: path(evaluations), class: "own" }),
+    svg("path", { d: path(evaluations), class: "own between" }), // where nothing was measured
     svg("path", { d: evaluations.map(([x, y]) => `M${x.toFixed(2)} ${y.toFixed(2)}h0`).join(""), class: "points" }),
   ];
   const { node, now, draw } = panel("loss", lines, min.toFixed(2), max.toFixed(2), across);

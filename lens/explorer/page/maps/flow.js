@@ -38,13 +38,16 @@ export function flow(name, tokens, generatedFrom, { choose, point }) {
     return place < 0 ? null : one.first + place;
   };
   text.addEventListener("click", ({ target }) => indexOf(target) !== null && choose(indexOf(target)));
-  text.addEventListener("pointerover", ({ target }) => indexOf(target) !== null && point(indexOf(target)));
-  text.addEventListener("pointerleave", () => point(null));
+  let pointed = null;
+  const pointAt = (index) => index !== pointed && point(pointed = index);
+  // not where the text has moved under a pointer that rests
+  text.addEventListener("pointermove", ({ target }) => indexOf(target) !== null && pointAt(indexOf(target)));
+  text.addEventListener("pointerleave", () => pointAt(null));
   text.addEventListener("keydown", async (event) => {
     const move = MOVES[event.key];
     if (move === undefined) return;
     event.preventDefault();
-    point(null);
+    pointAt(null);
     const across = direction === "rtl" && event.key.match(/Left|Right/) ? -move : move;
     await choose(typeof move === "string" ? nextLine(move) : Math.max(0, Math.min(tokens.length - 1, chosen + across)));
     one.items[chosen - one.first]?.focus();

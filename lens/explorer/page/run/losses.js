@@ -86,7 +86,7 @@ const closest = (points, step) => points.reduce((best, point) => (Math.abs(point
 
 function path({ kind, points }, up) {
   const d = points.map(([step, value], index) => `${index ? "L" : "M"}${place(step).toFixed(2)} ${up(value).toFixed(2)}`).join("");
-  return svg("path", { d, class: kind });
+  return svg("path", { d, class: kind === "train" ? kind : `${kind} between` }); // between two evaluations nothing was measured
 }
 
 /** A mark at a share of the width and of the height. */

@@ -2,6 +2,7 @@
 
 import { page } from "../base/data.js";
 import { element } from "../base/dom.js";
+import { legible } from "../base/label.js";
 
 /** [step, text] of each sample: under a line "step N" after an empty one, N growing. None where there is no such line. */
 function parse(text) {
@@ -18,7 +19,7 @@ function parse(text) {
 
 export function samples(host) {
   const parsed = parse(page.samples);
-  const block = (text) => element("pre", { dir: "auto" }, text);
+  const block = (text) => element("pre", { dir: "auto" }, legible(text));
   if (!parsed.length) {
     host.append(block(page.samples || "No samples were recorded."));
     return;

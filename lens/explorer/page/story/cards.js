@@ -59,6 +59,7 @@ export function cardsOf(facts) {
     opening(facts),
     ...(several ? [beginning(facts)] : []),
     ...(facts.formed.length ? facts.formed.map((one, index) => formation(facts, one, index)) : facts.closest ? [nothingFormed(facts)] : []),
+    ...(areLinked(facts) ? [link(facts)] : []),
     ...(facts.effects ? [attribution(facts)] : []),
     ...(facts.effects?.ablation ? [ablation(facts)] : []),
   ];
@@ -108,7 +109,7 @@ function beginning(facts) {
 }
 
 function formation(facts, one, index) {
-  const { prompt, formed } = facts;
+  const { prompt } = facts;
   const name = nameOf(one);
   const score = short(scoreAt(prompt, one.first, one));
   const sure = one.weight >= page.thresholds[one.pattern];
@@ -123,7 +124,6 @@ function formation(facts, one, index) {
       ...(index ? [say(t("Its badge here: {label}."), { label })]
         : [say(t("From {threshold} on it has a badge here: {label}."), { threshold: short(page.thresholds[one.pattern]), label })]),
       ...(sure && one.pattern in MEANINGS ? [say(MEANINGS[one.pattern], { query: token(facts, one.query) })] : []),
-      ...(index && formed[0].pattern === "previous_token" && one.pattern === "induction" && formed[0].layer < one.layer ? [link(facts)] : []),
     ].flat(),
     view: view(facts, { step: one.first, layer: one.layer, head: one.head, query: one.query, key: one.key ?? undefined }),
     target: tokenAt(one.key ?? one.query),
@@ -140,18 +140,26 @@ function since({ prompt }, one) {
   return say(t("at step {step} it was {score}."), { step: prompt.steps[one.first - 1].step.toLocaleString("en"), score: short(before) });
 }
 
-/** What the numbers say of whether an induction head builds upon the previous-token head below it. */
+/** Whether there is an induction head above a previous-token head, and numbers that say if it builds upon it. */
+const areLinked = ({ formed: [below, finder], effects }) => Boolean(effects?.ablation)
+  && below?.pattern === "previous_token" && finder?.pattern === "induction" && below.layer < finder.layer;
+
 function link(facts) {
   const { formed: [below], effects, query } = facts;
   const name = nameOf(below);
-  if (!effects?.ablation) return [];
   const change = effects.ablation.at(query, below.layer, below.head);
   const values = { name, next: token(facts, query + 1), share: probability(nextProbability(facts, effects)), after: probability(Math.exp(-effects.loss.at(query) - change)) };
-  return [
-    say(t("To find it, a head has to know which token came before each: head {name}, in an earlier layer, looks just there."), { name }),
-    change >= GREAT ? say(t("In the trained model, without head {name} the guess fails: the probability of {next} falls from {share} to {after}."), values)
-      : say(t("Whether it builds on that, these numbers do not show: in the trained model, without head {name}, {next} gets {after}."), values),
-  ].flat();
+  return {
+    title: change >= GREAT ? t("It needs head {name}", { name }) : t("Does it need head {name}?", { name }),
+    text: [
+      say(t("To find it, a head has to know which token came before each: head {name}, in an earlier layer, looks just there."), { name }),
+      change >= GREAT ? say(t("In the trained model, without head {name} the guess fails: the probability of {next} falls from {share} to {after}."), values)
+        : say(t("Whether it builds on that, these numbers do not show: in the trained model, without head {name}, {next} gets {after}."), values),
+    ].flat(),
+    view: view(facts, { layer: below.layer, head: below.head, query: below.query, key: below.key }),
+    target: tokenAt(below.query),
+    says: t("This token knows what came before it"),
+  };
 }
 
 function nothingFormed(facts) {

@@ -1,6 +1,7 @@
 // A ring around one thing on the page, with a line of words at it.
 
 import { element } from "../base/dom.js";
+import { scrolling } from "../base/onscreen.js";
 
 const GAP = 5; // pixels between the thing and the ring
 const PACE = 250; // milliseconds after which it looks where the thing is now: a redraw may have moved it
@@ -29,6 +30,7 @@ export function pointer() {
   }
 
   addEventListener("resize", draw);
+  new ResizeObserver(draw).observe(document.body);
 
   return {
     /** Points at what a selector names, with some words; brings it into the window below `top` pixels, if that is not null. */
@@ -39,13 +41,15 @@ export function pointer() {
       words.textContent = says;
       draw();
       if (ring.hidden || top === null) return;
-      document.querySelector(target).scrollIntoView({ block: "nearest", inline: "nearest" }); // within a box that scrolls
+      const thing = document.querySelector(target);
+      thing.scrollIntoView({ block: "nearest", inline: "nearest" }); // within a box that scrolls
       draw();
       const box = ring.getBoundingClientRect();
       const bottom = box.bottom + words.offsetHeight + EDGE;
-      if (box.top >= top && bottom <= innerHeight) return;
-      const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
-      scrollBy({ top: Math.min(box.top - top - EDGE, (box.top + bottom - top - innerHeight) / 2), behavior });
+      const isSeen = (by) => box.top - by >= top && bottom - by <= innerHeight;
+      const start = (thing.closest("#workbench")?.getBoundingClientRect().top ?? top) - top; // all columns from their tops
+      if (isSeen(start)) scrollBy({ top: start, behavior: scrolling() });
+      else if (!isSeen(0)) scrollBy({ top: Math.min(box.top - top - EDGE, (box.top + bottom - top - innerHeight) / 2), behavior: scrolling() });
     },
     hide() {
       target = null;

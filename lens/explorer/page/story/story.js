@@ -15,8 +15,8 @@ const PARTS = ["prompt", "step", "layer", "head", "query", "view"]; // of a view
 const asked = location.hash.length > 1 || page.prompts.some(({ own }) => own); // for a view, or for prompts of one's own
 const memory = `glassgpt story of ${name}`;
 
-/** Builds the story, and opens it for those who have not seen it and have not asked for something else. */
-export async function story(host) {
+/** Builds the story, its button in `opening`; opens it for those who have not seen it and have not asked for something else. */
+export async function story(host, opening) {
   const facts = await findings();
   const cards = facts ? cardsOf(facts) : []; // their titles; their texts are made anew: tokens may be shown in another way
   if (cards.length < MIN_CARDS) return;
@@ -33,7 +33,8 @@ export async function story(host) {
   const next = element("button", { type: "button", class: "story-next", onclick: () => (at === cards.length - 1 ? close() : go(at + 1)) }, "");
   const closing = element("button", { type: "button", class: "story-close", "aria-label": t("Close the story"), onclick: () => close() }, "×");
   const panel = element("div", { class: "story-panel" }, card, closing, element("div", { class: "story-way" }, back, element("div", { class: "story-dots" }, ...dots), next));
-  host.append(opener, panel);
+  opening.append(opener);
+  host.append(panel);
   host.addEventListener("keydown", (event) => {
     if (at === null) return;
     const to = { ArrowLeft: at - 1, ArrowRight: at + 1 }[event.key];
@@ -83,10 +84,8 @@ export async function story(host) {
   }
 
   function arrange() {
-    host.hidden = false;
-    host.classList.toggle("open", at !== null);
     opener.hidden = at !== null;
-    panel.hidden = at === null;
+    host.hidden = at === null;
     measure();
   }
 
