@@ -32,10 +32,12 @@ def live_run(run: Path, model: GPT, readings: Sequence[Reading], page_mb: int) -
 
     Weights that are damaged are left out, with a warning. Raises InputError where another file is missing or damaged.
     """
-    kept = {step: path for step, path in snapshot_files(run, WEIGHTS).items() if page_mb and _is_whole(path)}
+    files = snapshot_files(run, WEIGHTS)
+    kept = {step: path for step, path in files.items() if page_mb and _is_whole(path)}
     last = max([*snapshot_files(run, RECORDED), *kept], default=None)
     if page_mb and last not in kept:
-        return not_live("not kept", sum(tensor.nbytes for tensor in carried(model).values()), page_mb)
+        why = "damaged" if last in files else "not kept"
+        return not_live(why, sum(tensor.nbytes for tensor in carried(model).values()), page_mb)
     _check_ids(run, model, readings)
     return live(model, lambda: _vocabulary_of_run(run, model), readings, page_mb, kept)
 
@@ -84,7 +86,7 @@ def live(
 
 
 def not_live(why: str, size: int, page_mb: int) -> dict:
-    """Why the model does not run in the page: "not wanted"; or, of `size` bytes, "not kept" or "too large"."""
+    """Why the model does not run in the page: "not wanted"; or, of `size` bytes, "not kept", "damaged" or "too large"."""
     return {"live": None, "notLive": {"why": why, "megabytes": math.ceil(size / MEGABYTE), "pageMb": page_mb}}
 
 

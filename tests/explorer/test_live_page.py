@@ -2,6 +2,7 @@
 
 import copy
 import re
+import shutil
 
 import pytest
 import torch
@@ -212,6 +213,30 @@ def test_an_address_can_have_parts_of_a_recorded_prompt_off(explore, live):
     assert page.input_value(".off-row select") == "mean"
 
 
+SLOWLY = """{
+  const post = Worker.prototype.postMessage;
+  Worker.prototype.postMessage = function (...given) { setTimeout(() => post.apply(this, given), 150); };
+}"""
+POINT_FOR_A_SECOND = """async () => {
+  for (let frame = 0; frame < 60; frame++) {
+    const tokens = document.querySelectorAll("#text [role=option]");
+    tokens[frame % tokens.length].dispatchEvent(new PointerEvent("pointermove", { bubbles: true }));
+    await new Promise((drawn) => requestAnimationFrame(drawn));
+  }
+}"""
+
+
+def test_while_another_text_is_read_with_parts_off_the_one_that_is_shown_can_be_pointed_at(explore, live, new_tab):
+    tab = new_tab()
+    tab.add_init_script(SLOWLY)
+    page = open_live(explore, live, "#view=text&tab=matter&off=1.0&text=a+red+hen", tab=tab)
+    page.locator(".off-row", has_text="1.0").wait_for()
+    page.evaluate("location.hash = 'prompt=2&step=0&view=text&tab=matter&off=0.mlp+9.9&text=a+hen+ran'")
+    page.evaluate(POINT_FOR_A_SECOND)
+    page.locator(".off-row", has_text="MLP of layer 0").wait_for()
+    assert page.input_value("#type") == "a hen ran"
+
+
 def test_a_recorded_prompt_s_text_is_in_the_box_to_go_on_from(page):
     choose(page, "Prompt", 1)
     page.wait_for_function("text => document.getElementById('type').value === text", arg=TYPED)
@@ -234,7 +259,7 @@ def ids_of(text):
 
 
 def likeliest(model, ids, temperature=0.8):
-    """The ten largest probabilities of what follows."""
+    """The six largest probabilities of what follows."""
     logits = model(torch.tensor([ids]))[0][0, -1]
     return (logits / temperature).softmax(-1).topk(6).values.tolist()
 
@@ -367,6 +392,32 @@ def losses_said(page):
     return float(before), float(now)
 
 
+def test_what_is_off_changes_at_the_pinned_token_is_said_too(page, live):
+    model, ids = live[2][LAST], ids_of(TYPED)
+    type_text(page, TYPED)
+    page.click("[data-part='1.0']")
+    page.locator(".off-row", has_text="head 1.0").wait_for()
+    assert "pinned" not in page.inner_text(".off-row")  # at the last token, after which nothing is known
+    choose(page, "Query", 5)
+    page.locator(".off-row", has_text="pinned token").wait_for()
+    token, before, now = re.search(r"At “(.)”, .*: (\d+\.\d+) → (\d+\.\d+)\.", page.inner_text(".off-row")).groups()
+    expected = F.cross_entropy(model(torch.tensor([ids]))[0][0, 5], torch.tensor(ids[6])).item()
+    change = ablation(model, torch.tensor(ids))[5, 1, 0].item()
+    assert token == TYPED[4] and float(before) == pytest.approx(expected, abs=6e-4)
+    assert float(now) - float(before) == pytest.approx(change, abs=1.1e-3) and abs(change) > 0.01
+
+
+def test_at_the_arcs_of_a_head_that_is_off_stands_that_it_is(page):
+    choose(page, "Layer", 1)
+    page.click("#views button >> nth=0")
+    assert page.locator(".silent:visible").count() == 0
+    page.click("[data-part='1.0']")
+    page.locator(".heads-in-view li:visible", has_text="off: it looks").wait_for()
+    choose(page, "Head", 1)
+    page.wait_for_function("() => location.hash.includes('head=1')")
+    assert page.locator(".silent:visible").count() == 0
+
+
 @pytest.mark.parametrize("typed", [True, False], ids=["a typed text", "a recorded prompt"])
 def test_what_a_part_s_absence_does_to_the_loss_is_what_ablation_says(page, live, typed):
     model, ids = live[2][LAST], ids_of(TYPED)
@@ -440,6 +491,13 @@ def test_where_the_browser_refuses_the_worker_it_says_so_and_all_else_works(expl
 def test_a_page_whose_weights_were_not_kept_says_why(explore, run):
     page = explore(run)
     assert "the weights of its last step were not kept" in page.inner_text("#live")
+
+
+def test_a_page_whose_last_weights_are_damaged_says_so(explore, live, tmp_path):
+    run = shutil.copytree(live[0], tmp_path / "run")
+    path = run / f"snapshots/step-{LAST:06d}/model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert "the weights of its last step are damaged" in explore(run).inner_text("#live")
 
 
 def test_the_policy_allows_a_worker_from_a_blob_and_nothing_more(live, run):

@@ -154,6 +154,15 @@ def test_why_the_model_does_not_run_in_the_page_is_in_it(recorded, tmp_path, att
     assert (data["live"], data["notLive"]) == (None, expected)
 
 
+def test_last_weights_that_are_damaged_are_said_to_be(recorded, tmp_path, capsys):
+    run = shutil.copytree(recorded[0], tmp_path / "run")
+    path = run / "snapshots/step-000050/model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    data = data_of_run(run, page_mb=8)
+    assert (data["live"], data["notLive"]) == (None, {"why": "damaged", "megabytes": 1, "pageMb": 8})
+    assert str(path) in capsys.readouterr().err
+
+
 def test_a_model_too_large_for_the_page_is_left_out_of_it(recorded, monkeypatch):
     monkeypatch.setattr(weights, "MEGABYTE", 1000)
     data = data_of_run(recorded[0], page_mb=10)

@@ -93,7 +93,7 @@ function validView(before, changes) {
   view.head = clampIndex(view.head, heads);
   view.pins = validPins(view.pins, page.prompts[view.prompt]);
   view.query = clampIndex(view.query, tokens.length);
-  view.off = steps.some(({ read }) => read) ? validParts(view.off, layers, heads) : "";
+  Object.assign(view, steps.some(({ read }) => read) ? validOff(view, layers, heads) : { off: "" });
   if (!("key" in changes) && ("query" in changes || moved)) view.key = null;
   if (view.key !== null) view.key = clampIndex(view.key, keysOf(page.prompts[view.prompt]).length);
   for (const [name, allowed] of Object.entries(CHOICES)) {
@@ -102,12 +102,12 @@ function validView(before, changes) {
   return view;
 }
 
-/** Of parts of the model, "0.1 2.mlp", those that it has, in their order, each once. */
-function validParts(parts, layers, heads) {
+/** What a view has switched off, {off, how}: of its parts those that the model has, in their order, each once. */
+export function validOff({ off, how }, layers, heads) {
   const names = Array.from({ length: heads + 1 }, (_, part) => partName(part, heads));
   const all = Array.from({ length: layers }, (_, layer) => names.map((name) => `${layer}.${name}`)).flat();
-  const named = new Set(parts.split(" "));
-  return all.filter((part) => named.has(part)).join(" ");
+  const named = new Set(off.split(" "));
+  return { off: all.filter((part) => named.has(part)).join(" "), how: CHOICES.how.find((one) => one === how) ?? CHOICES.how[0] };
 }
 
 /** A head by its number, and the MLP, the part after the last head. */
@@ -115,6 +115,9 @@ export const partName = (part, heads) => (part < heads ? String(part) : "mlp");
 
 /** How which parts of the model are switched off in a view, as one text; "" where all are on. */
 export const switchedOff = ({ off, how }) => off && `${how} ${off}`;
+
+/** Whether a part, by its name, is switched off in what is shown. */
+export const isOff = (name) => state.off.split(" ").includes(name);
 
 const clampIndex = (index, length) => Math.max(0, Math.min(length - 1, Math.trunc(index) || 0));
 

@@ -143,6 +143,7 @@ function whyNot() {
   const reasons = {
     "too large": t("The model does not run in this page: its weights would take {megabytes} MB of it, and at most {pageMb} are allowed (attention.page_mb).", { megabytes, pageMb }),
     "not kept": t("The model does not run in this page: the weights of its last step were not kept (attention.keep_mb)."),
+    damaged: t("The model does not run in this page: the weights of its last step are damaged."),
     "not wanted": t("The model does not run in this page, as attention.page_mb is 0."),
   };
   return reasons[why] ?? t("The model does not run in this page, which was made without its weights.");

@@ -1,7 +1,7 @@
 // The reader's own text as one more prompt of the page, and what is read again where parts of the model are switched off.
 
 import { hold, page, place } from "../base/data.js";
-import { change, fromHash, goingTo, state, switchedOff, textInAddress } from "../base/state.js";
+import { change, fromHash, goingTo, state, switchedOff, textInAddress, validOff } from "../base/state.js";
 import { Numbers } from "../base/unpack.js";
 import { t } from "../base/words.js";
 import { ask, giveUp, isRunning } from "./client.js";
@@ -75,12 +75,14 @@ export async function show(request, view = {}) {
   wanted = request;
   const before = ownPrompt();
   const step = view.step ?? (isOwn(state.prompt) ? state.step : page.live.steps.length - 1);
+  const { n_layer, n_head } = page.live.config;
+  const next = () => validOff({ ...goingTo(), ...view }, n_layer, n_head);
   let answer = null;
   let off = null;
-  while (!answer || off !== switchedOff(goingTo())) { // other parts have been switched off meanwhile: asked again
+  while (!answer || off !== switchedOff(next())) { // other parts have been switched off meanwhile: asked again
     if (wanted !== request || !isRunning()) return;
-    off = switchedOff(goingTo());
-    answer = await ask("read", { ...request, step, silence: silenced(goingTo()) });
+    off = switchedOff(next());
+    answer = await ask("read", { ...request, step, silence: silenced(next()) });
   }
   if (wanted !== request) return;
   wanted = null;

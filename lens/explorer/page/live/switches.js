@@ -1,18 +1,17 @@
 // Switches by which the reader turns parts of the model off, and what that does to the text that is shown.
 
-import { write } from "../base/cells.js";
+import { decimals, write } from "../base/cells.js";
 import { page } from "../base/data.js";
 import { choice, element } from "../base/dom.js";
+import { wordAt } from "../base/label.js";
 import { formatNumber } from "../base/number.js";
-import { change, goingTo, nearest, onChange, partName, shownPrompt, shownStep, state } from "../base/state.js";
+import { change, goingTo, isOff, nearest, onChange, partName, shownPrompt, shownStep, state } from "../base/state.js";
 import { t } from "../base/words.js";
 
 const HOW = { zero: t("zero"), mean: t("its mean over the text") };
 
 /** A part of a layer in words: a head by its number, or the MLP. */
 const spoken = (layer, part) => (part === "mlp" ? t("MLP of layer {layer}", { layer }) : t("head {layer}.{part}", { layer, part }));
-
-const isOff = (name) => state.off.split(" ").includes(name);
 
 /** A switch for a head, or for the MLP as the part after the last head; nothing where no model runs in the page. */
 export function switchFor(layer, part, heads = part + 1) {
@@ -74,9 +73,13 @@ export function switchedOffPart(host) {
 
 function effectOn({ now, before }) {
   if (!now.length) return t("A text of one token has no loss.");
+  const { tokens } = shownPrompt();
+  const here = state.query < now.length
+    ? " " + t("At “{token}”, the pinned token: {before} → {now}.", { token: wordAt(tokens, state.query), before: decimals(before[state.query]), now: decimals(now[state.query]) })
+    : "";
   const mean = (numbers) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
   const values = { before: mean(before).toFixed(3), now: mean(now).toFixed(3), difference: signed(mean(now) - mean(before)) };
-  return t("The loss of this text: {before} → {now} nats a token ({difference}).", values);
+  return t("The loss of this text: {before} → {now} nats a token ({difference}).", values) + here;
 }
 
 const signed = (value) => (value >= 0 ? "+" : "") + formatNumber(value, 3);

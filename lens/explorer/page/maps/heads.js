@@ -5,7 +5,7 @@ import { choice, element, setOptions } from "../base/dom.js";
 import { short, word } from "../base/label.js";
 import { badges } from "../base/measures.js";
 import { PLACES, headsInView, mayPin, nameOf, toggled } from "../base/pins.js";
-import { change, shownPrompt, state } from "../base/state.js";
+import { change, isOff, shownPrompt, state } from "../base/state.js";
 import { t } from "../base/words.js";
 import { badge } from "./badge.js";
 
@@ -51,8 +51,9 @@ function entry(place) {
   const name = element("button", { type: "button", class: "head-name" }, "");
   const mark = element("span");
   const reads = element("span", { class: "reads", "aria-live": "polite" });
+  const silent = element("span", { class: "silent" }, t("off: it looks, but what it brings is not used"));
   const pin = element("button", { type: "button", class: "pin" }, "");
-  const node = element("li", {}, element("span", { class: `swatch place-${place}` }), name, mark, reads, pin);
+  const node = element("li", {}, element("span", { class: `swatch place-${place}` }), name, mark, reads, silent, pin);
   let head = null;
   name.addEventListener("click", () => change({ layer: head.layer, head: head.head }));
   pin.addEventListener("click", () => change({ pins: toggled(state, head) }));
@@ -69,6 +70,7 @@ function entry(place) {
     const [strongest] = badges(state.prompt, state.step, layer, number);
     mark.replaceChildren(...(strongest ? [badge(strongest, strongest[0].label)] : []));
     reads.replaceChildren(...arcs.slice(0, readings).flatMap(({ index, weight }) => [chip(word(tokenAt(index))), ` ${short(weight)} `]));
+    silent.hidden = !isOff(nameOf(head));
     pin.hidden = layers * heads === 1;
     pin.disabled = !pinned && !mayPin(state.pins);
     pin.textContent = pinned ? "×" : t("keep");
