@@ -86,7 +86,7 @@ def live(
 
 
 def not_live(why: str, size: int, page_mb: int) -> dict:
-    """Why the model does not run in the page: "not wanted"; or, of `size` bytes, "not kept", "damaged" or "too large"."""
+    """Why the model does not run in the page: "not wanted", or, of `size` bytes, "not kept", "damaged", "too large"."""
     return {"live": None, "notLive": {"why": why, "megabytes": math.ceil(size / MEGABYTE), "pageMb": page_mb}}
 
 

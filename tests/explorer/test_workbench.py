@@ -72,3 +72,26 @@ def test_what_comes_after_the_pinned_token_is_the_files(explore, run):
         assert np.abs(np.array(lengths) - 100 * shares).max() < 0.051
         last = page.inner_text("#next .note >> nth=1")
         assert last == "The prompt ends here." if target is None else as_text(file["lens.next"][-1, query]) in last
+
+
+IN_SIGHT = """(all, box) => {
+  const { left, right } = document.querySelector(box).getBoundingClientRect();
+  const isSeen = (one) => {
+    const edges = one.getBoundingClientRect();
+    return edges.left >= left - 1 && edges.right <= right + 1 && one.scrollWidth <= one.clientWidth + 1;
+  };
+  return all.length && all.every(isSeen);
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_on_a_narrow_screen_one_need_not_scroll_sideways_for_what_one_looks_for(explore, run, width):
+    page = explore(run, "#step=200&tab=walk", size=(width, 900), motion="reduce")
+    page.locator(".row-box").scroll_into_view_if_needed()
+    page.wait_for_selector("#walk:not([aria-busy])")
+    weights = ".row-box :is(tbody, tfoot) .of-weight"
+    assert page.eval_on_selector_all(weights, IN_SIGHT, ".row-box")
+    page.click("#to-matter")
+    page.wait_for_selector("#predictions:not([aria-busy]) tbody tr")
+    for part in ("thead th:nth-child(-n + 4)", "tbody td.number"):
+        assert page.eval_on_selector_all(f".predictions {part}", IN_SIGHT, "#predictions .scrolled"), part

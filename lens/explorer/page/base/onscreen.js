@@ -33,12 +33,12 @@ export function rangeNote({ first, count }, length) {
 }
 
 /** Brings `item` to the middle of `box`, scrolling nothing else, unless it is in sight clear of what sticks to the edges. */
-export function keepInView(box, item, { top, left }) {
+export function keepInView(box, item, { top, left, right = 0 }) {
   requestAnimationFrame(() => {
     const [outer, inner] = [box.getBoundingClientRect(), item.getBoundingClientRect()];
     const move = (from, to, start, size) => (from >= start && to <= start + size ? 0 : (from + to) / 2 - start - size / 2);
     box.scrollBy(
-      move(inner.left, inner.right, outer.left + left, box.clientWidth - left),
+      move(inner.left, inner.right, outer.left + left, box.clientWidth - left - right),
       move(inner.top, inner.bottom, outer.top + top, box.clientHeight - top),
     );
   });

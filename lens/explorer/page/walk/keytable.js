@@ -6,11 +6,10 @@ import { element } from "../base/dom.js";
 import { wordAt } from "../base/label.js";
 import { atOnce } from "../base/maps.js";
 import { brief, formatNumber, symbol } from "../base/number.js";
-import { keepInView } from "../base/onscreen.js";
 import { shownKeys, shownNames, shownPrompt, state } from "../base/state.js";
 import { COLUMNS, MASKED, widthOf } from "./recompute.js";
 import { TITLES } from "./steps.js";
-import { STICKING, tableCursor } from "./tablecursor.js";
+import { keepClear, tableCursor } from "./tablecursor.js";
 import { MAX_PRINTED, largest } from "./vector.js";
 
 const CLEAR = { background: "", ink: "" }; // the hatching shows
@@ -165,7 +164,7 @@ export function keyTable(host) {
     const now = `${built} ${state.key} ${state.walk === "all" ? "" : newest}`;
     if (pinned === now) return;
     pinned = now;
-    keepInView(box, state.walk === "all" ? tr.firstChild : cells[newest], STICKING);
+    keepClear(box, state.walk === "all" ? tr.firstChild : cells[newest]);
   }
 
   return (row, reveals) => {

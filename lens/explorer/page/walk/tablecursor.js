@@ -18,7 +18,15 @@ const SPOKEN = {
   weighted: (c) => `weight × v, channel ${c}`,
 };
 const WAYS = { ...MOVES, Home: [0, -Infinity], End: [0, Infinity] };
-export const STICKING = { top: 50, left: 150 }; // pixels of the head and the first column, as walk.css has them on a wide screen
+
+// Pixels, as in walk.css, of what sticks to the edges: the head, the first column and, in a narrow window, the weights.
+const [WIDE, NARROW] = [{ top: 50, left: 150, right: 0 }, { top: 50, left: 104, right: 75 }];
+const narrow = matchMedia("(max-width: 760px)");
+
+/** Scrolls a cell, or what is in it, clear of what sticks to the edges. */
+export function keepClear(box, item) {
+  keepInView(box, item, !narrow.matches ? WIDE : item.closest(".of-weight") ? { ...NARROW, right: 0 } : NARROW);
+}
 
 /** `grid` as keyTable has it; `read` is where a number is described. Returns a function that describes the number being read again. */
 export function tableCursor(box, read, grid) {
@@ -87,7 +95,7 @@ export function tableCursor(box, read, grid) {
     place = all[Math.max(0, Math.min(all.length - 1, now + right))];
     hovered = null;
     const shown = down ? change({ key: state.key + down }) : Promise.resolve(describe());
-    shown.then(() => keepInView(box, pick, STICKING));
+    shown.then(() => keepClear(box, pick));
   });
 
   return () => {
