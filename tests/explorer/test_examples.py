@@ -166,3 +166,32 @@ def test_every_example_opens_in_a_browser_and_shows_its_numbers_and_no_run_or_pr
         assert page.inner_text("#weight") == f"{numbers['weights'][head, query, key]:.6f}"
         tokens = [prompt["tokens"][query], (prompt["keys"] or prompt["tokens"])[key]]
         assert page.locator("#pair .token").all_inner_texts() == tokens
+
+
+def test_where_an_example_has_x_and_a_matrix_a_channel_is_multiplied_out(explore):
+    page = explore(render(DATA), "#tab=walk", (1280, 2400), motion="reduce")
+    shown = []
+    for number, name in enumerate(NAMES):
+        prompt, numbers, given = example(name)
+        head, query, key = (size - 1 for size in numbers["weights"].shape)
+        page.evaluate(f"location.hash = 'prompt={number}&head={head}&query={query}&key={key}&tab=walk'")
+        page.get_by_text(prompt["says"]).wait_for()
+        assert page.inner_text("#readout h3").startswith(f"Head {head}" if prompt["heads"] > 1 else "The only head")
+        if not page.locator("#step-qkv .formula >> nth=1").is_visible():
+            continue
+        shown.append(name)
+        for place, letter in enumerate("qkv"):
+            vector = numbers[letter][head][key if letter != "q" else query]
+            page.locator("#step-qkv .vector").nth(place).locator(".channels").press("Home")
+            page.wait_for_function(
+                "(value) => document.querySelector('#step-qkv .result')?.textContent.replace('−', '-') === value",
+                arg=f"{vector[0]:.3f}",
+            )
+    assert shown == [name for name in NAMES if any(re.match("W(_Q|$)", one) for one in example(name)[2])]
+
+
+def test_the_words_of_the_page_of_examples_are_those_that_it_uses(explore):
+    page = explore(render(DATA), "#tab=words")
+    terms = page.locator("#terms dt").all_inner_texts()
+    assert {"query", "key", "softmax"} <= set(terms) and not {"logit lens", "ablation", "stream"} & set(terms)
+    assert "docs/attention.md" in page.inner_text("#tab-words")

@@ -1,9 +1,10 @@
 // Cells whose text and colour are written in place, and only where they change: tables that follow a slider.
 
-import { page, runOf } from "./data.js";
+import { kind, page, runOf } from "./data.js";
 import { element } from "./dom.js";
 import { word } from "./label.js";
-import { shownPrompt } from "./state.js";
+import { shownPrompt, state } from "./state.js";
+import { t } from "./words.js";
 
 export const DASH = "–"; // where there is nothing to say
 
@@ -26,5 +27,11 @@ export function tint(at, { background, ink }) {
 
 /** How the token of an id is shown after another token, by the vocabulary of the model that is shown. */
 export const labelOf = (id, before) => word(runOf(shownPrompt()).labels[id], before);
+
+/** The chosen head in words; of a worked example, which has one layer, only its number, if there are several. */
+export function headInWords() {
+  if (kind !== "examples") return t("layer {layer}, head {head}", state);
+  return shownPrompt().heads > 1 ? t("head {head}", state) : t("the only head");
+}
 
 export const decimals = (value) => value.toFixed(page.digits.short);

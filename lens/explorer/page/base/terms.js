@@ -1,5 +1,6 @@
 // The words of the field, explained where they stand: underlined with dots, and a line on hover, focus or tap.
 
+import { kind } from "./data.js";
 import { element } from "./dom.js";
 import { t } from "./words.js";
 
@@ -32,6 +33,10 @@ export const TERMS = {
   "activation patching": t("Reading one text with what another has at one place of the model put into the same place: how much of the difference between their predictions comes with it? Two places may each be enough, or be needed together, so the shares do not add up to 1."),
 };
 
+// Those of a whole model, of which a page of worked examples shows nothing.
+const OF_MODELS = ["layer", "stream", "embedding", "norm", "rope", "MLP", "logit", "nat", "rival", "self-repair", "logit lens",
+  "direct logit attribution", "ablation", "activation patching"];
+
 const EDGE = 8; // pixels that the line stays away from the edges of the window
 const tip = element("div", { id: "tip", role: "tooltip", hidden: "" });
 
@@ -46,7 +51,8 @@ export const term = (name, text = name) => explained(text, TERMS[name]);
 /** Has all words of the page explained, those of its own text too (<dfn data-term>), and lists them in `glossary`. */
 export function terms(glossary) {
   for (const word of document.querySelectorAll("dfn[data-term]")) word.replaceWith(term(word.dataset.term, word.textContent));
-  glossary.append(...Object.entries(TERMS).flatMap(([name, says]) => [element("dt", {}, name), element("dd", {}, says)]));
+  const listed = Object.entries(TERMS).filter(([name]) => kind !== "examples" || !OF_MODELS.includes(name));
+  glossary.append(...listed.flatMap(([name, says]) => [element("dt", {}, name), element("dd", {}, says)]));
   document.body.append(tip);
   const wordOf = ({ target }) => (target instanceof Element ? target.closest("dfn") : null);
   document.addEventListener("focusin", (event) => show(wordOf(event)));

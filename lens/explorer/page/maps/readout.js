@@ -1,6 +1,6 @@
 // Next to the map: the weight under the pointer, the legend, the measures of the head, and the map as a picture.
 
-import { chip, write } from "../base/cells.js";
+import { chip, headInWords, write } from "../base/cells.js";
 import { legend, theme } from "../base/colour.js";
 import { kind, page } from "../base/data.js";
 import { element, save } from "../base/dom.js";
@@ -41,7 +41,8 @@ export function readout(host) {
   let coloured = null;
   function draw() {
     showCell(null);
-    title.textContent = `Layer ${state.layer}, head ${state.head}`;
+    const words = headInWords();
+    title.textContent = words[0].toUpperCase() + words.slice(1);
     for (const one of badges(state.prompt, state.step, state.layer, state.head)) title.append(" ", badge(one, one[0].label));
     const view = `${shownPrompt().id} ${state.scale} ${theme()}`;
     if (coloured !== view) {

@@ -20,6 +20,25 @@ export function project(model, layer, head, { query, key }) {
   return { q: of(0, query), k: of(1, key), v: of(2, key) };
 }
 
+const GIVEN = ["W_Q", "W_K", "W_V"];
+
+/** As `project`, with the matrices that a worked example gives; null where it gives none. What they make is not normalised. */
+export function projectGiven({ given, heads }, head, tokens) {
+  const of = (name, { x }) => {
+    const named = (wanted) => given.find((one) => one.name === wanted)?.rows;
+    const matrix = named(`${name}, head ${head}`) ?? named(name) ?? named("W");
+    if (!matrix || !x || matrix.length !== x.length) return null;
+    const isShared = named(`W_Q, head ${head}`) || named("W"); // each head has all columns
+    const width = isShared ? matrix[0].length : matrix[0].length / heads;
+    const first = isShared ? 0 : head * width;
+    const rows = Array.from({ length: width }, (_, c) => Float64Array.from(matrix, (row) => row[first + c]));
+    const raw = Float64Array.from(rows, (row) => product(x, row));
+    return { x, raw, rows, biases: null, normed: null, entering: raw };
+  };
+  const [q, k, v] = GIVEN.map((name, part) => of(name, part ? tokens.key : tokens.query));
+  return q && k && v ? { q, k, v } : null;
+}
+
 function multiply({ sizes: { C, H, K, D }, blocks }, layer, head, part, x) {
   const { weight, bias } = blocks[layer]["attn.qkv"]; // the queries of all heads, then all keys, then all values
   const width = part < 2 ? K : D;

@@ -75,14 +75,15 @@ function projectionStep(host, choose) {
     const spoken = prompt.qkNorm ? t("{vector} before the norm") : t("{vector} before the rotation");
     const values = Object.fromEntries(shown.map(({ letter }) => [letter, known[letter].qkv ?? projected?.[letter].raw]));
     showVectors(shown, "qkv", values, { known, chosen: projected && chosen, word: t("raw {vector}"), spoken });
-    product.hidden = precision.hidden = !projected;
+    product.hidden = !projected;
+    precision.hidden = !found;
     if (!projected) return;
     const { letter } = chosen;
     const { x, rows, biases, raw } = projected[letter];
     const c = Math.min(chosen.channel, raw.length - 1);
     const name = known[letter].last === "qkv" ? [OF[letter](letter)] : phrase("raw {vector}", { vector: OF[letter](letter) });
-    multiply([...name, `[${c}]`], x, rows[c], biases && biases[c], loggedAs(isLogged ? known[letter].qkv?.[c] ?? null : null, raw[c]));
-    precision.textContent = precisionOf(projected, known, isLogged, found.format);
+    multiply([...name, `[${c}]`], x, rows[c], biases && biases[c], loggedAs(isLogged && found ? known[letter].qkv?.[c] ?? null : null, raw[c]));
+    if (found) precision.textContent = precisionOf(projected, known, isLogged, found.format);
   };
 }
 

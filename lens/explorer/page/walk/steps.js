@@ -47,6 +47,7 @@ export const SAYS = {
   },
   qkv: ({ given, qkNorm, position }, row, model) => {
     const what = t("A position has three vectors in this head: q, what it looks for; k, what it is matched by; v, what it gives.");
+    if (given.some(({ name }) => /^W(_Q|$)/.test(name))) return [what, " ", t("Each channel is the dot product of x and a column of its matrix W.")];
     if (given.length) return [what];
     const how = phrase("One learned matrix, {qkv}, makes them of its x: each channel is the dot product of x and a row of the matrix.", { qkv: term("qkv") });
     return [what, " ", ...how, " ", madeOf(qkNorm, position, model)];

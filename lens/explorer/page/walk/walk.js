@@ -1,6 +1,6 @@
 // The pinned row step by step: x, q, k, v, their norm and rotation, scores, scale, mask, softmax, weighted values, proj.
 
-import { chip } from "../base/cells.js";
+import { chip, headInWords } from "../base/cells.js";
 import { gradient } from "../base/colour.js";
 import { kind, liveOf, page } from "../base/data.js";
 import { element, save } from "../base/dom.js";
@@ -17,7 +17,7 @@ import { CARRIED, inside, isWhole } from "./inside.js";
 import { keyTable } from "./keytable.js";
 import { matrixTables } from "./matrices.js";
 import { allOutputs, headOutput } from "./outputs.js";
-import { project } from "./projection.js";
+import { project, projectGiven } from "./projection.js";
 import { knownVectors, qkvSteps } from "./qkv.js";
 import { computeRow, maxDifference, rowOfMap } from "./recompute.js";
 import { stepBar } from "./stepbar.js";
@@ -66,10 +66,9 @@ export function walk(host) {
 
   function writeTitle() {
     const token = (tokens, at) => chip(wordAt(tokens, at));
-    const place = t("layer {layer}, head {head}", state);
     const at = kind === "run" ? t(", step {step}", { step: shownStep().step.toLocaleString("en") }) : "";
     title.replaceChildren(...phrase("query {query} {i}, key {key} {j} · {place}", {
-      query: token(shownPrompt().tokens, state.query), i: String(state.query), key: token(shownKeys(), state.key), j: String(state.key), place: place + at,
+      query: token(shownPrompt().tokens, state.query), i: String(state.query), key: token(shownKeys(), state.key), j: String(state.key), place: headInWords() + at,
     }));
   }
 
@@ -85,10 +84,11 @@ export function walk(host) {
   function contextOf(full, found, isLogged) {
     const prompt = shownPrompt();
     const { layer, head, query: i, key: j } = state;
-    const token = (position) => ({ x: full.x.at(layer, position), position });
+    const token = (position) => ({ x: full.x?.at(layer, position), position });
+    const tokens = { query: token(i), key: token(prompt.keys ? i : j) };
     return {
       prompt, full, found, isLogged, row, layer, head, i, j, known: knownVectors(prompt, row, i, j),
-      projected: found && project(found.model, layer, head, { query: token(i), key: token(j) }), isOff: Boolean(state.off && found),
+      projected: found ? project(found.model, layer, head, tokens) : projectGiven(prompt, head, tokens), isOff: Boolean(state.off && found),
     };
   }
 
