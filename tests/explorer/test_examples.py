@@ -172,7 +172,7 @@ def test_where_an_example_has_x_and_a_matrix_a_channel_is_multiplied_out(explore
     page = explore(render(DATA), "#tab=walk", (1280, 2400), motion="reduce")
     shown = []
     for number, name in enumerate(NAMES):
-        prompt, numbers, given = example(name)
+        prompt, numbers, _ = example(name)
         head, query, key = (size - 1 for size in numbers["weights"].shape)
         page.evaluate(f"location.hash = 'prompt={number}&head={head}&query={query}&key={key}&tab=walk'")
         page.get_by_text(prompt["says"]).wait_for()

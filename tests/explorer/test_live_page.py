@@ -10,7 +10,9 @@ import torch.nn.functional as F
 
 from data.tokenizer import char_tokenizer
 from lens.effects import ablation
-from lens.explorer.page import build_page
+from lens.explorer.page import build_page, render
+from lens.explorer.payload import two_runs_payload
+from lens.snapshots import readings_of
 from model.generation import continuation, probabilities
 from tests.helpers.live_run import LIVE, write_live_run
 from tests.helpers.open_page import READ_ALL_CELLS, printed, shown
@@ -476,6 +478,38 @@ def test_a_later_head_s_map_changes_with_an_earlier_part(page, live):
 
 
 # ---- where it cannot run
+
+
+def test_at_a_step_whose_weights_the_page_does_not_carry_it_says_so(explore, tmp_path):
+    run = tmp_path / "run"
+    write_live_run(run, TOKENIZER, TEXTS, steps=(0, 9, LAST))
+    (run / "snapshots/step-000009/model.safetensors").unlink()
+    page = open_live(explore, (run, build_page(run)), "#step=9&tab=swap")
+    page.locator("#swap").scroll_into_view_if_needed()
+    said = re.compile(f"no weights of step 9: this is the model of step (0|{LAST})")
+    page.locator("#swap .note", has_text=said).wait_for()
+    assert page.locator(BARS).first.is_hidden()
+    page.click("[data-part='1.0']")  # goes to the nearest step at which it can be switched off
+    page.locator(".off-row", has_text="The loss of this text").wait_for()
+    assert page.inner_text(".step") == "step 0"
+    page.locator("#controls input[type=range]").press("ArrowRight")
+    page.locator(".off-row", has_text="Not at step 9, whose weights this page does not carry.").wait_for()
+
+
+def test_the_prompts_of_a_second_run_have_no_switches_and_no_bars(explore, live, run):
+    data = two_runs_payload(live[0], readings_of(live[0]), run, readings_of(run))
+    page = open_live(explore, (live[0], render(data)))
+    switches, typed = page.locator(".tile-box .switch:visible"), page.input_value("#type")
+    page.locator(BARS).first.wait_for()
+    assert switches.count() == LIVE["n_layer"] * LIVE["n_head"] and page.locator(".mlps").is_visible() and typed
+    choose(page, "Prompt", len(TEXTS))
+    page.locator("#type-says", has_text="The model in this page does not read this prompt.").wait_for()
+    assert switches.count() == 0 and page.locator(".mlps").is_hidden()
+    assert page.locator(BARS).first.is_hidden() and page.input_value("#type") == ""
+    page.click("button:text-is('Write on')")
+    choose(page, "Prompt", 0)
+    page.locator(BARS).first.wait_for()
+    assert switches.count() == LIVE["n_layer"] * LIVE["n_head"]
 
 
 def test_where_the_browser_refuses_the_worker_it_says_so_and_all_else_works(explore, live, new_tab):

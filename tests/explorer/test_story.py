@@ -268,6 +268,14 @@ def test_a_model_that_was_trained_before_is_not_called_untrained(read_one, told)
     assert "learned anything" not in card.text
 
 
+def test_of_a_model_that_masks_nothing_no_head_is_said_to_look_back(read_one, tmp_path):
+    maps = write_run(tmp_path / "run", steps=STEPS, prompts={"twice": TOKENS}, causal=False)
+    card = read_one(tmp_path / "run", 2)
+    assert "from each token at all of them" in card.text and "looks back" not in card.text
+    row = maps[0, 0][card.layer, card.head, card.query]  # all of it, what comes after the query too
+    assert card.numbers[1:4] == [short(row.max()), str(len(TOKENS)), short(1 / len(TOKENS))]
+
+
 def test_a_run_of_one_layer_and_without_a_repetition_has_a_story_of_its_own(read_story, tmp_path):
     write_run(tmp_path / "run", 1, 1, steps=(0, 200), prompts={"a passage": STORY[:20]})
     cards = read_story(tmp_path / "run")

@@ -21,17 +21,17 @@ export function switchFor(layer, part, heads = part + 1) {
   button.setAttribute("aria-label", spoken(layer, partName(part, heads)));
   button.title = t("Switch {part} off or on", { part: spoken(layer, partName(part, heads)) });
   button.dataset.part = name;
-  button.setAttribute("aria-checked", !isOff(name));
+  set(button);
   return [button];
 }
 
-onChange(() => {
-  const able = shownPrompt().steps.some(({ read }) => read);
-  for (const button of document.querySelectorAll(".switch")) {
-    button.setAttribute("aria-checked", !isOff(button.dataset.part));
-    button.hidden = !able;
-  }
-});
+/** Sets a switch as its part is in what is shown; there is none where the model in the page cannot read that. */
+function set(button) {
+  button.setAttribute("aria-checked", !isOff(button.dataset.part));
+  button.hidden = !shownPrompt().steps.some(({ read }) => read);
+}
+
+onChange(() => document.querySelectorAll(".switch").forEach(set));
 
 /** The switches of all MLPs, in a line. */
 export function mlpSwitches() {
