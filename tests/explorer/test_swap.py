@@ -129,6 +129,13 @@ def test_asked_is_where_the_predictions_differ_most_after_the_change(opened, liv
     )
 
 
+def test_an_address_with_a_token_that_the_vocabulary_lacks_is_as_one_without(opened):
+    page = opened()
+    second = shown_ids(page, 1)
+    page.goto("about:blank")
+    assert shown_ids(opened(f"&swap={CHANGED}.{ids_of(FIRST)[CHANGED]}.{TOKENIZER.vocab_size}"), 1) == second
+
+
 def test_a_token_is_changed_and_another_asked_about_by_keyboard(opened, live):
     page = opened(f"&swap={swap_of(FIRST, SECOND)}")
     page.locator(".swap-line button").first.focus()

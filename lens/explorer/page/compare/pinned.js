@@ -21,9 +21,10 @@ export function snapshot({ prompt: index, step: at, layer, head, off = "", how =
 
 /** The view of an address, "0.800.2.1" for prompt 0 at step 800, layer 2, head 1; null where the page has none such. */
 export async function pinnedAt(address) {
-  const [index, wanted, layer, head] = address.split(".").map(Number);
+  const numbers = address.split(".").map(Number);
+  const [index, wanted, layer, head] = numbers;
   const prompt = page.prompts[index];
-  if (!(prompt?.text === undefined && layer < prompt?.layers && head < prompt?.heads && wanted >= 0)) return null;
+  if (!(numbers.every((one) => Number.isInteger(one) && one >= 0) && prompt?.text === undefined && layer < prompt?.layers && head < prompt?.heads)) return null;
   const step = nearest(prompt.steps, wanted);
   await load(index, step, "");
   return mapsOf(index, step, "") ? snapshot({ prompt: index, step, layer, head }) : null;

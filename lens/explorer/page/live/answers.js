@@ -109,13 +109,13 @@ let writing = null; // {cache, off, weighed}: what the model remembers of what w
 
 /**
  * Goes on with a text: the logits (V) of its next token, where its context begins, and the text from `written` on. `fresh`
- * where another text was written before; with openings it goes on with one of these.
+ * where another text was written before: its context then begins at `from`; with openings it goes on with one of these.
  */
-async function* next({ ids, written, fresh, openings = [], step, silence }) {
+async function* next({ ids, from = 0, written, fresh, openings = [], step, silence }) {
   const model = await modelOf(step);
   const off = JSON.stringify(silence);
-  if (fresh) writing = { cache: model.newCache(), off, weighed: null };
-  if (off !== writing.off) Object.assign(writing, { cache: model.newCache(), off });
+  if (fresh) writing = { cache: model.newCache(from), off, weighed: null };
+  if (off !== writing.off) Object.assign(writing, { cache: model.newCache(writing.cache.start), off });
   const { cache } = writing;
   const last = model.after(ids, cache, { silence });
   if (fresh && openings.length) writing.weighed = weigh(model, openings, { cache, silence });

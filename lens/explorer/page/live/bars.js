@@ -28,7 +28,9 @@ export function bars(host, take) {
     const input = element("input", { type: "number", inputmode: "decimal", title: says, value: value ?? "", placeholder: t("all"), ...limits });
     input.addEventListener("input", () => {
       const isSet = input.value !== "" || value !== null;
-      const valid = !isSet || (input.value !== "" && input.validity.valid);
+      const { badInput, rangeUnderflow, rangeOverflow, stepMismatch } = input.validity;
+      const isNumber = input.value !== "" && !rangeUnderflow && !rangeOverflow && !(limits.step === 1 && stepMismatch);
+      const valid = !badInput && (!isSet || isNumber);
       input.setAttribute("aria-invalid", !valid);
       if (!valid) return;
       options[name] = isSet ? Number(input.value) : null;

@@ -26,10 +26,10 @@ export const Model = class {
     this.sizes = { C: n_embd, H: n_head, K: key_dim, D: n_embd / n_head, V: config.vocab_size };
   }
 
-  /** Keeps the keys and values of the tokens of one text, so that each new token costs one token's work. */
-  newCache() {
+  /** Keeps the keys and values of the tokens of one text, so that each new token costs one token's work; it is read from `start` on. */
+  newCache(start = 0) {
     const layers = this.blocks.map(() => ({ k: new Float32Array(0), v: new Float32Array(0) }));
-    return { layers, ids: [], start: 0, means: new Map() };
+    return { layers, ids: [], start, means: new Map() };
   }
 
   /**

@@ -50,7 +50,8 @@ export function live(host) {
     const { ids, from = 0, openings = [], pending = "" } = shownPrompt();
     if (!ids.length) return null;
     const text = textOf();
-    return { ids, from, openings, text: text.slice(0, text.length - pending.length), step: Math.max(0, stepOf()) };
+    const step = stepOf() < 0 ? page.live.steps.length - 1 : stepOf();
+    return { ids, from, openings, text: text.slice(0, text.length - pending.length), step };
   }
 
   const textOf = () => (isOwn(state.prompt) ? shownPrompt().text : texts[state.prompt]) ?? "";
@@ -69,7 +70,7 @@ export function live(host) {
     }
     const read = liveOf(state.prompt, state.step);
     const loss = effectsOf(state.prompt, state.step)?.loss;
-    write(precision, stepOf() < 0 ? "" : precisionOf(page.live.steps[stepOf()]));
+    write(precision, stepOf() < 0 ? notCarried() : precisionOf(page.live.steps[stepOf()]));
     drawOff(read?.before ? { now: loss.numbers, before: read.before.loss } : null);
     const now = `${prompt.id} ${state.step} ${switchedOff(state)}`;
     if (asked === now) return;
@@ -127,6 +128,9 @@ function words({ ids, from, pending }) {
   if (!from) return [count];
   return [count, t("The beginning is left off: of this text the model reads the last {read} of {all} tokens.", { read, all: ids.length })];
 }
+
+/** What is read at a step whose weights the page does not carry. */
+const notCarried = () => t("The page carries no weights of step {step}: your text is read, and written on, by the model of the last step.", { step: shownStep().step.toLocaleString("en") });
 
 /** In which format the page carries the weights of a step, and what that does to the logits. */
 function precisionOf({ format, difference, spread }) {

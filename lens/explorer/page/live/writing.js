@@ -13,7 +13,7 @@ const PACE = 25; // milliseconds a token: slow enough to read along
 const REDRAW = 250; // milliseconds between two drawings of all that the page shows
 const SEEDS = 2 ** 32;
 
-/** beginning(): the text to go on with, {ids, text, step}, or null; options: of sampling.js, and the fields that set them; onText(text), for each token. */
+/** beginning(): the text to go on with, {ids, from, openings, text, step}, or null; options: of sampling.js, and the fields that set them; onText(text), for each token. */
 export function writing(host, { beginning, options, fields, onText, onEnd }) {
   const main = element("button", { type: "button", class: "save", onclick: () => (running ? (running.asked = true) : write(beginning(), seedOf())) });
   const seed = element("input", { type: "number", min: 0, max: SEEDS - 1, step: 1, value: 1 });
@@ -66,7 +66,7 @@ export function writing(host, { beginning, options, fields, onText, onEnd }) {
     let [drawn, context] = [-Infinity, 0];
     let end = t("It has written {count} tokens.", { count: MAX_TOKENS });
     while (ids.length - written < MAX_TOKENS && !own.asked) {
-      const answer = await ask("next", { ids, written, fresh: ids.length === written, openings: from.openings, step: from.step, silence: silenced(goingTo()) });
+      const answer = await ask("next", { ids, from: from.from, written, fresh: ids.length === written, openings: from.openings, step: from.step, silence: silenced(goingTo()) });
       if (running !== own) return;
       if (!answer && !isRunning()) return stop();
       if (!answer) continue; // other parts have been switched off

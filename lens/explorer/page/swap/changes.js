@@ -3,12 +3,12 @@
 
 const NONE = "=";
 
-/** The changes [{at, to}] of a text's ids, or null where none are told, or those of another text. */
-export function changesIn(told, ids) {
+/** The changes [{at, to}] of a text's ids, below `vocab`, or null where none are told, or those of another text. */
+export function changesIn(told, ids, vocab) {
   const words = told.split(" ").filter((word) => word && !word.startsWith("@"));
   if (words.includes(NONE)) return [];
   const changes = words.map((word) => word.split(".").map(Number)).map(([at, from, to]) => ({ at, from, to }));
-  const known = ({ at, from, to }) => Number.isInteger(to) && to >= 0 && from !== undefined && ids[at] === from;
+  const known = ({ at, from, to }) => Number.isInteger(to) && to >= 0 && to < vocab && from !== undefined && ids[at] === from;
   return changes.length && changes.every(known) ? changes.map(({ at, to }) => ({ at, to })) : null;
 }
 

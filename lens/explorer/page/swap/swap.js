@@ -68,7 +68,7 @@ export function swap(host) {
 
   /** The changes that the address tells, or else an example. */
   async function changesOf({ ids, key, step, silence }, own) {
-    const told = changesIn(state.swap, ids);
+    const told = changesIn(state.swap, ids, page.live.config.vocab_size);
     if (told) return told;
     if (!examples.has(key)) {
       blank(t("Looking for a token that matters far on …"));
