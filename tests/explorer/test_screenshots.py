@@ -17,7 +17,10 @@ from tests.helpers.live_run import write_live_run
 
 SIZES = {"wide": (1400, 900), "narrow": (390, 844)}
 PAPER = {"light": (252, 251, 249), "dark": (20, 22, 27)}
-TEXT = "Old Comet sang: goose ladder kite tralala. Little Pip sang: goose ladder"
+TEXT = (
+    "Once upon a time there lived a brave otter called Old Comet. Old Comet sang: goose ladder kite tralala. "
+    "Little Pip sang: goose ladder"
+)
 WIDER = "document.documentElement.scrollWidth - innerWidth"
 
 IS_DRAWN = """() => Array.from(document.querySelectorAll("[aria-busy]:not([aria-busy=false])")).every((part) => {
