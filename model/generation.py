@@ -137,8 +137,8 @@ def continuation(model: GPT, ids: list[int], max_new_tokens: int, end_of_text: i
     """The ids that the model writes after `ids`, up to but without an end of text; `options` as in `generate`."""
     written = []
     idx = torch.tensor([ids], device=next(model.parameters()).device)  # (1, T)
-    for (id,) in generate(model, idx, max_new_tokens, **options):
-        if id == end_of_text:
+    for new in generate(model, idx, max_new_tokens, **options):
+        if (id := int(new)) == end_of_text:
             break
-        written.append(int(id))
+        written.append(id)
     return written
