@@ -394,19 +394,34 @@ def losses_said(page):
     return float(before), float(now)
 
 
-def test_what_is_off_changes_at_the_pinned_token_is_said_too(page, live):
+def test_what_changes_at_the_pinned_token_is_said_too(page, live):
     model, ids = live[2][LAST], ids_of(TYPED)
     type_text(page, TYPED)
     page.click("[data-part='1.0']")
     page.locator(".off-row", has_text="head 1.0").wait_for()
-    assert "pinned" not in page.inner_text(".off-row")  # at the last token, after which nothing is known
+    D = LIVE["n_embd"] // LIVE["n_head"]
+    whole = model(torch.tensor([ids]))[0][0]
+    mask = torch.cat((torch.zeros(D), torch.ones(LIVE["n_embd"] - D)))
+    hook = model.blocks[1].attn.proj.register_forward_pre_hook(lambda _, args: (args[0] * mask,))
+    without = model(torch.tensor([ids]))[0][0]
+    hook.remove()
+
+    def said(pattern):
+        page.locator(".off-row", has_text="pinned token").wait_for()
+        return re.search(pattern, page.inner_text(".off-row")).groups()
+
+    guess = whole[-1].argmax()
+    token, *shares = said(r"After “(.)”, the pinned token, the probability of “.+”: (\d\.\d+) → (\d\.\d+)\.")
+    expected = [logits[-1].softmax(-1)[guess].item() for logits in (whole, without)]
+    assert token == TYPED[-1] and list(map(float, shares)) == pytest.approx(expected, abs=6e-4)
+    assert abs(expected[0] - expected[1]) > 0.002
+
     choose(page, "Query", 5)
-    page.locator(".off-row", has_text="pinned token").wait_for()
-    token, before, now = re.search(r"At “(.)”, .*: (\d+\.\d+) → (\d+\.\d+)\.", page.inner_text(".off-row")).groups()
-    expected = F.cross_entropy(model(torch.tensor([ids]))[0][0, 5], torch.tensor(ids[6])).item()
-    change = ablation(model, torch.tensor(ids))[5, 1, 0].item()
-    assert token == TYPED[4] and float(before) == pytest.approx(expected, abs=6e-4)
-    assert float(now) - float(before) == pytest.approx(change, abs=1.1e-3) and abs(change) > 0.01
+    page.locator(".off-row", has_text="At “").wait_for()
+    token, *losses = said(r"At “(.)”, the pinned token: (\d+\.\d+) → (\d+\.\d+)\.")
+    expected = [F.cross_entropy(logits[5], torch.tensor(ids[6])).item() for logits in (whole, without)]
+    assert token == TYPED[4] and list(map(float, losses)) == pytest.approx(expected, abs=6e-4)
+    assert abs(expected[0] - expected[1]) > 0.002
 
 
 def test_at_the_arcs_of_a_head_that_is_off_stands_that_it_is(page):

@@ -71,7 +71,7 @@ export function live(host) {
     const read = liveOf(state.prompt, state.step);
     const loss = effectsOf(state.prompt, state.step)?.loss;
     write(precision, stepOf() < 0 ? notCarried() : precisionOf(page.live.steps[stepOf()]));
-    drawOff(read?.before ? { now: loss.numbers, before: read.before.loss } : null);
+    drawOff(read?.before ? { now: loss.numbers, before: read.before.loss, last: read.last, lastBefore: read.before.last } : null);
     const now = `${prompt.id} ${state.step} ${switchedOff(state)}`;
     if (asked === now) return;
     asked = now;

@@ -1,12 +1,13 @@
 // Switches by which the reader turns parts of the model off, and what that does to the text that is shown.
 
-import { decimals, write } from "../base/cells.js";
+import { decimals, labelOf, write } from "../base/cells.js";
 import { page } from "../base/data.js";
 import { choice, element } from "../base/dom.js";
 import { wordAt } from "../base/label.js";
 import { formatNumber } from "../base/number.js";
 import { change, goingTo, isOff, nearest, onChange, partName, shownPrompt, shownStep, state } from "../base/state.js";
 import { t } from "../base/words.js";
+import { likeliest, softmax } from "./distribution.js";
 
 const HOW = { zero: t("zero"), mean: t("its mean over the text") };
 
@@ -52,7 +53,7 @@ function flip(name) {
   change({ off: now.join(" "), step: steps[step].read ? step : steps.indexOf(able[nearest(able, steps[step].step)]) });
 }
 
-/** What is off, how, and what that does to the loss of the text. Returns its drawing, of the losses {now, before}. */
+/** What is off, how, and what that does to the loss of the text. Returns its drawing, of the losses {now, before} and of the logits after the last token, {last, lastBefore}. */
 export function switchedOffPart(host) {
   const what = element("span");
   const effect = element("output", {}, "");
@@ -71,15 +72,23 @@ export function switchedOffPart(host) {
   };
 }
 
-function effectOn({ now, before }) {
-  if (!now.length) return t("A text of one token has no loss.");
-  const { tokens } = shownPrompt();
-  const here = state.query < now.length
-    ? " " + t("At “{token}”, the pinned token: {before} → {now}.", { token: wordAt(tokens, state.query), before: decimals(before[state.query]), now: decimals(now[state.query]) })
-    : "";
+function effectOn({ now, before, last, lastBefore }) {
+  const at = state.query;
+  const token = wordAt(shownPrompt().tokens, at);
+  const here = at < now.length
+    ? t("At “{token}”, the pinned token: {before} → {now}.", { token, before: decimals(before[at]), now: decimals(now[at]) })
+    : guessAfter(token, softmax(lastBefore), softmax(last));
+  if (!now.length) return `${t("A text of one token has no loss.")} ${here}`;
   const mean = (numbers) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
   const values = { before: mean(before).toFixed(3), now: mean(now).toFixed(3), difference: signed(mean(now) - mean(before)) };
-  return t("The loss of this text: {before} → {now} nats a token ({difference}).", values) + here;
+  return `${t("The loss of this text: {before} → {now} nats a token ({difference}).", values)} ${here}`;
+}
+
+/** After the last token there is no loss, but a guess: how likely it was, and is now. */
+function guessAfter(token, before, now) {
+  const [id] = likeliest(before, 1);
+  const values = { token, guess: labelOf(id, shownPrompt().tokens.at(-1)), before: decimals(before[id]), now: decimals(now[id]) };
+  return t("After “{token}”, the pinned token, the probability of “{guess}”: {before} → {now}.", values);
 }
 
 const signed = (value) => (value >= 0 ? "+" : "") + formatNumber(value, 3);
