@@ -115,7 +115,10 @@ export function live(host) {
     box.say(answer.refusal ?? "");
     onChange(draw);
     onChange(whenAtRest);
-    onAddress(() => goTo(addressed()));
+    onAddress(() => {
+      shown = null; // what was being typed gives way, in the box too
+      return goTo(addressed());
+    });
     const { off, how } = opened.view;
     await goTo(opened.text === null ? { text: null, view: { off, how } } : opened);
   };

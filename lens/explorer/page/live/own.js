@@ -31,13 +31,15 @@ export function makeReadable() {
   }
 }
 
-let read = ""; // what was switched off in what was read last
+let read = ""; // what was switched off in what the reader has gone to
 
 /** A function that has a prompt read at a step, with some parts off. */
 function reader({ ids, from = 0, openings }, step) {
   return async (off) => {
-    if (off !== read) giveUp();
-    read = off;
+    if (off !== read && off === switchedOff(goingTo())) { // not one of the steps that are read ahead
+      giveUp();
+      read = off;
+    }
     const [how, ...parts] = off.split(" ");
     const answer = await ask("read", { ids, from, openings, step: liveStep(step), silence: silenced({ off: parts.join(" "), how }) });
     return answer && readingOf(answer);
@@ -60,11 +62,12 @@ export const addressed = () => ({ text: textInAddress(), view: fromHash() });
 
 /** Goes to it. */
 export function goTo({ text, view }) {
-  if (text === null || text === ownPrompt()?.text) return change(view);
-  return show({ text }, view);
+  if (text !== null && text !== ownPrompt()?.text) return show({ text }, view);
+  wanted = null;
+  return change(view);
 }
 
-let wanted = null;
+let wanted = null; // the text that is being read, to be shown
 
 /**
  * Shows what the model makes of a text, given as `text` or as `ids`, of which those from `written` on are the model's own.
@@ -73,7 +76,7 @@ let wanted = null;
 export async function show(request, view = {}) {
   giveUp();
   wanted = request;
-  const before = ownPrompt();
+  const [before, { prompt: from }] = [ownPrompt(), goingTo()];
   const step = view.step ?? (isOwn(state.prompt) ? state.step : page.live.steps.length - 1);
   const { n_layer, n_head } = page.live.config;
   const next = () => validOff({ ...goingTo(), ...view }, n_layer, n_head);
@@ -84,7 +87,7 @@ export async function show(request, view = {}) {
     off = switchedOff(next());
     answer = await ask("read", { ...request, step, silence: silenced(next()) });
   }
-  if (wanted !== request) return;
+  if (wanted !== request || goingTo().prompt !== from) return; // the reader has gone elsewhere
   wanted = null;
   const prompt = promptOf(answer, request.written);
   place(prompt, recorded);
