@@ -121,9 +121,9 @@ def test_a_pattern_that_may_mean_something_else_here_is_refused(page, of_bytes, 
         }""",
         spec,
     )
-    assert refusal == thrown and "this browser cannot split text by the pattern" in refusal
+    assert refusal == thrown != ""
     assert text == "ab"
-    assert part is None or refusal.endswith(part)
+    assert part in (None, refusal)
 
 
 def test_characters_have_the_ids_of_python_and_unknown_ones_their_places(page):

@@ -6,7 +6,7 @@ from lens.explorer.page import PAGE
 
 SOURCES = "".join(path.read_text(encoding="utf-8") for path in PAGE.rglob("*.js"))
 TABLE = re.findall(
-    r'^  "?([\w -]+?)"?: t\("(.*)"\),$', SOURCES.split("const TERMS = {")[1].split("};")[0], re.MULTILINE
+    r'^  "?([\w -]+?)"?: \[t\("\1"\), t\("(.*)"\)\],$', SOURCES.split("const TERMS = {")[1].split("};")[0], re.MULTILINE
 )
 
 

@@ -6,7 +6,7 @@ import { fits, kind, liveOf, load, loadSmall, page } from "./base/data.js";
 import { onChange, shownPrompt, start, state, switchedOff } from "./base/state.js";
 import { tabs } from "./base/tabs.js";
 import { terms } from "./base/terms.js";
-import { t } from "./base/words.js";
+import { t, translatePage } from "./base/words.js";
 import { compare } from "./compare/compare.js";
 import { logitLens } from "./effects/logitlens.js";
 import { next } from "./effects/next.js";
@@ -28,6 +28,7 @@ import { swap } from "./swap/swap.js";
 import { walk } from "./walk/walk.js";
 
 const place = (id) => document.getElementById(id);
+translatePage();
 for (const part of document.querySelectorAll(".of-run, .of-model, .of-examples")) part.hidden = !part.matches(`.of-${kind}`);
 const { draw: drawReadout, showCell } = readout(place("readout"));
 const drawings = [

@@ -2,8 +2,9 @@
 
 import { page } from "./data.js";
 import { element } from "./dom.js";
+import { t } from "./words.js";
 
-export const SCALES = [["absolute", "0 to 1"], ["row", "row maximum"], ["log", "logarithmic"]];
+export const SCALES = [["absolute", t("0 to 1")], ["row", t("row maximum")], ["log", t("logarithmic")]];
 const DECADES = 3; // the logarithmic scale starts at 0.001, the last digit that every step carries
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -118,8 +119,8 @@ function packed() {
 /** What the ends and some places between are called on a scale's legend, evenly spaced. */
 export const TICKS = {
   absolute: ["0", ".25", ".5", ".75", "1"],
-  row: ["0", "half", "the row's largest"],
-  log: [".001 or less", ".01", ".1", "1"],
+  row: ["0", t("half"), t("the row’s largest")],
+  log: [t(".001 or less"), ".01", ".1", "1"],
 };
 
 /** A scale as a background, its least at the left; `colours`: page.colours or page.signed. */

@@ -6,25 +6,26 @@ import { choice, element, setOptions } from "./dom.js";
 import { nextChange } from "./formation.js";
 import { wordAt } from "./label.js";
 import { lossesAt } from "./measures.js";
-import { change, shownNames, shownPrompt, shownStep, state } from "./state.js";
-import { t } from "./words.js";
+import { change, changeLanguage, shownNames, shownPrompt, shownStep, state } from "./state.js";
+import { language, t } from "./words.js";
 
+const LANGUAGES = { vi: "Tiếng Việt", en: "English" };
 const PACE = 650; // milliseconds a step while playing: time to see what moved
 
 export function controls(host) {
-  const prompt = choice(kind === "examples" ? "Example" : "Prompt", [], (value) => change({ prompt: +value }));
-  const layer = choice("Layer", [], (value) => change({ layer: +value }));
-  const head = choice("Head", [], (value) => change({ head: +value }));
-  const query = choice("Query", [], (value) => change({ query: +value }));
-  const scale = choice("Colour", SCALES, (value) => change({ scale: value }));
-  const themes = element("button", { class: "theme", type: "button", "aria-label": "Light or dark", title: "Light or dark" }, "◐");
+  const prompt = choice(kind === "examples" ? t("Example") : t("Prompt"), [], (value) => change({ prompt: +value }));
+  const layer = choice(t("Layer"), [], (value) => change({ layer: +value }));
+  const head = choice(t("Head"), [], (value) => change({ head: +value }));
+  const query = choice(t("Query"), [], (value) => change({ query: +value }));
+  const scale = choice(t("Colour"), SCALES, (value) => change({ scale: value }));
+  const themes = element("button", { class: "theme", type: "button", "aria-label": t("Light or dark"), title: t("Light or dark") }, "◐");
   themes.addEventListener("click", () => change({ theme: theme() === "dark" ? "light" : "dark" }));
   const through = kind === "run" ? training() : null;
   host.append(
-    element("div", { class: "brand" }, element("b", {}, "glassgpt"), element("span", {}, name ?? "worked examples")),
+    element("div", { class: "brand" }, element("b", {}, "glassgpt"), element("span", {}, name ?? t("worked examples"))),
     ...(through ? [through.field] : []),
     element("div", { class: "choices" }, prompt.field, layer.field, head.field, query.field, scale.field),
-    themes,
+    element("div", { class: "looks" }, languages(), themes),
   );
 
   new ResizeObserver(() => document.documentElement.style.setProperty("--header", `${host.offsetHeight}px`)).observe(host);
@@ -46,9 +47,18 @@ export function controls(host) {
   };
 }
 
+/** A switch between the languages of the page. */
+function languages() {
+  const one = ([code, name]) => element("button", {
+    type: "button", lang: code, title: name, "aria-label": `${code.toUpperCase()}, ${name}`, "aria-pressed": code === language,
+    onclick: () => changeLanguage(code),
+  }, code.toUpperCase());
+  return element("div", { class: "languages", role: "group", "aria-label": t("Language") }, ...Object.entries(LANGUAGES).map(one));
+}
+
 /** The training step: a slider, a button that plays, and the loss. Arrow keys move it wherever nothing else wants them. */
 function training() {
-  const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Training step; space plays" });
+  const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": t("Training step; space plays") });
   const play = element("button", { class: "play", type: "button", onclick: toggle });
   const number = element("output", { class: "step" });
   const loss = element("span", { class: "loss" });
@@ -73,13 +83,13 @@ function training() {
     clearTimeout(timer);
     timer = null;
     play.textContent = "▶";
-    play.setAttribute("aria-label", "Play the training");
+    play.setAttribute("aria-label", t("Play the training"));
   }
 
   function toggle() {
     if (timer) return stop();
     play.textContent = "❚❚";
-    play.setAttribute("aria-label", "Pause");
+    play.setAttribute("aria-label", t("Pause"));
     timer = setTimeout(onward, PACE);
     if (state.step === last()) change({ step: 0 });
   }
@@ -98,8 +108,8 @@ function training() {
     slider.disabled = play.disabled = last() === 0;
     slider.value = state.step;
     const { step } = shownStep();
-    slider.setAttribute("aria-valuetext", `step ${step}`);
-    number.textContent = `step ${step.toLocaleString("en")}`;
+    slider.setAttribute("aria-valuetext", t("step {step}", { step }));
+    number.textContent = t("step {step}", { step: step.toLocaleString("en") });
     const losses = lossesAt(step, shownPrompt());
     loss.textContent = losses && t("loss: {losses}", { losses });
   }

@@ -2,6 +2,7 @@
 
 import { Coarse, Maps, keysOf } from "./maps.js";
 import { unpack } from "./unpack.js";
+import { t } from "./words.js";
 
 export const page = JSON.parse(document.getElementById("data").textContent);
 
@@ -34,7 +35,22 @@ export function place(prompt, index) {
   page.prompts[index] = Object.assign(prompt, { id: ids++ });
 }
 
-page.prompts.forEach(place);
+// The prompts that a run records by itself, as lens/prompts.py names them.
+const RECORDED = new Map([
+  ["a story and its song", t("a story and its song")],
+  ["a validation passage", t("a validation passage")],
+  ["a random sequence, twice", t("a random sequence, twice")],
+  ["a short sentence", t("a short sentence")],
+]);
+
+/** The name of a prompt, of the second of two runs behind that of its run. */
+function nameOf({ name, beside }) {
+  const before = beside ? `${page.beside.run}: ` : "";
+  const own = name.slice(before.length);
+  return before + (RECORDED.get(own) ?? own);
+}
+
+page.prompts.forEach((prompt, index) => place(Object.assign(prompt, { name: nameOf(prompt) }), index));
 
 /** The name of a step's numbers, which are others where parts of the model are switched off, if it can be read again. */
 function key(prompt, step, off = silenced) {

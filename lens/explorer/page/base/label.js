@@ -2,6 +2,7 @@
 // begins with is not shown unless it is asked for; in its place what goes on with a word is marked.
 
 import { page } from "./data.js";
+import { t } from "./words.js";
 
 const SIGNS = { " ": "␣", "\n": "↵", "\r": "␍", "\t": "⇥", "\x7f": "␡" };
 
@@ -49,7 +50,7 @@ export const legible = (text) => text.replace(/[^\P{Cc}\n\t]/gu, sign);
 
 /** A weight as text; the step's maps say how many digits they carry. */
 export function formatWeight(weight, digits) {
-  return weight === null ? "masked" : weight.toFixed(digits);
+  return weight === null ? t("masked") : weight.toFixed(digits);
 }
 
 /** A score as a badge prints it: two digits, no leading zero. */

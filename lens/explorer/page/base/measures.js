@@ -5,12 +5,12 @@ import { t } from "./words.js";
 
 /** The measures of a head, in the order of the page; `max` is the top of its scale (null: as large as it gets). */
 export const MEASURES = [
-  { name: "previous_token", label: "previous token", max: 1, says: "Mean weight that a position gives to the one just before it: from position 1 on, or, where random tokens are repeated, in their first occurrence." },
-  { name: "first_token", label: "first token", max: 1, says: "Mean weight on position 0, from position 1 on. High means an attention sink." },
-  { name: "duplicate_token", label: "duplicate token", max: 1, says: "Where random tokens are repeated: mean weight from the repetition on the same token in the first occurrence." },
-  { name: "induction", label: "induction", max: 1, says: "Where random tokens are repeated: mean weight from the repetition on the token that came next in the first occurrence, which is the one to predict." },
-  { name: "entropy", label: "entropy", max: 1, says: "How spread out a row is, as a share of its maximum: 0 looks at one position, 1 at all equally." },
-  { name: "mean_distance", label: "mean distance", max: null, says: "How many positions back the head looks, on average." },
+  { name: "previous_token", label: t("previous token"), max: 1, says: t("Mean weight that a position gives to the one just before it: from position 1 on, or, where a recorded prompt repeats random tokens, as in a song, in their first occurrence.") },
+  { name: "first_token", label: t("first token"), max: 1, says: t("Mean weight on position 0, from position 1 on. High means an attention sink.") },
+  { name: "duplicate_token", label: t("duplicate token"), max: 1, says: t("Where tokens come again in the same order: mean weight from the second occurrence on the same token in the first.") },
+  { name: "induction", label: t("induction"), max: 1, says: t("Where tokens come again in the same order: mean weight from the second occurrence on the token that came next in the first, which is the one to predict.") },
+  { name: "entropy", label: t("entropy"), max: 1, says: t("How spread out a row is, as a share of its maximum: 0 looks at one position, 1 at all equally.") },
+  { name: "mean_distance", label: t("mean distance"), max: null, says: t("How many positions back the head looks, on average.") },
 ];
 
 const REPEATS = ["duplicate_token", "induction"]; // measured only on the repeated prompt, whichever prompt is shown
@@ -60,9 +60,13 @@ export function lossesAt(step, prompt) {
   const { losses } = runOf(prompt);
   const train = losses.findLast((line) => line.step <= step && line.train !== undefined);
   const evaluated = losses.find((line) => line.step === step && line.val !== undefined);
-  const late = train && train.step !== step ? ` (${t("step {step}", { step: train.step.toLocaleString("en") })})` : "";
   return [
-    ...(train ? [t("train {loss}", { loss: train.train.toFixed(3) }) + late] : []),
+    ...(train ? [trained(train, step)] : []),
     ...(evaluated ? [t("val {loss}", { loss: evaluated.val.toFixed(3) })] : []),
   ].join(" · ");
+}
+
+function trained({ step, train }, shown) {
+  const values = { loss: train.toFixed(3), step: step.toLocaleString("en") };
+  return step === shown ? t("train {loss}", values) : t("train {loss} (step {step})", values);
 }

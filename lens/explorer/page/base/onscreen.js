@@ -1,6 +1,7 @@
 // What of it all is drawn: the drawings near the screen, and of a long prompt the positions near the query.
 
 import { atOnce, windowStart } from "./maps.js";
+import { t } from "./words.js";
 
 const MARGIN = "200px 0px"; // so far off the screen a drawing is made ready
 
@@ -29,7 +30,7 @@ export const windowAround = (query, length) => ({ first: windowStart(query, leng
 
 /** Says which positions those are, where they are not all. */
 export function rangeNote({ first, count }, length) {
-  return count < length ? `Positions ${first} to ${first + count - 1} of ${length}, around the chosen one.` : "";
+  return count < length ? t("Positions {first} to {last} of {length}, around the chosen one.", { first, last: first + count - 1, length }) : "";
 }
 
 /** Brings `item` to the middle of `box`, scrolling nothing else, unless it is in sight clear of what sticks to the edges. */

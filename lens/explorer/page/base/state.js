@@ -6,6 +6,7 @@ import { showSpaces } from "./label.js";
 import { atOnce, keysOf, largest, windowStart } from "./maps.js";
 import { clearestCell, clearestHead } from "./opening.js";
 import { validPins } from "./pins.js";
+import { language, languageAsked } from "./words.js";
 
 const CHOICES = {
   scale: ["absolute", "row", "log"],
@@ -23,11 +24,12 @@ const CHOICES = {
 /**
  * prompt, step (its index), layer, head, query and key (the pinned cell), pins (see pins.js), one of each of CHOICES, and
  * the parts of the model that are switched off ("0.1 2.mlp"), and swap, the tokens that are others in a second text (see
- * swap/changes.js), and a, the view that is kept for comparison (see compare/pinned.js).
+ * swap/changes.js), a, the view that is kept for comparison (see compare/pinned.js), and card, that of the story, from 1, "" for
+ * none.
  */
 export const state = {
   ...Object.fromEntries(Object.entries(CHOICES).map(([name, [first]]) => [name, first])),
-  ...{ pins: [], off: "", swap: "", a: "" },
+  ...{ pins: [], off: "", swap: "", a: "", card: "" },
 };
 const listeners = [];
 
@@ -139,7 +141,7 @@ export async function start() {
   const step = steps.length - 1;
   await change({ prompt, step, ...clearestHead(prompt, step), query: tokens.length - 1, ...requested });
   if (!("query" in requested || "key" in requested)) await change(clearestCell(state.prompt, state.step, state, shownMaps()));
-  addEventListener("hashchange", () => goTo(fromHash()));
+  addEventListener("hashchange", () => ((languageAsked() ?? language) === language ? goTo(fromHash()) : location.reload()));
 }
 
 let goTo = change;
@@ -158,7 +160,7 @@ export function fromHash() {
   const changes = { off: hash.off ?? "" };
   for (const name of ["prompt", "layer", "head", "query", "key"]) if (name in hash) changes[name] = Number(hash[name]);
   for (const name of Object.keys(CHOICES)) if (name in hash) changes[name] = hash[name];
-  for (const name of ["swap", "a"]) if (name in hash) changes[name] = hash[name];
+  for (const name of ["swap", "a", "card"]) if (name in hash) changes[name] = hash[name];
   if ("pins" in hash) changes.pins = hash.pins.split(",");
   if ("step" in hash) {
     const { length } = page.prompts;
@@ -175,13 +177,23 @@ let waiting = null;
 function remember() {
   clearTimeout(waiting);
   waiting = setTimeout(() => {
-    const { off, how, swap, a, ...always } = state;
-    const { text } = shownPrompt();
-    const kept = { ...always, step: shownStep().step, ...(off && { off, how }), ...(swap && { swap }), ...(a && { a }), ...(text !== undefined && { text }) };
     try {
-      history.replaceState(null, "", "#" + new URLSearchParams(kept));
+      history.replaceState(null, "", hashOf(languageAsked()));
     } catch {
       // A sandboxed frame may refuse: the view is then not in its address, and all else works.
     }
   }, 200);
+}
+
+/** The view as an address has it; `lang`: the language that is asked for, undefined if none is. */
+function hashOf(lang) {
+  const { off, how, swap, a, card, ...always } = state;
+  const { text } = shownPrompt();
+  const asked = { ...(off && { off, how }), ...(swap && { swap }), ...(a && { a }), ...(card && { card }), ...(lang && { lang }) };
+  return "#" + new URLSearchParams({ ...always, step: shownStep().step, ...asked, ...(text !== undefined && { text }) });
+}
+
+/** Loads the page again in another language, at the same view. */
+export function changeLanguage(lang) {
+  location.hash = hashOf(lang);
 }

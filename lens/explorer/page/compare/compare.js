@@ -11,7 +11,7 @@ import { MEASURES } from "../base/measures.js";
 import { formatNumber } from "../base/number.js";
 import { whenVisible } from "../base/onscreen.js";
 import { change, shownPrompt, shownStep, state, switchedOff } from "../base/state.js";
-import { t } from "../base/words.js";
+import { phrase, t } from "../base/words.js";
 import { pinnedAt, shownView } from "./pinned.js";
 
 export function compare(host) {
@@ -73,7 +73,9 @@ export function compare(host) {
     const named = (names, index) => (index < names.length ? chip(wordAt(names, index)) : DASH);
     const weights = [...(a ? [`A ${formatWeight(one ?? null, a.maps.digits)}`] : []), `B ${formatWeight(other ?? null, b.maps.digits)}`];
     if (matched() && one !== null && other !== null) weights.push(`A − B ${formatNumber(one - other, 3)}`);
-    says.replaceChildren(t("query {query}", { query }), " ", named(tokens, query), ` ${t("key {key}", { key })} `, named(keysOf(b.prompt), key), `: ${weights.join(" · ")}`);
+    says.replaceChildren(...phrase("query {i} {query} key {j} {key}: {weights}", {
+      i: String(query), query: named(tokens, query), j: String(key), key: named(keysOf(b.prompt), key), weights: weights.join(" · "),
+    }));
   }
 
   /** Whether the two maps have the same cells. */
@@ -153,6 +155,6 @@ const weightAt = ({ maps, layer, head, prompt }, query, key) => (query < maps.qu
 
 /** A view in words. */
 function nameOf({ prompt, step, layer, head, off }) {
-  const words = [t("head {layer}.{head}", { layer, head }), ...(page.run === null ? [] : [t("step {step}", { step: step.toLocaleString("en") })]), prompt.name];
+  const words = [t("head {name}", { name: `${layer}.${head}` }), ...(page.run === null ? [] : [t("step {step}", { step: step.toLocaleString("en") })]), prompt.name];
   return [...words, ...(off ? [t("without {parts}", { parts: off.split(" ").join(", ") })] : [])].join(" · ");
 }

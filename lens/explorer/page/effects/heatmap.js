@@ -7,6 +7,7 @@ import { MOVES, element } from "../base/dom.js";
 import { brief } from "../base/number.js";
 import { change, shownPrompt, state } from "../base/state.js";
 import { term } from "../base/terms.js";
+import { t } from "../base/words.js";
 
 const ROOMY = 4; // heads a layer up to which cells are wide
 const READABLE = 8; // and up to which numbers fit into them
@@ -14,7 +15,7 @@ const READABLE = 8; // and up to which numbers fit into them
 /** `onHover(place)` is called with the cell under the pointer or the focus, {layer, part}, or null when it has left. */
 export function heatmap(label, onHover) {
   const [heading, body] = [element("tr"), element("tbody")];
-  const table = element("table", { class: "heat", role: "grid", "aria-label": `${label}; arrow keys move, Enter chooses a head` },
+  const table = element("table", { class: "heat", role: "grid", "aria-label": t("{name}; arrow keys move, Enter chooses a head", { name: label }) },
     element("thead", {}, heading), body);
   const bar = element("div");
   const ticks = [cell("span"), element("span", {}, "0"), cell("span")];
@@ -46,9 +47,9 @@ export function heatmap(label, onHover) {
 
   function build(layers, heads) {
     cells = Array.from({ length: layers }, () => Array.from({ length: heads + 1 }, () => cell("td", { role: "gridcell" })));
-    const names = Array.from({ length: heads }, (_, head) => (heads > READABLE ? head : `head ${head}`));
-    heading.replaceChildren(element("th"), ...[...names, "MLP"].map((name) => element("th", { scope: "col" }, name === "MLP" ? term(name) : name)));
-    body.replaceChildren(...cells.map((row, layer) => element("tr", {}, element("th", { scope: "row" }, `layer ${layer}`), ...row)));
+    const names = Array.from({ length: heads }, (_, head) => (heads > READABLE ? head : t("head {head}", { head })));
+    heading.replaceChildren(element("th"), ...[...names, term("MLP")].map((name) => element("th", { scope: "col" }, name)));
+    body.replaceChildren(...cells.map((row, layer) => element("tr", {}, element("th", { scope: "row" }, t("layer {layer}", { layer })), ...row)));
     node.classList.toggle("roomy", heads <= ROOMY);
     node.classList.toggle("dense", heads > READABLE);
   }

@@ -6,13 +6,14 @@ import { MOVES, element } from "../base/dom.js";
 import { wordAt } from "../base/label.js";
 import { keepInView, rangeNote, whenVisible, windowAround } from "../base/onscreen.js";
 import { change, shownEffects, shownNames, shownPrompt, state } from "../base/state.js";
+import { phrase, t } from "../base/words.js";
 
 export function logitLens(host) {
   const [heading, body, foot] = [element("tr"), element("tbody"), element("tr")];
   const table = element("table", { class: "lens" }, element("thead", {}, heading), body, element("tfoot", {}, foot));
   const marks = [element("div", { class: "lens-column" }), element("div", { class: "lens-cell" })];
   const readout = element("output", { class: "reading", id: "lens-reading" });
-  const label = "Logit lens; up and down choose a layer, left and right a position";
+  const label = t("Logit lens; up and down choose a layer, left and right a position");
   const box = element("div", { class: "scrolled", tabindex: 0, role: "group", "aria-label": label, "aria-describedby": "lens-reading" },
     element("div", { class: "lens-field" }, table, ...marks));
   const part = element("p", { class: "note" });
@@ -51,10 +52,10 @@ export function logitLens(host) {
       number: cell("span", { class: "position" }), token: cell("bdi"), next: cell("th", { scope: "col" }),
       cells: Array.from({ length: layers + 1 }, () => cell("td")),
     }));
-    heading.replaceChildren(element("th", {}, "after"), ...columns.map(({ number, token }) => element("th", { scope: "col" }, number, token)));
+    heading.replaceChildren(element("th", {}, t("after")), ...columns.map(({ number, token }) => element("th", { scope: "col" }, number, token)));
     body.replaceChildren(...Array.from({ length: layers + 1 }, (_, index) => element("tr", {},
       element("th", { scope: "row" }, rowName(index)), ...columns.map(({ cells }) => cells[index]))));
-    foot.replaceChildren(element("th", { scope: "row" }, "true next"), ...columns.map(({ next }) => next));
+    foot.replaceChildren(element("th", { scope: "row" }, t("true next")), ...columns.map(({ next }) => next));
     row = layers;
   }
 
@@ -83,13 +84,13 @@ export function logitLens(host) {
     marks[1].style.setProperty("--row", index);
     marks[1].style.setProperty("--column", at - shown.first);
     const [id, probability] = [effects["lens.ids"].at(index, at), effects["lens.probabilities"].at(index, at)];
-    const truth = () => [
-      " · the true next, ", chip(labelOf(effects["attribution.target"].at(at), tokens[at])), `, ${decimals(effects["lens.next"].at(index, at))}`,
-    ];
-    readout.replaceChildren(
-      `after ${rowName(index)}, position ${at} `, chip(wordAt(tokens, at)), " → ", chip(labelOf(id, tokens[at])), ` ${decimals(probability)}`,
-      ...(at === tokens.length - 1 ? [" · no true next token: the prompt ends here"] : truth()),
-    );
+    const read = {
+      place: rowName(index), position: String(at), here: chip(wordAt(tokens, at)), guess: chip(labelOf(id, tokens[at])), share: decimals(probability),
+    };
+    const truth = () => ({ next: chip(labelOf(effects["attribution.target"].at(at), tokens[at])), own: decimals(effects["lens.next"].at(index, at)) });
+    readout.replaceChildren(...(at === tokens.length - 1
+      ? phrase("after {place}, position {position} {here} → {guess} {share} · no true next token: the prompt ends here", read)
+      : phrase("after {place}, position {position} {here} → {guess} {share} · the true next, {next}, {own}", { ...read, ...truth() })));
   }
 
   return whenVisible(host, () => {
@@ -111,4 +112,4 @@ export function logitLens(host) {
   });
 }
 
-const rowName = (row) => (row ? `layer ${row - 1}` : "the embedding");
+const rowName = (row) => (row ? t("layer {layer}", { layer: row - 1 }) : t("the embedding"));

@@ -4,7 +4,7 @@ import { cell, chip, decimals, labelOf, write } from "../base/cells.js";
 import { element } from "../base/dom.js";
 import { wordAt } from "../base/label.js";
 import { shownEffects, shownPrompt, state } from "../base/state.js";
-import { t } from "../base/words.js";
+import { phrase, t } from "../base/words.js";
 
 export function next(host) {
   const after = element("p", { class: "note" });
@@ -30,7 +30,7 @@ export function next(host) {
     const target = last ? null : effects["attribution.target"].at(state.query);
     const [ids, shares] = ["top.ids", "top.probabilities"].map((name) => effects[name].at(state.query));
     if (rows.length !== ids.length) build(ids.length);
-    after.replaceChildren(t("after "), chip(wordAt(tokens, state.query)), ` ${state.query}`);
+    after.replaceChildren(...phrase("after {token} {position}", { token: chip(wordAt(tokens, state.query)), position: String(state.query) }));
     rows.forEach(({ token, share, node }, rank) => {
       const right = ids[rank] === target;
       write(token, (right ? "✓ " : "") + labelOf(ids[rank], tokens[state.query]));
@@ -40,6 +40,6 @@ export function next(host) {
     });
     truth.replaceChildren(...(last
       ? [t("The prompt ends here.")]
-      : [t("In the text: "), chip(labelOf(target, tokens[state.query])), ` ${decimals(effects["lens.next"].at(layers, state.query))}`]));
+      : phrase("In the text: {token} {share}", { token: chip(labelOf(target, tokens[state.query])), share: decimals(effects["lens.next"].at(layers, state.query)) })));
   };
 }

@@ -8,23 +8,21 @@ import { wordAt } from "../base/label.js";
 import { brief } from "../base/number.js";
 import { whenVisible } from "../base/onscreen.js";
 import { shownEffects, shownLive, shownPrompt, state } from "../base/state.js";
-import { t } from "../base/words.js";
+import { phrase, t } from "../base/words.js";
 import { term } from "../base/terms.js";
 import { largest } from "../walk/vector.js";
 import { heatmap } from "./heatmap.js";
 
-const AT_LAST = "At the last position there is none: what comes next is not known, so there is no loss to compare.";
-const LEFT_OUT = "It is left out here: the model would have to read the prompt once without each head and each MLP, which takes too "
-  + "long for this model and so many tokens.";
-
+const AT_LAST = t("At the last position there is none: what comes next is not known, so there is no loss to compare.");
+const LEFT_OUT = t("It is left out here: the model would have to read the prompt once without each head and each MLP, which takes too long for this model and so many tokens.");
 const ON_ITS_WAY = t("It is computed here once nothing has changed for a moment.");
 const LAST_STEP_ONLY = t("Of a prompt of your own only the last step has it here: at every step it would take too long.");
 
 export function parts(host) {
   const question = element("p", { class: "question" });
-  const attribution = heatmap("Attribution, in logits", describe);
-  const ablation = heatmap("Ablation, in nats", describe);
-  const terms = ["embedding", "all heads", "all MLPs", "biases"].map((name) => ({ name, value: cell("dd", { class: "number" }) }));
+  const attribution = heatmap(t("Attribution, in logits"), describe);
+  const ablation = heatmap(t("Ablation, in nats"), describe);
+  const terms = [t("embedding"), t("all heads"), t("all MLPs"), t("biases")].map((name) => ({ name, value: cell("dd", { class: "number" }) }));
   const sum = { name: element("dt"), value: cell("dd", { class: "number" }) };
   const account = element("dl", { class: "terms" },
     ...terms.flatMap(({ name, value }) => [element("dt", {}, name), value]), sum.name, sum.value);
@@ -34,10 +32,15 @@ export function parts(host) {
     question,
     element("div", { class: "both" },
       element("figure", {},
-        element("figcaption", {}, element("b", {}, term("direct logit attribution", t("Attribution"))), t(" what each part writes, in "), term("logit", t("logits"))),
+        element("figcaption", {}, ...phrase("{attribution} what each part writes, in {logits}", {
+          attribution: element("b", {}, term("direct logit attribution", t("Attribution"))), logits: term("logit", t("logits")),
+        })),
         element("div", { class: "account" }, attribution.node, account)),
       element("figure", {},
-        element("figcaption", {}, element("b", {}, term("ablation", t("Ablation"))), t(" loss without it, minus loss, in "), term("nat", t("nats"))), ablation.node, absent)),
+        element("figcaption", {}, ...phrase("{ablation} loss without it, minus loss, in {nats}", {
+          ablation: element("b", {}, term("ablation", t("Ablation"))), nats: term("nat", t("nats")),
+        })),
+        ablation.node, absent)),
     readout,
   );
   let hovered = null;
@@ -54,19 +57,18 @@ export function parts(host) {
     const { heads } = shownPrompt();
     const { layer, part } = place ?? { layer: state.layer, part: state.head };
     for (const one of [attribution, ablation]) one.light(place);
-    const name = `Layer ${layer}, ${part < heads ? `head ${part}` : "MLP"}`;
-    const written = `writes ${brief(effects["attribution.parts"].at(state.query, layer, part))} logits`;
-    readout.textContent = `${name}: ${written}${!isAblated() ? "" : `; ${without(effects.ablation.at(state.query, layer, part))}`}`;
+    const name = part < heads ? t("Layer {layer}, head {head}", { layer, head: part }) : t("Layer {layer}, MLP", { layer });
+    const change = isAblated() ? effects.ablation.at(state.query, layer, part) : null;
+    readout.textContent = said(name, brief(effects["attribution.parts"].at(state.query, layer, part)), change);
   }
 
   function ask(effects) {
     const [target, against] = ["target", "against"].map((name) => effects[`attribution.${name}`].at(state.query));
-    question.replaceChildren(
-      `At position ${state.query}, `, chip(wordAt(shownPrompt().tokens, state.query)),
-      isLast() ? ", what makes its likeliest next token " : ", what makes the true next token ", token(target),
-      isLast() ? " more likely than the second, " : " more or less likely than its strongest rival, ", token(against), "?",
-    );
-    sum.name.replaceChildren("logit of ", token(target), " − logit of ", token(against));
+    const asked = { position: String(state.query), here: chip(wordAt(shownPrompt().tokens, state.query)), target: token(target), rival: token(against) };
+    question.replaceChildren(...(isLast()
+      ? phrase("At position {position}, {here}, what makes its likeliest next token {target} more likely than the second, {rival}?", asked)
+      : phrase("At position {position}, {here}, what makes the true next token {target} more or less likely than its strongest rival, {rival}?", asked)));
+    sum.name.replaceChildren(...phrase("logit of {target} − logit of {rival}", { target: token(target), rival: token(against) }));
   }
 
   return whenVisible(host, () => {
@@ -94,4 +96,10 @@ export function parts(host) {
   });
 }
 
-const without = (change) => `without it the loss is ${decimals(Math.abs(change))} nats ${change < 0 ? "lower" : "higher"}`;
+/** What a part writes and what its absence does, null where that is not known. */
+function said(part, logits, change) {
+  if (change === null) return t("{part}: writes {logits} logits", { part, logits });
+  const values = { part, logits, change: decimals(Math.abs(change)) };
+  return change < 0 ? t("{part}: writes {logits} logits; without it the loss is {change} nats lower", values)
+    : t("{part}: writes {logits} logits; without it the loss is {change} nats higher", values);
+}

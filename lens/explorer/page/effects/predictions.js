@@ -14,12 +14,14 @@ const MOVES = { ArrowUp: -1, ArrowDown: 1, Home: -Infinity, End: Infinity };
 export function predictions(host) {
   const heading = element("thead");
   const body = element("tbody");
-  const label = "Predictions at each position; arrow keys choose one";
+  const label = t("Predictions at each position; arrow keys choose one");
   const table = element("table", { class: "predictions", "aria-label": label }, heading, body);
   const box = element("div", { class: "scrolled" }, table);
   const part = element("p", { class: "note" });
-  const note = element("p", { class: "note" }, "✓ is the true next token; a bar is as long as its token is likely. "
-    + "The last position has no true next token: the prompt ends there, so it has no loss.");
+  const note = element("p", { class: "note" }, [
+    t("✓ is the true next token; a bar is as long as its token is likely."),
+    t("The last position has no true next token: the prompt ends there, so it has no loss."),
+  ].join(" "));
   host.append(box, note, part);
   let rows = [];
   let shown = {};
@@ -42,7 +44,7 @@ export function predictions(host) {
     rows = Array.from({ length: count }, () => prediction(ranks));
     body.replaceChildren(...rows.map(({ row }) => row));
     const titles = [t("position"), t("true next"), t("probability"), term("nat", t("loss, nats"))].map((title) => element("th", { scope: "col" }, title));
-    const likeliest = element("th", { scope: "colgroup", colspan: ranks }, `the ${ranks} likeliest next tokens`);
+    const likeliest = element("th", { scope: "colgroup", colspan: ranks }, t("the {count} likeliest next tokens", { count: ranks }));
     heading.replaceChildren(element("tr", {}, ...titles, likeliest));
   }
 
@@ -53,7 +55,7 @@ export function predictions(host) {
     const target = last ? null : effects["attribution.target"].at(at);
     write(position, String(at));
     write(token, wordAt(tokens, at));
-    write(next, last ? "none" : labelOf(target, tokens[at]));
+    write(next, last ? t("none") : labelOf(target, tokens[at]));
     write(probability, last ? DASH : decimals(effects["lens.next"].at(layers, at)));
     write(loss, last ? DASH : decimals(effects.loss.at(at)));
     row.classList.toggle("last", last);

@@ -112,7 +112,7 @@ export function live(host) {
     makeReadable();
     document.documentElement.setAttribute("data-live", "");
     box.box.disabled = answer.refusal !== null;
-    box.say(answer.refusal ?? "");
+    box.say(answer.refusal === null ? "" : t("This browser cannot split text by the pattern of this model’s tokenizer, in which it does not know {part}.", { part: answer.refusal }));
     onChange(draw);
     onChange(whenAtRest);
     onAddress(() => {

@@ -12,7 +12,7 @@ import { likeliest, softmax } from "./distribution.js";
 const HOW = { zero: t("zero"), mean: t("its mean over the text") };
 
 /** A part of a layer in words: a head by its number, or the MLP. */
-const spoken = (layer, part) => (part === "mlp" ? t("MLP of layer {layer}", { layer }) : t("head {layer}.{part}", { layer, part }));
+const spoken = (layer, part) => (part === "mlp" ? t("MLP of layer {layer}", { layer }) : t("head {name}", { name: `${layer}.${part}` }));
 
 /** A switch for a head, or for the MLP as the part after the last head; nothing where no model runs in the page. */
 export function switchFor(layer, part, heads = part + 1) {

@@ -1,6 +1,5 @@
 // Text to token ids and back, as data/tokenizer.py has it: single characters, or byte pairs.
 
-import { t } from "../base/words.js";
 import { merge } from "./merge.js";
 import { splitter } from "./split.js";
 import { areWhole, bytesOf, newDecoder, readable, textOf } from "./utf8.js";
@@ -19,12 +18,12 @@ export const Tokenizer = class {
     this.ids = new Map(tokens.map((token, id) => [token, id]));
     this.ids.delete("");
     this.words = new Map(); // the ids of those that were merged
-    /** Why it cannot encode any text here; null where it can. */
+    /** What it does not know of the pattern, for which it cannot encode any text here; null where it can. */
     this.refusal = null;
     try {
       this.pattern = pattern === null ? null : splitter(pattern);
     } catch (error) {
-      this.refusal = t("this browser cannot split text by the pattern of this model's tokenizer, in which it does not know {part}", { part: error.message });
+      this.refusal = error.message;
     }
   }
 

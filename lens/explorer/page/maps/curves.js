@@ -8,6 +8,7 @@ import { element, svg } from "../base/dom.js";
 import { MEASURES, lossesAt, scoreOf } from "../base/measures.js";
 import { whenVisible } from "../base/onscreen.js";
 import { change, shownPrompt, shownStep, state, switchedOff } from "../base/state.js";
+import { t } from "../base/words.js";
 
 const SIDE = 100; // the panels stretch: their units are shares of the width and height
 const REACH = 10; // pixels from a curve within which the pointer is on it
@@ -15,7 +16,7 @@ const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowD
 
 export function curves(host) {
   const panels = element("div", { class: "panels", tabindex: 0, role: "group" });
-  panels.setAttribute("aria-label", "Curves; left and right arrow keys move the training step, up and down choose the head");
+  panels.setAttribute("aria-label", t("Curves; left and right arrow keys move the training step, up and down choose the head"));
   host.append(panels);
   panels.addEventListener("keydown", (event) => {
     if (!(event.key in MOVES)) return;
@@ -95,7 +96,7 @@ function lossPanel(across) {
     svg("path", { d: path(evaluations), class: "own between" }), // where nothing was measured
     svg("path", { d: evaluations.map(([x, y]) => `M${x.toFixed(2)} ${y.toFixed(2)}h0`).join(""), class: "points" }),
   ];
-  const { node, now, draw } = panel("loss", lines, min.toFixed(2), max.toFixed(2), across);
+  const { node, now, draw } = panel(t("loss"), lines, min.toFixed(2), max.toFixed(2), across);
   return {
     node,
     draw() {

@@ -40,8 +40,8 @@ export function grid(host) {
     tiles = Array.from({ length: layers * heads }, (_, index) => tile(Math.floor(index / heads), index % heads));
     labels = {
       corner: element("span"),
-      across: Array.from({ length: heads }, (_, head) => element("span", { class: "across" }, `head ${head}`)),
-      down: Array.from({ length: layers }, (_, layer) => element("span", { class: "down" }, `layer ${layer}`)),
+      across: Array.from({ length: heads }, (_, head) => element("span", { class: "across" }, t("head {head}", { head }))),
+      down: Array.from({ length: layers }, (_, layer) => element("span", { class: "down" }, t("layer {layer}", { layer }))),
     };
     mlps.replaceChildren(...mlpSwitches());
   }
@@ -110,7 +110,7 @@ export function grid(host) {
     const found = badges(state.prompt, state.step, layer, head);
     const texts = found.map(([{ label }, value, on]) => `${label} ${short(value)}${on === null ? "" : ` (${onPrompt(on)})`}`);
     const { label } = MEASURES.find(({ name }) => name === state.measure);
-    const spoken = [`layer ${layer}, head ${head}`, ...texts, `${label}: ${number.textContent}`].join(", ");
+    const spoken = [t("layer {layer}, head {head}", { layer, head }), ...texts, `${label}: ${number.textContent}`].join(", ");
     if (one.spoken === spoken) return;
     one.spoken = spoken;
     button.setAttribute("aria-label", spoken);
@@ -143,5 +143,5 @@ export function smallCanvas(prompt) {
 /** Says what a square stands for, where it is more than a cell. */
 export function squareNote(prompt) {
   const block = blockOf(prompt);
-  return element("p", { class: "note" }, block > 1 ? `Each square of a small map is the largest weight of ${block} × ${block} cells.` : "");
+  return element("p", { class: "note" }, block > 1 ? t("Each square of a small map is the largest weight of {block} × {block} cells.", { block }) : "");
 }

@@ -6,6 +6,7 @@ import { MOVES, element, partAt } from "../base/dom.js";
 import { short, wordAt } from "../base/label.js";
 import { largest } from "../base/maps.js";
 import { change, shownKeys, shownMaps, shownNames, shownPart, shownPrompt, state } from "../base/state.js";
+import { t } from "../base/words.js";
 
 const MAX_CELL = 56; // pixels a cell
 const FEW_CELLS = { max: 8, size: 84 }; // and in a map of few cells
@@ -22,10 +23,10 @@ export function map(host, onHover) {
   const queries = element("div", { class: "queries", "aria-hidden": "true" });
   const canvas = element("canvas", { class: "hatched" });
   const numbers = element("div", { class: "numbers", "aria-hidden": "true" });
-  const masked = element("span", { class: "masked" }, "masked: the future");
+  const masked = element("span", { class: "masked" }, t("masked: the future"));
   const bands = ["row", "column", "cell"].map((name) => element("div", { class: `band ${name}` }));
   const field = element("div", { class: "field", tabindex: 0, role: "application", "aria-describedby": "cell" }, canvas, numbers, masked, ...bands);
-  const whole = element("div", { class: "map" }, element("span", { class: "axes" }, "key →", element("br"), "query ↓"), keys, queries, field);
+  const whole = element("div", { class: "map" }, element("span", { class: "axes" }, t("key →"), element("br"), t("query ↓")), keys, queries, field);
   host.append(whole);
 
   let shown = ""; // the prompt and the part of its maps
@@ -142,7 +143,7 @@ export function map(host, onHover) {
       name(keys, shownKeys(), part.key, part.columns);
       layout();
     }
-    field.setAttribute("aria-label", `Attention map of layer ${state.layer}, head ${state.head}; arrow keys move the pinned cell`);
+    field.setAttribute("aria-label", t("Attention map of layer {layer}, head {head}; arrow keys move the pinned cell", state));
     paint(canvas, shownMaps(), state.layer, state.head, state.scale, part);
     inscribe();
     light();

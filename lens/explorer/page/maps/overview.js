@@ -5,6 +5,7 @@ import { blockOf, smallOf } from "../base/data.js";
 import { MOVES, element, partAt } from "../base/dom.js";
 import { keysOf } from "../base/maps.js";
 import { change, shownMaps, shownPart, shownPrompt, state } from "../base/state.js";
+import { t } from "../base/words.js";
 
 const SQUARE = 3; // pixels
 
@@ -12,7 +13,7 @@ export function overview(host) {
   const canvas = element("canvas", { class: "hatched" });
   const frame = element("div", { class: "window" });
   const field = element("div", { class: "whole", tabindex: 0, role: "application" }, canvas, frame);
-  field.setAttribute("aria-label", "Overview of the whole map; arrow keys move the pinned cell by a square");
+  field.setAttribute("aria-label", t("Overview of the whole map; arrow keys move the pinned cell by a square"));
   const note = element("p", { class: "note" });
   host.append(field, note);
 
@@ -55,9 +56,12 @@ export function overview(host) {
     Object.assign(frame.style, {
       top: pixels(part.query), left: pixels(part.key), height: pixels(part.rows), width: pixels(part.columns),
     });
-    const square = block() > 1 ? `the largest weight of ${block()} × ${block()} cells` : "a cell";
-    note.textContent = `The whole map, ${rows} queries by ${columns} keys: each square is ${square}. `
-      + `Below, the part in the frame: queries ${part.query} to ${part.query + part.rows - 1}, `
-      + `keys ${part.key} to ${part.key + part.columns - 1}. Click in it to move there.`;
+    const whole = { rows, columns, block: block() };
+    const shown = { first: part.query, last: part.query + part.rows - 1, from: part.key, to: part.key + part.columns - 1 };
+    note.textContent = [
+      block() > 1 ? t("The whole map, {rows} queries by {columns} keys: each square is the largest weight of {block} × {block} cells.", whole)
+        : t("The whole map, {rows} queries by {columns} keys: each square is a cell.", whole),
+      t("Below, the part in the frame: queries {first} to {last}, keys {from} to {to}. Click in it to move there.", shown),
+    ].join(" ");
   };
 }

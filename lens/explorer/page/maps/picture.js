@@ -6,6 +6,7 @@ import { element } from "../base/dom.js";
 import { short, wordAt } from "../base/label.js";
 import { largest } from "../base/maps.js";
 import { shownKeys, shownMaps, shownPart, shownPrompt, shownStep, state } from "../base/state.js";
+import { t } from "../base/words.js";
 
 const SIDE = 1024; // pixels that the map is about high or wide
 const MARGIN = { left: 140, top: 190, right: 40, bottom: 96 }; // pixels around it, for what is written there
@@ -58,12 +59,13 @@ function titles(pen, inks, part, room) {
   const names = [name, prompt.name].filter((one) => one !== null).join(" · ");
   write(pen, names, 20, 34, { font: `600 19px ${SANS}`, fill: inks.ink, room });
   const { queries, keys } = shownMaps();
-  const last = (start, count) => `${start} to ${start + count - 1}`;
   const facts = [
-    ...(kind !== "run" ? [] : [`step ${shownStep().step.toLocaleString("en")}`]),
-    `layer ${state.layer}, head ${state.head}`,
+    ...(kind !== "run" ? [] : [t("step {step}", { step: shownStep().step.toLocaleString("en") })]),
+    t("layer {layer}, head {head}", state),
     ...(part.rows < queries || part.columns < keys
-      ? [`queries ${last(part.query, part.rows)} of ${queries}, keys ${last(part.key, part.columns)} of ${keys}`]
+      ? [t("queries {first} to {last} of {queries}, keys {from} to {to} of {keys}", {
+        first: part.query, last: part.query + part.rows - 1, queries, from: part.key, to: part.key + part.columns - 1, keys,
+      })]
       : []),
   ];
   write(pen, facts.join(" · "), 20, 60, { font: `15px ${SANS}`, fill: inks.muted, room });
@@ -120,8 +122,8 @@ function labels(pen, inks, part, cell) {
     write(pen, wordAt(shownKeys(), part.key + index), 8, (index + 0.5) * cell, { font, fill: inks.ink, room: 100 });
   }
   pen.restore();
-  write(pen, "key →", -8, -30, { fill: inks.muted, align: "right" });
-  write(pen, "query ↓", -8, -12, { fill: inks.muted, align: "right" });
+  write(pen, t("key →"), -8, -30, { fill: inks.muted, align: "right" });
+  write(pen, t("query ↓"), -8, -12, { fill: inks.muted, align: "right" });
 }
 
 function scale(pen, inks, masked) {
@@ -136,6 +138,6 @@ function scale(pen, inks, masked) {
     const place = index / (ticks.length - 1);
     write(pen, tick, place * long, 26, { fill: inks.muted, align: place === 0 ? "left" : place === 1 ? "right" : "center" });
   });
-  const name = SCALES.find(([value]) => value === state.scale)[1];
-  write(pen, `weight, ${name}${masked ? "; hatched: masked" : ""}`, 0, 46, { fill: inks.muted });
+  const [, name] = SCALES.find(([value]) => value === state.scale);
+  write(pen, masked ? t("weight, {scale}; hatched: masked", { scale: name }) : t("weight, {scale}", { scale: name }), 0, 46, { fill: inks.muted });
 }

@@ -20,7 +20,7 @@ export function readout(host) {
   const scores = MEASURES.map(score);
   const measures = element("dl", { class: "scores" }, ...scores.flatMap(({ nodes }) => nodes));
   const borrowed = element("p", { class: "note" }, "");
-  const picture = element("div", { class: "saving" }, element("button", { type: "button", class: "save", onclick: savePicture }, "Save this map as PNG"));
+  const picture = element("div", { class: "saving" }, element("button", { type: "button", class: "save", onclick: savePicture }, t("Save this map as PNG")));
   host.append(title, element("div", { id: "cell", "aria-live": "polite" }, weight, pair), colours, measures, borrowed, picture);
 
   const pairEntry = (role, tokens, index) => [
@@ -35,7 +35,7 @@ export function readout(host) {
     const value = maps.weight(state.layer, state.head, query, key);
     weight.textContent = formatWeight(value, maps.digits);
     weight.classList.toggle("none", value === null);
-    pair.replaceChildren(...pairEntry("query", shownPrompt().tokens, query), ...pairEntry("key", shownKeys(), key));
+    pair.replaceChildren(...pairEntry(t("query"), shownPrompt().tokens, query), ...pairEntry(t("key"), shownKeys(), key));
   }
 
   let coloured = null;
@@ -47,7 +47,7 @@ export function readout(host) {
     const view = `${shownPrompt().id} ${state.scale} ${theme()}`;
     if (coloured !== view) {
       coloured = view;
-      const masked = element("div", { class: "legend-masked" }, element("span", { class: "swatch hatched" }), "masked");
+      const masked = element("div", { class: "legend-masked" }, element("span", { class: "swatch hatched" }), t("masked"));
       colours.replaceChildren(...legend(state.scale), ...(shownPrompt().causal ? [masked] : []));
     }
     measures.hidden = !scores.filter(({ update }) => update()).length;
@@ -60,7 +60,7 @@ export function readout(host) {
     const { canvas, name } = mapPicture();
     if (window.parent === window) return save(name, "image/png", await new Promise((done) => canvas.toBlob(done)));
     // A frame may refuse to save: the picture itself can be saved from its own menu.
-    const words = element("p", { class: "note" }, "This page is inside another one, which may not let it save files. Save the picture from its own menu:");
+    const words = element("p", { class: "note" }, t("This page is inside another one, which may not let it save files. Save the picture from its own menu:"));
     picture.querySelector(".shown")?.remove();
     picture.append(element("div", { class: "shown" }, words, element("img", { src: canvas.toDataURL(), alt: name })));
   }

@@ -4,6 +4,7 @@ import { lossScale, stepAt, stepAxis, stepPlace } from "../base/axis.js";
 import { page } from "../base/data.js";
 import { element, svg } from "../base/dom.js";
 import { change, nearest, shownPrompt, shownStep } from "../base/state.js";
+import { phrase, t } from "../base/words.js";
 
 const SIZE = 100; // the panels stretch: their units are shares of the width and height
 const MAX_MARKED = 40; // points of a line up to which each one is marked
@@ -15,8 +16,8 @@ const place = (step) => stepPlace(step, lastStep);
 export function losses(host) {
   const { floor } = page.floor;
   const panels = [
-    panel("Loss, nats per token", [["train", "training"], ["val", "validation"]]),
-    panel("Loss, nats per story", [["story", "validation stories"]], floor),
+    panel(t("Loss, nats per token"), [["train", t("training")], ["val", t("validation")]]),
+    panel(t("Loss, nats per story"), [["story", t("validation stories")]], floor),
   ].filter((one) => one !== null);
   host.append(...panels.map(({ node }) => node));
   return () => {
@@ -33,10 +34,10 @@ function panel(title, kinds, floor) {
   const up = lossScale([...lines.flatMap(({ points }) => points.map(([, value]) => value)), ...(floor ? [floor] : [])]);
   const mark = element("span", { class: "mark" });
   const cursor = element("span", { class: "cursor", hidden: "" });
-  const plot = element("div", { class: "plot", tabindex: 0, role: "group", "aria-label": `${title}; left and right read the values` },
+  const plot = element("div", { class: "plot", tabindex: 0, role: "group", "aria-label": t("{name}; left and right read the values", { name: title }) },
     svg("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...lines.map((line) => path(line, up))),
     ...up.ticks.map((value) => placed("tick", 0, up(value), value.toLocaleString("en"))),
-    ...(floor ? [placed("floor", 0, up(floor), `floor ${floor.toFixed(3)}`)] : []),
+    ...(floor ? [placed("floor", 0, up(floor), t("floor {loss}", { loss: floor.toFixed(3) }))] : []),
     ...lines.filter(({ points }) => points.length <= MAX_MARKED).flatMap(({ kind, points }) =>
       points.map(([step, value]) => placed(`point ${kind}`, place(step), up(value)))),
     mark, cursor);
@@ -51,8 +52,8 @@ function panel(title, kinds, floor) {
     cursor.style.left = `${place(step ?? 0)}%`;
     readout.replaceChildren(...lines.map(({ kind, name, points }) => {
       const [found, value] = closest(points, step ?? lastStep);
-      const at = ` at step ${found.toLocaleString("en")}`;
-      return element("span", {}, element("i", { class: `key ${kind}` }), `${name} `, element("b", {}, value.toFixed(3)), at);
+      const values = { name, loss: element("b", {}, value.toFixed(3)), step: found.toLocaleString("en") };
+      return element("span", {}, element("i", { class: `key ${kind}` }), ...phrase("{name} {loss} at step {step}", values));
     }));
   }
 
@@ -74,8 +75,7 @@ function panel(title, kinds, floor) {
   });
   read(null);
 
-  const says = "The floor is the lowest loss that any model can have, on average: the stories are drawn from a grammar "
-    + "whose probabilities are known.";
+  const says = t("The floor is the lowest loss that any model can have, on average: the stories are drawn from a grammar whose probabilities are known.");
   const node = element("figure", { class: "panel" },
     element("figcaption", {}, element("b", {}, title), readout), element("div", { class: "chart" }, plot), stepAxis(lastStep),
     ...(floor ? [element("p", { class: "note" }, says)] : []));

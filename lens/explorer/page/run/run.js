@@ -8,6 +8,11 @@ import { t } from "../base/words.js";
 import { losses } from "./losses.js";
 import { samples } from "./samples.js";
 
+// The parts of a model that have parameters, as model/sizes.py names them.
+const PARTS = {
+  "token embedding": t("token embedding"), "n-gram embedding": t("n-gram embedding"), "position embedding": t("position embedding"),
+  attention: t("attention"), mlp: t("MLP"), norms: t("norms"), head: t("head of the model"),
+};
 const place = (id) => document.getElementById(id);
 
 export function run() {
@@ -30,9 +35,9 @@ function parameters(host) {
   host.hidden = !total;
   const row = (name, count) => element("tr", {}, element("th", { scope: "row" }, name),
     element("td", {}, count.toLocaleString("en")), element("td", {}, `${((100 * count) / total).toFixed(1)} %`));
-  const titles = ["part", "parameters", "share"].map((title) => element("th", { scope: "col" }, title));
+  const titles = [t("part"), t("parameters"), t("share")].map((title) => element("th", { scope: "col" }, title));
   host.append(element("table", { class: "parameters" },
     element("thead", {}, element("tr", {}, ...titles)),
-    element("tbody", {}, ...page.parameters.map(([name, count]) => row(name, count))),
-    element("tfoot", {}, row("in all", total))));
+    element("tbody", {}, ...page.parameters.map(([name, count]) => row(PARTS[name] ?? name, count))),
+    element("tfoot", {}, row(t("in all"), total))));
 }

@@ -3,6 +3,7 @@
 import { page } from "../base/data.js";
 import { element } from "../base/dom.js";
 import { legible } from "../base/label.js";
+import { t } from "../base/words.js";
 
 /** [step, text] of each sample: under a line "step N" after an empty one, N growing. None where there is no such line. */
 function parse(text) {
@@ -21,9 +22,9 @@ export function samples(host) {
   const parsed = parse(page.samples);
   const block = (text) => element("pre", { dir: "auto" }, legible(text));
   if (!parsed.length) {
-    host.append(block(page.samples || "No samples were recorded."));
+    host.append(block(page.samples || t("No samples were recorded.")));
     return;
   }
   host.append(element("dl", { class: "samples" }, ...parsed.flatMap(([step, text]) => [
-    element("dt", {}, `step ${step.toLocaleString("en")}`), element("dd", {}, block(text))])));
+    element("dt", {}, t("step {step}", { step: step.toLocaleString("en") })), element("dd", {}, block(text))])));
 }

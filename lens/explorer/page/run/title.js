@@ -59,8 +59,10 @@ function learned() {
 /** What happens in this page. */
 function happens() {
   if (kind === "examples") return t("A head decides for each token at which others it looks: choose one, and see every number of it.");
-  const shows = kind === "run"
-    ? t("This page shows at which tokens each head looks, from the untrained model (the slider at its left end) to the trained one")
-    : t("Nothing is known here of how it was trained; this page shows at which tokens each head looks");
-  return shows + (page.live ? t(", and has the model read what you type.") : ".");
+  if (kind === "run") return page.live
+    ? t("This page shows at which tokens each head looks, from the untrained model (the slider at its left end) to the trained one, and has the model read what you type.")
+    : t("This page shows at which tokens each head looks, from the untrained model (the slider at its left end) to the trained one.");
+  return page.live
+    ? t("Nothing is known here of how it was trained; this page shows at which tokens each head looks, and has the model read what you type.")
+    : t("Nothing is known here of how it was trained; this page shows at which tokens each head looks.");
 }

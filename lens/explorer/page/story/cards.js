@@ -75,7 +75,7 @@ function opening(facts) {
       say(t("{run} reads this text ({prompt}) token by token; a token is a word, a piece of one or a character. After each it guesses the next."),
         { run: page.run, prompt: prompt.name }),
       say(t("Take {here}: the text goes on with {next}."), { here, next }),
-      ...(again ? [say(t("So it did {count} tokens before, too."), { count: prompt.repeat.period })] : []),
+      ...(again ? [say(t("The same pair occurred {count} tokens earlier."), { count: prompt.repeat.period })] : []),
       ...(effects ? [say(t("The trained model gives {next} a probability of {share}."), { next: next.cloneNode(true), share: probability(nextProbability(facts, effects)) })] : []),
     ].flat(),
     view: view(facts, {}),
@@ -119,8 +119,7 @@ function formation(facts, one, index) {
     text: [
       ...(one.weight === null ? [] : [say(t("At {query} head {name} now gives {weight} of its attention to {key}."),
         { name, query: token(facts, one.query), weight: short(one.weight), key: token(facts, one.key) })]),
-      say(t("On average {score} goes to {where};"), { score, where: LOOKS[one.pattern] }),
-      since(facts, one),
+      onAverage(facts, one, { score, where: LOOKS[one.pattern] }),
       ...(index ? [say(t("Its badge here: {label}."), { label })]
         : [say(t("From {threshold} on it has a badge here: {label}."), { threshold: short(page.thresholds[one.pattern]), label })]),
       ...(sure && one.pattern in MEANINGS ? [say(MEANINGS[one.pattern], { query: token(facts, one.query) })] : []),
@@ -131,13 +130,14 @@ function formation(facts, one, index) {
   };
 }
 
-/** What the measure of a formed head was at the step before. */
-function since({ prompt }, one) {
-  if (prompt.steps.length === 1) return t("this is the only step that was recorded. ");
-  if (one.first === 0) return t("this is the first step that was recorded. ");
+/** What the measure of a formed head is, and what it was at the step before. */
+function onAverage({ prompt }, one, values) {
+  if (prompt.steps.length === 1) return say(t("On average {score} goes to {where}; this is the only step that was recorded."), values);
+  if (one.first === 0) return say(t("On average {score} goes to {where}; this is the first step that was recorded."), values);
   const before = scoreAt(prompt, one.first - 1, one);
-  if (before === undefined) return t("before it was not measured. ");
-  return say(t("at step {step} it was {score}."), { step: prompt.steps[one.first - 1].step.toLocaleString("en"), score: short(before) });
+  if (before === undefined) return say(t("On average {score} goes to {where}; before it was not measured."), values);
+  const earlier = { step: prompt.steps[one.first - 1].step.toLocaleString("en"), before: short(before) };
+  return say(t("On average {score} goes to {where}; at step {step} it was {before}."), { ...values, ...earlier });
 }
 
 /** Whether there is an induction head above a previous-token head, and numbers that say if it builds upon it. */

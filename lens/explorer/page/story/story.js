@@ -46,7 +46,7 @@ export async function story(host, opening) {
   onChange(() => {
     if (at === null) return;
     if (isOwn(state.prompt)) close(false); // the reader types
-    else if (shown && shown !== viewNow()) ring.hide(); // has gone elsewhere
+    else if (shown && shown !== viewNow()) leave(); // has gone elsewhere
   });
 
   const viewNow = () => PARTS.map((part) => state[part]).join(" ");
@@ -66,7 +66,7 @@ export async function story(host, opening) {
     ring.hide();
     shown = "";
     if (index === cards.length - 1) remember();
-    await change(one.view);
+    await change({ ...one.view, card: String(index + 1) });
     if (at !== index) return; // gone on meanwhile
     shown = viewNow();
     if (!quietly) await drawn(one);
@@ -75,12 +75,20 @@ export async function story(host, opening) {
     if (opened && !quietly) card.focus({ preventScroll: true });
   }
 
+  /** The view is no longer the card's, and the address does not say so either. */
+  function leave() {
+    ring.hide();
+    state.card = "";
+  }
+
   function close(andFocus = true) {
     at = null;
-    ring.hide();
+    leave();
     remember();
     arrange();
-    if (andFocus) opener.focus({ preventScroll: true });
+    if (!andFocus) return;
+    change({}); // for the address
+    opener.focus({ preventScroll: true });
   }
 
   function arrange() {
@@ -96,7 +104,9 @@ export async function story(host, opening) {
   new ResizeObserver(measure).observe(panel);
 
   arrange();
-  if (!asked && !seen()) await go(0, true);
+  const addressed = Number(state.card) - 1;
+  if (addressed in cards) await go(addressed, true);
+  else if (!asked && !seen()) await go(0, true);
 }
 
 /** Until a card's target is there: what is far off the screen is drawn only when it comes near. */

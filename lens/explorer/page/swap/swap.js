@@ -10,7 +10,7 @@ import { brief } from "../base/number.js";
 import { whenVisible } from "../base/onscreen.js";
 import { change, nearest, shownNames, shownPrompt, shownStep, state, switchedOff } from "../base/state.js";
 import { offer } from "../base/tabs.js";
-import { t } from "../base/words.js";
+import { phrase, t } from "../base/words.js";
 import { ask, isRunning } from "../live/client.js";
 import { silenced } from "../live/own.js";
 import { changesIn, positionIn, swapped, written } from "./changes.js";
@@ -206,9 +206,11 @@ function askedOf({ question: { position, target, against }, probabilities, both,
     element("td", {}, `${brief(both[index][0])} − ${brief(both[index][1])} = ${brief(both[index][0] - both[index][1])}`));
   const token = (id) => chip(labelOf(id));
   return [
-    element("p", {}, t("What comes after position {position},", { position }), " ", token(other[position]), ": ", token(target), ` ${t("or")} `, token(against), "?"),
+    element("p", {}, ...phrase("What comes after position {position}, {here}: {target} or {against}?", {
+      position: String(position), here: token(other[position]), target: token(target), against: token(against),
+    })),
     element("table", { class: "swap-answers" },
-      element("thead", {}, element("tr", {}, element("td"), ...[target, against].map((id) => element("th", { scope: "col" }, t("probability of"), " ", token(id))), element("th", { scope: "col" }, t("difference of the logits")))),
+      element("thead", {}, element("tr", {}, element("td"), ...[target, against].map((id) => element("th", { scope: "col" }, ...phrase("probability of {token}", { token: token(id) }))), element("th", { scope: "col" }, t("difference of the logits")))),
       element("tbody", {}, ...names.map(row))),
   ];
 }

@@ -5,7 +5,7 @@ import { element } from "../base/dom.js";
 import { wordAt } from "../base/label.js";
 import { keepInView } from "../base/onscreen.js";
 import { shownPrompt } from "../base/state.js";
-import { t } from "../base/words.js";
+import { phrase, t } from "../base/words.js";
 
 const MOVES = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
 
@@ -32,7 +32,7 @@ export function twoTexts({ replace, ask, type }) {
     const word = element("bdi", { class: "token" }, wordAt(shownPrompt().tokens, at));
     const offered = [...new Set([...likely[at], other[at]])].filter((id) => id !== ids[at]);
     others.replaceChildren(
-      element("span", { class: "note" }, t("Position {at}:", { at }), " ", word, " → "),
+      element("span", { class: "note" }, ...phrase("Position {at}: {token} →", { at: String(at), token: word }), " "),
       ...offered.map(here),
       ...(other[at] === ids[at] ? [] : [element("button", { type: "button", class: "save", onclick: () => take(at, ids[at]) }, t("as it was"))]),
       ...(offered.length ? [] : [element("span", { class: "note" }, t("Nothing stands before it by which the model could tell likely tokens; the second text can be typed."))]),
@@ -83,7 +83,7 @@ export function twoTexts({ replace, ask, type }) {
 
 /** A text as a line of tokens, one of which the keyboard is at. */
 function line(label, choose) {
-  const tokens = element("div", { class: "swap-line", role: "group", "aria-label": `${label}; ${t("arrow keys go from token to token")}`, dir: "auto" });
+  const tokens = element("div", { class: "swap-line", role: "group", "aria-label": t("{name}; arrow keys go from token to token", { name: label }), dir: "auto" });
   const node = element("div", {}, element("p", { class: "note" }, label), tokens);
   let at = 0;
 

@@ -7,6 +7,7 @@ import { wordAt } from "../base/label.js";
 import { atOnce } from "../base/maps.js";
 import { brief, formatNumber, symbol } from "../base/number.js";
 import { shownKeys, shownNames, shownPrompt, state } from "../base/state.js";
+import { phrase, t } from "../base/words.js";
 import { COLUMNS, MASKED, widthOf } from "./recompute.js";
 import { TITLES } from "./steps.js";
 import { keepClear, tableCursor } from "./tablecursor.js";
@@ -20,10 +21,10 @@ export function keyTable(host) {
   const read = element("output", { class: "read", id: "row-read" }, "");
   const part = element("p", { class: "note" });
   const table = element("table");
-  const says = "The row key by key. Up and down choose a key, left and right read its numbers.";
+  const says = t("The row key by key. Up and down choose a key, left and right read its numbers.");
   const spoken = { role: "region", "aria-label": says, "aria-describedby": "row-read" };
   const box = element("div", { class: "row-box", tabindex: 0, ...spoken }, table);
-  host.append(element("div", { class: "row-top" }, element("h4", {}, "Every key"), read), box, part);
+  host.append(element("div", { class: "row-top" }, element("h4", {}, t("Every key")), read), box, part);
 
   /** What is shown: the row, the places of a line from left to right, the lines, and the key of the first. */
   const grid = { row: null, places: [], lines: [], first: 0, reveals: null };
@@ -76,7 +77,7 @@ export function keyTable(host) {
     const over = steps.map((step) => element("th", { scope: "colgroup", class: `at-${step}`, colspan: span(step) }, TITLES[step]));
     const under = grid.places.map((place) => element("th", { scope: "col", ...kind(place) }, ...label(place)));
     return element("thead", {},
-      element("tr", {}, element("th", { scope: "col", rowspan: 2 }, "key ", element("var", {}, "j")), ...over),
+      element("tr", {}, element("th", { scope: "col", rowspan: 2 }, ...phrase("key {j}", { j: element("var", {}, "j") })), ...over),
       element("tr", {}, ...under));
   }
 
@@ -90,7 +91,7 @@ export function keyTable(host) {
   function foot() {
     const sums = ({ name, channel }) => (feet[name] ? [feet[name][channel ?? 0]] : []);
     const cells = grid.places.map((place) => element("td", kind(place), ...sums(place)));
-    return element("tfoot", {}, element("tr", {}, element("th", { scope: "row" }, "sum over all keys"), ...cells));
+    return element("tfoot", {}, element("tr", {}, element("th", { scope: "row" }, t("sum over all keys")), ...cells));
   }
 
   /** Names the lines; where they are a window on more, it moves on when the chosen key leaves it. */
@@ -105,8 +106,8 @@ export function keyTable(host) {
       write(token, wordAt(shownKeys(), grid.first + at));
     });
     part.hidden = lines.length === row.keys;
-    const shown = `Keys ${grid.first} to ${grid.first + lines.length - 1} of ${row.keys}`;
-    part.textContent = `${shown}, those around the chosen one; the sums are over all.`;
+    const shown = { first: grid.first, last: grid.first + lines.length - 1, count: row.keys };
+    part.textContent = t("Keys {first} to {last} of {count}, those around the chosen one; the sums are over all.", shown);
   }
 
   function fill() {
@@ -147,7 +148,7 @@ export function keyTable(host) {
     const { row } = grid;
     const { scale } = shownPrompt();
     const exp = row.shift ? `exp(s ${row.shift < 0 ? "+" : "−"} ${brief(Math.abs(row.shift))})` : "exp";
-    const say = { score: "sum", scaled: `× ${scale === 1 ? "1" : brief(scale)}`, mask: "0 or −∞", exp, weight: "weight" };
+    const say = { score: t("sum"), scaled: `× ${scale === 1 ? "1" : brief(scale)}`, mask: t("0 or −∞"), exp, weight: t("weight") };
     for (const [name, text] of Object.entries(say)) if (heads[name]) write(heads[name], text);
     const sums = [[feet.exp[0], row.total], [feet.weight[0], row.sum]];
     if (row.z.length <= MAX_PRINTED) row.z.forEach((value, c) => sums.push([feet.weighted[c], value]));

@@ -77,16 +77,16 @@ export const SAYS = {
   softmax: ({ causal }, { shift }) => [
     causal ? t("exp makes each score positive, and −∞ exactly 0; divided by their sum they become weights that add up to 1.")
       : t("exp makes each score positive; divided by their sum they become weights that add up to 1."),
-    ...(shift ? phrase(" Here the largest, {largest}, is subtracted from all of them first: exp would leave the range in which a computer adds well. The weights stay the same.", { largest: figure(shift) }) : []),
+    ...(shift ? [" ", ...phrase("Here the largest, {largest}, is subtracted from all of them first: exp would leave the range in which a computer adds well. The weights stay the same.", { largest: figure(shift) })] : []),
   ],
   values: () => phrase("Each key adds its v times its weight; the sum is {z}, this head’s answer for the query.", { z: element("var", {}, "z") }),
   proj: ({ heads, given }, row, model) => {
     const out = element("var", {}, "out");
-    const what = heads > 1 ? phrase("The answers of all {heads} heads, one after the other, are mixed by the matrix {proj} into {out}", { heads: String(heads), proj: term("proj"), out })
-      : phrase("The answer goes through the matrix {proj} and becomes {out}", { proj: term("proj"), out });
-    if (given.length) return [...what, "."];
-    if (!model) return [...what, t(", which is added to the stream. It is shown as it was logged: the page does not carry the matrix here.")];
-    return [...what, t(", which is added to the stream. Each head has its own columns of proj: what they make of its z is what the head writes.")];
+    const what = heads > 1 ? phrase("The answers of all {heads} heads, one after the other, are mixed by the matrix {proj} into {out}.", { heads: String(heads), proj: term("proj"), out })
+      : phrase("The answer goes through the matrix {proj} and becomes {out}.", { proj: term("proj"), out });
+    if (given.length) return what;
+    if (!model) return [...what, " ", t("That is added to the stream. It is shown as it was logged: the page does not carry the matrix here.")];
+    return [...what, " ", t("That is added to the stream. Each head has its own columns of proj: what they make of its z is what the head writes.")];
   },
 };
 
@@ -107,20 +107,21 @@ export const SUMS = {
   softmax: ({ scaled, seen, shift, exp, total, weight }, j) => {
     const less = shift ? [shift < 0 ? " + " : " − ", figure(Math.abs(shift))] : [];
     const powered = () => exact(j < seen, exp[j]);
-    return [
-      "exp(", j < seen ? figure(scaled[j]) : "−∞", ...less, ") = ", powered(),
-      t(", and "), powered(), " ÷ ", figure(total), " = ", j < seen ? result(weight[j]) : "0",
-    ];
+    return phrase("{first}, and {second}", {
+      first: ["exp(", j < seen ? figure(scaled[j]) : "−∞", ...less, ") = ", powered()],
+      second: [powered(), " ÷ ", figure(total), " = ", j < seen ? result(weight[j]) : "0"],
+    });
   },
   values: ({ v, z, weight, weighted, seen }, j) => {
     const D = z.length;
     const values = v.subarray(j * D, (j + 1) * D);
     const max = largest(values);
     const c = values.findIndex((value) => Math.abs(value) === max); // where this key has most to give
-    return [
-      t("channel {channel}: ", { channel: c }), exact(j < seen, weight[j]), " × ", figure(values[c]), " = ", exact(j < seen, weighted[j * D + c]),
-      ...phrase(", part of {z}", { z: ofQuery("z") }), `[${c}] = `, result(z[c]),
-    ];
+    return phrase("channel {channel}: {product}, part of {whole}", {
+      channel: String(c),
+      product: [exact(j < seen, weight[j]), " × ", figure(values[c]), " = ", exact(j < seen, weighted[j * D + c])],
+      whole: [ofQuery("z"), `[${c}] = `, result(z[c])],
+    });
   },
 };
 

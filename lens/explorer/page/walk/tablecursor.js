@@ -6,16 +6,17 @@ import { wordAt } from "../base/label.js";
 import { formatNumber } from "../base/number.js";
 import { keepInView } from "../base/onscreen.js";
 import { change, shownKeys, state } from "../base/state.js";
+import { t } from "../base/words.js";
 import { MASKED } from "./recompute.js";
 
 const SPOKEN = {
-  products: (c) => `q × k, channel ${c}`,
-  score: () => "score",
-  scaled: () => "scaled score",
-  mask: () => "mask",
+  products: (channel) => t("q × k, channel {channel}", { channel }),
+  score: () => t("score"),
+  scaled: () => t("scaled score"),
+  mask: () => t("mask"),
   exp: () => "exp",
-  weight: () => "weight",
-  weighted: (c) => `weight × v, channel ${c}`,
+  weight: () => t("weight"),
+  weighted: (channel) => t("weight × v, channel {channel}", { channel }),
 };
 const WAYS = { ...MOVES, Home: [0, -Infinity], End: [0, Infinity] };
 
@@ -48,8 +49,8 @@ export function tableCursor(box, read, grid) {
     const { width, channel: own } = grid.places[at];
     const number = formatNumber(row[name][j * width + channel], row.digits);
     const masked = j >= row.seen && MASKED.includes(name);
-    const value = masked ? "0, masked" : name === "mask" && j < row.seen ? "0" : number;
-    write(read, `key ${j} \u2068${wordAt(shownKeys(), j)}\u2069 · ${SPOKEN[name](channel)}: ${value}`);
+    const value = masked ? t("0, masked") : name === "mask" && j < row.seen ? "0" : number;
+    write(read, t("key {j} {token} · {what}: {value}", { j, token: `\u2068${wordAt(shownKeys(), j)}\u2069`, what: SPOKEN[name](channel), value }));
     pick.hidden = !hovered && document.activeElement !== box;
     if (pick.hidden) return;
     pick.style.left = own === null ? `calc(var(--from) + var(--ribbon) * ${channel / width})` : "0";

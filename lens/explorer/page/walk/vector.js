@@ -4,6 +4,7 @@ import { tint, write } from "../base/cells.js";
 import { paintSigned, signedShade } from "../base/colour.js";
 import { element, partAt } from "../base/dom.js";
 import { brief, whole } from "../base/number.js";
+import { t } from "../base/words.js";
 
 export const MAX_PRINTED = 8; // numbers that can be printed side by side
 export const CELL = 64; // pixels of one of them, as walk.css has it
@@ -42,7 +43,7 @@ export function vector(onChoose = () => {}) {
     place(pick, channel);
     write(read, channel === null ? scaleText() : `${channel}: ${whole(values[channel])}`);
     field.setAttribute("aria-valuenow", channel ?? 0);
-    field.setAttribute("aria-valuetext", `channel ${channel ?? 0}: ${whole(values[channel ?? 0])}`);
+    field.setAttribute("aria-valuetext", t("channel {channel}: {value}", { channel: channel ?? 0, value: whole(values[channel ?? 0]) }));
   }
 
   /** Next to a vector that is not being read: what its strongest colour stands for. */

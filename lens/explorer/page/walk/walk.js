@@ -66,10 +66,12 @@ export function walk(host) {
 
   function writeTitle() {
     const token = (tokens, at) => chip(wordAt(tokens, at));
-    const at = kind === "run" ? t(", step {step}", { step: shownStep().step.toLocaleString("en") }) : "";
-    title.replaceChildren(...phrase("query {query} {i}, key {key} {j} · {place}", {
-      query: token(shownPrompt().tokens, state.query), i: String(state.query), key: token(shownKeys(), state.key), j: String(state.key), place: headInWords() + at,
-    }));
+    const named = {
+      query: token(shownPrompt().tokens, state.query), i: String(state.query), key: token(shownKeys(), state.key), j: String(state.key),
+      place: headInWords(), step: shownStep().step.toLocaleString("en"),
+    };
+    title.replaceChildren(...(kind === "run" ? phrase("query {query} {i}, key {key} {j} · {place}, step {step}", named)
+      : phrase("query {query} {i}, key {key} {j} · {place}", named)));
   }
 
   /** The steps that are shown by now; in place of one that this prompt does not have, those up to the one before it. */
@@ -124,13 +126,13 @@ export function walk(host) {
 
   function compareWeights(found, isLogged) {
     const max = maxDifference(row, shownMaps().row(state.layer, state.head, state.query));
-    const how = isLogged || !found ? t("Computed again on this page from q and k, in float64: ")
-      : t("Computed by the model in this page, whose weights it carries {format}: ", { format: CARRIED[found.format] });
     const isRead = liveOf(state.prompt, state.step) !== null;
     const weights = isRead ? t("the model’s own weights") : t("the logged weights");
-    agreement.textContent = how + (max === 0 ? t("agrees with {weights} in every digit.", { weights })
-      : max < AGREES ? t("agrees with {weights} to {difference}.", { weights, difference: power(max, 1) })
-      : t("does not agree with {weights}, off by up to {difference}.", { weights, difference: power(max, 1) }));
+    const verdict = max === 0 ? t("agrees with {weights} in every digit", { weights })
+      : max < AGREES ? t("agrees with {weights} to {difference}", { weights, difference: power(max, 1) })
+      : t("does not agree with {weights}, off by up to {difference}", { weights, difference: power(max, 1) });
+    agreement.textContent = isLogged || !found ? t("Computed again on this page from q and k, in float64: {verdict}.", { verdict })
+      : t("Computed by the model in this page, whose weights it carries {format}: {verdict}.", { format: CARRIED[found.format], verdict });
   }
 
   function scrollTo(step) {
@@ -144,7 +146,7 @@ export function walk(host) {
     if (window.parent === window) return save(`row-${place}.csv`, "text/csv;charset=utf-8", csv);
     // A frame may refuse to save: the text itself can be copied.
     host.querySelector(".copied")?.remove();
-    host.append(element("textarea", { class: "copied", readonly: "", rows: 8, "aria-label": "The row as CSV, to be copied" }, csv));
+    host.append(element("textarea", { class: "copied", readonly: "", rows: 8, "aria-label": t("The row as CSV, to be copied") }, csv));
   }
 
   const find = inside(() => draw());
