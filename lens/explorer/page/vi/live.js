@@ -28,6 +28,8 @@ export const LIVE = {
     "Mô hình không chạy trong trang này: trọng số của nó cần {megabytes} MB, trong khi tối đa là {pageMb} (attention.page_mb).",
   "The model does not run in this page: the weights of its last step were not kept (attention.keep_mb).":
     "Mô hình không chạy trong trang này: trọng số của bước cuối không được giữ lại (attention.keep_mb).",
+  "The model does not run in this page: the weights of its last step are damaged.":
+    "Mô hình không chạy trong trang này: trọng số của bước cuối bị hỏng.",
   "The model does not run in this page, as attention.page_mb is 0.": "Mô hình không chạy trong trang này, vì attention.page_mb bằng 0.",
   "The model does not run in this page, which was made without its weights.": "Mô hình không chạy trong trang này, vì trang được tạo mà không có trọng số của nó.",
 
@@ -67,6 +69,7 @@ export const LIVE = {
   "Not at step {step}, whose weights this page does not carry.": "Không có ở bước {step}, vì trang không mang trọng số của bước này.",
   "A text of one token has no loss.": "Văn bản chỉ có một token thì không có mất mát.",
   "The loss of this text: {before} → {now} nats a token ({difference}).": "Mất mát (loss) của văn bản này: {before} → {now} nat mỗi token ({difference}).",
+  "At “{token}”, the pinned token: {before} → {now}.": "Tại “{token}”, token được ghim: {before} → {now}.",
 
   // two views
   "Keep this view as A": "Giữ góc nhìn này làm A",

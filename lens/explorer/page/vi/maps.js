@@ -61,6 +61,7 @@ export const MAPS = {
   "Tokens {first} to {last} of {count}.": "Token {first} đến {last} trong số {count}.",
   "Heads in the text, each in its colour": "Các đầu attention trong văn bản, mỗi đầu một màu",
   "Add a head": "Thêm một đầu",
+  "off: it looks, but what it brings is not used": "đang tắt: nó vẫn nhìn, nhưng những gì nó mang về không được dùng",
   "keep": "giữ",
   "Take head {name} off": "Bỏ đầu {name}",
   "Keep head {name} when another is chosen": "Giữ đầu {name} khi chọn đầu khác",

@@ -54,6 +54,9 @@ export const STORY = {
   "So {query} can know that it stood here before.": "Nhờ vậy {query} có thể biết rằng nó từng xuất hiện.",
   "Often a head looks there when it has nothing to fetch.": "Đầu attention thường nhìn vào đó khi không có gì để lấy.",
   "Head {name} looks here": "Đầu {name} nhìn vào đây",
+  "It needs head {name}": "Nó cần đầu {name}",
+  "Does it need head {name}?": "Nó có cần đầu {name} không?",
+  "This token knows what came before it": "Token này biết điều gì đứng trước nó",
   "To find it, a head has to know which token came before each: head {name}, in an earlier layer, looks just there.":
     "Để tìm ra nó, một đầu phải biết token nào đứng trước mỗi token: đầu {name}, ở một lớp sớm hơn, nhìn đúng vào đó.",
   "In the trained model, without head {name} the guess fails: the probability of {next} falls from {share} to {after}.":
