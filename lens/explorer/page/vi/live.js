@@ -18,6 +18,8 @@ export const LIVE = {
   "The beginning is left off: of this text the model reads the last {read} of {all} tokens.":
     "Phần đầu được bỏ ra: trong văn bản này mô hình đọc {read} token cuối trên tổng số {all}.",
   "Not in its vocabulary, and so left out: {characters}.": "Không có trong bộ từ vựng nên bị bỏ qua: {characters}.",
+  "The page carries no weights of step {step}: your text is read, and written on, by the model of the last step.":
+    "Trang không mang trọng số của bước {step}: văn bản của bạn do mô hình ở bước cuối đọc và viết tiếp.",
   "exactly": "chính xác",
   "as float16": "dưới dạng float16",
   "as whole numbers of 8 bits with a scale for each row": "dưới dạng số nguyên 8 bit, mỗi hàng một hệ số tỉ lệ",

@@ -16,6 +16,7 @@ export const MAPS = {
   "head {name}": "đầu {name}",
   "layer {layer}, head {head}": "lớp {layer}, đầu {head}",
   "Layer {layer}, head {head}": "Lớp {layer}, đầu {head}",
+  "the only head": "đầu duy nhất",
   "Each square of a small map is the largest weight of {block} × {block} cells.":
     "Mỗi ô vuông của bản đồ nhỏ là trọng số lớn nhất trong {block} × {block} ô.",
   "measured on “{prompt}”": "đo trên “{prompt}”",

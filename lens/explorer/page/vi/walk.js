@@ -5,7 +5,7 @@ export const WALK = {
   "How the query <var>i</var> gets its weights, and what it reads with them. The steps show one key <var>j</var>; the table has all of them, and a click on a row chooses another.":
     "Truy vấn (query) <var>i</var> có được các trọng số ra sao, và dùng chúng để đọc gì. Các bước cho xem một khóa (key) <var>j</var>; bảng có tất cả các khóa, nhấp vào một hàng để chọn khóa khác.",
   "query {query} {i}, key {key} {j} · {place}": "truy vấn {query} {i}, khóa {key} {j} · {place}",
-  "layer {layer}, head {head}, step {step}": "lớp {layer}, đầu {head}, bước {step}",
+  "query {query} {i}, key {key} {j} · {place}, step {step}": "truy vấn {query} {i}, khóa {key} {j} · {place}, bước {step}",
   "below 0": "dưới 0",
   "above 0": "trên 0",
 
@@ -51,6 +51,7 @@ export const WALK = {
     "Trong đầu này, mỗi vị trí có ba vectơ: q (query, truy vấn), điều nó tìm; k (key, khóa), thứ để so khớp với nó; v (value, giá trị), điều nó trao.",
   "One learned matrix, {qkv}, makes them of its x: each channel is the dot product of x and a row of the matrix.":
     "Một ma trận học được, {qkv}, tạo ra chúng từ x: mỗi kênh là tích vô hướng của x với một hàng của ma trận.",
+  "Each channel is the dot product of x and a column of its matrix W.": "Mỗi kênh là tích vô hướng của x với một cột của ma trận W.",
   "Choose a channel by a click or the arrow keys: it is multiplied out below.": "Chọn một kênh bằng cách nhấp hoặc dùng phím mũi tên: phép nhân được viết ra bên dưới.",
   "What it makes of q and k goes through a norm first, and cannot be computed back: the page does not carry the weights here.":
     "q và k còn đi qua một phép chuẩn hóa, và không tính ngược lại được: ở đây trang không mang trọng số.",
