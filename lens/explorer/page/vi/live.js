@@ -71,6 +71,8 @@ export const LIVE = {
   "Not at step {step}, whose weights this page does not carry.": "Không có ở bước {step}, vì trang không mang trọng số của bước này.",
   "A text of one token has no loss.": "Văn bản chỉ có một token thì không có mất mát.",
   "The loss of this text: {before} → {now} nats a token ({difference}).": "Mất mát (loss) của văn bản này: {before} → {now} nat mỗi token ({difference}).",
+  "After “{token}”, the pinned token, the probability of “{guess}”: {before} → {now}.":
+    "Sau “{token}”, token được ghim, xác suất của “{guess}”: {before} → {now}.",
   "At “{token}”, the pinned token: {before} → {now}.": "Tại “{token}”, token được ghim: {before} → {now}.",
 
   // two views
