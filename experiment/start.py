@@ -40,7 +40,7 @@ from lens.explorer.page import build_page
 from lens.patterns import heads_to_look_at
 from lens.record import read_heads
 from model.leaks import ROWS
-from training.compiling import NEEDS, why_not_compiled
+from training.compiling import what_it_needs, why_not_compiled
 from training.device import autocast
 from training.nvidia import why_no_cuda
 from training.pace import Pace, plan_anew
@@ -110,8 +110,8 @@ def read_command_line() -> tuple[argparse.Namespace, Config]:
         say(f"train.device: auto takes the CPU: {why}")
     if config.train.compile is True and (why := why_not_compiled(config.train.device)):
         raise InputError(
-            f"train.compile: true, but torch.compile does not work here: {why}; {NEEDS}. --train.compile false "
-            "does without"
+            f"train.compile: true, but torch.compile does not work here: {why}; "
+            f"{what_it_needs(config.train.device)}. --train.compile false does without"
         )
     return args, config
 

@@ -14,7 +14,7 @@ from data.corpus import Corpus
 from data.notes import MUCH_COPIED
 from model import GPT
 from model.sizes import flops_per_token, parameter_table
-from training.compiling import NEEDS, compile_error
+from training.compiling import compile_error, what_it_needs
 from training.memory import memory_estimate, what_to_lower
 from training.progress import Progress
 from training.scale import looks_like
@@ -175,5 +175,6 @@ def could_not_go_on(error: Exception, run: Path | None, config: Config, free_byt
             "train.py", "--resume", run
         )
     if t.compile and isinstance(error, torch._dynamo.exc.TorchDynamoException):
-        return f"torch.compile does not work here: {compile_error(error)}; {NEEDS}. --train.compile false does without"
+        why = f"{compile_error(error)}; {what_it_needs(t.device)}"
+        return f"torch.compile does not work here: {why}. --train.compile false does without"
     return None

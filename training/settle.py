@@ -19,7 +19,7 @@ from data.corpus import Corpus
 from model import GPT
 from model.sizes import flops_per_token
 from model.weights import SkipInit
-from training.compiling import NEEDS, why_not_compiled
+from training.compiling import what_it_needs, why_not_compiled
 from training.device import autocast, choose_device, choose_dtype, multiplies_bfloat16
 from training.evaluate import evaluate
 from training.nvidia import why_no_cuda
@@ -140,7 +140,8 @@ def gains_from_compiling(device: str, flops: float, width: int) -> bool:
     else:
         gains = device == "cuda" and flops > MIN_FLOPS_TO_COMPILE_CUDA
     if gains and (why := why_not_compiled(device)):
-        say(f"train.compile: a run this long would gain from it, but torch.compile does not work here: {why}; {NEEDS}")
+        why += f"; {what_it_needs(device)}"
+        say(f"train.compile: a run this long would gain from it, but torch.compile does not work here: {why}")
         return False
     return gains
 

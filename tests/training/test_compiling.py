@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.helpers.scripts import error_line, run_python, run_train
-from training.compiling import compile_error
+from training.compiling import compile_error, why_not_compiled
 
 GCC = """C++ compile error
 
@@ -55,6 +55,27 @@ def test_a_run_that_was_compiled_goes_on_where_nothing_can_be(small_copy, monkey
     monkeypatch.setattr("experiment.start.why_not_compiled", lambda device: "no compiler")
     assert "--train.compile false" in error_line(run_train("--resume", small_copy, "--train.steps", 9), 2)
     assert run_train("--resume", small_copy, "--train.steps", 9, "--train.compile", "false").code == 0
+
+
+@pytest.mark.parametrize(
+    ("capability", "triton", "hip", "why"),
+    [
+        ((6, 0), True, None, "Tesla has compute capability 6.0"),
+        ((7, 0), False, None, "Triton is not installed"),
+        ((7, 0), True, None, "asked to compile"),
+        ((6, 0), True, "6.4", "asked to compile"),  # AMD's numbers are others
+    ],
+)
+def test_a_gpu_without_triton_is_found_out_before_anything_is_compiled(capability, triton, hip, why, monkeypatch):
+    def compile_it(function):
+        raise RuntimeError("asked to compile")
+
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda: capability)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda: "Tesla")
+    monkeypatch.setattr("torch.version.hip", hip)
+    monkeypatch.setattr("training.compiling.find_spec", lambda name: (triton and name == "triton") or None)
+    monkeypatch.setattr("torch.compile", compile_it)
+    assert why_not_compiled("cuda") == why
 
 
 ASK = "from training.compiling import why_not_compiled; print(why_not_compiled('cpu'))"

@@ -1,7 +1,9 @@
 """Which parameter follows which optimizer; Muon in batches against torch's own, one matrix after another."""
 
+import math
 from collections import Counter
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -221,3 +223,15 @@ def test_adamw_is_that_of_torch_to_the_bit():
             optimizer.step()
             optimizer.zero_grad()
     assert all(map(torch.equal, ours.parameters(), theirs.parameters()))
+
+
+def test_on_apples_gpus_whose_kernel_ignores_it_found_inf_still_leaves_a_step_out():
+    parameter = torch.nn.Parameter(torch.ones(3))
+    parameter.grad = torch.full((3,), math.nan)
+    optimizer = AdamW([parameter], lr=1e-3, fused=True)
+    optimizer.found_inf = SimpleNamespace(device=SimpleNamespace(type="mps"), item=lambda: 1.0)
+    optimizer.step()
+    assert torch.equal(parameter, torch.ones(3)) and not optimizer.state[parameter]
+    optimizer.found_inf = None  # the control: as that kernel does
+    optimizer.step()
+    assert parameter.isnan().all()
