@@ -8,9 +8,8 @@ import torch
 MIN_CAPABILITY = (7, 0)  # of an NVIDIA GPU for Triton: Volta, of 2017
 NEEDS = {
     "cpu": "on a CPU it needs a C++ compiler (g++, clang++ or cl, or the one that CXX names), Python's headers, and "
-    "for what it compiles a folder without spaces in its path (a temporary one, or the one that TORCHINDUCTOR_CACHE_DIR "
-    "names)",
-    "cuda": "on a GPU it needs Triton, which PyTorch for CUDA brings on Linux (on Windows: pip install triton-windows), a "
+    "for what it compiles a folder without spaces in its path (a temporary one, or what TORCHINDUCTOR_CACHE_DIR names)",
+    "cuda": "on a GPU it needs Triton, which PyTorch for CUDA has on Linux (on Windows: pip install triton-windows), a "
     "C compiler, and of NVIDIA's one of compute capability 7.0 or more",
 }
 
