@@ -135,9 +135,12 @@ def settle(page):
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", PAPER)
 @pytest.mark.parametrize("width", SIZES)
-def test_nothing_that_a_reader_sees_is_empty_or_cut_off_or_covered(explore, new_tab, pictured, look, scheme, width):
-    open_page = {"size": SIZES[width], "scheme": scheme, "motion": "reduce", "tab": new_tab()}
-    shot = f"{scheme}-{width}"
+@pytest.mark.parametrize("language", ["en", "vi"])
+def test_nothing_that_a_reader_sees_is_empty_or_cut_off_or_covered(
+    explore, new_tab, pictured, look, scheme, width, language
+):
+    open_page = {"size": SIZES[width], "scheme": scheme, "motion": "reduce", "tab": new_tab(locale=language)}
+    shot = f"{scheme}-{width}-{language}"
     page = explore(pictured, "", **open_page)
     page.wait_for_selector("html[data-live]")
     page.wait_for_selector(".ring")
@@ -165,7 +168,7 @@ def test_nothing_that_a_reader_sees_is_empty_or_cut_off_or_covered(explore, new_
             page.click(".tile >> nth=0")
         look(page, f"{shot}-{name}", f"#{name}")
     page.fill("#type", TEXT)
-    page.locator("#type-says", has_text="tokens").wait_for()
+    page.locator("#type-says", has_text="token").wait_for()
     look(page, f"{shot}-typed", "#live")
     page.click(".tile-box .switch >> nth=0")
     page.locator(".next-bars.compared").wait_for()
