@@ -1,10 +1,13 @@
 """The colours and letters of the page's styles: text and lines stand out from what is behind them, light and dark."""
 
+import json
 import re
 
 import pytest
 
-from lens.explorer.page import PAGE
+from lens.explorer.page import PAGE, bundle
+from lens.explorer.payload import payload
+from tests.helpers.fabricated import reading_of
 from tests.helpers.open_page import rgb
 
 STYLES = {path.name: path.read_text(encoding="utf-8") for path in PAGE.rglob("*.css")}
@@ -48,6 +51,25 @@ def test_text_and_lines_stand_out_from_what_is_behind_them(scheme):
     for line in ("faint", "series", "accent", "muted"):
         for back in ("paper", "raised", "masked"):
             assert contrast(colour[line], backs[back]) >= 3, f"{line} on {back}"
+
+
+# Of every place of both scales, light and dark, the numbers of its ink and of its background.
+SHADES = """() => ["light", "dark"].flatMap((name) => {
+  colour.chooseTheme(name);
+  const shares = Array.from({ length: 256 }, (_, level) => level / 255);
+  const weights = shares.map((one) => colour.shade(one, 1, "absolute"));
+  const signed = shares.map((one) => colour.signedShade(2 * one - 1, 1));
+  return [...weights, ...signed].map(({ ink, background }) => [ink, background.match(/\\d+/g).map(Number)]);
+})"""
+
+
+def test_a_number_stands_out_from_the_colour_of_its_cell(shared_tab):
+    shared_tab.goto("about:blank")
+    shared_tab.set_content(f'<script id="data" type="text">{json.dumps(payload([reading_of("ab")]))}</script>')
+    shared_tab.add_script_tag(content=bundle(PAGE, "base/colour.js") + "var colour = base_colourModule;")
+    shades = shared_tab.evaluate(SHADES)
+    assert len(shades) == 1024 and len({tuple(background) for _, background in shades}) > 600
+    assert min(contrast(rgb(ink), background) for ink, background in shades) >= 4.5
 
 
 def test_no_style_takes_from_that_contrast():

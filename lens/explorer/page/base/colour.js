@@ -83,9 +83,10 @@ export function paintSigned(canvas, values, max, width = Math.max(1, values.leng
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
+/** A background, and black or white on it: of each luminance one of the two has a contrast of 4.5. */
 function readable([red, green, blue]) {
-  const bright = 0.2126 * red + 0.7152 * green + 0.0722 * blue > 120;
-  return { background: `rgb(${red} ${green} ${blue})`, ink: bright ? "#14171c" : "#f7f5f0" };
+  const [r, g, b] = [red, green, blue].map((channel) => ((channel / 255 + 0.055) / 1.055) ** 2.4);
+  return { background: `rgb(${red} ${green} ${blue})`, ink: 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000000" : "#ffffff" };
 }
 
 /**
