@@ -39,7 +39,6 @@ const drawings = [
   grid(place("grid")),
   drawReadout,
   next(place("next")),
-  arcs(place("text")),
   overview(place("overview")),
   map(place("map"), showCell),
   walk(place("walk")),
@@ -50,6 +49,7 @@ const drawings = [
   parts(place("parts")),
   swap(place("swap")),
   compare(place("compare")),
+  arcs(place("text")), // after the others, as it measures where tokens are
 ];
 
 function draw() {

@@ -34,7 +34,7 @@ export function textBox(host, onType) {
       end = at + character.length;
     }
     marks.replaceChildren(...parts, box.value.slice(end));
-    marks.scrollTop = box.scrollTop;
+    if (unknown.length) marks.scrollTop = box.scrollTop;
     const names = [...new Set(unknown.map(({ character }) => character))];
     const named = names.slice(0, MAX_NAMED).map((character) => word(character)).join(" ") + (names.length > MAX_NAMED ? " …" : "");
     const left = names.length ? [t("Not in its vocabulary, and so left out: {characters}.", { characters: named })] : [];

@@ -37,7 +37,8 @@ export function arcs(host) {
 
   let shown = null;
   let texts = []; // one of queries that are keys too, or one of queries and one of keys
-  let boxes = null; // of the tokens of each text, where they stand; null: to be measured
+  let boxes = null; // of the tokens of each text, where they stand; null: to be measured, which has all that has changed laid out
+  let width = 0; // of the field, when they were
   let pointed = null; // {text, index}: the token under the pointer
 
   function build() {
@@ -81,8 +82,11 @@ export function arcs(host) {
     texts.forEach((text, number) => mark(text, number, view));
     const heads = headsInView(state).map((head) => ({ ...head, arcs: arcsOf(head, view) }));
     legend.draw(heads, (index) => texts[view.target].tokens[index], READINGS);
-    if (!field.clientWidth) return; // not shown: drawn when it is
-    boxes ??= measure();
+    if (!boxes) {
+      width = field.clientWidth;
+      if (!width) return; // not shown: drawn when it is
+      boxes = measure();
+    }
     heads.forEach((head, rank) => (head.shift = APART * (rank - (heads.length - 1) / 2)));
     drawing.replaceChildren(...heads.flatMap((head) => pathsOf(head, view)));
     names.replaceChildren(...(heads.length > 1 ? namesOf(heads, view) : []));
@@ -142,17 +146,15 @@ export function arcs(host) {
       const [from, to] = head.arcs.length ? ends(view, head.arcs[0].index) : [];
       if (!from || !to) return [];
       let [x, y] = summit(from, to, head.shift);
-      const aside = x < field.clientWidth / 2 ? NAME.width : -NAME.width;
+      const aside = x < width / 2 ? NAME.width : -NAME.width;
       while (places.some(([left, top]) => Math.abs(left - x) < NAME.width && Math.abs(top - y) < NAME.height)) x += aside;
       places.push([x, y]);
       return svg("text", { class: `place-${head.place}`, x, y }, nameOf(head));
     });
   }
 
-  let width = 0;
   new ResizeObserver(() => {
     if (shown === null || width === field.clientWidth) return; // nothing drawn yet, or only its own height
-    width = field.clientWidth;
     boxes = null;
     draw();
   }).observe(field);

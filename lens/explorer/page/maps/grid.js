@@ -15,6 +15,8 @@ import { badge, onPrompt } from "./badge.js";
 
 const ORDERS = { badges: t("badges first"), layers: t("by layer"), score: t("highest score first") };
 
+const MARGIN = "400px"; // around the window, and around a box that scrolls
+
 export function grid(host) {
   const measures = MEASURES.map(({ name, label }) => [name, label]);
   const measure = choice(t("Score"), measures, (value) => change({ measure: value }));
@@ -29,14 +31,20 @@ export function grid(host) {
   let labels = null; // of the rows and columns
   let built = ""; // for which the tiles were made: while one types they stay what they are, also under the pointer
   let shown = "";
-  let painted = "";
-  let near = true; // until it is known to be off the screen: many maps take a good part of a slider step
+  let described = "";
+
+  /** Many maps take a good part of a slider step: those in sight or near it are painted. */
+  const watch = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) tiles.find(({ canvas }) => canvas === target).near = isIntersecting;
+    draw();
+  }, { rootMargin: MARGIN, scrollMargin: MARGIN });
 
   function makeTiles() {
     const { layers, heads, tokens } = shownPrompt();
     const now = `${layers} ${heads} ${keysOf(shownPrompt()).length / tokens.length}`;
     if (built === now) return;
     built = now;
+    watch.disconnect();
     tiles = Array.from({ length: layers * heads }, (_, index) => tile(Math.floor(index / heads), index % heads));
     labels = {
       corner: element("span"),
@@ -65,7 +73,8 @@ export function grid(host) {
     const button = element("button", { type: "button", class: "tile" }, canvas, element("span", { class: "caption" }, name, number), marks);
     button.addEventListener("click", () => change({ layer, head }).then(showLarge));
     const node = element("div", { class: "tile-box" }, button, ...switchFor(layer, head));
-    return { layer, head, canvas, number, marks, button, node, spoken: "" };
+    watch.observe(canvas);
+    return { layer, head, canvas, number, marks, button, node, spoken: "", painted: "", near: true }; // until it is known to be out of sight
   }
 
   /** What a head is sorted by, the largest first. */
@@ -94,11 +103,12 @@ export function grid(host) {
     shown = now;
     for (const { layer, head, button } of tiles) button.setAttribute("aria-pressed", layer === state.layer && head === state.head);
     const view = `${id} ${state.step} ${switchedOff(state)} ${state.measure} ${state.scale} ${theme()}`;
-    if (painted === view || !near) return; // another head or token was chosen, or nobody sees it
-    painted = view;
-    for (const one of tiles) {
-      paint(one.canvas, smallOf(state.prompt, state.step), one.layer, one.head, state.scale);
-      describe(one);
+    const inSight = tiles.filter(({ near }) => near);
+    if (inSight.length && described !== view) tiles.forEach(describe);
+    if (inSight.length) described = view;
+    for (const one of inSight) {
+      if (one.painted !== view) paint(one.canvas, smallOf(state.prompt, state.step), one.layer, one.head, state.scale);
+      one.painted = view;
     }
   }
 
@@ -117,10 +127,6 @@ export function grid(host) {
     marks.replaceChildren(...found.map((one) => badge(one, `${one[0].label} ${short(one[1])}`)));
   }
 
-  new IntersectionObserver((entries) => {
-    near = entries.at(-1).isIntersecting;
-    if (near && painted) draw();
-  }, { rootMargin: "400px 0px" }).observe(field);
   return draw;
 }
 
