@@ -7,15 +7,19 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from data.tokenizer import char_tokenizer
 from lens.explorer.weights import pack_step
 from model import GPT
 from model.attention import NORM_EPS
 from model.generation import eval_mode
+from tests.helpers.live_run import write_live_run
 from tests.helpers.models import GPT2
 from tests.helpers.open_page import as_text, vector
-from tests.helpers.walked_model import IDS, write_run_of
 
-SIZES = {"n_layer": 2, "n_head": 2, "n_embd": 12}
+TOKENIZER = char_tokenizer("abcdefghij")
+TEXT = "ebhdbhj"
+IDS = TOKENIZER.begin(TEXT, [TOKENIZER.end_of_text])
+SIZES = {"n_layer": 2, "n_head": 2, "n_embd": 12, "block_size": 12, "attn_ratio": 1.0}
 MODELS = {
     "qk_norm, rope": {},
     "no qk_norm, rope, rmsnorm": {"qk_norm": False, "norm": "rmsnorm"},
@@ -66,14 +70,14 @@ def apart(page, name, expected):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """runs(options): a run's folder and its models by step."""
+    """runs(options): a run's folder and its models by step; the page carries the last one's weights whole."""
     made = {}
 
     def run_of(**options):
         name = repr(options)
         if name not in made:
             run = tmp_path_factory.mktemp("live") / "run"
-            made[name] = run, write_run_of(run, **SIZES | options)
+            made[name] = run, write_live_run(run, TOKENIZER, {"letters": TEXT}, (0, 10, 20), **SIZES | options)
         return made[name]
 
     return run_of

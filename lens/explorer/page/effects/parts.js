@@ -55,7 +55,7 @@ export function parts(host) {
     const effects = shownEffects();
     if (!effects) return; // those of a step that is on its way
     const { heads } = shownPrompt();
-    const { layer, part } = place ?? { layer: state.layer, part: state.head };
+    const { row: layer, column: part } = place ?? { row: state.layer, column: state.head };
     for (const one of [attribution, ablation]) one.light(place);
     const name = part < heads ? t("Layer {layer}, head {head}", { layer, head: part }) : t("Layer {layer}, MLP", { layer });
     const change = isAblated() ? effects.ablation.at(state.query, layer, part) : null;
