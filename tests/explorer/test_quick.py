@@ -1,6 +1,7 @@
 """The page is quick: ready soon after it is opened, and so are a change of the view and the model in it.
 
-The bounds are many times what is measured, for busy machines; the figures are printed.
+The bounds are a few times what is measured, and in terms of other work that the same page does in the same moments, so
+that a busy machine changes little; the figures are printed.
 """
 
 from dataclasses import asdict
@@ -13,52 +14,66 @@ from data.tokenizer import char_tokenizer
 from lens.explorer.page import build_page
 from model import GPT
 from tests.helpers.fabricated import STORY, reading_of, write_run
-from tests.helpers.live_page import LiveModel
+from tests.helpers.live_page import LiveModel, module
 from tests.helpers.live_run import write_live_run
 from tests.helpers.open_page import wait_for_step
 
-# With each section in sight, the median script time of seven changes of a kind in milliseconds: from the event to all
-# drawn, style and paint apart. Of all sections the slowest.
+# With each section in sight, the script time of seven changes of a kind, from the event to all drawn, style and paint
+# apart: the fastest in milliseconds, and in maps of 64 x 64 weights that are painted between them. Of all sections the
+# slowest.
 TIMES = """async () => {
-  const median = (times) => times.sort((one, other) => one - other)[Math.floor(times.length / 2)];
   const frame = () => new Promise((done) => requestAnimationFrame(done));
   const slider = document.querySelector("#controls input"), tiles = [...document.querySelectorAll(".tile")];
+  const pen = document.createElement("canvas").getContext("2d");
+  const weights = Float64Array.from({ length: 4096 }, (_, at) => at / 4096);
+  const duration = async (work) => {
+    const started = performance.now();
+    work();
+    await null;
+    return performance.now() - started;
+  };
+  const paint = () => {
+    const image = new ImageData(64, 64), pixels = new Uint32Array(image.data.buffer);
+    for (let at = 0; at < pixels.length; at++) pixels[at] = (weights[at] * 255 + 0.5) | 0;
+    pen.putImageData(image, 0, 0);
+  };
+  const paintMany = () => { for (let round = 0; round < 500; round++) paint(); };
   async function timed(change) {
-    const times = [];
+    const times = [], units = [];
     for (let round = 0; round < 7; round++) {
-      const started = performance.now();
-      change(round);
-      await null;
-      times.push(performance.now() - started);
+      units.push(await duration(paintMany) / 500);
+      times.push(await duration(() => change(round)));
     }
-    return median(times);
+    return { ms: Math.min(...times), maps: Math.min(...times) / Math.min(...units) };
   }
   const slide = (round) => {
     slider.value = round % (Number(slider.max) + 1);
     slider.dispatchEvent(new Event("input"));
   };
-  const found = { step: 0, head: 0 };
+  const found = { step: [], head: [] };
   for (const section of document.querySelectorAll("main section:not([hidden])")) {
     section.scrollIntoView();
     await frame().then(frame); // draws what has come into sight
-    found.step = Math.max(found.step, await timed(slide));
-    found.head = Math.max(found.head, await timed((round) => tiles[(5 * round) % tiles.length].click()));
+    found.step.push(await timed(slide));
+    found.head.push(await timed((round) => tiles[(5 * round) % tiles.length].click()));
   }
-  return found;
+  const slowest = (all) => all.reduce((one, other) => (other.maps > one.maps ? other : one));
+  return { step: slowest(found.step), head: slowest(found.head) };
 }"""
 
 
 def report(capsys, name, page, steps):
-    """Prints and returns milliseconds: until the page was ready, and of script for a step and for another head."""
-    times = {"ready": page.evaluate("performance.getEntriesByName('ready')[0].startTime")}
+    """Prints and returns milliseconds until the page was ready, and of script for a step and another head: ms, maps."""
+    ready = page.evaluate("performance.getEntriesByName('ready')[0].startTime")
     page.focus("#controls input")
     for step in reversed(steps[:-1]):  # once through all, which unpacks them
         page.keyboard.press("ArrowLeft")
         wait_for_step(page, step)
-    times |= page.evaluate(TIMES)
+    times = page.evaluate(TIMES)
+    told = (f"{what} {time['ms']:.1f} ms or {time['maps']:.0f} maps" for what, time in times.items())
     with capsys.disabled():
-        print(f"\n{name}: " + ", ".join(f"{what} {time:.1f} ms" for what, time in times.items()))
-    return times
+        print(f"\n{name}: ready {ready:.0f} ms, " + ", ".join(told))
+    return ready, times["step"]["maps"], times["head"]["maps"]
 
 
 @pytest.mark.parametrize(
@@ -69,34 +84,44 @@ def test_a_step_and_a_head_are_drawn_quickly(explore, tmp_path, capsys, layers, 
     write_run(tmp_path / "run", layers, heads, steps, prompts, full_length=64, head_dim=128 // heads)
     html = build_page(tmp_path / "run")
     name = f"{layers} x {heads} heads, 64 tokens, {count} steps, {len(html) / 1e6:.1f} MB"
-    times = report(capsys, name, explore(html), steps)
-    assert times["ready"] < 5000 and times["step"] < 150 and times["head"] < 200  # the aim: 1000, 16 and 16
+    ready, step, head = report(capsys, name, explore(html), steps)
+    assert ready < 5000 and step < 2000 and head < 2000  # the aim: 1000 ms, and 16 ms for each of the others
 
 
 def test_512_tokens_are_drawn_quickly(explore, tmp_path, capsys):
     steps = [0, 10, 100]
     write_run(tmp_path / "run", steps=steps)
     html = build_page(tmp_path / "run", [reading_of((STORY * 7)[:512], layers=4, heads=4, steps=steps)])
-    times = report(capsys, f"4 x 4 heads, 512 tokens, 3 steps, {len(html) / 1e6:.1f} MB", explore(html), steps)
-    assert times["ready"] < 5000 and times["step"] < 200 and times["head"] < 200  # the aim: 1000, 50 and 16
+    name = f"4 x 4 heads, 512 tokens, 3 steps, {len(html) / 1e6:.1f} MB"
+    ready, step, head = report(capsys, name, explore(html), steps)
+    assert ready < 5000 and step < 2000 and head < 2000
 
 
-# The median of 15 times in milliseconds: 64 tokens with all that is recorded of them, and one more with a cache.
+# The fastest of 15 times in milliseconds: 64 tokens with all that is recorded of them, one more with a cache, and the
+# multiplications and additions of their logits alone, in a plain loop: a fifth of them all.
 MODEL_TIMES = """(ids) => {
-  const median = (run) => {
-    const times = Array.from({ length: 15 }, () => {
-      const started = performance.now();
-      run();
-      return performance.now() - started;
-    });
-    return times.sort((one, other) => one - other)[7];
-  };
-  const cache = model.newCache();
+  const cache = model.newCache(), { C, V } = model.sizes, { weight } = model.last.head;
   model.forward(ids, { cache });
-  return {
-    "64 tokens": median(() => model.forward(ids, { record: true })),
-    "one more": median(() => model.forward([1], { cache, last: true })),
+  const plain = () => {
+    const x = new Float32Array(ids.length * C), y = new Float32Array(ids.length * V);
+    for (let i = 0; i < ids.length; i++) for (let j = 0; j < V; j++) {
+      let sum = 0;
+      for (let c = 0; c < C; c++) sum += x[i * C + c] * weight[j * C + c];
+      y[i * V + j] = sum;
+    }
   };
+  const runs = {
+    "64 tokens": () => model.forward(ids, { record: true }),
+    "one more": () => model.forward([1], { cache, last: true }),
+    "a plain loop": plain,
+  };
+  const times = Object.fromEntries(Object.keys(runs).map((what) => [what, Infinity]));
+  for (let round = 0; round < 15; round++) for (const [what, run] of Object.entries(runs)) {
+    const started = performance.now();
+    run();
+    times[what] = Math.min(times[what], performance.now() - started);
+  }
+  return times;
 }"""
 
 
@@ -105,20 +130,24 @@ def test_the_model_of_small_yaml_reads_64_tokens_and_one_more_quickly(shared_tab
     config.vocab_size = 1368
     times = LiveModel(shared_tab, GPT(config)).tab.evaluate(MODEL_TIMES, list(range(64)))
     with capsys.disabled():
-        print(
-            "\nthe model of small.yaml in the page: "
-            + ", ".join(f"{what} {time:.1f} ms" for what, time in times.items())
-        )
-    assert times["64 tokens"] < 500 and times["one more"] < 50  # the aim: 50 and 2
+        print("\nthe model of small.yaml: " + ", ".join(f"{what} {time:.1f} ms" for what, time in times.items()))
+    assert times["64 tokens"] < 6 * times["a plain loop"] and times["one more"] < times["64 tokens"] / 10
 
 
-# Types characters at the end; returns the median milliseconds until one is drawn, and of script for a step of the text.
+# Types characters at the end, and before each has the model read as many tokens on the page's side; in the worker it
+# reads only what is new. Returns the fastest of both in milliseconds, and of script for a step of the text.
 TYPE = """async (characters) => {
   const box = document.getElementById("type"), says = document.getElementById("type-says");
-  const median = (times) => times.sort((one, other) => one - other)[Math.floor(times.length / 2)];
-  const found = { keystroke: [], step: [] };
+  const found = { keystroke: [], forward: [], step: [] };
+  const { live } = JSON.parse(document.getElementById("data").textContent);
+  const model = new forward.Model(live.config, await weights.readWeights(live.steps.at(-1)));
+  const ids = Array.from({ length: 65 }, (_, id) => id);
+  for (let round = 0; round < 3; round++) model.forward(ids, { record: true }); // compiled from then on
   for (const character of characters) {
-    const started = performance.now();
+    let started = performance.now();
+    model.forward(ids, { record: true });
+    found.forward.push(performance.now() - started);
+    started = performance.now();
     box.value += character;
     box.dispatchEvent(new Event("input"));
     await new Promise((done) => {
@@ -137,7 +166,7 @@ TYPE = """async (characters) => {
     await null;
     found.step.push(performance.now() - started);
   }
-  return { keystroke: median(found.keystroke), step: median(found.step) };
+  return Object.fromEntries(Object.entries(found).map(([what, times]) => [what, Math.min(...times)]));
 }"""
 
 
@@ -151,7 +180,9 @@ def test_a_keystroke_is_drawn_quickly(explore, tmp_path, capsys):
     page.wait_for_selector("html[data-live]")
     page.fill("#type", text)
     page.locator("#type-says", has_text="56 tokens").wait_for()
+    for name in ("forward", "weights"):
+        page.evaluate(module(name))
     times = page.evaluate(TYPE, text[:9])
     with capsys.disabled():
         print("\n65 tokens typed: " + ", ".join(f"{what} {time:.1f} ms" for what, time in times.items()))
-    assert times["keystroke"] < 3000 and times["step"] < 500  # the aim: 100 and 16
+    assert times["keystroke"] < 3 * times["forward"] and times["step"] < times["forward"]  # the aim: 100 and 16 ms

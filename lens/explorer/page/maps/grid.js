@@ -71,7 +71,7 @@ export function grid(host) {
     const name = element("span", { class: "name" }, `${layer}.${head}`);
     const marks = element("span", { class: "badges" });
     const button = element("button", { type: "button", class: "tile" }, canvas, element("span", { class: "caption" }, name, number), marks);
-    button.addEventListener("click", () => change({ layer, head }).then(showLarge));
+    button.addEventListener("click", () => change({ layer, head }).then(() => requestAnimationFrame(showLarge)));
     const node = element("div", { class: "tile-box" }, button, ...switchFor(layer, head));
     watch.observe(canvas);
     return { layer, head, canvas, number, marks, button, node, spoken: "", painted: "", near: true }; // until it is known to be out of sight
