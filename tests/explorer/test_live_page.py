@@ -39,8 +39,8 @@ def page(explore, live):
 
 
 def open_live(explore, live, hash="#tab=matter&view=map", **options):
-    """The page with its model unpacked and every part on the screen."""
-    page = explore(live[1], hash, (1280, 4000), **options)
+    """The page with its model unpacked, and all of a tab near the screen once it is scrolled to."""
+    page = explore(live[1], hash, (1280, 1500), **options)
     page.wait_for_selector("html[data-live]")
     return page
 
@@ -132,7 +132,7 @@ def test_a_typed_text_is_shown_as_pytorch_reads_it(page, live):
     for layer, head in [(0, 1), (1, 0)]:
         choose(page, "Layer", layer)
         choose(page, "Head", head)
-        read, expected = page.evaluate(READ_ALL_CELLS), printed(recorded[f"l{layer}.weights"][head], 6)
+        read, expected = page.evaluate(READ_ALL_CELLS, 3), printed(recorded[f"l{layer}.weights"][head], 6, 3)
         assert [cell == "masked" for cell in read] == [cell == "masked" for cell in expected]
         cells = [[float(cell) for cell in cells if cell != "masked"] for cells in (read, expected)]
         torch.testing.assert_close(*map(torch.tensor, cells), rtol=0, atol=3e-6)
@@ -483,13 +483,13 @@ def test_several_parts_are_off_at_once_or_give_their_mean(page, live):
 def test_a_later_head_s_map_changes_with_an_earlier_part(page, live):
     choose(page, "Prompt", 1)
     choose(page, "Layer", 1)
-    before = page.evaluate(READ_ALL_CELLS)
+    before = page.evaluate(READ_ALL_CELLS, 5)
     page.click("[data-part='0.mlp']")
     page.locator(".off-row", has_text="MLP of layer 0").wait_for()
-    assert page.evaluate(READ_ALL_CELLS) != before
+    assert page.evaluate(READ_ALL_CELLS, 5) != before
     page.click("[data-part='0.mlp']")
     page.wait_for_function("() => !location.hash.includes('off=')")
-    assert page.evaluate(READ_ALL_CELLS) == before
+    assert page.evaluate(READ_ALL_CELLS, 5) == before
 
 
 # ---- where it cannot run

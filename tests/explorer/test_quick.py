@@ -4,6 +4,7 @@ The bounds are a few times what is measured, and in terms of other work that the
 that a busy machine changes little; the figures are printed.
 """
 
+import json
 from dataclasses import asdict
 
 import pytest
@@ -170,19 +171,42 @@ TYPE = """async (characters) => {
 }"""
 
 
-def test_a_keystroke_is_drawn_quickly(explore, tmp_path, capsys):
+@pytest.fixture(scope="module")
+def typed(tmp_path_factory):
+    """The page of a model as small.yaml has it, and a text of 55 characters, a token each."""
     config = load_config(CONFIGS / "small.yaml").model
     tokenizer = char_tokenizer(map(chr, range(0x4E00, 0x4E00 + 1367)))
     shape = asdict(config) | {"vocab_size": tokenizer.vocab_size}
     text = "".join(map(chr, range(0x4E00, 0x4E00 + 55)))
-    write_live_run(tmp_path / "run", tokenizer, {"a text": text}, steps=(0, 10, 100), **shape)
-    page = explore(tmp_path / "run")
+    run = tmp_path_factory.mktemp("quick") / "run"
+    write_live_run(run, tokenizer, {"a text": text}, steps=(0, 10, 100), **shape)
+    return build_page(run), text
+
+
+def type_into(page, text):
     page.wait_for_selector("html[data-live]")
     page.fill("#type", text)
-    page.locator("#type-says", has_text="56 tokens").wait_for()
+    page.locator("#type-says", has_text=f"{len(text) + 1} tokens").wait_for()
+
+
+def test_a_keystroke_is_drawn_quickly(explore, capsys, typed):
+    html, text = typed
+    page = explore(html)
+    type_into(page, text)
     for name in ("forward", "weights"):
         page.evaluate(module(name))
     times = page.evaluate(TYPE, text[:9])
     with capsys.disabled():
         print("\n65 tokens typed: " + ", ".join(f"{what} {time:.1f} ms" for what, time in times.items()))
     assert times["keystroke"] < 3 * times["forward"] and times["step"] < times["forward"]  # the aim: 100 and 16 ms
+
+
+def test_a_keystroke_has_only_what_it_changes_styled_anew(explore, browser, typed):
+    html, text = typed
+    page = explore(html)
+    type_into(page, text)
+    browser.start_tracing(page=page, categories=["devtools.timeline"])
+    type_into(page, text + text[0])
+    events = json.loads(browser.stop_tracing())["traceEvents"]
+    styled = sum(event["args"]["elementCount"] for event in events if event["name"] == "UpdateLayoutTree")
+    assert 50 < styled < page.locator("main *").count() / 2
