@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from data.tokenizer import char_tokenizer
-from lens import prompts
+from lens import own, prompts
+from lens.explorer.examples import examples
 from lens.explorer.page import PAGE
 from model import sizes
 from tests.helpers.live_run import write_live_run
@@ -31,7 +32,19 @@ TEXTS = """() => {
   return all;
 }"""
 
-NAMES = {"<|endoftext|>", "made-up", "Words", "Q, K, V", "exp", "exp(", "rad", "· proj", "out", "key_dim ** −0.5"}
+NAMES = {
+    "<|endoftext|>",
+    "made-up",
+    "Words",
+    "Q, K, V",
+    "exp",
+    "exp(",
+    "attention",
+    "rad",
+    "· proj",
+    "out",
+    "key_dim ** −0.5",
+}
 
 
 class Marked(HTMLParser):
@@ -98,20 +111,33 @@ def test_no_text_is_put_together_where_the_table_could_not_have_it():
 
 def test_a_text_has_the_same_values_and_tags_in_both_languages():
     parts = re.compile(r"\{\w+\}|<[^>]+>")
-    for english, vietnamese in table()[0].items():
+    given = (PAGE / "vi" / "given.js").read_text(encoding="utf-8")
+    for english, vietnamese in [
+        *table()[0].items(),
+        *re.findall(rf"^    {LITERAL}:\s*{LITERAL},$", given, re.MULTILINE),
+    ]:
         assert sorted(parts.findall(english)) == sorted(parts.findall(vietnamese)), english
         assert [english[0] == " ", english[-1] == " "] == [vietnamese[0] == " ", vietnamese[-1] == " "], english
 
 
-def test_what_python_names_has_a_vietnamese_name():
-    """The prompts that every run has, and the parts of a model."""
-    source = [Path(module.__file__).read_text(encoding="utf-8") for module in (prompts, sizes)]
-    names = re.findall(r'make_prompt\(tokenizer, "([^"]+)"', source[0])
-    parts = re.findall(r'"([\w -]+)": "[.\w]+[._]"', source[1])
-    code = "".join(CODE)
-    assert len(names) == 4 and len(parts) == 7
-    for name in names + parts:
-        assert re.search(rf'^  \["{name}", t\(|\W"?{name}"?: t\(', code, re.MULTILINE), name
+def test_what_comes_with_the_data_is_known_in_the_words_in_which_it_comes():
+    """The prompts that every run has, the parts of a model, what is said of a prompt's end, and the worked examples."""
+    source = {one: Path(one.__file__).read_text(encoding="utf-8") for one in (prompts, sizes, own)}
+    shown = [(one.name, one.says, *(matrix["says"] for matrix in one.matrices)) for one in examples()]
+    coming = {
+        "prompts": re.findall(r'make_prompt\(tokenizer, "([^"]+)"', source[prompts]),
+        "parts": re.findall(r'"([\w -]+)": "[.\w]+[._]"', source[sizes]),
+        "own": re.findall(r'says = f"([^"]+)"', source[own]),
+        "examples": [text for texts in shown for text in texts],
+    }
+    given = Path(PAGE / "vi" / "given.js").read_text(encoding="utf-8")
+    for kind, texts in coming.items():
+        lines = given.split(f"\n  {kind}: {{\n")[1].split("\n  },\n")[0]
+        known = [english for english, _ in re.findall(rf"{LITERAL}:\s*{LITERAL},$", lines, re.MULTILINE)]
+        patterns = [re.compile(re.sub(r"\\\{\w+\\\}", ".+", re.escape(english))) for english in known]
+        assert [text for text in texts if not any(pattern.fullmatch(text) for pattern in patterns)] == []
+        assert [one.pattern for one in patterns if not any(one.fullmatch(text) for text in texts)] == []
+    assert all(len(texts) > 1 for texts in coming.values())
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +184,13 @@ def test_nothing_that_a_reader_sees_or_hears_is_left_in_english(explore, new_tab
 def test_a_prompt_that_the_reader_has_named_keeps_its_name(explore, new_tab, living):
     page = explore(living, "#lang=vi", tab=new_tab())
     assert page.locator(".choice >> nth=0").locator("option").all_inner_texts() == ["một câu ngắn", "Words"]
+
+
+def test_a_worked_example_is_told_in_vietnamese(explore, new_tab):
+    page = explore(examples(), "#lang=vi&prompt=2&tab=walk", tab=new_tab())
+    assert page.inner_text(".about").startswith("Bản đồ đặc trưng là một chuỗi: chín điểm ảnh\nTích chập 1x1 là")
+    assert re.search(r"khác biệt lớn nhất là [\d.e-]+\. Mỗi điểm ảnh", page.inner_text(".about"))
+    assert "mỗi đầu một khóa có 1 kênh" in page.inner_text(".given")
 
 
 def test_the_switch_changes_the_language_and_keeps_the_view(explore, new_tab, living):

@@ -2,7 +2,7 @@
 
 import { Coarse, Maps, keysOf } from "./maps.js";
 import { unpack } from "./unpack.js";
-import { t } from "./words.js";
+import { given } from "./words.js";
 
 export const page = JSON.parse(document.getElementById("data").textContent);
 
@@ -35,22 +35,19 @@ export function place(prompt, index) {
   page.prompts[index] = Object.assign(prompt, { id: ids++ });
 }
 
-// The prompts that a run records by itself, as lens/prompts.py names them.
-const RECORDED = new Map([
-  ["a story and its song", t("a story and its song")],
-  ["a validation passage", t("a validation passage")],
-  ["a random sequence, twice", t("a random sequence, twice")],
-  ["a short sentence", t("a short sentence")],
-]);
-
 /** The name of a prompt, of the second of two runs behind that of its run. */
 function nameOf({ name, beside }) {
   const before = beside ? `${page.beside.run}: ` : "";
-  const own = name.slice(before.length);
-  return before + (RECORDED.get(own) ?? own);
+  return before + given(kind === "examples" ? "examples" : "prompts", name.slice(before.length));
 }
 
-page.prompts.forEach((prompt, index) => place(Object.assign(prompt, { name: nameOf(prompt) }), index));
+/** What is said about a prompt, and about the matrices that an example starts from. */
+function saysOf({ says, given: matrices }) {
+  const of = kind === "examples" ? "examples" : "own";
+  return { says: given(of, says), given: matrices.map((one) => ({ ...one, says: given(of, one.says) })) };
+}
+
+page.prompts.forEach((prompt, index) => place(Object.assign(prompt, { name: nameOf(prompt), ...saysOf(prompt) }), index));
 
 /** The name of a step's numbers, which are others where parts of the model are switched off, if it can be read again. */
 function key(prompt, step, off = silenced) {

@@ -1,5 +1,6 @@
 // Everything that a reader sees, in the language of the page. The code has it in English, ../vi/ what it is in Vietnamese.
 
+import { GIVEN } from "../vi/given.js";
 import { VIETNAMESE } from "../vi/vi.js";
 
 const TABLES = { en: {}, vi: VIETNAMESE };
@@ -17,8 +18,20 @@ const table = new Map(Object.entries(TABLES[language]));
 
 /** An English text in the language of the page, with each {name} in it replaced by the value of that name. */
 export function t(english, values = {}) {
-  const text = table.get(english) ?? english;
-  return text.replace(/\{(\w+)\}/g, (place, name) => (name in values ? values[name] : place));
+  return filled(table.get(english) ?? english, values);
+}
+
+const filled = (text, values) => text.replace(/\{(\w+)\}/g, (place, name) => (name in values ? values[name] : place));
+
+/** A text that has come with the data, as one of a kind of ../vi/given.js, in the language of the page where that is known. */
+export function given(kind, text) {
+  if (language === "en") return text;
+  for (const [english, own] of Object.entries(GIVEN[kind])) {
+    const parts = english.split(/\{(\w+)\}/).map((part, at) => (at % 2 ? `(?<${part}>.+)` : part.replace(/[^\w\s]/g, "\\$&")));
+    const found = new RegExp(`^${parts.join("")}$`, "s").exec(text);
+    if (found) return filled(own, found.groups ?? {});
+  }
+  return text;
 }
 
 /** As `t`, of values that may be nodes, or arrays of them: what an element takes as its children. */

@@ -4,15 +4,10 @@ import { kind, name, page } from "../base/data.js";
 import { element } from "../base/dom.js";
 import { onChange } from "../base/state.js";
 import { offer } from "../base/tabs.js";
-import { t } from "../base/words.js";
+import { given, t } from "../base/words.js";
 import { losses } from "./losses.js";
 import { samples } from "./samples.js";
 
-// The parts of a model that have parameters, as model/sizes.py names them.
-const PARTS = {
-  "token embedding": t("token embedding"), "n-gram embedding": t("n-gram embedding"), "position embedding": t("position embedding"),
-  attention: t("attention"), mlp: t("MLP"), norms: t("norms"), head: t("head of the model"),
-};
 const place = (id) => document.getElementById(id);
 
 export function run() {
@@ -38,6 +33,6 @@ function parameters(host) {
   const titles = [t("part"), t("parameters"), t("share")].map((title) => element("th", { scope: "col" }, title));
   host.append(element("table", { class: "parameters" },
     element("thead", {}, element("tr", {}, ...titles)),
-    element("tbody", {}, ...page.parameters.map(([name, count]) => row(PARTS[name] ?? name, count))),
+    element("tbody", {}, ...page.parameters.map(([name, count]) => row(given("parts", name), count))),
     element("tfoot", {}, row(t("in all"), total))));
 }

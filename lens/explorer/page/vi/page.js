@@ -24,12 +24,6 @@ export const PAGE = {
   "train {loss} (step {step})": "luyện {loss} (bước {step})",
   "val {loss}": "kiểm {loss}",
 
-  // prompts that every run has
-  "a story and its song": "truyện và bài hát",
-  "a validation passage": "một đoạn kiểm định",
-  "a random sequence, twice": "chuỗi ngẫu nhiên, hai lần",
-  "a short sentence": "một câu ngắn",
-
   // the title
   "Attention by example": "Attention qua ví dụ",
   "{name}: attention": "{name}: attention",
@@ -88,12 +82,6 @@ export const PAGE = {
   "parameters": "tham số",
   "share": "tỉ lệ",
   "in all": "tổng cộng",
-  "token embedding": "embedding của token",
-  "n-gram embedding": "embedding của n-gram",
-  "position embedding": "embedding của vị trí",
-  "attention": "attention",
-  "norms": "các phép chuẩn hóa",
-  "head of the model": "lớp ra của mô hình",
   "The loss is the surprise at what comes next, −ln of the probability that it was given. Point at a curve to read it; click to go to a step. Steps and losses are spaced by their logarithm.":
     "Mất mát (loss) là độ bất ngờ trước token tiếp theo: −ln của xác suất đã dành cho nó. Trỏ vào một đường cong để đọc; nhấp để đến một bước. Bước và mất mát được chia theo thang logarit.",
   "What is known of it: its shape, in the words of a configuration of glassgpt, and where its parameters are.":

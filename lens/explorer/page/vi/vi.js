@@ -1,4 +1,5 @@
-// The page in Vietnamese: of each English text of the code and of index.html what it is, by the part of the page.
+// The page in Vietnamese: of each English text of the code and of index.html what it is, by the part of the page; what comes
+// with the data is in given.js.
 //
 // Words that a learner will meet in English stand in brackets where they come first. {names} and tags stay as they are.
 
