@@ -123,6 +123,8 @@ def test_all_maps_are_in_the_colours_that_are_chosen(explore):
     page.click(".tile[aria-label^='layer 0, head 1']")
     one, other = reading.steps[0]["l0.weights"]
     query, key = divmod(int(abs(one - other).argmax()), 6)
+    largest = f"{abs(one - other).max():.3f}"
+    assert page.inner_text(f"{MAPS[2]} .range").split() == [f"−{largest}", "0.000", largest]
 
     def colour(figure, query, key):
         page.wait_for_selector("#compare:not([aria-busy])", state="attached")

@@ -1,5 +1,6 @@
 """The weights in the page: what a format keeps of them, which one is chosen, what is said where they are left out."""
 
+import copy
 import json
 import re
 import shutil
@@ -119,6 +120,18 @@ def test_the_most_exact_format_that_fits_is_chosen_and_then_as_many_steps(record
     assert steps == dict.fromkeys(others, "int8") | {50: last}
     written = json.dumps([data["live"]["tokenizer"], *(step["data"] for step in data["live"]["steps"])])
     assert len(written) < page_mb * 1000
+
+
+@pytest.mark.parametrize(
+    ("characters", "format"), [(100, "float32"), (1_000, "float16"), (18_900, "int8"), (26_000, None)]
+)
+def test_the_vocabulary_takes_its_part_of_the_room(recorded, monkeypatch, characters, format):
+    monkeypatch.setattr(weights, "MEGABYTE", 1000)
+    data = weights.live(copy.deepcopy(recorded[1][50]), lambda: {"tokens": ["x" * characters]}, [], page_mb=37)
+    if format:
+        assert [step["format"] for step in data["live"]["steps"]] == [format]
+    else:
+        assert data["live"] is None and data["notLive"]["why"] == "too large" and data["notLive"]["megabytes"] >= 38
 
 
 def test_the_weights_of_each_step_are_that_steps(recorded, shared_tab, monkeypatch):

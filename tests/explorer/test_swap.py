@@ -6,7 +6,7 @@ import torch
 from data.tokenizer import char_tokenizer
 from lens.explorer.page import build_page
 from tests.helpers.hooked import TwoTexts
-from tests.helpers.live_run import write_live_run
+from tests.helpers.live_run import LIVE, write_live_run
 
 TOKENIZER = char_tokenizer("abcdefghijklmnopqrstuvwxyz .,\n")
 START = [TOKENIZER.end_of_text]
@@ -152,6 +152,9 @@ def test_a_token_is_changed_and_another_asked_about_by_keyboard(opened, live):
     page.wait_for_function("() => document.querySelectorAll('#swap .swap-line .changed').length === 4")
     changed = [*ids_of(SECOND)[:4], likely[0], *ids_of(SECOND)[5:]]
     assert shown_ids(page, 1) == changed
+    change = f"4.{ids_of(FIRST)[4]}.{likely[0]}"
+    page.wait_for_function("change => location.hash.includes(change)", arg=change)
+    assert "%40" not in page.url  # the page chooses the position anew
     page.locator(".swap-line >> nth=1 >> button[tabindex='0']").focus()
     for key in ["End", "Enter"]:
         page.keyboard.press(key)
@@ -227,6 +230,23 @@ def test_with_a_part_switched_off_the_cells_are_of_the_model_without_it(opened, 
     said = page.inner_text(".swap-answers")
     for logits in (one, other):
         for id in (one.argmax(), other.argmax()):
+            assert f"{logits[id]:.3f}".replace("-", "−") in said
+
+
+def test_of_a_text_longer_than_the_context_what_the_model_reads_of_it_is_compared(opened, live):
+    text = "the fox saw the hen and ran, and the hen ran"
+    ids = ids_of(text)[-LIVE["block_size"] :]
+    assert len(ids) < len(ids_of(text))
+    second = [*ids[:20], ids[20] + 1, *ids[21:]]
+    texts, last = TwoTexts(live[1], ids, second), len(ids) - 1
+    page = opened(f"&text={text}&swap=20.{ids[20]}.{second[20]}%20@{last}")
+    assert [shown_ids(page, line) for line in (0, 1)] == [ids, second]
+    one, other = (logits[last] for logits in texts.logits)
+    assert one.argmax() == other.argmax()  # then asked are the tokens that lose and gain most
+    moved = one.softmax(-1) - other.softmax(-1)
+    said = page.inner_text(".swap-answers")
+    for logits in (one, other):
+        for id in (moved.argmax(), moved.argmin()):
             assert f"{logits[id]:.3f}".replace("-", "−") in said
 
 
