@@ -103,3 +103,9 @@ def test_an_option_takes_the_numbers_that_sample_py_takes(opened):
                 set_option(page, name, text)
                 field = page.locator(f".writing .choice:has(span:text-is('{name}')) input")
                 assert field.get_attribute("aria-invalid") == invalid, (name, text)
+
+
+def test_two_texts_at_such_a_step_are_read_by_the_model_of_the_nearest_one_and_the_page_says_so(opened):
+    page = opened("#prompt=0&step=50&tab=swap")
+    page.locator("#swap").scroll_into_view_if_needed()
+    page.locator("#swap", has_text="no weights of step 50: this is the model of step 0").wait_for()
