@@ -44,6 +44,7 @@ class DataConfig:
     split: Annotated[str, "Hub and saved data sets: which split to read"] = "train"
     revision: Annotated[str | None, "Hub: a branch, tag or commit"] = None
     streaming: Annotated[bool, "Hub: read rows as they come, without keeping the data set's files"] = False
+    sharded: Annotated[bool, "a text of many gigabytes and documents: read by several processes, resumable"] = False
 
     def __post_init__(self) -> None:
         check_limits(self)

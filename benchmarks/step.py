@@ -196,7 +196,7 @@ class Stream:
     """Ids in memory as Batches reads them: one document."""
 
     ids: np.ndarray
-    several_documents = False
+    several_documents = sharded = False
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -15,22 +15,20 @@ class Batches:
     All state of the order is the number of windows read so far. Each epoch visits `windows_per_epoch` windows once, in
     an order keyed by (seed, epoch), from a fresh offset in [0, block_size): window i begins at offset + i * block_size.
     The last windows are moved so that they fit into the stream.
-    A stream of several documents is instead read once around from a fresh place, by regions (data/regions.py): short
-    documents are seen whole, and each token is a target once. Where there are a few more or fewer regions from that
-    place than from the first, as many, drawn at random, are left out or read twice.
+    A stream of several documents, unless it is sharded, is instead read once around from a fresh place, by regions
+    (data/regions.py): short documents are seen whole, and each token is a target once. Where there are a few more or
+    fewer regions from that place than from the first, as many, drawn at random, are left out or read twice.
     """
 
     def __init__(self, tokens: Tokens, block_size: int, seed: int) -> None:
         """Raises ValueError when the stream is shorter than one window."""
         if len(tokens) < block_size + 1:
             raise ValueError(f"block_size: {block_size} needs {block_size + 1} tokens, the text has {len(tokens)}")
-        self.block_size = block_size
-        self.seed = seed
-        self._ids = np.asarray(tokens.ids)  # a plain view of the map: indexing np.memmap itself is slower
-        self._size = len(tokens)
+        self.block_size, self.seed, self._size = block_size, seed, len(tokens)
+        self._ids = tokens.ids if tokens.sharded else np.asarray(tokens.ids)  # a plain view: np.memmap itself is slower
         self._heads = None
         self.windows_per_epoch = (len(tokens) - 1) // block_size
-        if tokens.several_documents:
+        if tokens.several_documents and not tokens.sharded:
             self._heads = np.asarray(tokens.document_starts) - 1
             self._size -= int(self._ids[0] == self._ids[-1])  # in a ring the ends of text at its two ends are one
             self._epoch, self._regions = -1, regions(self._heads, self._size, block_size)

@@ -38,18 +38,19 @@ Parts = tuple[Tokenizer, Tokens, Tokens, Notes]
 
 def read_or_build(
     config: "DataConfig", source: Source, tokenizer: Tokenizer | None, build: Callable[[Path], str], report: Report
-) -> tuple[Parts, bool]:
-    """The tokenizer, both parts' tokens and the notes that `config` asks for, and whether they were in the cache.
+) -> tuple[Parts, bool, str | None]:
+    """The tokenizer, both parts' tokens and the notes that `config` asks for, whether they were in the cache, and the
+    source's revision.
 
     tokenizer: which one must have made the tokens, None for the one that config names. build(folder): writes a cache
     into a folder and returns a line about it, which is reported once the cache stands in its place.
     Raises RunError where the cache cannot be written or the text changes meanwhile; nothing is left then.
     """
     identity = source.identity()
-    folder = _folder(config, identity, tokenizer)
+    folder = cache_folder(config, identity, tokenizer)
     if os.path.exists(folder):
         try:
-            return _read(folder), True
+            return _read(folder), True, source.revision
         except InputError as error:
             damage = str(error)
         report(f"{damage}; making the tokens again")
@@ -75,10 +76,10 @@ def read_or_build(
         _let_go(sys.exception())
         shutil.rmtree(unfinished, ignore_errors=True)
     report(line)
-    return _read(folder), False
+    return _read(folder), False, source.revision
 
 
-def _folder(config: "DataConfig", identity: str, tokenizer: Tokenizer | None) -> Path:
+def cache_folder(config: "DataConfig", identity: str, tokenizer: Tokenizer | None) -> Path:
     """The folder of the cache; another one next to it where the tokens there were not made by `tokenizer`.
 
     Its name is different whenever the text, the tokenizer, the split or the format is.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from common.errors import InputError
 from data.cache import read_or_build
 from data.hub import open_hub
+from data.large import read_or_prepare
 from data.notes import notes_on
 from data.shards import Tokens, write_tokens
 from data.sources import Report, Source, open_files
@@ -49,7 +50,7 @@ class Corpus:
     def summary(self) -> dict[str, int | str | list[int]]:
         """Sizes and checksums, equal where the tokens are; a run keeps them as data.json."""
         return {
-            "documents": len(self.train.document_starts),
+            "documents": self.train.n_documents,
             "train_tokens": len(self.train),
             "validation_tokens": len(self.val),
             "train_bytes": self.train.n_bytes,
@@ -67,19 +68,21 @@ def load_corpus(
 
     report(line): called with what was done, instead of writing it to stderr. tokenizer: that of a run or a model that
     goes on, instead of the one that config names; characters that it lacks are added to it.
-    Raises InputError for a text that is missing, unreadable or too short for windows of block_size, RunError when the
-    disk is full.
+    Raises InputError for a text that is missing, unreadable or too short for block_size, RunError for a full disk.
     """
     report = report or partial(print, file=sys.stderr)
-    source = open_source(config, report)
-    build = partial(make_tokens, config=config, source=source, tokenizer=tokenizer, report=report)
-    (tokenizer, train, val, notes), cached = read_or_build(config, source, tokenizer, build, report)
+    if config.sharded:
+        (tokenizer, train, val, notes), cached, revision = read_or_prepare(config, tokenizer, report)
+    else:
+        source = open_source(config, report)
+        build = partial(make_tokens, config=config, source=source, tokenizer=tokenizer, report=report)
+        (tokenizer, train, val, notes), cached, revision = read_or_build(config, source, tokenizer, build, report)
     for line in notes.lines:
         report(line)
-    if why := what_is_too_short(config, block_size, len(train), len(val), len(train.document_starts)):
+    if why := what_is_too_short(config, block_size, len(train), len(val), train.n_documents):
         raise InputError(f"data.source {config.source}: {why}")
     stories = read_stories(val, tokenizer) if config.source == "tales" else None
-    return Corpus(tokenizer, train, val, stories, source.revision, cached, notes.start, notes.copied)
+    return Corpus(tokenizer, train, val, stories, revision, cached, notes.start, notes.copied)
 
 
 def open_source(config: "DataConfig", report: Report) -> Source:
@@ -115,9 +118,8 @@ def make_tokens(folder: Path, config: "DataConfig", source: Source, tokenizer: T
     tokenizer.save(folder / "tokenizer.json")
     notes_on(said, config, spool, parts, tokens[0], tokenizer).save(folder / "notes.json")
     spool.path.unlink()
-    fewer = ""
-    if tokenizer.name == "bpe" and tokenizer.vocab_size < size:
-        fewer = f", not {size:,}: the text has no more pairs to merge"
+    is_small = tokenizer.name == "bpe" and tokenizer.vocab_size < size
+    fewer = f", not {size:,}: the text has no more pairs to merge" * is_small
     return (
         f"{config.source}: {(train.n_bytes + val.n_bytes) / 1e6:,.2f} MB, {len(spool.ranges):,} document(s) -> "
         f"{len(tokens[0]):,} training and {len(tokens[1]):,} validation tokens of {tokenizer.name} "

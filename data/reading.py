@@ -2,6 +2,7 @@
 
 import codecs
 import contextlib
+import io
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -21,12 +22,16 @@ BOMS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+Part = tuple[int, int]  # of a text: where it begins and where it ends, in bytes, groups of rows or rows
+
 MAX_CONTROLS = 0.03  # share of control characters from which bytes that are not UTF-8 are no text in any encoding
 
 
 @contextlib.contextmanager
-def open_text(path: Path, errors: str, survey: Survey) -> Iterator[TextIO]:
+def open_text(path: Path, errors: str, survey: Survey, part: Part | None = None) -> Iterator[TextIO]:
     """The open file, its line ends as they are. A byte-order mark at its start is dropped.
+
+    part: only its bytes from one place up to another, which begin and end with a line of UTF-8.
 
     Raises InputError for a file that cannot be read or is no text and, while it is read, at the first byte that is not
     valid unless `errors` is "replace".
@@ -39,12 +44,20 @@ def open_text(path: Path, errors: str, survey: Survey) -> Iterator[TextIO]:
             survey.note(f"file(s) read as {encoding.upper()}", path.name)
         if path.suffix.lower() in TEXT and (what := warning_about(head, path.suffix.lower())):
             survey.note(f"warning: {what}", path.name)
-        with open(path, encoding=encoding, errors=errors, newline="") as text:
+        with _open_part(path, encoding, errors, part) as text:
             yield text
     except UnicodeDecodeError:
         raise InputError(_invalid(path, encoding)) from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _open_part(path: Path, encoding: str, errors: str, part: Part | None) -> TextIO:
+    if part is None:
+        return open(path, encoding=encoding, errors=errors, newline="")
+    with open(path, "rb") as file:
+        file.seek(part[0])
+        return io.TextIOWrapper(io.BytesIO(file.read(part[1] - part[0])), encoding, errors, newline="")
 
 
 def read_text(path: Path, errors: str, survey: Survey) -> Iterator[str]:

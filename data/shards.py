@@ -42,8 +42,10 @@ class Tokens:
 
     ids: uint16 or uint32 (len,), memory-mapped. document_starts: int64, the index of each document's first token, the
     one after its end of text; not of a rest, which has no beginning. n_bytes: UTF-8 bytes of the text, for bits per
-    byte. sha256: the checksum of the ids.
+    byte. sha256: the checksum of the ids. sharded: whether `ids` are no array but in many files (data/sharded.py).
     """
+
+    sharded = False
 
     def __init__(self, folder: str | Path) -> None:
         """Opens a shard. Raises InputError when it is missing, incomplete or damaged."""
@@ -54,7 +56,7 @@ class Tokens:
                 raise ValueError(f"format {FORMAT} expected")
             self.ids = self._open("tokens.bin", manifest, ("<u2", "<u4"))
             self.document_starts = self._open("documents.bin", manifest, ("<i8",))
-            self.n_bytes = manifest["n_bytes"]
+            self.n_documents, self.n_bytes = len(self.document_starts), manifest["n_bytes"]
             self.sha256 = manifest["files"]["tokens.bin"]["sha256"]
             self.tokenizer_hash = manifest["tokenizer_hash"]
             if type(self.n_bytes) is not int or self.n_bytes < 0:

@@ -13,11 +13,13 @@ from common.errors import InputError
 from data.datasets_library import import_datasets
 from data.finding import find_files, path_of
 from data.kinds import TEXT
-from data.reading import read_text
+from data.reading import Part, read_text
 from data.survey import Documents, Survey, clean
 from data.tables import READ_ROWS, Rows, arrow_rows, table_rows, texts
 
 if TYPE_CHECKING:  # config.py imports torch, which reading a text does not need
+    from datasets import Dataset
+
     from config import DataConfig
 
 Report = Callable[[str], None]  # called with a line for the user
@@ -46,13 +48,12 @@ def open_files(config: "DataConfig", report: Report) -> Source:
     """
     path, survey = path_of(config.source), Survey()
     how = f"{config.text_column} {config.encoding_errors}"
-    # os.path returns False where Path raises: a name that is too long, a folder that may not be entered.
-    if any(os.path.isfile(path / name) for name in ("state.json", "dataset_dict.json")):
-        files = [Path(folder, name) for folder, _, names in sorted(os.walk(path)) for name in sorted(names)]
-        read, how = partial(_saved, path, config, survey), f"saved {config.split} {how}"
+    if is_saved(path):
+        files = files_within(path)
+        read, how = partial(read_saved, path, config, survey), f"saved {config.split} {how}"
     else:
         files = find_files(path, Path(config.cache), report)
-        read, how = partial(_documents, files, config, survey), f"files {how}"
+        read, how = partial(read_files, files, config, survey), f"files {how}"
     return Source(lambda: refuse_empty(read(), config.source, survey), lambda: _identity(files, how), survey=survey)
 
 
@@ -68,7 +69,8 @@ def refuse_empty(documents: Documents, source: str, survey: Survey) -> Documents
         raise InputError(f"data.source {source}: holds no text{found}")
 
 
-def _documents(files: list[Path], config: "DataConfig", survey: Survey) -> Documents:
+def read_files(files: list[Path], config: "DataConfig", survey: Survey, part: Part | None = None) -> Documents:
+    """The documents of files, of one alone also a `part` (see table_rows)."""
     for path in files:
         if not _size(path):
             survey.note("empty file(s) are left out", path.name)
@@ -78,8 +80,9 @@ def _documents(files: list[Path], config: "DataConfig", survey: Survey) -> Docum
             pairs = ((chunk, not following) for chunk, following in itertools.pairwise(chunks))
             yield from clean(pairs, survey, path.name)
         else:
-            rows = table_rows(path, config, survey)
-            yield from clean(texts(rows, config, str(path), survey), survey, path.name)
+            rows = table_rows(path, config, survey, part)
+            where = f"{path}, from {part[0]:,} on" if part else str(path)
+            yield from clean(texts(rows, config, where, survey), survey, path.name)
 
 
 def _size(path: Path) -> int:
@@ -89,18 +92,36 @@ def _size(path: Path) -> int:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _saved(path: Path, config: "DataConfig", survey: Survey) -> Documents:
-    yield from clean(texts(_saved_rows(path, config), config, str(path), survey), survey, path.name)
+def is_saved(path: Path) -> bool:
+    """Whether it is the folder of a data set that the `datasets` library saved."""
+    # os.path returns False where Path raises: a name that is too long, a folder that may not be entered.
+    return any(os.path.isfile(path / name) for name in ("state.json", "dataset_dict.json"))
 
 
-def _saved_rows(path: Path, config: "DataConfig") -> Rows:
+def files_within(path: Path) -> list[Path]:
+    return [Path(folder, name) for folder, _, names in sorted(os.walk(path)) for name in sorted(names)]
+
+
+def read_saved(path: Path, config: "DataConfig", survey: Survey, part: Part | None = None) -> Documents:
+    """The documents of a saved data set, or of its rows from one up to another."""
+    yield from clean(texts(_saved_rows(path, config, part), config, str(path), survey), survey, path.name)
+
+
+def _saved_rows(path: Path, config: "DataConfig", part: Part | None) -> Rows:
+    saved = open_saved(path, config)
+    saved = saved.select(range(*part)) if part else saved
+    yield from arrow_rows(saved.with_format("arrow").iter(READ_ROWS), config, str(path))
+
+
+def open_saved(path: Path, config: "DataConfig") -> "Dataset":
+    """The split of a saved data set that config.split names. Raises InputError where it has no such split."""
     datasets = import_datasets(config.cache)
     saved = datasets.load_from_disk(str(path))
     if isinstance(saved, datasets.DatasetDict):
         if config.split not in saved:
             raise InputError(f"data.split {config.split}: {path} has the splits {', '.join(saved)}")
         saved = saved[config.split]
-    yield from arrow_rows(saved.with_format("arrow").iter(READ_ROWS), config, str(path))
+    return saved
 
 
 def _identity(files: list[Path], how: str) -> str:

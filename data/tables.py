@@ -1,5 +1,6 @@
 """Tables: the texts of one column of .jsonl, .csv and .parquet files, and of what `datasets` reads, each a document."""
 
+import contextlib
 import csv
 import difflib
 import io
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.errors import InputError
 from data.kinds import OBJECT, check_kind
-from data.reading import open_text
+from data.reading import Part, open_text
 from data.survey import Documents, Survey
 
 if TYPE_CHECKING:
@@ -31,10 +32,15 @@ ONE_COLUMN = f"write each row's text into one column of that name, such as {OBJE
 Rows = Iterator[tuple[int, Any]]  # (line or row, what the column holds there: None for nothing)
 
 
-def table_rows(path: Path, config: "DataConfig", survey: Survey) -> Rows:
-    """The rows of a .jsonl, .csv or .parquet file. Raises InputError where it cannot be read or has no such column."""
-    read = {".jsonl": _json_rows, ".csv": _csv_rows, ".parquet": _parquet_rows}[path.suffix.lower()]
-    return read(path, config, survey)
+def table_rows(path: Path, config: "DataConfig", survey: Survey, part: Part | None = None) -> Rows:
+    """The rows of a .jsonl, .csv or .parquet file. Raises InputError where it cannot be read or has no such column.
+
+    part: only some of them, in a .jsonl file by bytes, in a .parquet file by groups of rows.
+    """
+    if path.suffix.lower() == ".csv":
+        return _csv_rows(path, config, survey)
+    read = {".jsonl": _json_rows, ".parquet": _parquet_rows}[path.suffix.lower()]
+    return read(path, config, survey, part)
 
 
 def texts(rows: Rows, config: "DataConfig", where: str, survey: Survey) -> Documents:
@@ -93,10 +99,10 @@ def no_column(column: str, where: str | Path, columns: dict[str, Any], why: str 
 # ---- JSON lines
 
 
-def _json_rows(path: Path, config: "DataConfig", survey: Survey) -> Rows:
+def _json_rows(path: Path, config: "DataConfig", survey: Survey, part: Part | None) -> Rows:
     """`datasets` would hand the file to Arrow, whose parser ends the process where a line is nested too deeply."""
     column, n_rows, n_found, others = config.text_column, 0, 0, {}  # type: ignore[var-annotated]
-    with open_text(path, config.encoding_errors, survey) as file:
+    with open_text(path, config.encoding_errors, survey, part) as file:
         for number, line in enumerate(file, 1):
             if line.strip():
                 row = _json_row(path, number, line)
@@ -216,7 +222,18 @@ def _separator(head: str, column: str, path: Path) -> tuple[str, int]:
 # ---- Arrow: .parquet, and what `datasets` reads
 
 
-def _parquet_rows(path: Path, config: "DataConfig", survey: Survey) -> Rows:
+def _parquet_rows(path: Path, config: "DataConfig", survey: Survey, part: Part | None) -> Rows:
+    with open_parquet(path) as table:
+        if table.metadata.num_rows:
+            check_column(table.schema_arrow, config.text_column, str(path))
+            groups = range(*part) if part else None
+            batches = table.iter_batches(READ_ROWS, groups, columns=[config.text_column])
+            yield from arrow_rows(batches, config, str(path))
+
+
+@contextlib.contextmanager
+def open_parquet(path: Path) -> "Iterator[pyarrow.parquet.ParquetFile]":
+    """Raises InputError for a file that is no Parquet, or a damaged one."""
     import pyarrow.parquet
 
     with open(path, "rb") as file:
@@ -227,10 +244,7 @@ def _parquet_rows(path: Path, config: "DataConfig", survey: Survey) -> Rows:
             table = pyarrow.parquet.ParquetFile(file, **options)
         except (pyarrow.ArrowInvalid, OSError) as error:
             raise InputError(f"{path}: damaged or cut off ({error}); download or save it again") from None
-        if table.metadata.num_rows:
-            schema = table.schema_arrow
-            check_column(schema, config.text_column, str(path))
-            yield from arrow_rows(table.iter_batches(READ_ROWS, columns=[config.text_column]), config, str(path))
+        yield table
 
 
 def arrow_rows(tables: Iterable["pyarrow.Table | pyarrow.RecordBatch"], config: "DataConfig", where: str) -> Rows:

@@ -2,7 +2,6 @@
 model that has none."""
 
 import contextlib
-import errno
 import os
 import re
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from common.errors import InputError, RunError
+from common.lock import HELD, lock_file
 from common.machine import format_bytes, free_memory
 from common.names import nearest
 from common.options import as_typed
@@ -113,7 +113,7 @@ def locked(run: Path) -> Iterator[None]:
     try:
         lock_file(descriptor)
     except OSError as error:
-        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+        if error.errno in HELD:
             os.close(descriptor)
             raise RunError(f"{run}: another process is training in it; wait for it, or end it") from None
         warn(f"{run}: cannot be locked ({error.strerror}); start no second process on it")
@@ -121,18 +121,6 @@ def locked(run: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def lock_file(descriptor: int) -> None:
-    """Raises OSError where another process has locked the file."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not flock, which a fork would keep
 
 
 class Trained(NamedTuple):

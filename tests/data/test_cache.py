@@ -52,11 +52,11 @@ def test_a_rule_that_changes_makes_other_caches_of_texts_that_it_chose_for_alone
     tokenizer, vocab_size, decides, monkeypatch
 ):
     config = DataConfig(tokenizer=tokenizer, vocab_size=vocab_size)
-    before = cache._folder(config, "the text", None)
+    before = cache.cache_folder(config, "the text", None)
     for name in SIZE + SCRIPT:
         with monkeypatch.context() as patch:
             patch.setattr(vocabulary, name, getattr(vocabulary, name) / 2)
-            assert (cache._folder(config, "the text", None) != before) == (name in decides), name
+            assert (cache.cache_folder(config, "the text", None) != before) == (name in decides), name
 
 
 def test_a_damaged_cache_is_made_again(load, text):

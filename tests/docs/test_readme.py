@@ -124,7 +124,7 @@ def test_the_build_for_the_cpu_is_the_same_version_of_pytorch():
 def test_the_recipes_that_are_promised_are_there_and_in_the_readme():
     names = {path.name for path in CONFIGS}
     assert {"small.yaml", "text.yaml", "fast.yaml", "best.yaml", "classic.yaml", "tiny.yaml"} <= names
-    table = re.findall(r"^\| `([a-z]+\.yaml)` \|", README, re.MULTILINE)
+    table = re.findall(r"^\| `([a-z0-9]+\.yaml)` \|", README, re.MULTILINE)
     assert sorted(table) == sorted(names)
 
 
