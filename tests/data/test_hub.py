@@ -4,6 +4,7 @@ import pickle
 import socket
 import tarfile
 import time
+from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
@@ -42,9 +43,9 @@ def ask(run_code, tmp_path):
     return ask
 
 
-def parquet(rows):
+def parquet(rows, **options):
     sink = pyarrow.BufferOutputStream()
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), sink)
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), sink, **options)
     return sink.getvalue().to_pybytes()
 
 
@@ -86,6 +87,33 @@ def test_json_lines_and_a_configuration_of_the_hub_are_read(ask):
     assert (short[0], long[0]) == ([["short", True]], [["long", True]])
     assert short[2] != long[2]
     assert "short" in neither and "long" in neither
+
+
+PREPARE = """
+from data import hub, large
+hub.ROW_GROUPS = 2
+large.SHARD_TOKENS = 400
+(tokenizer, train, val, _), _, revision = large.read_or_prepare(config, None, lambda line: None, workers=2)
+read = [tokenizer.decode(tokens.ids[:].tolist()) for tokens in (train, val)]
+again = large.read_or_prepare(config, None, lambda line: None)
+print("ANSWER" + json.dumps([read, train.n_documents + val.n_documents, revision, again[1], str(train.folder)]))
+"""
+
+
+def test_a_large_data_set_of_the_hub_is_read_in_parts_of_its_files(run_code, tmp_path):
+    rows = [{"text": f"<{i}> story {i * i} of the hub\n", "id": i} for i in range(100)]
+    files = {f"data/train-0000{i}.parquet": parquet(rows[i * 50 :][:50], row_group_size=8) for i in range(2)}
+    files["README.md"] = b""
+    options = {"source": "hub:owner/tales", "cache": str(tmp_path / "cache"), "tokenizer": "bpe", "vocab_size": 300}
+    with hub("owner/tales", files) as (endpoint, _):
+        environment = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path), "no_proxy": "127.0.0.1"}
+        out = run_code(PREPARE, environment=environment, sharded=True, **options)
+    (train, val), n_documents, revision, again, folder = json.loads(out.split("ANSWER")[1])
+    assert (n_documents, revision, again) == (100, COMMIT, True)
+    assert sorted((train + val).splitlines()) == sorted(row["text"].rstrip() for row in rows)
+    numbers = [int(line[1:].split(">")[0]) for line in train.splitlines()]
+    assert numbers == sorted(numbers)  # in the order of the files and their rows
+    assert len([path for path in Path(folder).iterdir() if path.is_dir()]) > 2
 
 
 def test_without_a_network_the_hub_is_given_up_at_once(ask):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import export
+import prepare
 import sample
 import train
 import view
@@ -79,7 +80,7 @@ def test_the_options_that_the_readme_shows_exist():
     keys = keys_of(Config)
     for key in re.findall(r"--([a-z]+\.[a-z_]+)", README):
         assert key in keys, key
-    for module in (train, sample, view, export):
+    for module in (train, prepare, sample, view, export):
         script = f"{module.__name__}.py"
         shown = commands(script)
         assert shown
@@ -190,7 +191,7 @@ def test_every_name_that_the_architecture_places_in_a_file_is_defined_there():
 # ---- help
 
 
-@pytest.mark.parametrize("script", [train, sample, view, export], ids=lambda script: script.__name__)
+@pytest.mark.parametrize("script", [train, prepare, sample, view, export], ids=lambda script: script.__name__)
 def test_help_is_there_and_takes_no_run(script, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for option in ("--help", "-h"):
