@@ -233,6 +233,8 @@ def test_while_another_text_is_read_with_parts_off_the_one_that_is_shown_can_be_
     tab.add_init_script(SLOWLY)
     page = open_live(explore, live, "#view=text&tab=matter&off=1.0&text=a+red+hen", tab=tab)
     page.locator(".off-row", has_text="1.0").wait_for()
+    settle(page)
+    page.wait_for_timeout(300)  # until the address holds this view: it would overwrite the next one
     page.evaluate("location.hash = 'prompt=2&step=0&view=text&tab=matter&off=0.mlp+9.9&text=a+hen+ran'")
     page.evaluate(POINT_FOR_A_SECOND)
     page.locator(".off-row", has_text="MLP of layer 0").wait_for()
