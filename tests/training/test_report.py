@@ -30,7 +30,7 @@ def test_what_the_machine_did_not_have_is_said_with_what_is_safe_and_what_to_do(
     assert "lower train.micro_batch_size (now 8)" in could_not_go_on(torch.OutOfMemoryError("full"), run, config, None)
     no_compiler = torch._dynamo.exc.TorchDynamoException("InvalidCxxCompiler: none found\n\nSet TORCH_LOGS")
     said = could_not_go_on(no_compiler, run, config, None)
-    assert "torch.compile does not work here: InvalidCxxCompiler: none found; on a CPU it needs a C++" in said
+    assert "torch.compile does not work here: InvalidCxxCompiler: none found; on a GPU it needs Triton" in said
     assert said.endswith("--train.compile false does without")
     for other in (BrokenPipeError(), RunError("said already"), RuntimeError("a defect")):
         assert could_not_go_on(other, run, config, None) is None
