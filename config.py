@@ -94,6 +94,7 @@ class TrainConfig:
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], "auto: cuda, else mps, else cpu"] = "auto"
     dtype: Annotated[Literal["auto", "float32", "bfloat16"], "of matrix products; weights are float32"] = "auto"
     threads: Annotated[int, "of the CPU; 0: as PyTorch chooses. Another number rounds otherwise", Limits(0, 10_000)] = 0
+    parallel: Annotated[Literal["ddp", "fsdp"], "under torchrun: the model whole in each process, or spread"] = "ddp"
     deterministic: Annotated[bool, "the same losses to the bit on CUDA too, slower; a CPU gives them anyway"] = False
     compile: Annotated[Literal["auto", True, False], "torch.compile; auto: if the run is long enough to gain"] = "auto"
 

@@ -8,7 +8,6 @@ if __name__ == "__main__":  # Ctrl-C during the imports, which take seconds, end
 
     begin_script()
 
-import torch
 
 from common.errors import RunError, run_script
 from common.terminal import command, say, use_utf8
@@ -19,6 +18,7 @@ from experiment.log import Log
 from experiment.start import Run, open_run, read_command_line
 from lens.prompts import make_prompts
 from lens.record import Recorder, snapshot_steps
+from training.distributed import first_of_machine, joined, put_together
 from training.evaluate import evaluate, write_sample
 from training.progress import Clock, StopSignal
 from training.report import closing, not_finite, plan
@@ -27,11 +27,12 @@ from training.step import Step
 
 
 def main() -> int:
-    args, config = read_command_line()  # --help and --print-config end here
-    with open_run(args, config) as run:  # a folder, made or found, and locked
-        if run.is_finished(config.train):
-            return 0
-        return train(run, config, args.dry_run)
+    with joined():  # to the run's other processes, where torchrun has started several
+        args, config = read_command_line()  # --help and --print-config end here
+        with open_run(args, config) as run:  # a folder, made or found, and locked
+            if run.is_finished(config.train):
+                return 0
+            return train(run, config, args.dry_run)
 
 
 def train(run: Run, config: Config, dry_run: bool) -> int:
@@ -39,7 +40,8 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
     t, m = config.train, config.model
 
     # -- the text as tokens, the model, the order of windows, and what `auto` and `minutes` become here
-    corpus = load_corpus(config.data, block_size=m.block_size, report=say, tokenizer=run.tokenizer)
+    with first_of_machine():
+        corpus = load_corpus(config.data, block_size=m.block_size, report=say, tokenizer=run.tokenizer)
     run.check_text(corpus, config.data.source)
     model = build_model(config, corpus, dry_run)
     batches = Batches(corpus.train, m.block_size, t.seed)
@@ -50,15 +52,14 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
     run.describe(config, corpus)
 
     # -- the optimizers, how far they have come, and the proof that here no token sees a later one
-    torch.manual_seed(t.seed)
     take_step = Step(model, t, compiled=t.compile is True)
     progress = run.restore(take_step, pace.last)
 
     # -- what is recorded and logged of it
     prompts = make_prompts(config.attention.prompts, corpus, m.block_size, run.folder if progress.step >= 0 else None)
-    recorder = Recorder(run.folder, prompts, config.attention.keep_mb, progress.step, progress.recording)
+    recorder = Recorder(run.place, prompts, config.attention.keep_mb, progress.step, progress.recording)
     snapshots = snapshot_steps(config.attention.snapshots, t.steps)
-    with Log(run.folder, config, progress) as log:
+    with Log(run.place, config, progress) as log:
         stop, clock = StopSignal(), Clock(progress, t.batch_size * m.block_size, t.minutes)
         for step in pace.steps(progress, clock, snapshots):
             if step > 0:  # step 0, with which a new run begins, is a look at the untrained model
@@ -69,7 +70,7 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
             evaluating = pace.evaluates(step)
             logging = evaluating or pace.plans(step) or step % t.log_every == 0
             recording = pace.records(step)
-            stopping = step > 0 and stop.exit_code > 0
+            stopping = step > 0 and stop.came()
             saving = stopping or (step > 0 and (evaluating or (t.save_every > 0 and step % t.save_every == 0)))
             if not (logging or recording or saving):
                 continue
@@ -79,17 +80,18 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
             line = clock.pause(step)  # step, tokens, seconds
             if logging and step > 0:
                 line |= last.metrics(clock.tokens_per_second(step))
-            if evaluating:
-                metrics, score = evaluate(model, corpus, t, step)
-                progress.add_evaluation(step, metrics, write_sample(model, corpus, t, step))
-                log.evaluation(step, metrics, score, progress.samples)
-                line |= metrics
-            if logging:
-                log.metrics(line)
-            if (logging or saving) and last.bad_steps >= t.max_bad_steps:
-                raise RunError(not_finite(run.folder, step, t, last, model))
-            if recording:
-                log.attention(step, recorder, recorder.record(model, step, step == pace.last))
+            with put_together(model):
+                if evaluating:
+                    metrics, score = evaluate(model, corpus, t, step)
+                    progress.add_evaluation(step, metrics, write_sample(model, corpus, t, step))
+                    log.evaluation(step, metrics, score, progress.samples)
+                    line |= metrics
+                if logging:
+                    log.metrics(line)
+                if (logging or saving) and last.bad_steps >= t.max_bad_steps:
+                    raise RunError(not_finite(run.folder, step, t, last, model))
+                if recording:
+                    log.attention(step, recorder, recorder.record(model, step, step == pace.last))
             pace.reach(step, evaluating, recorder.seconds)
             if saving:
                 run.save(take_step, progress, config)

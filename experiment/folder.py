@@ -2,6 +2,7 @@
 model that has none."""
 
 import contextlib
+import glob
 import os
 import re
 import sys
@@ -100,8 +101,10 @@ def load_run_config(run: Path) -> "Config":
 
 
 @contextlib.contextmanager
-def locked(run: Path) -> Iterator[None]:
-    """Holds the run's lock. Raises RunError where another process has it, or the folder cannot be written.
+def locked(run: Path, launch: str | None = None) -> Iterator[None]:
+    """Holds the run's lock, in which it writes `launch`, that others may know by whom the run was begun.
+
+    Raises RunError where another process has it, or the folder cannot be written.
 
     The system lets go of it when this process ends, however it ends, and its child processes never have it. The file
     stays. On a file system without locks there is only a warning.
@@ -117,10 +120,21 @@ def locked(run: Path) -> Iterator[None]:
             os.close(descriptor)
             raise RunError(f"{run}: another process is training in it; wait for it, or end it") from None
         warn(f"{run}: cannot be locked ({error.strerror}); start no second process on it")
+    if launch:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, launch.encode())
     try:
         yield
     finally:
         os.close(descriptor)
+
+
+def begun_by(launch: str, path: Path) -> Path | None:
+    """The run at `path`, NAME-2, NAME-3, … whose lock was last held for `launch`; None where there is none."""
+    for lock in path.parent.glob(f"{glob.escape(path.name)}*/.lock"):
+        if lock.read_bytes() == launch.encode():
+            return lock.parent
+    return None
 
 
 class Trained(NamedTuple):

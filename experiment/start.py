@@ -5,11 +5,14 @@ import contextlib
 import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import cast
+
+import torch
 
 from common.arguments import Arguments, nonempty_text
 from common.errors import InputError, RunError
@@ -25,6 +28,7 @@ from data.tokenizer import Tokenizer
 from experiment.checkpoint import Checkpoint, load_checkpoint, restore_weights, save_checkpoint, steps_in
 from experiment.folder import (
     RUNS,
+    begun_by,
     changes,
     find_run,
     load_run_config,
@@ -42,6 +46,16 @@ from lens.record import read_heads
 from model.leaks import ROWS
 from training.compiling import what_it_needs, why_not_compiled
 from training.device import autocast
+from training.distributed import (
+    from_first,
+    in_first,
+    launch,
+    local_rank,
+    rank,
+    restarted,
+    size,
+    take_part,
+)
 from training.nvidia import why_no_cuda
 from training.pace import Pace, plan_anew
 from training.progress import Plan, Progress
@@ -89,12 +103,16 @@ def read_command_line() -> tuple[argparse.Namespace, Config]:
     if args.init:
         overrides.append(("train.init", args.init))
     args.config = args.config or ("finetune.yaml" if args.init else "small.yaml")
+    begun = begun_by(launch() or "", new_path(args)) if restarted() and not args.resume else None
+    if begun:  # and one of torchrun's processes has ended since
+        args.resume, overrides = str(begun), []
     if args.resume:
         args.resume, config, args.origin = find_resumed(args.resume, overrides)
     else:
         config, args.origin = load_new(args.config, overrides)
     device = config.train.device
     settle_hardware(config.train)
+    check_processes(config.train)
     if config.data.source != "tales" and not config.data.source.startswith("hub:"):
         config.data.source = from_anywhere(config.data.source)  # so that the run goes on from any folder
     if not config.model.causal:
@@ -114,6 +132,16 @@ def read_command_line() -> tuple[argparse.Namespace, Config]:
             f"{what_it_needs(config.train.device)}. --train.compile false does without"
         )
     return args, config
+
+
+def check_processes(t: TrainConfig) -> None:
+    """Raises InputError where a process of the run would have no device or nothing to read."""
+    if t.device == "cuda" and local_rank() >= (devices := torch.cuda.device_count()):
+        raise InputError(f"torchrun --nproc-per-node: more processes than GPUs on this machine; {devices} expected")
+    if size() > t.batch_size:
+        raise InputError(
+            f"train.batch_size: {t.batch_size} given, but {size()} processes; at least one sequence for each expected"
+        )
 
 
 def make_parser() -> Arguments:
@@ -169,7 +197,9 @@ def load_new(name: str, overrides: list[tuple[str, str]]) -> tuple[Config, Origi
 
 class Run:
     """A run in `folder` (None: a dry run of a new one) that goes on from `checkpoint` (None: from the start, and there
-    from the model `origin`, if any). plan: that of a run with train.minutes which goes on."""
+    from the model `origin`, if any). plan: that of a run with train.minutes which goes on. place: where this process
+    writes, the folder or, of all but the run's first process, one that nobody reads.
+    """
 
     def __init__(
         self,
@@ -177,8 +207,10 @@ class Run:
         checkpoint: Checkpoint | None,
         origin: Origin | None = None,
         plan: Plan | None = None,
+        place: Path | None = None,
     ) -> None:
         self.folder = cast(Path, folder)  # a dry run ends before it is used
+        self.place = place or self.folder
         self.checkpoint, self.origin, self.plan = checkpoint, origin, plan
 
     @property
@@ -229,16 +261,18 @@ class Run:
     def describe(self, config: Config, corpus: Corpus) -> None:
         """Writes what the run is made of: config.yaml, tokenizer.json, data.json."""
         config.data.revision = corpus.revision
-        write_whole(self.folder / "config.yaml", dump_config(config))
-        corpus.tokenizer.save(self.folder / "tokenizer.json")
-        write_whole(self.folder / "data.json", json.dumps(corpus.summary(), indent=1))
+        write_whole(self.place / "config.yaml", dump_config(config))
+        corpus.tokenizer.save(self.place / "tokenizer.json")
+        write_whole(self.place / "data.json", json.dumps(corpus.summary(), indent=1))
 
     def restore(self, take_step: Step, steps: int) -> Progress:
         """Puts back what the checkpoint holds, or begins with the weights of `origin`; both are then dropped.
 
-        The mask is proven to hold for the steps that follow. Raises RunError where it does not.
+        The mask is proven to hold for the steps that follow, which are those of all processes. Raises RunError where
+        it does not.
         """
         progress = Progress()
+        torch.manual_seed(take_step.config.seed + rank())  # of dropout, in each process another one
         if self.checkpoint:
             say_rates(self.checkpoint, take_step.config)
             restore_weights(take_step.model, self.checkpoint)
@@ -250,6 +284,7 @@ class Run:
             self.origin.put_into(take_step.model)
             self.origin = None
         self.prove_mask(take_step, max(0, progress.step))
+        take_part(take_step)
         return progress
 
     def prove_mask(self, take_step: Step, step: int) -> None:
@@ -264,23 +299,24 @@ class Run:
             take_step.forward = model
         say(describe_proof(proof))
         compiled = take_step.forward is not model
-        path = self.folder / "mask.jsonl"
+        path = self.place / "mask.jsonl"
         proofs = read_json_lines(path) if path.exists() else []
         proofs.append({"step": step, "dtype": t.dtype, "compiled": compiled} | proof)
         write_json_lines(path, proofs)
 
     def save(self, take_step: Step, progress: Progress, config: Config) -> None:
         """Writes a checkpoint. Raises RunError where that fails."""
-        weights = take_step.model.state_dict()
+        weights = in_first(dict(take_step.model.named_parameters()))
         optimizer, state = training_state(take_step, progress, config)
         best_step = int(progress.best["step"]) if progress.best else None
-        save_checkpoint(
-            self.folder, progress.step, model=weights, optimizer=optimizer, state=state, best_step=best_step
-        )
+        if rank() == 0:
+            save_checkpoint(
+                self.folder, progress.step, model=weights, optimizer=optimizer, state=state, best_step=best_step
+            )
 
     def write_page(self) -> tuple[Path | None, str]:
         """Writes the explorer's page; returns its path, None for a run that has recorded nothing, and where to look."""
-        rows = read_heads(self.folder)
+        rows = read_heads(self.folder) if rank() == 0 else []
         if not rows:
             return None, ""
         write_whole(self.folder / PAGE, build_page(self.folder))
@@ -293,16 +329,18 @@ def open_run(args: argparse.Namespace, config: Config) -> Iterator[Run]:
 
     A new folder in which nothing could be begun is removed again. Raises RunError for what the machine did not have.
     """
-    folder = args.resume or (None if args.dry_run else make_run(args, config))
+    folder = args.resume
+    if not folder and not args.dry_run:
+        folder = Path(from_first(lambda: str(make_run(args, config))))
     free_bytes = free_memory(config.train.device)
     for line in args.origin.said if args.origin else []:
         say(line)
     try:
-        with locked(folder) if folder else contextlib.nullcontext():
+        with own_place(folder, config) if folder else contextlib.nullcontext() as place:
             try:
                 checkpoint = last_checkpoint(args.resume, config) if args.resume else None
                 plan = plan_to_go_on(checkpoint, config.train) if checkpoint else None
-                yield Run(folder, checkpoint, args.origin, plan)
+                yield Run(folder, checkpoint, args.origin, plan, place)
             except Exception as error:
                 if why := could_not_go_on(error, folder, config, free_bytes):
                     raise RunError(why) from error
@@ -316,9 +354,31 @@ def open_run(args: argparse.Namespace, config: Config) -> Iterator[Run]:
         raise
 
 
+@contextlib.contextmanager
+def own_place(folder: Path, config: Config) -> Iterator[Path]:
+    """Where this process may write: in the first one of a run its folder, locked, with what was left half written
+    removed; in another one a temporary folder, and nothing to wandb."""
+    if rank() > 0:
+        from_first(lambda: None)
+        config.wandb.mode = "disabled"
+        with tempfile.TemporaryDirectory() as place:
+            yield Path(place)
+        return
+    with locked(folder, launch()):
+        for part in (folder, folder / "checkpoints", folder / "snapshots"):
+            remove_leftovers(part)
+        from_first(lambda: None)
+        yield folder
+
+
+def new_path(args: argparse.Namespace) -> Path:
+    """Where the options want a new run."""
+    return Path(args.run) if args.run else RUNS / Path(args.config).stem
+
+
 def make_run(args: argparse.Namespace, config: Config) -> Path:
     """The folder of a new run, with its config.yaml."""
-    path = Path(args.run) if args.run else RUNS / Path(args.config).stem
+    path = new_path(args)
     folder = make_run_folder(path)
     say(f"run      {folder}" + (f" ({path} is there already and stays as it is)" if folder != path else ""))
     try:
@@ -352,12 +412,10 @@ def find_resumed(name: str, overrides: list[tuple[str, str]]) -> tuple[Path, Con
 
 
 def last_checkpoint(folder: Path, config: Config) -> Checkpoint | None:
-    """What a locked run goes on from; None begins it again. Half-written files are removed.
+    """What a locked run goes on from; None begins it again.
 
     Raises InputError where config.yaml is no longer what the checkpoint was trained with.
     """
-    for place in (folder, folder / "checkpoints", folder / "snapshots"):
-        remove_leftovers(place)
     if not steps_in(folder / "checkpoints"):
         say(f"--resume {folder}: no checkpoint was written yet, so it starts again from step 0")
         return None

@@ -11,6 +11,7 @@ from config import Config
 from experiment.checkpoint import Checkpoint
 from model import GPT
 from model.weights import check_tensor
+from training.distributed import gathered, in_first, rank
 from training.progress import SKIP_COUNTS, Progress
 from training.step import Step
 
@@ -25,15 +26,18 @@ def training_state(take_step: Step, progress: Progress, config: Config) -> tuple
     follows from the step and the configuration.
     """
     names = parameter_names(take_step.model)
-    tensors = {
-        f"{names[parameter]}.{field}": value
-        for optimizer in take_step.optimizers
-        for parameter, fields in optimizer.state.items()
-        for field, value in fields.items()
-    }
+    tensors = in_first(
+        {
+            f"{names[parameter]}.{field}": value
+            for optimizer in take_step.optimizers
+            for parameter, fields in optimizer.state.items()
+            for field, value in fields.items()
+        }
+    )
     progress.skipped = {name: getattr(take_step, name).item() for name in SKIP_COUNTS}
     how_far = asdict(progress) | {"config": asdict(config)}
-    return tensors, {"progress": how_far, "random": random_state()}
+    first, *others = gathered(random_state())
+    return tensors, {"progress": how_far, "random": first | ({"others": others} if others else {})}
 
 
 def restore_training(take_step: Step, checkpoint: Checkpoint) -> Progress:
@@ -47,7 +51,9 @@ def restore_training(take_step: Step, checkpoint: Checkpoint) -> Progress:
         if "optimizers" in state:
             tensors = rename_numbered(tensors, take_step)
         restore_optimizers(take_step, tensors)
-        restore_random_state(state["random"])
+        generators = [state["random"], *state["random"].get("others", [])]
+        if rank() < len(generators):  # one more process than before begins with its own seed
+            restore_random_state(generators[rank()])
         progress = Progress.from_state(state["progress"], checkpoint.step)
         for name in SKIP_COUNTS:
             setattr(take_step, name, take_step.loss.new_tensor(progress.skipped[name]))

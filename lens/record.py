@@ -90,10 +90,8 @@ class Recorder:
             folder.mkdir()
             save_file(tensors, folder / RECORDED)
             if self.may_keep_weights(model, step, is_last):
-                state = model.state_dict()
-                if model.config.tie_embeddings:
-                    del state["lm_head.weight"]
-                save_file({k: v.cpu().contiguous() for k, v in state.items()}, folder / WEIGHTS)
+                weights = {name: p.detach().cpu().contiguous() for name, p in model.named_parameters()}
+                save_file(weights, folder / WEIGHTS)
             seal(folder, {"format": FORMAT, "step": step})
         self.rows += self.measure(tensors, step)
         self.write_rows()

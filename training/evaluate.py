@@ -14,6 +14,7 @@ from data.regions import regions
 from model import GPT
 from model.generation import continuation, eval_mode
 from training.device import UNTRAINED_TOKENS, autocast, sequences_to_evaluate
+from training.distributed import gathered, share
 from training.stories import StoryScore, story_score
 
 
@@ -61,10 +62,10 @@ def validation_loss(model: GPT, ids: np.ndarray, config: TrainConfig, heads: Arr
     starts, lengths = regions(np.asarray(heads, np.int64), count, model.config.block_size).T
     rows = sequences_to_evaluate(model.config.block_size, config)
     with eval_mode(model), autocast(config):
-        for first in range(0, len(starts), rows):
+        for first in share(range(0, len(starts), rows)):
             length = lengths[first : first + rows, None]
             columns = np.arange(length.max() + 1)
             places = np.minimum(starts[first : first + rows, None] + columns, count)
             window = torch.from_numpy(np.where(columns <= length, ids[places].astype(np.int64), -1)).to(config.device)
             total += model(window[:, :-1].clamp(min=0), window[:, 1:])[1].item() * int(length.sum())
-    return total / count, count
+    return sum(gathered(total)) / count, count

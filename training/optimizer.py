@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from config import TrainConfig
+from training.distributed import own, own_rows, whole_stack
 from training.eager import AdamW, EagerOptimizer
 
 
@@ -83,19 +84,20 @@ class Muon(EagerOptimizer):
         for p in matrices:
             if not self.state[p]:
                 self.state[p]["momentum_buffer"] = torch.zeros_like(p)
-        buffers = [self.state[p]["momentum_buffer"] for p in matrices]
-        means = torch.stack(buffers)  # (matrices, rows, columns)
-        gradients = torch.stack([p.grad for p in matrices if p.grad is not None])
+        buffers = [own(self.state[p]["momentum_buffer"]) for p in matrices]
+        means = torch.stack(buffers)  # (matrices, rows, columns); of several processes each may have its own rows
+        gradients = torch.stack([own(p.grad) for p in matrices if p.grad is not None])
         if self.found_inf is not None:  # the mean stays, and the update is nothing
             gradients = torch.where(self.found_inf > 0, means, gradients)
             lr = lr * (1 - self.found_inf)
         means = means.lerp(gradients, 1 - momentum)
         rows, columns = matrices[0].shape
-        updates = orthogonalize(gradients.lerp(means, momentum).to(self.products)).to(means.dtype)
+        directions = whole_stack(gradients.lerp(means, momentum), like=matrices[0])
+        updates = own_rows(orthogonalize(directions.to(self.products)).to(means.dtype), like=matrices[0])
         updates *= lr * max(1, rows / columns) ** 0.5
         torch._foreach_copy_(buffers, means.unbind())
-        torch._foreach_mul_(matrices, 1 - lr * weight_decay)
-        torch._foreach_sub_(matrices, updates.unbind())
+        torch._foreach_mul_([own(p) for p in matrices], 1 - lr * weight_decay)
+        torch._foreach_sub_([own(p) for p in matrices], updates.unbind())
 
 
 def orthogonalize(x: Tensor) -> Tensor:

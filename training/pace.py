@@ -9,11 +9,12 @@ number of steps goes through it step by step.
 import bisect
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from common.process import seconds_since_start
 from common.terminal import say
 from config import TrainConfig
+from training.distributed import from_first
 from training.progress import Clock, Plan, Progress
 
 # A run plans again after this share of the steps that are left: however its speed changes, it has gone wrong for no
@@ -91,7 +92,8 @@ class Pace:
         if self.plan:
             self.learn(self.plan, step, evaluated, recording - self.progress.recording)
             if self.plans(step):
-                self.plan = self.progress.plan = self.plan_again(self.plan, step)
+                plan = self.plan_again(self.plan, step)
+                self.plan = self.progress.plan = Plan(**from_first(lambda: asdict(plan)))
         self.progress.step, self.progress.seconds, self.progress.recording = step, self.clock.seconds(), recording
 
     def learn(self, plan: Plan, step: int, evaluated: bool, recorded: float) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from types import FrameType
 
 from common.errors import STOP_SIGNALS
+from training.distributed import largest, rank, size
 
 # What a Step counts of steps that it skipped: those in a row until now, the longest such run, all.
 SKIP_COUNTS = ("skipped_in_a_row", "longest_skip", "skipped")
@@ -152,17 +153,24 @@ class Clock:
 
 class StopSignal:
     """Ctrl-C, SIGTERM, Windows' Ctrl-Break: the first sets `exit_code`, and the loop ends after its step; a second one
-    stops at once."""
+    stops at once. Of several processes one is enough to stop all, and a second signal is torchrun's, to the same end.
+    """
 
     def __init__(self) -> None:
         self.exit_code = 0
         for number in STOP_SIGNALS:
             signal.signal(number, self.note)
 
+    def came(self) -> bool:
+        """Whether one has come, to any process of the run."""
+        self.exit_code = largest(self.exit_code)
+        return self.exit_code > 0
+
     def note(self, number: int, frame: FrameType | None) -> None:
-        if self.exit_code:
+        if self.exit_code and size() == 1:
             sys.exit(128 + number)
-        self.exit_code = 128 + number
+        first, self.exit_code = self.exit_code == 0 and rank() == 0, 128 + number
+        again = b"; Ctrl-C again stops at once, without saving" * (size() == 1)
         # not print: the signal may have come in the middle of one
         with contextlib.suppress(OSError):  # `2>&1 | tee log`: Ctrl-C has ended that one too
-            os.write(2, b"\nstopping after this step; Ctrl-C again stops at once, without saving\n")
+            os.write(2, b"\nstopping after this step%s\n" % again * first)

@@ -15,6 +15,7 @@ from data.notes import MUCH_COPIED
 from model import GPT
 from model.sizes import flops_per_token, parameter_table
 from training.compiling import compile_error, what_it_needs
+from training.distributed import lost_another
 from training.memory import memory_estimate, what_to_lower
 from training.progress import Progress
 from training.scale import looks_like
@@ -166,6 +167,10 @@ def could_not_go_on(error: Exception, run: Path | None, config: Config, free_byt
     free_bytes: of memory, before the model was made; None where that is not known.
     """
     t = config.train
+    if run and lost_another(error):
+        return f"another process of this run has ended. What {run} has saved is whole: go on with " + command(
+            "train.py", "--resume", run
+        )
     if out_of_memory(error):
         traceback.clear_frames(error.__traceback__)  # what they hold is needed to say so
         kept = f"; what {run} has saved is whole" if run else ""

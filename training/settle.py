@@ -21,6 +21,7 @@ from model.sizes import flops_per_token
 from model.weights import SkipInit
 from training.compiling import what_it_needs, why_not_compiled
 from training.device import autocast, choose_device, choose_dtype, multiplies_bfloat16
+from training.distributed import from_first, put_together, take_part
 from training.evaluate import evaluate
 from training.nvidia import why_no_cuda
 from training.pace import Pace, start_and_end
@@ -151,12 +152,16 @@ def time_steps(model: GPT, corpus: Corpus, batches: Batches, t: TrainConfig) -> 
     prove_mask(model, model, precision=partial(autocast, t))  # a kernel that the run will do without is not timed
     trial = copy.deepcopy(model)
     take_step = Step(trial, t)
+    take_part(take_step)
     times = []
-    for step in range(1, 9):  # the first two warm up
+    for number in range(1, 9):  # the first two warm up
         started = time.perf_counter()
-        take_step(step, batches.windows((step - 1) * t.batch_size, t.batch_size))
+        take_step(number, batches.windows((number - 1) * t.batch_size, t.batch_size))
         take_step.read()
         times.append(time.perf_counter() - started)
     started = time.perf_counter()
-    evaluate(trial, corpus, t, step=8)
-    return float(np.median(times[2:])), time.perf_counter() - started
+    with put_together(trial):
+        evaluate(trial, corpus, t, step=8)
+    measured = (float(np.median(times[2:])), time.perf_counter() - started)
+    step, evaluation = from_first(lambda: measured)
+    return step, evaluation

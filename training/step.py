@@ -11,6 +11,7 @@ from torch import Tensor
 from config import TrainConfig
 from model import GPT
 from training.device import autocast
+from training.distributed import exchanging, mean, micro_batches, whole
 from training.optimizer import Muon, make_optimizers
 from training.schedule import learning_rate_factor, muon_momentum
 
@@ -39,7 +40,6 @@ class Step:
 
     def __init__(self, model: GPT, config: TrainConfig, compiled: bool = False) -> None:
         self.config, self.model = config, model
-        self.parameters = list(model.parameters())
         self.forward = torch.compile(model) if compiled else model
         self.optimizers = make_optimizers(model, config)
         self.loss = self.grad_norm = torch.zeros((), device=config.device)
@@ -53,7 +53,7 @@ class Step:
         """
         t = self.config
         self.loss = accumulate_gradients(self.forward, windows, t)
-        self.grad_norm = torch.nn.utils.clip_grad_norm_(self.parameters, t.grad_clip or math.inf)
+        self.grad_norm = whole(torch.nn.utils.clip_grad_norm_(self.model.parameters(), t.grad_clip or math.inf))
         found_inf = (~(self.loss + self.grad_norm).isfinite()).float()
         self.skipped_in_a_row = (self.skipped_in_a_row + 1) * found_inf
         self.longest_skip = torch.maximum(self.longest_skip, self.skipped_in_a_row)
@@ -80,18 +80,18 @@ class Step:
 def accumulate_gradients(forward: Callable, windows: np.ndarray, t: TrainConfig) -> Tensor:
     """Leaves the gradient of the mean loss over the targets of windows (batch, block_size + 1); returns that loss.
 
-    However small the micro-batches, the gradient is that of the whole batch.
+    However small the micro-batches, and however many processes share them, the gradient is that of the whole batch.
     """
-    ids = torch.from_numpy(windows)
-    if t.device == "cuda":
-        ids = ids.pin_memory()  # so that the copy need not be waited for
-    total, targets = torch.zeros((), device=t.device), np.count_nonzero(windows[:, 1:] >= 0)
-    for part in ids.split(t.sequences_at_once):
-        share = np.count_nonzero(part[:, 1:].numpy() >= 0) / targets
-        part = part.to(t.device, non_blocking=True)
-        with autocast(t):
-            loss = forward(part[:, :-1].clamp(min=0), part[:, 1:])[1]  # the logits go as soon as they are not needed
-        loss = loss * share
-        loss.backward()
+    total, parts = torch.zeros((), device=t.device), micro_batches(windows, t.sequences_at_once)
+    for number, (part, weight) in enumerate(parts, start=1):
+        ids = torch.from_numpy(part)
+        if t.device == "cuda":
+            ids = ids.pin_memory()  # so that the copy need not be waited for
+        ids = ids.to(t.device, non_blocking=True)
+        with exchanging(forward, now=number == len(parts)):
+            with autocast(t):
+                loss = forward(ids[:, :-1].clamp(min=0), ids[:, 1:])[1]  # the logits go as soon as they are not needed
+            loss = loss * weight
+            loss.backward()
         total = total + loss.detach()
-    return total
+    return mean(total)

@@ -16,6 +16,7 @@ from data.tokenizer import Tokenizer
 from model import GPT
 from model.generation import eval_mode
 from training.device import autocast, sequences_to_evaluate
+from training.distributed import gathered, share
 
 # Ranges of distances, in words, by which the guesses at forced words are counted apart, and where each ends.
 DISTANCES = {"0-9": 10, "10-29": 30, "30-59": 60, "60+": math.inf}
@@ -69,7 +70,7 @@ def story_score(
     losses, floors = [], []
     counts: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     at_once = sequences_to_evaluate(block_size, config)
-    for start in range(0, len(fitting), at_once):
+    for start in share(range(0, len(fitting), at_once)):
         batch = fitting[start : start + at_once]
         width = max(len(ids) for ids, _ in batch)
         table = torch.full((len(batch), width), -1)
@@ -84,20 +85,30 @@ def story_score(
         for row, (ids, story) in enumerate(batch):
             floors.append(story.nats)
             count_forced(counts, story, ids, right[row].tolist(), tokenizer)
+    losses, floors, forced = add_up(gathered([losses, floors, [[*key, *count] for key, count in counts.items()]]))
     if not losses:
         shortest = min(map(len, rows)) - 1
         raise InputError(f"model.block_size: {block_size} given, at least {shortest} expected for a whole story to fit")
     excess = np.array(losses) - np.array(floors)
-    correct, all_words = np.array(list(counts.values())).sum(axis=0)
+    correct, all_words = np.array(list(forced.values())).sum(axis=0)
     return StoryScore(
         loss=float(np.mean(losses)),
         floor=float(np.mean(floors)),
         excess_error=float(excess.std() / math.sqrt(len(excess))),
         forced_right=float(correct / all_words),
-        forced={key: tuple(value) for key, value in sorted(counts.items())},
+        forced={key: tuple(value) for key, value in sorted(forced.items())},
         scored=len(losses),
         stories=len(rows),
     )
+
+
+def add_up(parts: list[list]) -> tuple[list[float], list[float], dict[tuple[str, str], list[int]]]:
+    """The losses, floors and counts of all processes, each of which has scored some of the stories."""
+    counts: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for kind, label, right, n in (row for part in parts for row in part[2]):
+        counts[kind, label][0] += right
+        counts[kind, label][1] += n
+    return [loss for part in parts for loss in part[0]], [floor for part in parts for floor in part[1]], counts
 
 
 def count_forced(counts: dict, story: Story, ids: list[int], right: list[bool], tokenizer: Tokenizer) -> None:

@@ -413,7 +413,7 @@ def test_optimizer_state_from_before_it_had_names_is_read(tmp_path):
         again = make_step()
         restore_weights(again.model, checkpoint)
         restore_training(again, checkpoint)
-        results.append((losses(again, 4, 6), [p.tolist() for p in again.parameters]))
+        results.append((losses(again, 4, 6), [p.tolist() for p in again.model.parameters()]))
     assert results[0] == results[1]
     old.optimizer["7.0.exp_avg"] = old.optimizer.pop("1.0.momentum_buffer")
     with pytest.raises(InputError, match="step 3: does not fit"):
