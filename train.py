@@ -20,8 +20,9 @@ from lens.prompts import make_prompts
 from lens.record import Recorder, snapshot_steps
 from training.distributed import first_of_machine, joined, put_together
 from training.evaluate import evaluate, write_sample
+from training.plan import DryRun, plan
 from training.progress import Clock, StopSignal
-from training.report import closing, not_finite, plan
+from training.report import closing, not_finite
 from training.settle import build_model, settle_run
 from training.step import Step
 
@@ -35,7 +36,7 @@ def main() -> int:
             return train(run, config, args.dry_run)
 
 
-def train(run: Run, config: Config, dry_run: bool) -> int:
+def train(run: Run, config: Config, dry_run: DryRun | None) -> int:
     """Trains from the start, or from the run's checkpoint, for train.minutes or train.steps; returns the exit code."""
     t, m = config.train, config.model
 
@@ -43,10 +44,10 @@ def train(run: Run, config: Config, dry_run: bool) -> int:
     with first_of_machine():
         corpus = load_corpus(config.data, block_size=m.block_size, report=say, tokenizer=run.tokenizer)
     run.check_text(corpus, config.data.source)
-    model = build_model(config, corpus, dry_run)
+    model = build_model(config, corpus, bool(dry_run))
     batches = Batches(corpus.train, m.block_size, t.seed)
     pace = settle_run(config, model, corpus, batches, run.plan)
-    say(plan(model, config, corpus, batches.windows_per_epoch))
+    say(plan(model, config, corpus, batches.windows_per_epoch, pace, dry_run))
     if dry_run:
         return 0
     run.describe(config, corpus)

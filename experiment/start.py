@@ -14,7 +14,7 @@ from typing import cast
 
 import torch
 
-from common.arguments import Arguments, nonempty_text
+from common.arguments import Arguments, nonempty_text, number, whole_number
 from common.errors import InputError, RunError
 from common.files import read_json_lines, remove_leftovers, write_json_lines, write_whole
 from common.machine import free_memory
@@ -58,6 +58,7 @@ from training.distributed import (
 )
 from training.nvidia import why_no_cuda
 from training.pace import Pace, plan_anew
+from training.plan import DryRun
 from training.progress import Plan, Progress
 from training.proof import describe_proof, prove_mask
 from training.report import could_not_go_on
@@ -102,6 +103,10 @@ def read_command_line() -> tuple[argparse.Namespace, Config]:
         raise InputError(f"--init {args.init}: not with --resume; a run goes on with what it has learned")
     if args.init:
         overrides.append(("train.init", args.init))
+    for name in ("devices", "rate"):
+        if getattr(args, name) and not args.dry_run:
+            raise InputError(f"--{name} {getattr(args, name)}: only with --dry-run, which plans for it")
+    args.dry_run = DryRun(args.devices or 1, args.rate) if args.dry_run else None
     args.config = args.config or ("finetune.yaml" if args.init else "small.yaml")
     begun = begun_by(launch() or "", new_path(args)) if restarted() and not args.resume else None
     if begun:  # and one of torchrun's processes has ended since
@@ -172,7 +177,15 @@ def make_parser() -> Arguments:
     resume = "go on with a stopped run, a finished one with more --train.steps or minutes; what may be changed, it says"
     parser.add_argument("--resume", metavar="RUN", type=nonempty_text, help=resume)
     parser.add_argument(
-        "--dry-run", action="store_true", help="print the plan (parameters, FLOPs, tokens, memory) and train nothing"
+        "--dry-run",
+        action="store_true",
+        help="print the plan (parameters, FLOPs, tokens, memory, disk, time) and train nothing",
+    )
+    parser.add_argument(
+        "--devices", metavar="N", type=whole_number(1), help="with --dry-run: the plan for so many devices (default 1)"
+    )
+    parser.add_argument(
+        "--rate", metavar="N", type=number(above=0), help="with --dry-run: how long it takes at N tokens a second"
     )
     parser.add_argument(
         "--print-config", action="store_true", help="print the resolved configuration and train nothing"

@@ -1,5 +1,6 @@
 """Memory: what training takes, and what to lower where that is more than the machine has."""
 
+import math
 from collections import Counter
 from dataclasses import replace
 
@@ -17,8 +18,8 @@ from training.device import sequences_to_evaluate
 HEAP = 1.15
 
 
-def memory_estimate(model: GPT, config: TrainConfig) -> dict[str, int]:
-    """Bytes of training by what they hold, beside the program itself.
+def memory_estimate(model: GPT, config: TrainConfig, devices: int = 1) -> dict[str, int]:
+    """Bytes of training by what they hold, on each of so many devices, beside the program itself.
 
     Weights, gradients and optimizer are exact; activations are counted from what the blocks keep for backward. The sum
     is within a third of what a CPU was seen to take; micro-batches leave holes in the heap, and may take still more.
@@ -26,9 +27,11 @@ def memory_estimate(model: GPT, config: TrainConfig) -> dict[str, int]:
     """
     shape, T = model.config, model.config.block_size
     weights = sum(p.numel() for p in model.parameters())
-    muon: Counter[torch.Size] = Counter()  # what it moves together
-    for p in model.blocks.parameters() if config.optimizer == "muon" else ():
-        muon[p.shape] += p.numel() if p.ndim == 2 else 0
+    muon = moved_by_muon(model, config)
+    # FSDP spreads it over the devices, and puts a block, or all that is in none, together at a time
+    spread = devices if config.parallel == "fsdp" else 1
+    in_blocks = sum(p.numel() for p in model.blocks.parameters())
+    together = max(in_blocks // shape.n_layer, weights - in_blocks) if spread > 1 else 0
     width = 2 if config.dtype == "bfloat16" else 4
     # a token, in a block: the stream, the norms' and the projections' inputs, values and answers; what the MLP
     # multiplies, and its products; queries and keys, normalised in float32, or rotated, or as they are
@@ -45,17 +48,30 @@ def memory_estimate(model: GPT, config: TrainConfig) -> dict[str, int]:
         block += (2 * width + 2 if shape.dropout else width) * shape.n_head * T
     if config.device == "cpu":
         block = round(HEAP * block)
-    rows = config.sequences_at_once
+    rows = min(config.sequences_at_once, math.ceil(config.batch_size / devices))
     # the logits, their logarithms and gradients, or, where these are computed in pieces, the gradients alone
     in_pieces = config.device == "cpu" and rows * T * shape.vocab_size > MANY_LOGITS
     of_logits = (3 * width if in_pieces else 14) * shape.vocab_size
     training = rows * T * ((shape.n_layer + 1) * block + of_logits)  # one block more, which backward is at
     evaluation = sequences_to_evaluate(T, config) * T * (40 * shape.n_embd + 10 * shape.vocab_size)
     return {
-        "weights and gradients": (8 if width == 4 else 10) * weights,  # autocast keeps a copy
-        "optimizer": 8 * weights - 4 * sum(muon.values()) + 28 * max(muon.values(), default=0),
+        "weights and gradients": (8 if width == 4 else 10) * (weights // spread + together),  # autocast keeps a copy
+        "optimizer": optimizer_bytes(model, config) // spread + 28 * max(muon.values(), default=0),
         "activations": max(training, evaluation),
     }
+
+
+def moved_by_muon(model: GPT, config: TrainConfig) -> Counter[torch.Size]:
+    """How many parameters Muon moves together, by their shape."""
+    muon: Counter[torch.Size] = Counter()
+    for p in model.blocks.parameters() if config.optimizer == "muon" else ():
+        muon[p.shape] += p.numel() if p.ndim == 2 else 0
+    return muon
+
+
+def optimizer_bytes(model: GPT, config: TrainConfig) -> int:
+    """What the optimizers keep from step to step: of each parameter two numbers, where Muon moves it one."""
+    return 8 * sum(p.numel() for p in model.parameters()) - 4 * sum(moved_by_muon(model, config).values())
 
 
 def what_to_lower(config: Config, free_bytes: int | None) -> str:

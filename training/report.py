@@ -1,4 +1,4 @@
-"""What a run says to the person who started it: the plan before, the answer to "is this good?" after."""
+"""What a run says to the person who started it, as it goes and at its end: the answer to "is this good?"."""
 
 import traceback
 from pathlib import Path
@@ -7,16 +7,14 @@ import torch
 from safetensors import SafetensorError
 
 from common.errors import out_of_memory, system_error
-from common.machine import free_memory
 from common.terminal import command, is_closed_pipe
 from config import Config, TrainConfig
 from data.corpus import Corpus
 from data.notes import MUCH_COPIED
 from model import GPT
-from model.sizes import flops_per_token, parameter_table
 from training.compiling import compile_error, what_it_needs
 from training.distributed import lost_another
-from training.memory import memory_estimate, what_to_lower
+from training.memory import what_to_lower
 from training.progress import Progress
 from training.scale import looks_like
 from training.step import LastStep
@@ -24,33 +22,6 @@ from training.stories import StoryScore, forced_table, stories_line
 
 SAMPLE_CHARACTERS = 400  # of a sample that are shown on the screen; samples.txt has all
 VERDICT_TOKENS = 1 << 17  # of the validation text, to see what kind of text it is
-
-
-def plan(model: GPT, config: Config, corpus: Corpus, windows_per_epoch: int) -> str:
-    """What a run is going to do, in a few lines."""
-    t, block_size = config.train, config.model.block_size
-    table = parameter_table(model)
-    total = sum(count for _, count in table)
-    tokens = t.steps * t.batch_size * block_size
-    epoch = max(len(corpus.train), windows_per_epoch * block_size)  # more than the text where windows are filled up
-    flops = flops_per_token(model)
-    memory, free = memory_estimate(model, t), free_memory(t.device)
-    too_much = free is not None and sum(memory.values()) > free
-    lines = [
-        f"model    {total:,} parameters",
-        *(f"           {part:<20}{count:>12,}  {count / total:6.1%}" for part, count in table),
-        f"compute  {flops:,} FLOPs per token, {flops * tokens:.2g} in all",
-        f"data     {len(corpus.train):,} tokens to train on, {len(corpus.val):,} to validate on, of "
-        f"{corpus.tokenizer.name} ({corpus.tokenizer.vocab_size:,} in the vocabulary)",
-        f"run      {'about ' * (t.minutes is not None)}{t.steps:,} steps of {t.batch_size} x {block_size} tokens: "
-        f"{tokens:,}, {tokens / epoch:.1f} times through the text",
-        f"memory   about {sum(memory.values()) / 1e6:,.0f} MB: "
-        + ", ".join(f"{name} {size / 1e6:,.0f}" for name, size in memory.items()),
-        *([f"         more than is free: {what_to_lower(config, free)}"] if too_much else []),
-        f"on       {t.device}, {t.dtype}, {'compiled' if t.compile else 'not compiled'}"
-        + f", {t.threads} thread{'s' * (t.threads != 1)}" * (t.device == "cpu"),
-    ]
-    return "\n".join(lines)
 
 
 def closing(

@@ -12,10 +12,9 @@ from safetensors import SafetensorError
 
 from common.errors import RunError
 from config import Config, TrainConfig
-from tests.helpers.models import small_model
-from tests.helpers.scripts import run_train, typed
+from tests.helpers.scripts import typed
 from training.progress import Progress
-from training.report import closing, could_not_go_on, evaluation_text, plan, verdict
+from training.report import closing, could_not_go_on, evaluation_text, verdict
 from training.stories import StoryScore
 
 FULL = OSError(errno.ENOSPC, "No space left on device", "runs/a/samples.txt")
@@ -171,42 +170,3 @@ def test_the_share_of_recording_is_of_the_whole_time():
     shown = closing(Path("runs/a"), progress, 60.0, evaluation, None, 0, page, "Heads to look at: 1.2.", *rest)
     assert f"\n{page} is written. Heads to look at: 1.2.\n" in shown
     assert said.startswith("\n9 steps in 60 s; recording attention took 15.0 s, 25.0% of it.\n")
-
-
-# ---- the plan
-
-
-def corpus_of(n_tokens):
-    tokenizer = SimpleNamespace(name="char", vocab_size=11)
-    return SimpleNamespace(tokenizer=tokenizer, train=range(n_tokens), val=range(10))
-
-
-@pytest.mark.parametrize(
-    ("windows_per_epoch", "times"),
-    [
-        (20, "3.0"),  # of one document, 168 tokens long: 9 x 7 windows of 8 tokens are three times as much
-        (42, "1.5"),  # of documents of half a window: 9 x 7 windows are one and a half times all of these
-    ],
-)
-def test_positions_that_are_filled_up_do_not_count_as_text_that_is_read(windows_per_epoch, times):
-    model, corpus = small_model(block_size=8), corpus_of(168)
-    t = TrainConfig(device="cpu", threads=1, steps=9, batch_size=7)
-    said = plan(model, Config(model=model.config, train=t), corpus, windows_per_epoch)
-    assert f"run      9 steps of 7 x 8 tokens: 504, {times} times through the text\n" in said
-
-
-@pytest.mark.parametrize(("free", "too_much"), [(99, True), (100, False)])
-def test_what_a_run_takes_may_be_all_that_is_free(monkeypatch, free, too_much):
-    monkeypatch.setattr("training.report.memory_estimate", lambda model, t: {"weights": 60, "activations": 40})
-    monkeypatch.setattr("training.report.free_memory", lambda device: free)
-    model, corpus = small_model(), corpus_of(100)
-    said = plan(model, Config(model=model.config, train=TrainConfig(device="cpu", threads=1)), corpus, 1)
-    assert ("more than is free" in said) == too_much
-
-
-@pytest.mark.parametrize(("free", "too_much"), [(10**6, True), (10**12, False), (None, False)])
-def test_the_plan_says_where_it_takes_more_memory_than_is_free(small, monkeypatch, free, too_much):
-    monkeypatch.setattr("training.report.free_memory", lambda device: free)
-    done = run_train(small, "--dry-run")
-    assert (done.code, done.err) == (0, "")
-    assert ("         more than is free: --train.micro_batch_size" in done.out) == too_much
