@@ -92,7 +92,7 @@ class TrainConfig:
     log_every: Annotated[int, "steps between lines of metrics.jsonl", FROM_1] = 10
     seed: Annotated[int, "seed of initial weights, order of batches, dropout", Limits(0, 2**63, below=True)] = 1337
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], "auto: cuda, else mps, else cpu"] = "auto"
-    dtype: Annotated[Literal["auto", "float32", "bfloat16"], "of matrix products; weights are float32"] = "auto"
+    dtype: Annotated[Literal["auto", "float32", "bfloat16", "float16"], "of products; weights are float32"] = "auto"
     threads: Annotated[int, "of the CPU; 0: as PyTorch chooses. Another number rounds otherwise", Limits(0, 10_000)] = 0
     parallel: Annotated[Literal["ddp", "fsdp"], "under torchrun: the model whole in each process, or spread"] = "ddp"
     deterministic: Annotated[bool, "the same losses to the bit on CUDA too, slower; a CPU gives them anyway"] = False

@@ -49,7 +49,8 @@ OTHER_WORDS = {
     # of their values
     "cuda": "gpu nvidia",
     "mps": "apple metal m1",
-    "bfloat16": "bf16 fp16 half float16 amp",
+    "bfloat16": "bf16 amp",
+    "float16": "fp16 half",
     "float32": "fp32 full single float",
     "disabled": "off no none false",
     "online": "on yes true",

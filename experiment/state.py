@@ -35,6 +35,7 @@ def training_state(take_step: Step, progress: Progress, config: Config) -> tuple
         }
     )
     progress.skipped = {name: getattr(take_step, name).item() for name in SKIP_COUNTS}
+    progress.log2_scale = take_step.scale.log2.item()
     how_far = asdict(progress) | {"config": asdict(config)}
     first, *others = gathered(random_state())
     return tensors, {"progress": how_far, "random": first | ({"others": others} if others else {})}
@@ -57,6 +58,7 @@ def restore_training(take_step: Step, checkpoint: Checkpoint) -> Progress:
         progress = Progress.from_state(state["progress"], checkpoint.step)
         for name in SKIP_COUNTS:
             setattr(take_step, name, take_step.loss.new_tensor(progress.skipped[name]))
+        take_step.scale.log2 = take_step.loss.new_tensor(progress.log2_scale)
         return progress
     except (ValueError, LookupError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
         raise InputError(f"checkpoint of step {checkpoint.step}: does not fit this run ({error})") from error

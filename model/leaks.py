@@ -25,7 +25,7 @@ SHORT = 33  # tokens of a short one
 # Up to which kernels are compared, since the explicit path keeps every score: keys, and scores of a sequence.
 MAX_KEYS, MAX_SCORES = 2048, 2**23
 # Between two ways to the same numbers, as a share of how large they are.
-TOLERANCE = {torch.float64: 1e-9, torch.float32: 2e-3, torch.bfloat16: 0.05}
+TOLERANCE = {torch.float64: 1e-9, torch.float32: 2e-3, torch.float16: 0.01, torch.bfloat16: 0.05}
 
 Precision = Callable[[], AbstractContextManager]
 

@@ -32,7 +32,7 @@ def memory_estimate(model: GPT, config: TrainConfig, devices: int = 1) -> dict[s
     spread = devices if config.parallel == "fsdp" else 1
     in_blocks = sum(p.numel() for p in model.blocks.parameters())
     together = max(in_blocks // shape.n_layer, weights - in_blocks) if spread > 1 else 0
-    width = 2 if config.dtype == "bfloat16" else 4
+    width = 4 if config.dtype == "float32" else 2
     # a token, in a block: the stream, the norms' and the projections' inputs, values and answers; what the MLP
     # multiplies, and its products; queries and keys, normalised in float32, or rotated, or as they are
     of_qk = 16 + 2 * width if shape.qk_norm else 4 * width if shape.position == "rope" else width

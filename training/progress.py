@@ -11,6 +11,7 @@ from types import FrameType
 
 from common.errors import STOP_SIGNALS
 from training.distributed import largest, rank, size
+from training.loss_scale import START
 
 # What a Step counts of steps that it skipped: those in a row until now, the longest such run, all.
 SKIP_COUNTS = ("skipped_in_a_row", "longest_skip", "skipped")
@@ -63,6 +64,7 @@ class Progress:
     best: dict[str, float] | None = None  # "step" and metrics of the evaluation with the lowest validation loss
     samples: dict[str, str] = field(default_factory=dict)  # the sample of each evaluation, by its step
     skipped: dict[str, float] = field(default_factory=dict)  # steps, by SKIP_COUNTS
+    log2_scale: float = START  # of the loss, in float16
     plan: Plan | None = None  # of a run with train.minutes
 
     def add_evaluation(self, step: int, metrics: dict[str, float], sample: str) -> None:
@@ -76,7 +78,7 @@ class Progress:
     def from_state(cls, state: dict, step: int) -> "Progress":
         """What JSON made of a Progress. Raises ValueError where it is not that of a run after `step` steps."""
         try:
-            state = {"plan": None} | state  # which older runs do not have
+            state = {"plan": None, "log2_scale": START} | state  # which older runs do not have
             progress = cls(**{key.name: state[key.name] for key in fields(cls)})
             progress.plan = None if state["plan"] is None else Plan(**state["plan"])
             if isinstance(progress.skipped, list):  # in runs from before these counts had names
@@ -87,7 +89,7 @@ class Progress:
         return progress
 
     def _check(self, step: int) -> None:
-        numbers = [self.seconds, self.recording, *(self.skipped[name] for name in SKIP_COUNTS)]
+        numbers = [self.seconds, self.recording, self.log2_scale, *(self.skipped[name] for name in SKIP_COUNTS)]
         fits = self.step == step and all(type(number) in (int, float) and 0 <= number < 1e12 for number in numbers)
         for metrics in (self.first, self.first if self.best is None else self.best):
             fits = fits and all(isinstance(metrics[key], int | float) for key in ("val_loss", "val_bits_per_byte"))

@@ -59,6 +59,8 @@ def settle_hardware(t: TrainConfig) -> None:
     t.dtype = choose_dtype(t.dtype, t.device)
     if t.dtype == "bfloat16" and t.device != "mps" and not multiplies_bfloat16(t.device):
         warn(f"train.dtype: {t.device} emulates bfloat16 here, up to 15 times slower than --train.dtype float32")
+    if t.dtype == "float16" and t.device == "cpu":
+        warn("train.dtype: float16 is for GPUs without bfloat16; on a CPU it may be many times slower than float32")
     t.threads = t.threads or torch.get_num_threads()
     torch.set_num_threads(t.threads)
     if t.device == "cpu" and t.threads > (cores := available_cores()):  # a run that began on another computer

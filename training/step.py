@@ -12,6 +12,7 @@ from config import TrainConfig
 from model import GPT
 from training.device import autocast
 from training.distributed import exchanging, mean, micro_batches, whole
+from training.loss_scale import LossScale
 from training.optimizer import Muon, make_optimizers
 from training.schedule import learning_rate_factor, muon_momentum
 
@@ -39,7 +40,7 @@ class Step:
     """
 
     def __init__(self, model: GPT, config: TrainConfig, compiled: bool = False) -> None:
-        self.config, self.model = config, model
+        self.config, self.model, self.scale = config, model, LossScale(config)
         self.forward = torch.compile(model) if compiled else model
         self.optimizers = make_optimizers(model, config)
         self.loss = self.grad_norm = torch.zeros((), device=config.device)
@@ -52,9 +53,10 @@ class Step:
         windows: int64 (batch, block_size + 1); -1 is no target.
         """
         t = self.config
-        self.loss = accumulate_gradients(self.forward, windows, t)
-        self.grad_norm = whole(torch.nn.utils.clip_grad_norm_(self.model.parameters(), t.grad_clip or math.inf))
-        found_inf = (~(self.loss + self.grad_norm).isfinite()).float()
+        self.loss = accumulate_gradients(self.forward, windows, t, self.scale.factor())
+        parameters = self.scale.unscale(self.model.parameters())
+        self.grad_norm = whole(torch.nn.utils.clip_grad_norm_(parameters, t.grad_clip or math.inf))
+        found_inf = self.scale.learn((~(self.loss + self.grad_norm).isfinite()).float())
         self.skipped_in_a_row = (self.skipped_in_a_row + 1) * found_inf
         self.longest_skip = torch.maximum(self.longest_skip, self.skipped_in_a_row)
         self.skipped = self.skipped + found_inf
@@ -70,17 +72,16 @@ class Step:
 
     def read(self) -> "LastStep":
         """What is known of the last step. Waits for the device, once."""
-        loss, grad_norm, bad_steps, skipped_steps = torch.stack(
-            (self.loss, self.grad_norm, self.longest_skip, self.skipped)
-        ).tolist()
+        figures = (self.loss, self.grad_norm, self.longest_skip, self.skipped)
+        loss, grad_norm, bad_steps, skipped_steps = torch.stack(figures).tolist()
         learning_rate = self.optimizers[0].param_groups[0]["lr"]
         return LastStep(loss, learning_rate, grad_norm, int(bad_steps), int(skipped_steps))
 
 
-def accumulate_gradients(forward: Callable, windows: np.ndarray, t: TrainConfig) -> Tensor:
+def accumulate_gradients(forward: Callable, windows: np.ndarray, t: TrainConfig, scale: Tensor | None = None) -> Tensor:
     """Leaves the gradient of the mean loss over the targets of windows (batch, block_size + 1); returns that loss.
 
-    However small the micro-batches, and however many processes share them, the gradient is that of the whole batch.
+    The gradient is that of the whole batch, times `scale`, whatever the micro-batches and however many the processes.
     """
     total, parts = torch.zeros((), device=t.device), micro_batches(windows, t.sequences_at_once)
     for number, (part, weight) in enumerate(parts, start=1):
@@ -92,6 +93,6 @@ def accumulate_gradients(forward: Callable, windows: np.ndarray, t: TrainConfig)
             with autocast(t):
                 loss = forward(ids[:, :-1].clamp(min=0), ids[:, 1:])[1]  # the logits go as soon as they are not needed
             loss = loss * weight
-            loss.backward()
+            loss.backward(scale)
         total = total + loss.detach()
     return mean(total)

@@ -78,10 +78,12 @@ def test_generators_and_progress_that_no_run_has_are_refused(checkpoint, damage)
         restore_training(take_a_step(), checkpoint)
 
 
-def test_the_counts_of_skipped_steps_go_on():
+def test_the_counts_of_skipped_steps_and_the_scale_of_the_loss_go_on():
     skipping = take_a_step()
     skipping.skipped_in_a_row, skipping.longest_skip, skipping.skipped = torch.tensor([1.0, 2.0, 3.0]).unbind()
+    skipping.scale.log2 = torch.tensor(7.25)
     tensors, state = training_state(skipping, Progress(1, first=EVALUATION), Config())
     resumed = take_a_step()
     restore_training(resumed, Checkpoint(1, {}, tensors, json.loads(json.dumps(state))))
     assert (resumed.read().bad_steps, resumed.read().skipped_steps, resumed.skipped_in_a_row.item()) == (2, 3, 1)
+    assert resumed.scale.log2 == 7.25

@@ -21,6 +21,7 @@ VARIANTS = {
     "adamw": {"train.optimizer": "adamw", "train.learning_rate": 3e-3},
     "muon": {"train.optimizer": "muon", "train.micro_batch_size": 2, "train.schedule": "cosine"},
     "bfloat16": {"train.dtype": "bfloat16", "train.save_every": 3},
+    "float16": {"train.dtype": "float16"},
 }
 
 
@@ -44,7 +45,10 @@ def unbroken(options, tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("variant", "step", "number"),
-    [*product(("adamw", "muon"), (1, 4, 7), (signal.SIGTERM, signal.SIGINT)), ("bfloat16", 6, signal.SIGTERM)],
+    [
+        *product(("adamw", "muon"), (1, 4, 7), (signal.SIGTERM, signal.SIGINT)),
+        *product(("bfloat16", "float16"), (6,), (signal.SIGTERM,)),
+    ],
 )
 def test_interrupted_and_resumed_a_run_is_the_one_that_never_stopped(options, unbroken, run, variant, step, number):
     done = interrupt(options[variant], run, step, number)

@@ -99,7 +99,7 @@ def test_a_run_that_is_stopped_and_resumed_there_is_equal_to_the_bit(run_here, o
     assert differences(run, contents(run_here[0])) == []
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 @pytest.mark.parametrize("shape", ARCHITECTURES)
 def test_a_step_of_any_architecture_waits_for_nothing_and_to_read_it_is_one_wait(shape, dtype):
     take_step, windows = make_step(dtype=dtype, **shape)

@@ -74,7 +74,8 @@ def test_what_is_done_with_a_run_is_in_float32_however_it_was_trained(watched_ru
         ("cpu", "AVX2", True, "float32"),  # told to do without AVX512
         ("cpu", "DEFAULT", False, "float32"),
         ("cuda", (8, 0), False, "bfloat16"),
-        ("cuda", (7, 5), True, "float32"),  # a T4
+        ("cuda", (7, 5), True, "float16"),  # a T4
+        ("cuda", (6, 1), True, "float32"),  # which has no units for float16
         ("mps", "DEFAULT", False, "float32"),
         ("mps", "AVX512", True, "float32"),
     ],
@@ -84,7 +85,8 @@ def test_auto_takes_what_the_device_multiplies_natively(device, capability, proc
     monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: processor)
     monkeypatch.setattr("torch.cuda.get_device_capability", lambda: capability)
     assert choose_dtype("auto", device) == dtype
-    assert choose_dtype("float32", device) == "float32" and choose_dtype("bfloat16", device) == "bfloat16"
+    for asked in ("float32", "bfloat16", "float16"):
+        assert choose_dtype(asked, device) == asked
 
 
 @pytest.mark.parametrize(
@@ -94,3 +96,9 @@ def test_bfloat16_that_is_emulated_is_warned_of(dtype, native, warned, monkeypat
     monkeypatch.setattr("training.settle.multiplies_bfloat16", lambda device: native)
     settle_hardware(TrainConfig(device="cpu", dtype=dtype))
     assert ("emulates bfloat16" in capsys.readouterr().err) is warned
+
+
+@pytest.mark.parametrize(("dtype", "warned"), [("float16", True), ("float32", False)])
+def test_float16_on_a_cpu_is_warned_of(dtype, warned, capsys):
+    settle_hardware(TrainConfig(device="cpu", dtype=dtype))
+    assert ("float16 is for GPUs without bfloat16" in capsys.readouterr().err) is warned

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from common.errors import STOP_SIGNALS
+from training.loss_scale import START
 from training.progress import Clock, Plan, Progress, StopSignal
 
 EVALUATION = {"val_loss": 4.5, "val_bits_per_byte": float("nan")}
@@ -30,7 +31,8 @@ def test_the_progress_of_a_run_is_read_back_as_it_is():
     assert Progress.from_state(PROGRESS | {"best": None}, 7).best is None
     unnamed = PROGRESS | {"skipped": [0.0, 0.0, 1.0]}  # as runs had them before these counts had names
     assert Progress.from_state(unnamed, 7) == progress
-    assert progress.plan is None  # which older runs do not have either
+    assert progress.plan is None and progress.log2_scale == START  # which older runs do not have either
+    assert Progress.from_state(PROGRESS | {"log2_scale": 9.5}, 7).log2_scale == 9.5
     assert Progress.from_state(PROGRESS | {"plan": PLAN}, 7).plan == Plan(last=9, until=60.0, step=3, place=2.5)
     older = {key: value for key, value in PLAN.items() if key not in ("near", "per_step")}
     assert Progress.from_state(PROGRESS | {"plan": older}, 7).plan == Plan(last=9, until=60.0, step=3, place=2.5)
@@ -62,6 +64,8 @@ def test_the_progress_of_a_run_is_read_back_as_it_is():
         {"skipped": {"skipped_in_a_row": 0.0, "skipped": 1.0}},
         {"skipped": {"skipped_in_a_row": 0.0, "longest_skip": -1.0, "skipped": 1.0}},
         {"skipped": 3},
+        {"log2_scale": -1.0},
+        {"log2_scale": "9"},
         {"plan": {}},
         {"plan": 3},
         {"plan": PLAN | {"other": 1}},

@@ -52,7 +52,7 @@ def test_the_optimizers_see_a_gradient_of_the_norm_that_it_is_clipped_to(grad_cl
     assert torch.nn.utils.get_total_norm(gradients).item() == pytest.approx(grad_clip or norm, rel=1e-4)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_products_are_computed_in_the_dtype_of_the_configuration(dtype):
     model, take_step, windows = small_step(dtype=dtype)
     dtypes = []
