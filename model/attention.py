@@ -154,10 +154,10 @@ class MultiHeadAttention(nn.Module):
             parts = qkv.split((H * K, H * K, C), dim=-1)
             q, k, v = (part.view(B, T, H, -1).transpose(1, 2) for part in parts)  # (B, H, T, K), twice; (B, H, T, D)
             if self.qk_norm:  # steadies the scores (Henry et al. 2020); the gains let a head be as sharp as need be
-                q = F.rms_norm(q, (K,), self.q_gain.to(q.dtype), NORM_EPS)
-                k = F.rms_norm(k, (K,), self.k_gain.to(k.dtype), NORM_EPS)
+                q, k = (F.rms_norm(x.to(g.dtype), (K,), g, NORM_EPS) for x, g in ((q, self.q_gain), (k, self.k_gain)))
             if angles is not None:
                 q, k = rotate(q, angles), rotate(k, angles)
+            q, k = q.type_as(v), k.type_as(v)  # what autocast had in float32 is rounded once, on all devices
         if cache is not None:
             k, v = cache(k, v)  # (B, H, all tokens so far, K or D)
         p = self.dropout if self.training else 0.0

@@ -80,7 +80,10 @@ def trained_on_a_cpu(x: Tensor) -> bool:
 
 def squared_relu(x: Tensor) -> Tensor:
     """max(x, 0)² (So et al. 2021), x of any shape."""
-    return SquaredReLU.apply(x) if trained_on_a_cpu(x) else F.relu(x).square()
+    if trained_on_a_cpu(x):
+        return SquaredReLU.apply(x)
+    positive = F.relu(x)
+    return positive * positive  # which CUDA's autocast leaves in x's precision; the square it would make float32
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:

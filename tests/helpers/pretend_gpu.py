@@ -25,7 +25,15 @@ BY_VALUES = {aten.nonzero.default, aten.masked_select.default, aten._unique2.def
 STRICT = {aten.cat.default, aten.stack.default}
 # what CUDA's autocast computes in its dtype, and what in float32; only those that this project uses
 LOWERED = ["linear", "matmul", "mm", "addmm", "bmm", "baddbmm", "scaled_dot_product_attention"]
-RAISED = ["layer_norm", "rms_norm", "softmax.int", "log_softmax.int", "cross_entropy_loss", "norm.Scalar"]
+RAISED = [
+    "pow.Tensor_Scalar",
+    "layer_norm",
+    "rms_norm",
+    "softmax.int",
+    "log_softmax.int",
+    "cross_entropy_loss",
+    "norm.Scalar",
+]
 
 waits: Counter[str] = Counter()
 

@@ -301,3 +301,21 @@ def test_training_in_bfloat16_on_a_cpu_goes_by_plain_products_and_agrees_with_th
         assert (ours.grad - theirs.grad).norm() < 0.02 * theirs.grad.norm()
     unmasked = attend(*leaves, causal=False)  # the control
     assert (unmasked - expected).abs().max() > 0.5
+
+
+def test_under_autocast_queries_and_keys_are_normalised_and_rotated_in_float32_and_rounded_once():
+    torch.manual_seed(0)
+    layer, T, K = MultiHeadAttention(32, 2, qk_norm=True), 5, 16
+    cos, sin = rotary_angles(T, K)
+    record: dict = {}
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        x = torch.randn(1, T, 32)
+        layer(x, angles=(cos, sin), record=record)
+        projected = layer.qkv(x).float()  # in bfloat16, as in there
+    q = projected[..., :32].view(1, T, 2, K).transpose(1, 2)
+    q = q / (q.square().mean(-1, keepdim=True) + 1e-5).sqrt()
+    first, second = q.chunk(2, -1)
+    q = torch.cat((first * cos - second * sin, second * cos + first * sin), -1)
+    assert record["q"].dtype == record["k"].dtype == torch.bfloat16
+    wrong = (record["q"].float() - q).abs() / q.abs()
+    assert wrong.max() < 2**-8  # half a place of bfloat16, and no more

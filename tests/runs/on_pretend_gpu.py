@@ -116,6 +116,13 @@ def test_a_step_of_any_architecture_waits_for_nothing_and_to_read_it_is_one_wait
         assert loss == pytest.approx(on_cpu.read().loss, rel=1e-5 if dtype == "float32" else 2e-3)
 
 
+def test_what_an_mlp_keeps_in_bfloat16_is_no_wider():
+    kept, (take_step, windows) = [], make_step(dtype="bfloat16", activation="relu2")
+    take_step.model.blocks[0].mlp.proj.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0].dtype))
+    take_step(1, windows)
+    assert set(kept) == {torch.bfloat16}
+
+
 @pytest.mark.parametrize("shape", ARCHITECTURES)
 def test_a_sample_waits_once_a_token(shape):
     gpt = GPT(GPTConfig(**SHAPE | shape)).to(NAME)

@@ -45,7 +45,7 @@ def kept_for_backward(shape, train) -> int:
     ids = torch.zeros(train.batch_size, shape.block_size, dtype=torch.long)
     with (
         torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
-        torch.autocast("cpu", torch.bfloat16, enabled=train.dtype == "bfloat16"),
+        torch.autocast("cpu", getattr(torch, train.dtype), enabled=train.dtype != "float32"),
     ):
         model(ids, ids)
     return sum(size for size, _ in kept.values())
@@ -82,6 +82,20 @@ def test_the_estimate_of_activations_is_what_autograd_keeps_and_a_block_more(mod
     assert activations == pytest.approx(HEAP * (kept - weights + a_block) + gradient, rel=0.25)
     # the control: the rows at a time count
     assert estimate(shape, replace(train, micro_batch_size=2))["activations"] * 2 == activations
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("model", [{}, {"qk_norm": False}, {"activation": "swiglu"}], ids=str)
+def test_the_estimate_for_a_gpu_is_what_autograd_keeps_without_the_ways_of_a_cpu(model, dtype, monkeypatch):
+    for module in ("model.cpu", "model.attention"):
+        monkeypatch.setattr(f"{module}.trained_on_a_cpu", lambda x: False)
+    monkeypatch.setattr("model.attention.products_are_faster", lambda *arguments: False)
+    shape, train = configured({"dtype": dtype, "batch_size": 16, "micro_batch_size": 16}, **model)
+    kept = [kept_for_backward(replace(shape, n_layer=layers), train) for layers in (2, 4)]
+    tokens, width = train.batch_size * shape.block_size, 4 if dtype == "float32" else 2
+    block = (kept[1] - kept[0]) / 2 - 2 * sum(p.numel() for p in GPT(shape).blocks[0].parameters()) * (width == 2)
+    expected = (shape.n_layer + 1) * block + 14 * tokens * shape.vocab_size
+    assert estimate(shape, replace(train, device="cuda"))["activations"] == pytest.approx(expected, rel=0.15)
 
 
 MEASURED = r"""
