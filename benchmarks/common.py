@@ -308,8 +308,16 @@ def machine() -> dict:
         "load_average": LOAD_AVERAGE,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in packages},
+        **{name: version_of(name) for name in packages},
     }
+
+
+def version_of(package: str) -> str | None:
+    """None where it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def options_of(args: argparse.Namespace) -> dict:

@@ -9,6 +9,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+import torch
 
 from common.machine import available_cores
 from data.tiktoken_encodings import tiktoken_tokenizer
@@ -24,6 +25,11 @@ for name in [name for name in os.environ if name.startswith("WANDB")]:  # of who
 def pytest_xdist_auto_num_workers():
     """A process a core of those that may be used, which in a container or under taskset are not all there are."""
     return available_cores()
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
 
 
 def pytest_terminal_summary(terminalreporter, config):

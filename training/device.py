@@ -7,6 +7,7 @@ import torch
 from config import TrainConfig
 
 Dtype = Literal["float32", "bfloat16", "float16"]
+LOW = ("bfloat16", "float16")
 
 # Tokens of one forward pass in evaluation: enough to keep a machine busy, few enough for a laptop's memory.
 EVALUATION_TOKENS = 8192
@@ -17,7 +18,7 @@ UNTRAINED_TOKENS = 4096
 
 def autocast(config: TrainConfig) -> torch.autocast:
     """The context in which the forward pass runs: matrix products in `dtype`, weights and sums in float32."""
-    return torch.autocast(config.device, dtype=getattr(torch, config.dtype), enabled=config.dtype != "float32")
+    return torch.autocast(config.device, dtype=getattr(torch, config.dtype, None), enabled=config.dtype in LOW)
 
 
 def sequences_to_evaluate(block_size: int, config: TrainConfig) -> int:

@@ -13,6 +13,7 @@ from benchmarks import (
     computers,
     contestants,
     generation,
+    gpu,
     peers,
     preparation,
     recipes,
@@ -26,7 +27,7 @@ from model import GPTConfig
 from tests.helpers.scripts import run_main
 
 EACH_BENCHMARK = pytest.mark.parametrize(
-    "benchmark", [time_to_loss, step, generation, preparation, startup, recording, computers]
+    "benchmark", [time_to_loss, step, generation, preparation, startup, recording, computers, gpu]
 )
 
 

@@ -217,7 +217,7 @@ def test_deterministic_reaches_torch_only_on_cuda(restored, device, deterministi
     assert os.environ.get("CUBLAS_WORKSPACE_CONFIG") == (":4096:8" if reached else None)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_deterministic_steps_on_a_gpu_give_the_same_bits_each_time(restored, dtype):
     config = TrainConfig(device="cuda", deterministic=True, dtype=dtype, batch_size=16, steps=10)

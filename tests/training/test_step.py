@@ -104,7 +104,7 @@ def test_metrics_name_the_figures_of_a_step():
     assert line == figures
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_nothing_in_a_step_waits_for_the_gpu(optimizer):
     _, take_step, windows = small_step("cuda", optimizer=optimizer, dtype="bfloat16")
