@@ -35,6 +35,8 @@ MIN_FLOPS_TO_COMPILE, MAX_WIDTH_TO_COMPILE = 5e13, 192
 # What dropout_for gives at most; the width of a model from which on it is not lowered; with how much the steps are
 # timed before it is known.
 MAX_DROPOUT, FULL_DROPOUT_WIDTH, TIMED_DROPOUT = 0.4, 256, 0.1
+# Terms of a sum in a product beyond which Apple's M1 and M2 add what lies behind the matrices, up to PyTorch 2.13.
+MAX_TOKENS_MPS = 32_766
 # About a minute at a quarter of an A100's bf16 rate.
 MIN_FLOPS_TO_COMPILE_CUDA = 1e16
 
@@ -90,6 +92,8 @@ def settle_run(config: Config, model: GPT, corpus: Corpus, batches: Batches, pla
     plan: that of a run with `minutes` that goes on; its steps are not timed again.
     """
     t, m, limit = config.train, config.model, None
+    if t.device == "mps":
+        warn_of_long_sums(t, m.block_size)
     if m.dropout == "auto":
         model.set_dropout(TIMED_DROPOUT)
     minutes = None if plan else t.minutes
@@ -121,6 +125,17 @@ def settle_run(config: Config, model: GPT, corpus: Corpus, batches: Batches, pla
         flops = flops_per_token(model) * t.steps * t.batch_size * batches.block_size
         t.compile = gains_from_compiling(t.device, flops, config.model.n_embd)
     return Pace(t, plan)
+
+
+def warn_of_long_sums(t: TrainConfig, block_size: int) -> None:
+    """Warns where the gradient of a matrix is a sum over so many tokens at once that Apple's M1 and M2 get it wrong."""
+    if t.sequences_at_once * block_size > MAX_TOKENS_MPS:
+        fitting = [n for n in range(1, t.batch_size + 1) if t.batch_size % n == 0 and n * block_size <= MAX_TOKENS_MPS]
+        remedy = f"--train.micro_batch_size {fitting[-1]}" if fitting else "a smaller model.block_size"
+        warn(
+            f"train.micro_batch_size: {t.sequences_at_once} sequences of {block_size} tokens at once; on an M1 or M2 "
+            f"PyTorch sums more than {MAX_TOKENS_MPS} wrongly (pytorch/pytorch, issue 195163); {remedy} avoids that"
+        )
 
 
 def dropout_for(passes: float, width: int) -> float:

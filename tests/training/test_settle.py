@@ -21,6 +21,7 @@ from training.settle import (
     gains_from_compiling,
     settle_hardware,
     settle_run,
+    warn_of_long_sums,
 )
 from training.step import Step
 
@@ -215,6 +216,22 @@ def test_deterministic_reaches_torch_only_on_cuda(restored, device, deterministi
     settle_hardware(TrainConfig(device=device, dtype="float32", deterministic=deterministic))
     assert torch.are_deterministic_algorithms_enabled() is reached
     assert os.environ.get("CUBLAS_WORKSPACE_CONFIG") == (":4096:8" if reached else None)
+
+
+@pytest.mark.parametrize(
+    ("batch", "micro", "block", "remedy"),
+    [
+        (128, 0, 256, "--train.micro_batch_size 64 avoids"),
+        (96, 48, 1024, "--train.micro_batch_size 24 avoids"),
+        (1, 0, 40_000, "a smaller model.block_size avoids"),
+        (128, 64, 256, None),
+        (127, 0, 258, None),  # 32,766 tokens
+    ],
+)
+def test_more_tokens_at_once_than_an_m1_can_sum_are_warned_of(batch, micro, block, remedy, capsys):
+    warn_of_long_sums(TrainConfig(device="mps", batch_size=batch, micro_batch_size=micro), block)
+    said = capsys.readouterr().err
+    assert remedy in said and said.count("\n") == 1 if remedy else said == ""
 
 
 @pytest.mark.gpu
