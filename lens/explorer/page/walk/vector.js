@@ -22,7 +22,7 @@ const MOVES = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, Home: -
 export function vector(onChoose = () => {}) {
   const canvas = element("canvas");
   const pick = element("span", { class: "pick" });
-  const mark = element("span", { class: "mark" });
+  const mark = element("span", { class: "chosen" });
   const field = element("div", { class: "channels", tabindex: 0, role: "slider", "aria-valuemin": 0 });
   const read = element("output", { class: "read" }, "");
   const title = element("span", { class: "name" });
