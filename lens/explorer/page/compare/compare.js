@@ -23,7 +23,7 @@ export function compare(host) {
   const says = element("output", { class: "reading" });
   const rows = [...MEASURES.map(({ name, label }) => ({ label, of: ({ scores }) => scores[name] })),
     { label: t("loss of the prompt, nats a token"), of: ({ loss }) => loss }].map(row);
-  const losses = cell3("tr", t("losses of the run"));
+  const losses = cells3(t("losses of the run"));
   const table = element("table", { class: "compared" },
     element("thead", {}, element("tr", {}, element("td"), ...["A", "B", "A − B"].map((name) => element("th", { scope: "col" }, name)))),
     element("tbody", {}, ...rows.map(({ node }) => node), losses.node));
@@ -109,7 +109,6 @@ export function compare(host) {
     }
     [a?.losses, b.losses].forEach((words, index) => write(losses.cells[index], words || DASH));
     write(losses.cells[2], DASH);
-    table.classList.toggle("alone", a === null);
   }
 
   const drawAll = whenVisible(host, () => {
@@ -141,14 +140,14 @@ export function compare(host) {
   };
 
   function row({ label, of }) {
-    return { ...cell3("tr", label), of };
+    return { ...cells3(label), of };
   }
 }
 
 /** A line of the table: its name and a cell each for A, B and their difference. */
-function cell3(name, label) {
+function cells3(label) {
   const cells = Array.from({ length: 3 }, () => element("td", {}, ""));
-  return { cells, node: element(name, {}, element("th", { scope: "row" }, label), ...cells) };
+  return { cells, node: element("tr", {}, element("th", { scope: "row" }, label), ...cells) };
 }
 
 const weightAt = ({ maps, layer, head, prompt }, query, key) => (query < maps.queries && key < keysOf(prompt).length ? maps.weight(layer, head, query, key) : null);

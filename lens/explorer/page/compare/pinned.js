@@ -5,7 +5,7 @@ import { MEASURES, lossesAt, scoreOf } from "../base/measures.js";
 import { nearest, state, switchedOff } from "../base/state.js";
 
 /** A view as it is now: {prompt, step, layer, head, off} and what belongs to it. Its numbers have to be there. */
-export function snapshot({ prompt: index, step: at, layer, head, off = "", how = "" }) {
+function snapshot({ prompt: index, step: at, layer, head, off = "", how = "" }) {
   const prompt = page.prompts[index];
   const silenced = switchedOff({ off, how });
   const { step } = prompt.steps[at];

@@ -1,7 +1,7 @@
 // Logits to probabilities, and the likeliest of them.
 
 /** The largest of some numbers. */
-export function maximum(numbers) {
+function maximum(numbers) {
   let max = -Infinity;
   for (let i = 0; i < numbers.length; i++) if (numbers[i] > max) max = numbers[i];
   return max;

@@ -4,7 +4,6 @@
 // be the beginning of a longer token is taken off the text's end, and the model writes it again.
 
 import { logSumExp } from "./distribution.js";
-import { bytesOf, textOf } from "./utf8.js";
 
 const TAIL = 32; // tokens at the end that are looked at; a longer token would have to be spelled in more than these
 const FOLLOWING = ["a", "1", "!"]; // what may come next: a letter, a digit, another sign

@@ -10,7 +10,7 @@ const recorded = page.prompts.length; // and so the index of the reader's own
 const EMPTY = { arrays: [] }; // in the place of numbers that the page carries, for what looks whether there are any
 
 export const isOwn = (prompt) => prompt === recorded;
-export const ownPrompt = () => page.prompts[recorded];
+const ownPrompt = () => page.prompts[recorded];
 
 /** The index of a step in page.live.steps, or -1. */
 export const liveStep = (step) => page.live.steps.findIndex((one) => one.step === step);

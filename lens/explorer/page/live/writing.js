@@ -90,5 +90,5 @@ export function writing(host, { beginning, options, fields, onText, onEnd }) {
     onEnd(own.asked ? t("Stopped.") : end);
   }
 
-  return { stop, forget };
+  return { forget };
 }

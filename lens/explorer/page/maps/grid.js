@@ -1,6 +1,6 @@
 // All heads as small maps: those with a badge first, layers down and heads across, or the highest score first.
 
-import { write } from "../base/cells.js";
+import { DASH, write } from "../base/cells.js";
 import { paint, theme } from "../base/colour.js";
 import { blockOf, kind, page, smallOf } from "../base/data.js";
 import { choice, element } from "../base/dom.js";
@@ -116,7 +116,7 @@ export function grid(host) {
   function describe(one) {
     const { layer, head, number, marks, button } = one;
     const score = scoreOf(state.prompt, state.step, layer, head, state.measure);
-    write(number, score === undefined ? "–" : short(score));
+    write(number, score === undefined ? DASH : short(score));
     const found = badges(state.prompt, state.step, layer, head);
     const texts = found.map(([{ label }, value, on]) => `${label} ${short(value)}${on === null ? "" : ` (${onPrompt(on)})`}`);
     const { label } = MEASURES.find(({ name }) => name === state.measure);

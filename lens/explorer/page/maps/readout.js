@@ -1,12 +1,12 @@
 // Next to the map: the weight under the pointer, the legend, the measures of the head, and the map as a picture.
 
-import { chip, headInWords, write } from "../base/cells.js";
+import { DASH, chip, headInWords, write } from "../base/cells.js";
 import { legend, theme } from "../base/colour.js";
-import { kind, page } from "../base/data.js";
+import { page } from "../base/data.js";
 import { element, save } from "../base/dom.js";
 import { formatWeight, short, wordAt } from "../base/label.js";
 import { MEASURES, badges, measuredOn, scoreOf } from "../base/measures.js";
-import { shownFull, shownKeys, shownMaps, shownPrompt, state } from "../base/state.js";
+import { shownKeys, shownMaps, shownPrompt, state } from "../base/state.js";
 import { explained } from "../base/terms.js";
 import { t } from "../base/words.js";
 import { badge } from "./badge.js";
@@ -82,7 +82,7 @@ function score({ name, label, max, says }) {
     const value = scoreOf(state.prompt, state.step, state.layer, state.head, name);
     filled.style.width = `${100 * Math.min(1, (value ?? 0) / (max ?? shownPrompt().tokens.length))}%`;
     number.classList.toggle("borrowed", measuredOn(state.prompt, state.step, state.layer, state.head, name) !== null);
-    write(number, value === undefined ? "–" : max === null ? value.toFixed(1) : short(value));
+    write(number, value === undefined ? DASH : max === null ? value.toFixed(1) : short(value));
     return value !== undefined;
   }
   return { nodes: [element("dt", {}, explained(label, says)), element("dd", {}, bar, number)], update };

@@ -1,7 +1,8 @@
 // What the weights give: this head's answer, the answers of all heads side by side, and what proj makes of them.
 
 import { element } from "../base/dom.js";
-import { change, state } from "../base/state.js";
+import { nameOf } from "../base/pins.js";
+import { change, isOff } from "../base/state.js";
 import { phrase, t } from "../base/words.js";
 import { multipliedOut } from "./dotproduct.js";
 import { ofKey, ofQuery } from "./names.js";
@@ -13,10 +14,10 @@ import { CELL, MAX_PRINTED, largest, vector } from "./vector.js";
 /** The chosen key's weight * v, and z of the query: the sum of all keys'. */
 export function headOutput(host) {
   const [part, whole] = [vector(), vector()];
-  const isOff = element("p", { class: "note" }, t("This head is switched off: zero, or the mean over the text, goes on in the place of this sum."));
-  host.append(part.node, whole.node, isOff);
+  const silent = element("p", { class: "note" }, t("This head is switched off: zero, or the mean over the text, goes on in the place of this sum."));
+  host.append(part.node, whole.node, silent);
   return ({ row: { weighted, z }, j, layer, head }) => {
-    isOff.hidden = !state.off.split(" ").includes(`${layer}.${head}`);
+    silent.hidden = !isOff(nameOf({ layer, head }));
     const max = Math.max(largest(weighted), largest(z));
     part.show(weighted.subarray(j * z.length, (j + 1) * z.length), { name: phrase("weight × {v}", { v: ofKey("v") }), spoken: t("weight times v of the key"), max });
     whole.show(z, { name: ofQuery("z"), spoken: t("z of the query"), max });

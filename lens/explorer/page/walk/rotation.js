@@ -85,6 +85,6 @@ function dial({ letter, before, after }, c) {
   const numbers = [before[c], before[c + half], after[c], after[c + half]].map(brief);
   const label = t("{letter}: from {a}, {b} to {c}, {d}", { letter, a: numbers[0], b: numbers[1], c: numbers[2], d: numbers[3] });
   return svg("svg", { viewBox: "-1.15 -1.15 2.3 2.3", role: "img", "aria-label": label },
-    svg("circle", { r: 1 }), svg("line", { class: "axis", x1: -1, x2: 1 }), svg("line", { class: "axis", y1: -1, y2: 1 }),
+    svg("circle", { r: 1 }), svg("line", { x1: -1, x2: 1 }), svg("line", { y1: -1, y2: 1 }),
     arrow(before, "before"), arrow(after, "after"));
 }
