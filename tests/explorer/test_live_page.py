@@ -143,7 +143,9 @@ def test_a_typed_text_is_shown_as_pytorch_reads_it(page, live):
     torch.testing.assert_close(shares, expected_shares, rtol=0, atol=1.1e-3)
     choose(page, "Query", 5)
     for part, values in (("1", recorded["attribution.parts"][5]), ("2", recorded["ablation"][5])):
-        read = page.eval_on_selector_all(f"#parts figure:nth-child({part}) .heat td", READ)
+        cells = f"#parts figure:nth-child({part}) .heat td"
+        page.wait_for_selector(cells, state="attached")
+        read = page.eval_on_selector_all(cells, READ)
         read = torch.tensor([float(text.replace("−", "-")) for text in read])
         torch.testing.assert_close(read, torch.tensor(values).flatten(), rtol=0, atol=1.1e-3)
 
