@@ -19,7 +19,7 @@ from data.units import Reader
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the first one decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Windows, where it has no session of its own
     answers, sys.stdout = sys.stdout.buffer, sys.stderr  # what a library prints must not come between
     job = json.loads(sys.stdin.readline())
     tokenizer = Tokenizer.load(job["tokenizer"])

@@ -69,7 +69,10 @@ def _start(job: dict) -> subprocess.Popen:
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environment = os.environ | {"PYTHONPATH": path, "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-P", "-m", "data.worker"]  # -P: no module is taken from the working folder
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+    # in a session of its own: Ctrl-C, which reaches all processes of a terminal's, is for this one to decide on
+    process = subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    )
     _ask(process, job)
     return process
 
