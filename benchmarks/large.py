@@ -143,7 +143,7 @@ def prepare(texts: Path, cache: Path, workers: int) -> list[str]:
 def watched(command: list[str], kill_after: float | None = None) -> dict:
     """Runs a command to its end, or kills it: its seconds, its CPU time and peak memory with those of its children."""
     started, peak = time.perf_counter(), 0
-    process = psutil.Popen(command, cwd=common.ROOT, stdout=sys.stderr)
+    process = psutil.Popen(command, cwd=common.ROOT, stdout=2)  # the system's stderr
     pid, status, usage = 0, 0, None
     while not pid:
         resident = 0

@@ -71,8 +71,7 @@ def read_or_prepare(
     source, config = open_large(config, report), copy(config)
     config.revision = source.revision  # the processes do not ask the Hub again
     identity = source.identity()
-    key = f"{FORMAT} {SHARD_TOKENS} {BLOCK_BYTES} {MAX_DOCUMENT} {SAMPLES} {identity}"
-    folder = cache_folder(config, key, tokenizer)
+    folder = _folder(config, identity, tokenizer)
     if not verifying and (parts := _read(folder, report)):
         return parts, True, source.revision
     try:
@@ -88,6 +87,17 @@ def read_or_prepare(
         ) from error
     assert parts
     return parts, False, source.revision
+
+
+def is_prepared(config: "DataConfig", tokenizer: Tokenizer) -> bool:
+    """Whether the tokens are there. Raises InputError where the text cannot be found."""
+    identity = open_large(config, lambda line: None).identity()
+    return (_folder(config, identity, tokenizer) / MANIFEST).exists()
+
+
+def _folder(config: "DataConfig", identity: str, tokenizer: Tokenizer | None) -> Path:
+    key = f"{FORMAT} {SHARD_TOKENS} {BLOCK_BYTES} {MAX_DOCUMENT} {SAMPLES} {identity}"
+    return cache_folder(config, key, tokenizer)
 
 
 def _read(folder: Path, report: Report) -> Parts | None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from common.errors import Problem, reason
 from config import DataConfig
 from data.corpus import load_corpus
+from data.large import is_prepared
 from data.tokenizer import Tokenizer
 from model import GPT
 from model.generation import continuation
@@ -88,6 +89,8 @@ def material(data: DataConfig, model: GPT, tokenizer: Tokenizer, start: list[int
 def validation_ids(data: DataConfig, block_size: int, tokenizer: Tokenizer, summary: dict) -> np.ndarray | str:
     """The tokens that the run was validated on, from the cache or made again; or why they cannot be."""
     try:
+        if data.sharded and not is_prepared(data, tokenizer):  # which may take a day
+            return f"the tokens of {data.source} are not in {data.cache} any more"
         corpus = load_corpus(data, block_size, tokenizer=tokenizer, report=lambda line: None)
     except (Problem, OSError) as error:
         return reason(error)

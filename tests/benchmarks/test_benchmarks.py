@@ -14,6 +14,7 @@ from benchmarks import (
     contestants,
     generation,
     gpu,
+    large,
     peers,
     preparation,
     recipes,
@@ -27,7 +28,7 @@ from model import GPTConfig
 from tests.helpers.scripts import run_main
 
 EACH_BENCHMARK = pytest.mark.parametrize(
-    "benchmark", [time_to_loss, step, generation, preparation, startup, recording, computers, gpu]
+    "benchmark", [time_to_loss, step, generation, preparation, large, startup, recording, computers, gpu]
 )
 
 
@@ -238,6 +239,16 @@ def test_preparation_measures_the_same_tokens_for_ours_and_tiktoken(tmp_path, mo
     assert all(row["peak_mb"] > 20 for row in contestants.values())
     assert body["megabytes"] == 1 and set(body["vocabulary"]["seconds"]) == {"ours", "tokenizers"}
     assert "of tiktoken's rate" in table
+
+
+def test_a_large_text_is_prepared_with_kills_to_the_same_bytes_and_each_document_is_counted(tmp_path, monkeypatch):
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", "")  # which the benchmark sets
+    row = {"seconds": 1.0, "cpu_seconds": 1.0, "mb_per_cpu_second": 1.0, "peak_mb": 1.0}
+    monkeypatch.setattr(large, "measure_speed", lambda *args: {"prepare.py": row})
+    body, table = results(large.main, tmp_path, "--megabytes", 1, "--killed", 1, "--kills", 1, "--workers", 1)
+    killed = body["killed"]
+    assert (killed["lost"], killed["doubled"], killed["different"], killed["files"]) == (0, 0, [], 7)
+    assert killed["documents"] > 200 and "0 lost, 0 doubled" in table
 
 
 def test_the_time_to_the_first_step_is_read_from_the_runs_own_lines(monkeypatch):

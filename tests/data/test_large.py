@@ -261,7 +261,7 @@ def test_another_time_of_change_or_name_is_another_text(prepare, in_this_process
     os.utime(folder / "a.jsonl", (1, 1))
     assert prepare()[3] is False
     folders.add(prepare.folder)
-    (folder / "c.txt").rename(folder / "g.txt")
+    (folder / "c.txt").rename(folder / "c.md")
     assert prepare()[3] is False
     assert len(folders | {prepare.folder}) == 3
 
