@@ -33,7 +33,7 @@ from common.machine import available_cores
 FILE_BYTES = 100_000_000
 GPT2_FILES = "https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/"
 POLL_SECONDS = 0.1
-VAL_FRACTION = 0.01
+VAL_FRACTION = 0.05
 
 
 def main() -> None:
