@@ -137,9 +137,18 @@ def test_the_address_holds_a_and_without_it_there_is_only_the_view(opened):
     page.get_by_text("Let go of A").click()
     page.locator(MAPS[0]).wait_for(state="hidden")
     page.wait_for_function("() => !location.hash.includes('&a=')")
+    page.evaluate("() => (location.hash += '&a=0.200.0.1')")  # put in again by hand
+    page.locator(MAPS[0]).wait_for()
     for address in ("7.200.0.1", "0.200.-1.1", "0.200.0.1e-1", "0.200.0"):  # of no head of this page
         page = opened(f"&a={address}")
         assert page.locator(MAPS[0]).is_hidden()
+
+
+def test_the_tokens_of_a_cell_show_their_spaces_when_asked(opened):
+    page = opened("&prompt=0&layer=0&head=1&query=3&key=2")
+    assert "␣" not in page.inner_text("#compare output")
+    page.click("#text .spaces")
+    assert page.inner_text("#compare output").count("␣") == 2
 
 
 def test_the_arrow_keys_move_the_pinned_cell(opened, maps):

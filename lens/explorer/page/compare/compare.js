@@ -10,7 +10,7 @@ import { keysOf } from "../base/maps.js";
 import { MEASURES } from "../base/measures.js";
 import { formatNumber } from "../base/number.js";
 import { whenVisible } from "../base/onscreen.js";
-import { change, shownPrompt, shownStep, state, switchedOff } from "../base/state.js";
+import { change, shownNames, shownStep, state, switchedOff } from "../base/state.js";
 import { phrase, t } from "../base/words.js";
 import { pinnedAt, shownView } from "./pinned.js";
 
@@ -126,16 +126,20 @@ export function compare(host) {
   });
 
   let shown = "";
-  let restoring = "";
+  let restoring = ""; // the address of the view that is being read
+
+  async function restore(address) {
+    restoring = address;
+    const view = await pinnedAt(address);
+    restoring = "";
+    if (state.a === address) pin(view); // else another was kept meanwhile
+  }
 
   return () => {
-    const now = [shownPrompt().id, shownStep().step, state.layer, state.head, state.query, state.key, state.scale, state.a, switchedOff(state), theme(), pins].join(" ");
+    const now = [shownNames(), shownStep().step, state.layer, state.head, state.query, state.key, state.scale, state.a, switchedOff(state), theme(), pins].join(" ");
     if (shown === now) return;
     shown = now;
-    if (state.a && state.a !== a?.address && state.a !== restoring) { // from an address
-      restoring = state.a;
-      pinnedAt(state.a).then(pin);
-    }
+    if (state.a && state.a !== a?.address && state.a !== restoring) restore(state.a);
     drawAll();
   };
 

@@ -4,7 +4,7 @@ import { write } from "../base/cells.js";
 import { addEffects, effectsOf, kind, liveOf, page } from "../base/data.js";
 import { element } from "../base/dom.js";
 import { word } from "../base/label.js";
-import { change, onAddress, onChange, shownPrompt, shownStep, state, switchedOff } from "../base/state.js";
+import { change, onAddress, onChange, shownNames, shownPrompt, shownStep, state, switchedOff } from "../base/state.js";
 import { Numbers } from "../base/unpack.js";
 import { t } from "../base/words.js";
 import { bars } from "./bars.js";
@@ -72,13 +72,15 @@ export function live(host) {
     const loss = effectsOf(state.prompt, state.step)?.loss;
     write(precision, stepOf() < 0 ? notCarried() : precisionOf(page.live.steps[stepOf()]));
     drawOff(read?.before ? { now: loss.numbers, before: read.before.loss, last: read.last, lastBefore: read.before.last } : null);
-    const now = `${prompt.id} ${state.step} ${switchedOff(state)}`;
+    const now = `${shownNames()} ${state.step} ${switchedOff(state)}`;
     if (asked === now) return;
     asked = now;
     if (read) return next.draw({ last: read.last, before: read.before?.last ?? null, token: prompt.tokens.at(-1) });
     if (stepOf() < 0 || !prompt.ids.length) return next.draw(null);
     const answer = await ask("next", { ids: prompt.ids, written: prompt.ids.length, fresh: true, step: stepOf(), silence: [] });
-    if (asked === now && answer) next.draw({ last: answer.last, before: null, token: prompt.tokens.at(-1) });
+    if (asked !== now) return;
+    if (answer) next.draw({ last: answer.last, before: null, token: prompt.tokens.at(-1) });
+    else asked = ""; // given up for what the reader has gone to: asked again at the next change
   }
 
   let resting = null;

@@ -14,9 +14,11 @@ const MAX_FRAMES = 30; // to wait for what a card points at
 const PARTS = ["prompt", "step", "layer", "head", "query", "view"]; // of a view: another one is no longer the card's
 const asked = location.hash.length > 1 || page.prompts.some(({ own }) => own); // for a view, or for prompts of one's own
 const memory = `glassgpt story of ${name}`;
+const viewNow = () => PARTS.map((part) => state[part]).join(" ");
 
-/** Builds the story, its button in `opening`; opens it for those who have not seen it and have not asked for something else. */
+/** Builds the story, its button in `opening`; opens it for those who have not seen it and have not asked for something else, nor gone elsewhere. */
 export async function story(host, opening) {
+  const before = viewNow();
   const facts = await findings();
   const cards = facts ? cardsOf(facts) : []; // their titles; their texts are made anew: tokens may be shown in another way
   if (cards.length < MIN_CARDS) return;
@@ -48,8 +50,6 @@ export async function story(host, opening) {
     if (isOwn(state.prompt)) close(false); // the reader types
     else if (shown && shown !== viewNow()) leave(); // has gone elsewhere
   });
-
-  const viewNow = () => PARTS.map((part) => state[part]).join(" ");
 
   /** Shows a card; its view first, then what it points at. `quietly`: the page stays where it is, as does the focus. */
   async function go(index, quietly = false) {
@@ -106,7 +106,7 @@ export async function story(host, opening) {
   arrange();
   const addressed = Number(state.card) - 1;
   if (addressed in cards) await go(addressed, true);
-  else if (!asked && !seen()) await go(0, true);
+  else if (!asked && !seen() && before === viewNow()) await go(0, true);
 }
 
 /** Until a card's target is there: what is far off the screen is drawn only when it comes near. */

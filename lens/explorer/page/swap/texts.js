@@ -20,7 +20,7 @@ export function twoTexts({ replace, ask, type }) {
   others.addEventListener("keydown", (event) => event.key === "Escape" && close());
   const typing = element("details", { class: "swap-typing" }, element("summary", {}, t("Or type the second text")),
     element("label", {}, element("span", { class: "note" }, t("It needs as many tokens as the first.")), box));
-  const node = element("div", { class: "swap-texts" }, first.node, others, second.node, typing, says);
+  const node = element("div", { class: "swap-texts", hidden: "" }, first.node, others, second.node, typing, says);
   let shown = null; // {ids, likely, other}
   let opened = null; // the position whose token is being changed
 
@@ -57,6 +57,7 @@ export function twoTexts({ replace, ask, type }) {
   function draw({ ids, other, likely, text, changed, question }) {
     const another = !shown || shown.ids !== ids;
     shown = { ids, other, likely };
+    node.hidden = false;
     if (another) {
       others.hidden = true;
       opened = null;
