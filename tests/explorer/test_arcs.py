@@ -127,6 +127,11 @@ def test_a_text_reads_as_it_is_written_and_shows_the_spaces_of_tokens_when_asked
     ]
 
 
+def test_a_token_that_goes_on_with_a_word_is_marked_where_it_stands_alone(explore):
+    page = explore([reading_of([" Var", "n"], steps=(0,))], "#view=text&query=1")
+    assert sorted(page.locator("#text .reads .token").all_inner_texts()) == ["Var", "‿n"]
+
+
 def test_a_text_of_single_characters_reads_as_it_is_written(explore):
     page = explore([reading_of("a fox", steps=(0,))], "#view=text")
     assert page.inner_text("#text .flow") == "a fox" and page.locator("#text .goes-on").count() == 0

@@ -198,6 +198,11 @@ def test_what_a_second_run_predicts_is_named_by_its_own_vocabulary(explore, two)
     assert likeliest and all("own" in text for text in likeliest)
     choose(page, "Prompt", 0)
     page.wait_for_function("() => !document.querySelector('#next').textContent.includes('own')")
+    page.click(".story-open")
+    choose(page, "Prompt", len(payload["prompts"]) - 1)
+    page.click(".story-next")  # the story stays that of the first one
+    page.locator(".story-card", has_text="The guess: ").wait_for()
+    assert "own" not in page.inner_text(".story-card")
 
 
 def test_a_measure_that_one_run_lacks_is_not_taken_from_the_other(explore, two):

@@ -81,7 +81,7 @@ export function arcs(host) {
     if (moved.some(Boolean)) boxes = null;
     texts.forEach((text, number) => mark(text, number, view));
     const heads = headsInView(state).map((head) => ({ ...head, arcs: arcsOf(head, view) }));
-    legend.draw(heads, (index) => texts[view.target].tokens[index], READINGS);
+    legend.draw(heads, texts[view.target].tokens, READINGS);
     if (!boxes) {
       width = field.clientWidth;
       if (!width) return; // not shown: drawn when it is

@@ -2,7 +2,7 @@
 
 import { chip } from "../base/cells.js";
 import { choice, element, setOptions } from "../base/dom.js";
-import { short, word } from "../base/label.js";
+import { short, wordAt } from "../base/label.js";
 import { badges } from "../base/measures.js";
 import { PLACES, headsInView, mayPin, nameOf, toggled } from "../base/pins.js";
 import { change, isOff, shownPrompt, state } from "../base/state.js";
@@ -37,9 +37,9 @@ export function legendOfHeads() {
   return {
     node,
 
-    /** Shows `heads`, as of headsInView, each with its `arcs`; `tokenAt(index)` is the token at the end of an arc. */
-    draw(heads, tokenAt, readings) {
-      for (const [place, one] of entries.entries()) one.draw(heads.find((head) => head.place === place), tokenAt, readings);
+    /** Shows `heads`, as of headsInView, each with its `arcs`, of which so many `readings` are named; they end at `tokens`. */
+    draw(heads, tokens, readings) {
+      for (const [place, one] of entries.entries()) one.draw(heads.find((head) => head.place === place), tokens, readings);
       const { layers, heads: count } = shownPrompt();
       adding.field.hidden = layers * count === heads.length;
       adding.select.disabled = !mayPin(state.pins) || heads.length === PLACES;
@@ -58,7 +58,7 @@ function entry(place) {
   name.addEventListener("click", () => change({ layer: head.layer, head: head.head }));
   pin.addEventListener("click", () => change({ pins: toggled(state, head) }));
 
-  function draw(shown, tokenAt, readings) {
+  function draw(shown, tokens, readings) {
     head = shown;
     node.hidden = !head;
     if (!head) return;
@@ -69,7 +69,7 @@ function entry(place) {
     name.setAttribute("aria-pressed", layer === state.layer && number === state.head);
     const [strongest] = badges(state.prompt, state.step, layer, number);
     mark.replaceChildren(...(strongest ? [badge(strongest, strongest[0].label)] : []));
-    reads.replaceChildren(...arcs.slice(0, readings).flatMap(({ index, weight }) => [chip(word(tokenAt(index))), ` ${short(weight)} `]));
+    reads.replaceChildren(...arcs.slice(0, readings).flatMap(({ index, weight }) => [chip(wordAt(tokens, index)), ` ${short(weight)} `]));
     silent.hidden = !isOff(nameOf(head));
     pin.hidden = layers * heads === 1;
     pin.disabled = !pinned && !mayPin(state.pins);

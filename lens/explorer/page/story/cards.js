@@ -1,9 +1,9 @@
 // The cards of a run's story: what each says, the view that it sets, and the one thing that it points at.
 
-import { chip, decimals, labelOf } from "../base/cells.js";
+import { chip, decimals } from "../base/cells.js";
 import { page } from "../base/data.js";
 import { element } from "../base/dom.js";
-import { short, wordAt } from "../base/label.js";
+import { short, word, wordAt } from "../base/label.js";
 import { MEASURES } from "../base/measures.js";
 import { brief } from "../base/number.js";
 import { nameOf } from "../base/pins.js";
@@ -38,7 +38,7 @@ function say(text, values = {}) {
 const bold = (value) => (value instanceof Node ? value : element("b", {}, value));
 const step = (facts, index) => facts.prompt.steps[index].step.toLocaleString("en");
 const token = ({ prompt }, at) => chip(wordAt(prompt.tokens, at));
-const guess = (id) => chip(labelOf(id));
+const guess = ({ prompt, query }, id) => chip(word(page.labels[id], prompt.tokens[query]));
 const probability = (value) => (value < 0.0005 ? t("under .001") : decimals(value));
 const nextProbability = ({ prompt, query }, effects) => effects["lens.next"].at(prompt.layers, query);
 
@@ -98,7 +98,7 @@ function beginning(facts) {
       say(t("Head {name} at {here}: the largest share is {max}; spread evenly over {count} tokens, each would get {even}."),
         { name, here: token(facts, query), max: short(before.max), count: before.count, even: short(1 / before.count) }),
       ...(before.effects ? [say(t("The guess: {guess}, with a probability of {share}. The true next token gets {own}."), {
-        guess: guess(before.effects["top.ids"].at(query, 0)), share: probability(before.effects["top.probabilities"].at(query, 0)),
+        guess: guess(facts, before.effects["top.ids"].at(query, 0)), share: probability(before.effects["top.probabilities"].at(query, 0)),
         own: probability(nextProbability(facts, before.effects)),
       })] : []),
     ].flat(),
@@ -183,7 +183,7 @@ function nothingFormed(facts) {
 function attribution(facts) {
   const { query, hero, effects } = facts;
   const of = (name) => effects[`attribution.${name}`].at(query);
-  const [target, rival] = [guess(of("target")), guess(of("against"))];
+  const [target, rival] = [guess(facts, of("target")), guess(facts, of("against"))];
   const own = effects["attribution.parts"].at(query, hero.layer, hero.head);
   const total = of("parts").reduce((sum, value) => sum + value, of("embedding") + of("bias"));
   const name = nameOf(hero);

@@ -155,7 +155,7 @@ export function swap(host) {
   /** The numbers behind a cell: both logits in the second text, before and after. */
   function sayCell(after, words) {
     const { question: { target, against }, both: [, before] } = now;
-    const moved = [target, against].flatMap((id, index) => [" ", chip(labelOf(id)), ` ${brief(before[index])} → ${brief(after[index])}`]);
+    const moved = [target, against].flatMap((id, index) => [" ", tokenAfter(now, id), ` ${brief(before[index])} → ${brief(after[index])}`]);
     return [words, ...moved, ` · ${t("difference {before} → {after}, in the first text {first}: {share} comes back.", {
       before: brief(between(1)), after: brief(after[0] - after[1]), first: brief(between(0)), share: shareOf(after).toFixed(2),
     })}`];
@@ -195,19 +195,23 @@ function rowName({ first, last }, { changed, other }) {
   const { tokens } = shownPrompt();
   const at = changed.find((one) => one >= first && one <= last);
   const words = [element("span", { class: "position" }, first === last ? String(first) : `${first}–${last}`), element("bdi", {}, wordAt(tokens, at ?? first))];
-  return at === undefined ? words : [...words, " → ", element("bdi", {}, labelOf(other[at]))];
+  return at === undefined ? words : [...words, " → ", element("bdi", {}, labelOf(other[at], tokens[at - 1]))];
 }
 
+/** A token as it comes after the position that is asked about. */
+const tokenAfter = ({ question: { position }, other }, id) => chip(labelOf(id, page.labels[other[position]]));
+
 /** What is asked, and what the texts answer. */
-function askedOf({ question: { position, target, against }, probabilities, both, other }) {
+function askedOf(asked) {
+  const { question: { position, target, against }, probabilities, both, other } = asked;
   const names = [t("the first text"), t("the second")];
   const row = (name, index) => element("tr", {}, element("th", { scope: "row" }, name),
     ...[0, 1].map((one) => element("td", {}, short(probabilities[index][one]))),
     element("td", {}, `${brief(both[index][0])} − ${brief(both[index][1])} = ${brief(both[index][0] - both[index][1])}`));
-  const token = (id) => chip(labelOf(id));
+  const token = (id) => tokenAfter(asked, id);
   return [
     element("p", {}, ...phrase("What comes after position {position}, {here}: {target} or {against}?", {
-      position: String(position), here: token(other[position]), target: token(target), against: token(against),
+      position: String(position), here: chip(labelOf(other[position], page.labels[other[position - 1]])), target: token(target), against: token(against),
     })),
     element("table", { class: "swap-answers" },
       element("thead", {}, element("tr", {}, element("td"), ...[target, against].map((id) => element("th", { scope: "col" }, ...phrase("probability of {token}", { token: token(id) }))), element("th", { scope: "col" }, t("difference of the logits")))),

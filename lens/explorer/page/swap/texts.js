@@ -28,8 +28,9 @@ export function twoTexts({ replace, ask, type }) {
   function open(at) {
     opened = at;
     const { likely, ids, other } = shown;
-    const here = (id) => element("button", { type: "button", class: "token", "aria-pressed": id === other[at], onclick: () => take(at, id) }, element("bdi", {}, labelOf(id)));
-    const word = element("bdi", { class: "token" }, wordAt(shownPrompt().tokens, at));
+    const { tokens } = shownPrompt();
+    const here = (id) => element("button", { type: "button", class: "token", "aria-pressed": id === other[at], onclick: () => take(at, id) }, element("bdi", {}, labelOf(id, tokens[at - 1])));
+    const word = element("bdi", { class: "token" }, wordAt(tokens, at));
     const offered = [...new Set([...likely[at], other[at]])].filter((id) => id !== ids[at]);
     others.replaceChildren(
       element("span", { class: "note" }, ...phrase("Position {at}: {token} →", { at: String(at), token: word }), " "),
@@ -66,8 +67,7 @@ export function twoTexts({ replace, ask, type }) {
     const { tokens } = shownPrompt();
     const isChanged = (at) => changed.includes(at);
     first.draw(tokens.map((_, at) => wordAt(tokens, at)), isChanged, null);
-    const before = (at) => (at ? tokens[at - 1] : "");
-    second.draw(other.map((id, at) => (isChanged(at) ? labelOf(id, before(at)) : wordAt(tokens, at))), isChanged, question.position);
+    second.draw(other.map((id, at) => (isChanged(at) ? labelOf(id, tokens[at - 1]) : wordAt(tokens, at))), isChanged, question.position);
     if (document.activeElement !== box) box.value = text;
   }
 
