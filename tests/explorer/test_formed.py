@@ -117,7 +117,7 @@ def test_the_marks_are_at_the_step_and_the_value_shown(explore, formed):
             middle = dot["x"] + dot["width"] / 2 - plot["x"], dot["y"] + dot["height"] / 2 - plot["y"]
             assert middle == pytest.approx((at["x"], at["y"]), abs=1.5)
             assert mark["x"] - plot["x"] == pytest.approx(at["x"], abs=1.5)
-            assert (mark["width"], mark["y"]) == (1, plot["y"] - 3) and mark["height"] > plot["height"]  # a line across it
+            assert (mark["width"], mark["y"]) == (1, plot["y"] - 3) and mark["height"] > plot["height"]  # across
             assert f"{value:.3f}" in panel(page, label).inner_text()
         page.press(".panels", "ArrowRight")
         wait_for_step(page, {200: 400, 400: 700}[step])
