@@ -1,15 +1,16 @@
 // What is shown. One object, changed in one place, kept in the URL hash so that a view can be shared.
 
-import { chooseTheme } from "./colour.js";
+import { SCALES, chooseTheme } from "./colour.js";
 import { effectsOf, fullOf, keep, kind, liveOf, load, mapsOf, page } from "./data.js";
 import { showSpaces } from "./label.js";
 import { atOnce, keysOf, largest, windowStart } from "./maps.js";
+import { MEASURES } from "./measures.js";
 import { clearestCell, clearestHead } from "./opening.js";
 import { validPins } from "./pins.js";
 import { language, languageAsked } from "./words.js";
 
 const CHOICES = {
-  scale: ["absolute", "row", "log"],
+  scale: SCALES.map(([name]) => name),
   direction: ["from", "by"],
   order: ["badges", "layers", "score"],
   view: kind === "examples" ? ["map", "text"] : ["text", "map"],
@@ -18,7 +19,7 @@ const CHOICES = {
   theme: ["system", "light", "dark"],
   walk: ["all", "x", "qkv", "norm", "rope", "score", "scale", "mask", "softmax", "values", "proj"],
   how: ["zero", "mean"],
-  measure: ["previous_token", "first_token", "duplicate_token", "induction", "entropy", "mean_distance"],
+  measure: MEASURES.map(({ name }) => name),
 };
 
 /**
