@@ -42,5 +42,8 @@ export function save(name, type, ...parts) {
 /** Rows down and columns to the right, by key. */
 export const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
+/** And along a line of things. */
+export const MOVES_ALONG = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
+
 /** Which of `count` equal parts of a length lies at a distance from its start; the first or the last beyond its ends. */
 export const partAt = (distance, size, count) => Math.max(0, Math.min(count - 1, Math.floor((distance / size) * count)));

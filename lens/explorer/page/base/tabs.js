@@ -1,6 +1,6 @@
 // The tabs below the workbench: one part of what they hold is shown, and only that one is drawn.
 
-import { element } from "./dom.js";
+import { MOVES_ALONG, element } from "./dom.js";
 import { change, state } from "./state.js";
 import { t } from "./words.js";
 
@@ -13,7 +13,6 @@ const TITLES = {
   run: t("The run"),
   words: t("Words"),
 };
-const MOVES = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
 const absent = new Set(); // panels that have nothing to show in this view
 const names = Object.keys(TITLES);
 const buttons = {};
@@ -26,10 +25,10 @@ export function tabs(host, titles = {}) {
   }
   host.append(...Object.values(buttons));
   host.addEventListener("keydown", (event) => {
-    if (!(event.key in MOVES)) return;
+    if (!(event.key in MOVES_ALONG)) return;
     event.preventDefault();
     const there = names.filter((name) => !absent.has(name));
-    const to = there[Math.max(0, Math.min(there.length - 1, there.indexOf(shownTab()) + MOVES[event.key]))];
+    const to = there[Math.max(0, Math.min(there.length - 1, there.indexOf(shownTab()) + MOVES_ALONG[event.key]))];
     change({ tab: to }).then(() => buttons[to].focus());
   });
   return arrange;

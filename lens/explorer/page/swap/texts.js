@@ -1,13 +1,11 @@
 // The two texts, token by token: a token of the first can be changed, one of the second be asked about; or the second is typed.
 
 import { labelOf } from "../base/cells.js";
-import { element } from "../base/dom.js";
+import { MOVES_ALONG, element } from "../base/dom.js";
 import { wordAt } from "../base/label.js";
 import { keepInView } from "../base/onscreen.js";
 import { shownPrompt } from "../base/state.js";
 import { phrase, t } from "../base/words.js";
-
-const MOVES = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
 
 /** `replace(at, id)`, `ask(position)` and `type(text)` are called with what the reader wants. */
 export function twoTexts({ replace, ask, type }) {
@@ -95,9 +93,9 @@ function line(label, choose) {
     choose(at);
   });
   tokens.addEventListener("keydown", (event) => {
-    if (!(event.key in MOVES)) return;
+    if (!(event.key in MOVES_ALONG)) return;
     event.preventDefault();
-    focus(Math.max(0, Math.min(tokens.children.length - 1, at + MOVES[event.key])));
+    focus(Math.max(0, Math.min(tokens.children.length - 1, at + MOVES_ALONG[event.key])));
   });
   const indexOf = (button) => Array.prototype.indexOf.call(tokens.children, button);
 
