@@ -89,7 +89,7 @@ function attribution(model, ids, { logits, layers }) {
 }
 
 /** What leaves the last layer at a position: (C). */
-function finalStream(layers, position, C) {
+export function finalStream(layers, position, C) {
   const { stream, out, mlp } = layers.at(-1);
   const [x, ...added] = [stream, out, mlp].map((rows) => rows.slice(position * C, (position + 1) * C));
   for (const row of added) add(x, row);

@@ -5,6 +5,7 @@
 // place. T tokens in both, L layers, H heads, C channels, D of a head's answer, V tokens in the vocabulary.
 
 import { likeliest, softmax } from "./distribution.js";
+import { finalStream } from "./effects.js";
 
 const MAX_TRIED = 48;
 
@@ -78,9 +79,7 @@ export const Pair = class {
     const row = (rows) => rows.subarray(position * C, (position + 1) * C);
     if (part === H) return row(layers[layer].mlp);
     if (part !== "stream") return layers[layer].z.subarray((part * T + position) * D, (part * T + position + 1) * D);
-    if (layer < layers.length) return row(layers[layer].stream);
-    const { stream, out, mlp } = layers.at(-1);
-    return row(stream).map((number, i) => number + row(out)[i] + row(mlp)[i]);
+    return layer < layers.length ? row(layers[layer].stream) : finalStream(layers, position, C);
   }
 
   /** The patch of a part at the positions from `first` to `last`. */
