@@ -13,6 +13,9 @@ export const name = page.run ?? page.model;
 /** What is known of the run that a prompt is of, the second of two where it stands beside the first: its `losses`, and `labels` of tokens. */
 export const runOf = ({ beside }) => (beside ? page.beside : page);
 
+/** The last training step that is known of the run. */
+export const lastStep = Math.max(page.losses.at(-1)?.step ?? 0, ...page.prompts.map(({ steps, beside }) => (beside ? 0 : steps.at(-1).step)));
+
 const MAX_NUMBERS = 12e6; // unpacked at a time, 8 bytes each; the step used longest ago gives way
 const MAX_TOKENS = 96; // of a map whose cells are all drawn in the small pictures of it
 const unpacked = new Map(); // by key {maps, full, effects, live}, the last three null where there are none

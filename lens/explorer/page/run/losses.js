@@ -1,7 +1,7 @@
 // The loss over the run: in nats per token and, for tales, in nats per story, above the floor.
 
 import { lossScale, stepAt, stepAxis, stepPlace } from "../base/axis.js";
-import { page } from "../base/data.js";
+import { lastStep, page } from "../base/data.js";
 import { element, svg } from "../base/dom.js";
 import { change, nearest, shownPrompt, shownStep } from "../base/state.js";
 import { phrase, t } from "../base/words.js";
@@ -9,8 +9,8 @@ import { phrase, t } from "../base/words.js";
 const SIZE = 100; // the panels stretch: their units are shares of the width and height
 const MAX_MARKED = 40; // points of a line up to which each one is marked
 
-const lastStep = Math.max(1, page.losses.at(-1)?.step ?? 0, ...page.prompts.map(({ steps, beside }) => (beside ? 0 : steps.at(-1).step)));
-const place = (step) => stepPlace(step, lastStep);
+const last = Math.max(1, lastStep); // of the axis
+const place = (step) => stepPlace(step, last);
 
 /** Draws the panels; returns a function that marks the shown step in them. */
 export function losses(host) {
@@ -51,7 +51,7 @@ function panel(title, kinds, floor) {
     cursor.hidden = step === null;
     cursor.style.left = `${place(step ?? 0)}%`;
     readout.replaceChildren(...lines.map(({ kind, name, points }) => {
-      const [found, value] = closest(points, step ?? lastStep);
+      const [found, value] = closest(points, step ?? last);
       const values = { name, loss: element("b", {}, value.toFixed(3)), step: found.toLocaleString("en") };
       return element("span", {}, element("i", { class: `key ${kind}` }), ...phrase("{name} {loss} at step {step}", values));
     }));
@@ -59,7 +59,7 @@ function panel(title, kinds, floor) {
 
   const under = ({ clientX }) => {
     const box = plot.getBoundingClientRect();
-    return stepAt(Math.max(0, Math.min(SIZE, (SIZE * (clientX - box.left)) / box.width)), lastStep);
+    return stepAt(Math.max(0, Math.min(SIZE, (SIZE * (clientX - box.left)) / box.width)), last);
   };
   plot.addEventListener("pointermove", (event) => read(closest(lines[0].points, under(event))[0]));
   plot.addEventListener("pointerleave", () => read(null));
@@ -70,14 +70,14 @@ function panel(title, kinds, floor) {
     if (!move) return;
     event.preventDefault();
     const { points } = lines[0];
-    const now = points.indexOf(closest(points, reading ?? lastStep));
+    const now = points.indexOf(closest(points, reading ?? last));
     read(points[Math.max(0, Math.min(points.length - 1, now + (reading === null ? 0 : move)))][0]);
   });
   read(null);
 
   const says = t("The floor is the lowest loss that any model can have, on average: the stories are drawn from a grammar whose probabilities are known.");
   const node = element("figure", { class: "panel" },
-    element("figcaption", {}, element("b", {}, title), readout), element("div", { class: "chart" }, plot), stepAxis(lastStep),
+    element("figcaption", {}, element("b", {}, title), readout), element("div", { class: "chart" }, plot), stepAxis(last),
     ...(floor ? [element("p", { class: "note" }, says)] : []));
   return { node, mark };
 }

@@ -1,6 +1,6 @@
 // The title, and in two sentences what this model is and what happens in this page; what is said about a worked example.
 
-import { kind, name, page } from "../base/data.js";
+import { kind, lastStep, name, page } from "../base/data.js";
 import { element } from "../base/dom.js";
 import { shownPrompt } from "../base/state.js";
 import { t } from "../base/words.js";
@@ -46,14 +46,13 @@ function model() {
 
 /** From what it has learned, and for how long, as far as that is known. */
 function learned() {
-  const last = Math.max(...page.prompts.map(({ steps, beside }) => (beside ? 0 : steps.at(-1).step)), page.losses.at(-1)?.step ?? 0);
-  if (last === 0) return t("has not learned anything yet");
+  if (lastStep === 0) return t("has not learned anything yet");
   const { source, documents, bytes: size } = page.text ?? {};
-  if (!size) return t("learned to write in {steps} steps of training", { steps: count(last) });
+  if (!size) return t("learned to write in {steps} steps of training", { steps: count(lastStep) });
   const text = source === "tales"
     ? t("{documents} made-up stories ({size})", { documents: count(documents), size: bytes(size) })
     : t("{size} of text, {source},", { size: bytes(size), source });
-  return t("learned to write from {text} in {steps} steps of training", { text, steps: count(last) });
+  return t("learned to write from {text} in {steps} steps of training", { text, steps: count(lastStep) });
 }
 
 /** What happens in this page. */
