@@ -50,6 +50,11 @@ def local_rank() -> int:
     return int(os.environ["LOCAL_RANK"]) if _store else 0
 
 
+def local_size() -> int:
+    """How many of them this machine has."""
+    return int(os.environ["LOCAL_WORLD_SIZE"]) if _store else 1
+
+
 @contextlib.contextmanager
 def joined() -> Iterator[None]:
     """Joins the other processes, where torchrun has started this one. All but the first are then silent.
@@ -62,7 +67,8 @@ def joined() -> Iterator[None]:
     global _store
     if int(os.environ["LOCAL_RANK"]) < torch.cuda.device_count():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    nccl = torch.cuda.is_available() and dist.is_nccl_available()  # which Windows has not
+    backend = "cpu:gloo,cuda:nccl" if nccl else "gloo"
     try:
         store, number, count = next(iter(dist.rendezvous("env://", timeout=PATIENCE)))
         # torchrun keeps what the processes of before a restart have left there
@@ -284,5 +290,6 @@ def spread_like(tensor: Tensor, like: Any) -> Tensor:
 
 
 def in_first(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The whole of each, in the first process; the others help, and get nothing."""
-    return {name: tensor for name, t in tensors.items() if (tensor := whole(t)) is not None and rank() == 0}
+    """The whole of each, in the first process's main memory; the others help, and get nothing."""
+    wholes = ((name, whole(tensor.detach())) for name, tensor in tensors.items())
+    return {name: tensor.cpu() for name, tensor in wholes if rank() == 0}

@@ -21,7 +21,7 @@ from model.sizes import flops_per_token
 from model.weights import SkipInit
 from training.compiling import what_it_needs, why_not_compiled
 from training.device import autocast, choose_device, choose_dtype, multiplies_bfloat16
-from training.distributed import from_first, put_together, take_part
+from training.distributed import from_first, local_size, put_together, take_part
 from training.evaluate import evaluate
 from training.nvidia import why_no_cuda
 from training.pace import Pace, start_and_end
@@ -65,8 +65,10 @@ def settle_hardware(t: TrainConfig) -> None:
         warn("train.dtype: float16 is for GPUs without bfloat16; on a CPU it may be many times slower than float32")
     t.threads = t.threads or torch.get_num_threads()
     torch.set_num_threads(t.threads)
-    if t.device == "cpu" and t.threads > (cores := available_cores()):  # a run that began on another computer
-        warn(f"train.threads: {t.threads}, but {cores} cores: --train.threads {cores} is faster, and rounds otherwise")
+    cores, each = max(1, available_cores() // local_size()), " for each process" * (local_size() > 1)
+    if t.device == "cpu" and t.threads > cores:  # a run that began on another computer, or in fewer processes
+        better = f"--train.threads {cores} is faster, and rounds otherwise"
+        warn(f"train.threads: {t.threads}, but {cores} core{'s' * (cores != 1)}{each}: {better}")
 
 
 def build_model(config: Config, corpus: Corpus, dry_run: bool) -> GPT:
@@ -100,7 +102,8 @@ def settle_run(config: Config, model: GPT, corpus: Corpus, batches: Batches, pla
     if minutes is not None:
         step, evaluation = time_steps(model, corpus, batches, t)
         seconds = step + evaluation / t.eval_every
-        left = minutes * 60 - start_and_end(minutes * 60) - evaluation  # that of the last step
+        # each process has been started at another moment; evaluation: that of the last step
+        left = minutes * 60 - from_first(lambda: start_and_end(minutes * 60)) - evaluation
         t.steps = max(1, int(left / seconds))
         say(
             f"train.minutes {minutes:g}: about {t.steps:,} steps, as one takes {seconds * 1000:.0f} ms here, "

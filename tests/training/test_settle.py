@@ -191,12 +191,22 @@ def test_the_number_of_threads_is_pytorchs_or_the_one_that_was_asked_for(two_thr
     assert config.threads == torch.get_num_threads() == settled
 
 
-@pytest.mark.parametrize(("cores", "warned"), [(1, True), (2, False)])
-def test_more_threads_than_cores_are_warned_of(two_threads, cores, warned, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("cores", "processes", "said"),
+    [
+        (1, 1, "1 core: --train.threads 1 "),
+        (2, 1, None),
+        (5, 3, "1 core for each process: --train.threads 1 "),
+        (2, 3, "1 core for each process: --train.threads 1 "),
+        (6, 3, None),
+    ],
+)
+def test_more_threads_than_cores_are_warned_of(two_threads, cores, processes, said, monkeypatch, capsys):
     monkeypatch.setattr("training.settle.available_cores", lambda: cores)
+    monkeypatch.setattr("training.settle.local_size", lambda: processes)
     settle_hardware(TrainConfig(device="cpu", dtype="float32", threads=2))
-    said = capsys.readouterr().err
-    assert said.startswith("warning: train.threads: 2, but 1 cores: --train.threads 1 ") if warned else said == ""
+    warning = capsys.readouterr().err
+    assert warning.startswith(f"warning: train.threads: 2, but {said}") if said else warning == ""
 
 
 @pytest.fixture
