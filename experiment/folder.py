@@ -129,12 +129,15 @@ def locked(run: Path, launch: str | None = None) -> Iterator[None]:
         os.close(descriptor)
 
 
-def begun_by(launch: str, path: Path) -> Path | None:
-    """The run at `path`, NAME-2, NAME-3, … whose lock was last held for `launch`; None where there is none."""
+def begun_by(launch: str, path: Path) -> str | None:
+    """The run at `path`, NAME-2, NAME-3, … whose lock was last held for `launch`, of several the latest, since the
+    names of launches come again; None where there is none."""
+    found = []
     for lock in path.parent.glob(f"{glob.escape(path.name)}*/.lock"):
-        if lock.read_bytes() == launch.encode():
-            return lock.parent
-    return None
+        with contextlib.suppress(OSError):  # on Windows one that is held cannot be read
+            if lock.read_bytes() == launch.encode():
+                found.append((lock.stat().st_mtime_ns, str(lock.parent)))
+    return max(found)[1] if found else None
 
 
 class Trained(NamedTuple):

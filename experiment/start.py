@@ -48,6 +48,7 @@ from training.compiling import what_it_needs, why_not_compiled
 from training.device import autocast
 from training.distributed import (
     from_first,
+    gathered,
     in_first,
     launch,
     local_rank,
@@ -106,11 +107,11 @@ def read_command_line() -> tuple[argparse.Namespace, Config]:
     for name in ("devices", "rate"):
         if getattr(args, name) and not args.dry_run:
             raise InputError(f"--{name} {getattr(args, name)}: only with --dry-run, which plans for it")
-    args.dry_run = DryRun(args.devices or 1, args.rate) if args.dry_run else None
+    args.dry_run = DryRun(args.devices or size(), args.rate) if args.dry_run else None
     args.config = args.config or ("finetune.yaml" if args.init else "small.yaml")
-    begun = begun_by(launch() or "", new_path(args)) if restarted() and not args.resume else None
-    if begun:  # and one of torchrun's processes has ended since
-        args.resume, overrides = str(begun), []
+    if not args.resume and any(gathered(restarted())):
+        args.resume = from_first(lambda: begun_by(launch() or "", new_path(args)))
+        overrides = [] if args.resume else overrides  # they are in its config.yaml
     if args.resume:
         args.resume, config, args.origin = find_resumed(args.resume, overrides)
     else:
@@ -143,6 +144,8 @@ def check_processes(t: TrainConfig) -> None:
     """Raises InputError where a process of the run would have no device or nothing to read."""
     if t.device == "cuda" and local_rank() >= (devices := torch.cuda.device_count()):
         raise InputError(f"torchrun --nproc-per-node: more processes than GPUs on this machine; {devices} expected")
+    if t.device == "mps" and size() > 1:
+        raise InputError("train.device: mps, with which processes exchange no gradients; --train.device cpu expected")
     if size() > t.batch_size:
         raise InputError(
             f"train.batch_size: {t.batch_size} given, but {size()} processes; at least one sequence for each expected"
@@ -182,7 +185,10 @@ def make_parser() -> Arguments:
         help="print the plan (parameters, FLOPs, tokens, memory, disk, time) and train nothing",
     )
     parser.add_argument(
-        "--devices", metavar="N", type=whole_number(1), help="with --dry-run: the plan for so many devices (default 1)"
+        "--devices",
+        metavar="N",
+        type=whole_number(1),
+        help="with --dry-run: the plan for so many devices (default: 1, under torchrun one for each process)",
     )
     parser.add_argument(
         "--rate", metavar="N", type=number(above=0), help="with --dry-run: how long it takes at N tokens a second"
@@ -370,10 +376,10 @@ def open_run(args: argparse.Namespace, config: Config) -> Iterator[Run]:
 @contextlib.contextmanager
 def own_place(folder: Path, config: Config) -> Iterator[Path]:
     """Where this process may write: in the first one of a run its folder, locked, with what was left half written
-    removed; in another one a temporary folder, and nothing to wandb."""
+    removed; in another one a temporary folder, without weights, and nothing to wandb."""
     if rank() > 0:
         from_first(lambda: None)
-        config.wandb.mode = "disabled"
+        config.wandb.mode, config.attention.keep_mb = "disabled", 0
         with tempfile.TemporaryDirectory() as place:
             yield Path(place)
         return

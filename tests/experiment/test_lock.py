@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from common.errors import RunError
-from experiment.folder import locked
+from experiment.folder import begun_by, locked
 from tests.helpers.scripts import run_train
 
 ROOT = Path(__file__).parents[2]
@@ -125,3 +125,15 @@ def test_where_nothing_can_be_written_the_folder_is_named(tmp_path):
         locked(tmp_path / "gone"),
     ):
         pass
+
+
+def test_of_the_runs_begun_by_a_launch_of_one_name_the_latest_is_found(tmp_path):
+    for age, (name, launch) in enumerate({"run-2": "a", "run": "a", "run-3": "b"}.items()):
+        (tmp_path / name).mkdir()
+        for by in ("a", launch):  # of which the last one counts
+            with locked(tmp_path / name, by):
+                pass
+        os.utime(tmp_path / name / ".lock", (2e9 - age, 2e9 - age))
+    assert begun_by("a", tmp_path / "run") == str(tmp_path / "run-2")
+    assert begun_by("b", tmp_path / "run") == str(tmp_path / "run-3")
+    assert begun_by("c", tmp_path / "run") is None

@@ -9,7 +9,7 @@ import torch
 from common.errors import InputError
 from config import Config, TrainConfig, load_config
 from data.corpus import load_corpus
-from experiment.start import Run, fixed_changes
+from experiment.start import Run, check_processes, fixed_changes
 from model import GPT
 from model.sizes import flops_per_token, parameter_table
 from tests.helpers.scripts import contents, metrics, run_train
@@ -173,3 +173,10 @@ def test_a_run_goes_on_only_with_the_text_that_it_began_with(tmp_path, written, 
     corpus = SimpleNamespace(start=[3], summary=lambda: now)
     with pytest.raises(InputError, match=said) if said else contextlib.nullcontext():
         Run(tmp_path, checkpoint=object()).check_text(corpus, "a.txt")
+
+
+@pytest.mark.parametrize(("processes", "refused"), [(1, False), (2, True)])
+def test_apples_gpus_are_for_one_process(monkeypatch, processes, refused):
+    monkeypatch.setattr("experiment.start.size", lambda: processes)
+    with pytest.raises(InputError, match="mps, with which") if refused else contextlib.nullcontext():
+        check_processes(TrainConfig(device="mps"))

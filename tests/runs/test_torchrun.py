@@ -114,4 +114,4 @@ def test_minutes_are_the_same_for_all_and_a_dry_run_is_told_once(exact, tmp_path
     assert done.code == 0, done.err
     assert metrics(run)[-1]["step"] == load_checkpoint(run).step > 8
     done = run_train(2, exact, "--dry-run")
-    assert done.code == 0 and done.out.count("\ncompute  ") == 1
+    assert done.code == 0 and done.out.count("\ncompute  ") == done.out.count("\non       2 x cpu, ") == 1
