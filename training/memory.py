@@ -28,10 +28,10 @@ def memory_estimate(model: GPT, config: TrainConfig, devices: int = 1) -> dict[s
     shape, T = model.config, model.config.block_size
     weights = sum(p.numel() for p in model.parameters())
     muon = moved_by_muon(model, config)
-    # FSDP spreads it over the devices, and puts a block, or all that is in none, together at a time
+    # FSDP spreads it over the devices; what is in no block is together all the time, and two blocks, one ahead
     spread = devices if config.parallel == "fsdp" else 1
     in_blocks = sum(p.numel() for p in model.blocks.parameters())
-    together = max(in_blocks // shape.n_layer, weights - in_blocks) if spread > 1 else 0
+    together = weights - in_blocks + in_blocks * min(2, shape.n_layer) // shape.n_layer if spread > 1 else 0
     width = 4 if config.dtype == "float32" else 2
     # a token, in a block: the stream, the norms' and the projections' inputs, values and answers; what the MLP
     # multiplies, and its products; queries and keys, normalised in float32, or rotated, or as they are
@@ -74,18 +74,18 @@ def optimizer_bytes(model: GPT, config: TrainConfig) -> int:
     return 8 * sum(p.numel() for p in model.parameters()) - 4 * sum(moved_by_muon(model, config).values())
 
 
-def what_to_lower(config: Config, free_bytes: int | None) -> str:
-    """The advice where memory ran out in a run; free_bytes: what was free before its model was made.
+def what_to_lower(config: Config, free_bytes: int | None, devices: int = 1) -> str:
+    """The advice where memory ran out in a run on so many devices; free_bytes: what was free before its model was made.
 
     Lowering train.micro_batch_size costs nothing, so it comes first: the largest one that is estimated to fit.
     """
     t, m = config.train, config.model
-    now = t.sequences_at_once
+    now = min(t.sequences_at_once, math.ceil(t.batch_size / devices))
     if free_bytes is None or not m.vocab_size:
         return f"lower train.micro_batch_size (now {now}), model.block_size or model.n_embd"
     with torch.device("meta"), SkipInit():
         model = GPT(m)
-    weights, optimizer, per_sequence = memory_estimate(model, replace(t, micro_batch_size=1)).values()
+    weights, optimizer, per_sequence = memory_estimate(model, replace(t, micro_batch_size=1), devices).values()
     fixed = weights + optimizer
     free = f"{format_bytes(free_bytes)} that were free"
     # half is kept free: memory is lost between the pieces

@@ -1,6 +1,5 @@
 """What a run is going to do and to take, said before it begins. `--dry-run` says more of it, and trains nothing."""
 
-import math
 from typing import NamedTuple
 
 from common.machine import free_memory
@@ -53,7 +52,7 @@ def plan(
         f"{tokens:,}, {tokens / epoch:.1f} times through the text",
         f"memory   about {sum(memory.values()) / 1e6:,.0f} MB{' on each device' * (devices > 1)}: "
         + ", ".join(f"{name} {n_bytes / 1e6:,.0f}" for name, n_bytes in memory.items()),
-        *([f"         more than is free: {what_to_lower(config, free)}"] if too_much else []),
+        *([f"         more than is free: {what_to_lower(config, free, devices)}"] if too_much else []),
         f"on       {f'{devices} x ' * (devices > 1)}{t.device}, {t.dtype}, "
         + f"{'compiled' if t.compile else 'not compiled'}"
         + f", {t.threads} thread{'s' * (t.threads != 1)}" * (t.device == "cpu"),
@@ -80,8 +79,7 @@ def disk_line(parameters: int, optimizer: int, tokens: int, config: Config) -> s
 
 
 def time_line(tokens: int, rate: float | None, measured: float | None) -> str:
-    if rate or measured:
-        known = rate or measured or math.nan
+    if known := rate or measured:
         return f"time     {duration(tokens / known)} at {known:,.0f} tokens a second{', as measured here' * (not rate)}"
     return "time     with --rate N, of N tokens a second; with --train.minutes a step is timed here"
 

@@ -13,7 +13,7 @@ from data.corpus import Corpus
 from data.notes import MUCH_COPIED
 from model import GPT
 from training.compiling import compile_error, what_it_needs
-from training.distributed import lost_another
+from training.distributed import lost_another, size
 from training.memory import what_to_lower
 from training.progress import Progress
 from training.scale import looks_like
@@ -138,14 +138,14 @@ def could_not_go_on(error: Exception, run: Path | None, config: Config, free_byt
     free_bytes: of memory, before the model was made; None where that is not known.
     """
     t = config.train
+    if out_of_memory(error):
+        traceback.clear_frames(error.__traceback__)  # what they hold is needed to say so
+        kept = f"; what {run} has saved is whole" if run else ""
+        return f"out of memory on {t.device}: {what_to_lower(config, free_bytes, size())}{kept}"
     if run and lost_another(error):
         return f"another process of this run has ended. What {run} has saved is whole: go on with " + command(
             "train.py", "--resume", run
         )
-    if out_of_memory(error):
-        traceback.clear_frames(error.__traceback__)  # what they hold is needed to say so
-        kept = f"; what {run} has saved is whole" if run else ""
-        return f"out of memory on {t.device}: {what_to_lower(config, free_bytes)}{kept}"
     if run and isinstance(error, OSError | SafetensorError) and not is_closed_pipe(error):
         return f"{system_error(error)}. What {run} has saved is whole: fix that, then go on with " + command(
             "train.py", "--resume", run
