@@ -180,3 +180,13 @@ def test_apples_gpus_are_for_one_process(monkeypatch, processes, refused):
     monkeypatch.setattr("experiment.start.size", lambda: processes)
     with pytest.raises(InputError, match="mps, with which") if refused else contextlib.nullcontext():
         check_processes(TrainConfig(device="mps"))
+
+
+def test_each_process_of_a_run_draws_its_own_dropout(monkeypatch):
+    monkeypatch.setattr(Run, "prove_mask", lambda *_: None)
+    seeds = set()
+    for number in range(3):
+        monkeypatch.setattr("experiment.start.rank", lambda number=number: number)
+        Run(None, None).restore(SimpleNamespace(config=TrainConfig(seed=5)), 1)
+        seeds.add(torch.initial_seed())
+    assert len(seeds) == 3

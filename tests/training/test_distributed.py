@@ -1,12 +1,13 @@
 """Several processes, really started by torchrun, learn what one learns."""
 
+import contextlib
 import itertools
 import json
 
 import numpy as np
 import pytest
 
-from tests.helpers.several import STEPS, figures, make_step, torchrun
+from tests.helpers.several import STEPS, batches, figures, make_step, torchrun
 from training import distributed
 from training.distributed import micro_batches
 
@@ -85,6 +86,32 @@ def test_each_sequence_is_read_once_by_one_process_and_weighs_by_its_targets(pro
     assert sorted(read) == windows[:, 0].tolist()
     assert np.abs(weights).max() < 1e-12  # 25 targets, whose mean the mean over the processes becomes
     assert len(parts) == 1  # each takes part in every exchange
+
+
+@pytest.mark.parametrize("engine", ["ddp", "fsdp"])
+def test_gradients_are_exchanged_with_the_last_part_alone(engine):
+    take_step, told, within = make_step("adamw", tied=False, micro_batch_size=2), [], []
+
+    class Engine:
+        """What Step asks DDP, or the model that FSDP2 has spread, for."""
+
+        def __call__(self, *ids):
+            told.append(not within)
+            return take_step.model(*ids)
+
+        @contextlib.contextmanager
+        def no_sync(self):
+            within.append(True)
+            yield
+            within.pop()
+
+        def set_requires_gradient_sync(self, now):
+            within[:] = [] if now else [True]
+
+    delattr(Engine, {"ddp": "set_requires_gradient_sync", "fsdp": "no_sync"}[engine])
+    take_step.forward = Engine()
+    take_step(1, batches(6)[0])
+    assert told == [False, False, True]
 
 
 def test_a_process_by_itself_asks_nobody():
