@@ -1,5 +1,6 @@
 // Cells whose text and colour are written in place, and only where they change: tables that follow a slider.
 
+import { gradient } from "./colour.js";
 import { kind, page, runOf } from "./data.js";
 import { element } from "./dom.js";
 import { word } from "./label.js";
@@ -23,6 +24,16 @@ export const chip = (token) => element("bdi", { class: "token" }, token);
 /** Gives a cell a background and an ink, as from `shade`. */
 export function tint(at, { background, ink }) {
   at.style.cssText = `background:${background};color:${ink}`;
+}
+
+/** A legend of signed values: {node, draw(ends)}, ends: what stands at the left, in the middle, where 0 is, and at the right. */
+export function signedLegend() {
+  const [bar, ticks] = [element("div"), Array.from({ length: 3 }, () => cell("span"))];
+  function draw(ends) {
+    bar.style.background = gradient(page.signed);
+    ends.forEach((end, index) => write(ticks[index], end));
+  }
+  return { node: element("div", { class: "range" }, bar, element("div", {}, ...ticks)), draw };
 }
 
 /** How the token of an id is shown after another token, by the vocabulary of the model that is shown. */

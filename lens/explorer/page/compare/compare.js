@@ -1,8 +1,8 @@
 // Two views side by side: A, which is kept, and B, which is shown, with what A has more than B, cell by cell and measure by
 // measure.
 
-import { DASH, chip, write } from "../base/cells.js";
-import { gradient, paint, paintSigned, theme } from "../base/colour.js";
+import { DASH, chip, signedLegend, write } from "../base/cells.js";
+import { paint, paintSigned, theme } from "../base/colour.js";
 import { page } from "../base/data.js";
 import { MOVES, element, partAt } from "../base/dom.js";
 import { formatWeight, wordAt } from "../base/label.js";
@@ -19,6 +19,8 @@ export function compare(host) {
   const release = element("button", { type: "button", class: "save", onclick: () => pin(null) }, t("Let go of A"));
   const hint = element("p", { class: "note" }, t("Then choose another head, step, prompt or text, or switch something off: that is B."));
   const [first, second, difference] = ["A", "B", "A − B"].map(panel);
+  const legend = signedLegend();
+  difference.node.append(legend.node);
   const views = element("div", { class: "compared-maps" }, first.node, second.node, difference.node);
   const says = element("output", { class: "reading" });
   const rows = [...MEASURES.map(({ name, label }) => ({ label, of: ({ scores }) => scores[name] })),
@@ -45,7 +47,6 @@ export function compare(host) {
     const caption = element("span", {}, "");
     const canvas = element("canvas", { class: "hatched" });
     const field = element("div", { class: "compared-field", tabindex: 0, role: "application", "aria-label": t("{name}; arrow keys move the pinned cell", { name }) }, canvas);
-    const below = element("div");
     const at = ({ clientX, clientY }) => {
       const box = canvas.getBoundingClientRect();
       return { query: partAt(clientY - box.top, box.height, canvas.height), key: partAt(clientX - box.left, box.width, canvas.width) };
@@ -60,7 +61,7 @@ export function compare(host) {
       look(null);
       change({ query: state.query + down, key: state.key + right });
     });
-    return { node: element("figure", {}, element("figcaption", {}, element("b", {}, name), " ", caption), field, below), canvas, caption, below };
+    return { node: element("figure", {}, element("figcaption", {}, element("b", {}, name), " ", caption), field), canvas, caption };
   }
 
   /** Says the weights of the cell under the pointer, or else of the pinned one. */
@@ -95,9 +96,7 @@ export function compare(host) {
       });
     }
     paintSigned(difference.canvas, values, max, keys);
-    const bar = element("div");
-    bar.style.background = gradient(page.signed);
-    difference.below.replaceChildren(element("div", { class: "range" }, bar, element("div", {}, ...[-max, 0, max].map((end) => element("span", {}, formatNumber(end, 3))))));
+    legend.draw([-max, 0, max].map((end) => formatNumber(end, 3)));
     write(difference.caption, a.prompt.tokens.every((token, index) => token === b.prompt.tokens[index]) ? "" : t("position by position: their tokens are not all the same"));
   }
 

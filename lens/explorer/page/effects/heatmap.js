@@ -1,9 +1,8 @@
 // A matrix of signed numbers, one for each part of the model: layers down, heads and the MLP across.
 
-import { cell, tint, write } from "../base/cells.js";
+import { signedLegend, tint, write } from "../base/cells.js";
 import { cellTable } from "../base/celltable.js";
-import { gradient, signedShade } from "../base/colour.js";
-import { page } from "../base/data.js";
+import { signedShade } from "../base/colour.js";
 import { element } from "../base/dom.js";
 import { brief } from "../base/number.js";
 import { change, shownPrompt, state } from "../base/state.js";
@@ -16,10 +15,8 @@ const READABLE = 8; // and up to which numbers fit into them
 /** `look(place)` is called with the cell under the pointer or the focus, {row, column}: layer and part, or null when it has left. */
 export function heatmap(label, look) {
   const table = cellTable("heat", t("{name}; arrow keys move, Enter chooses a head", { name: label }), { look, choose });
-  const bar = element("div");
-  const ticks = [cell("span"), element("span", {}, "0"), cell("span")];
-  const range = element("div", { class: "range" }, bar, element("div", {}, ...ticks));
-  const node = element("div", { class: "wide-matrix" }, table.node, range);
+  const legend = signedLegend();
+  const node = element("div", { class: "wide-matrix" }, table.node, legend.node);
 
   function choose({ row, column }) {
     if (column < shownPrompt().heads) change({ layer: row, head: column });
@@ -42,9 +39,7 @@ export function heatmap(label, look) {
       tint(one, signedShade(value, max));
     }));
     table.stand({ row: state.layer, column: state.head });
-    bar.style.background = gradient(page.signed);
-    write(ticks[0], brief(-max));
-    write(ticks[2], brief(max));
+    legend.draw([brief(-max), "0", brief(max)]);
   }
 
   /** Lights one cell, or none. */

@@ -1,10 +1,11 @@
 // Next to the head: what the model expects after the chosen position, the likeliest tokens as bars.
 
-import { cell, chip, decimals, labelOf, write } from "../base/cells.js";
+import { chip, decimals, labelOf } from "../base/cells.js";
 import { element } from "../base/dom.js";
 import { wordAt } from "../base/label.js";
 import { shownEffects, shownPrompt, state } from "../base/state.js";
 import { phrase, t } from "../base/words.js";
+import { likely } from "./likely.js";
 
 export function next(host) {
   const after = element("p", { class: "note" });
@@ -14,10 +15,7 @@ export function next(host) {
   let rows = [];
 
   function build(count) {
-    rows = Array.from({ length: count }, () => {
-      const [token, share] = [cell("bdi"), cell("span", { class: "number" })];
-      return { token, share, node: element("li", { class: "likely" }, token, share) };
-    });
+    rows = Array.from({ length: count }, () => likely("li"));
     list.replaceChildren(...rows.map(({ node }) => node));
   }
 
@@ -31,13 +29,7 @@ export function next(host) {
     const [ids, shares] = ["top.ids", "top.probabilities"].map((name) => effects[name].at(state.query));
     if (rows.length !== ids.length) build(ids.length);
     after.replaceChildren(...phrase("after {token} {position}", { token: chip(wordAt(tokens, state.query)), position: String(state.query) }));
-    rows.forEach(({ token, share, node }, rank) => {
-      const right = ids[rank] === target;
-      write(token, (right ? "✓ " : "") + labelOf(ids[rank], tokens[state.query]));
-      write(share, decimals(shares[rank]));
-      node.classList.toggle("right", right);
-      node.style.backgroundSize = `${100 * shares[rank]}% 100%`;
-    });
+    rows.forEach((row, rank) => row.show(ids[rank], tokens[state.query], shares[rank], target));
     truth.replaceChildren(...(last
       ? [t("The prompt ends here.")]
       : phrase("In the text: {token} {share}", { token: chip(labelOf(target, tokens[state.query])), share: decimals(effects["lens.next"].at(layers, state.query)) })));

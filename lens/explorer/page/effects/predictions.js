@@ -8,6 +8,7 @@ import { change, shownEffects, shownNames, shownPrompt, state } from "../base/st
 import { offer } from "../base/tabs.js";
 import { term } from "../base/terms.js";
 import { t } from "../base/words.js";
+import { likely } from "./likely.js";
 
 const MOVES = { ArrowUp: -1, ArrowDown: 1, Home: -Infinity, End: Infinity };
 
@@ -63,13 +64,7 @@ export function predictions(host) {
     row.setAttribute("aria-current", at === state.query);
     const ids = effects["top.ids"].at(at);
     const shares = effects["top.probabilities"].at(at);
-    likeliest.forEach((one, rank) => {
-      const right = ids[rank] === target;
-      write(one.label, (right ? "✓ " : "") + labelOf(ids[rank], tokens[at]));
-      write(one.share, decimals(shares[rank]));
-      one.node.classList.toggle("right", right);
-      one.node.style.backgroundSize = `${100 * shares[rank]}% 100%`;
-    });
+    likeliest.forEach((one, rank) => one.show(ids[rank], tokens[at], shares[rank], target));
   }
 
   const draw = whenVisible(host, () => {
@@ -97,10 +92,7 @@ export function predictions(host) {
 function prediction(ranks) {
   const [position, token, next] = [cell("span", { class: "position" }), cell("bdi"), cell("bdi")];
   const [probability, loss] = [cell("td", { class: "number" }), cell("td", { class: "number" })];
-  const likeliest = Array.from({ length: ranks }, () => {
-    const [label, share] = [cell("bdi"), cell("span", { class: "number" })];
-    return { label, share, node: element("td", { class: "likely" }, label, share) };
-  });
+  const likeliest = Array.from({ length: ranks }, () => likely("td"));
   const row = element("tr", {},
     element("th", { scope: "row" }, position, token), element("td", {}, next), probability, loss, ...likeliest.map(({ node }) => node));
   return { row, position, token, next, probability, loss, likeliest };

@@ -1,9 +1,8 @@
 // A table of how much of a difference comes back, a cell for each place that something was put in, filled row by row.
 
-import { tint, write } from "../base/cells.js";
+import { signedLegend, tint, write } from "../base/cells.js";
 import { cellTable } from "../base/celltable.js";
-import { gradient, signedShade } from "../base/colour.js";
-import { page } from "../base/data.js";
+import { signedShade } from "../base/colour.js";
 import { element } from "../base/dom.js";
 import { formatNumber } from "../base/number.js";
 import { t } from "../base/words.js";
@@ -62,9 +61,8 @@ export function shares(label, { look, choose }) {
 
 /** What the colours mean. */
 export function sharesLegend() {
-  const bar = element("div");
-  const ticks = element("div", {}, ...["−1", "0", "1"].map((text) => element("span", {}, text)));
+  const legend = signedLegend();
   const words = t("0: nothing comes back. 1: all of it. Below 0 the answer moves further away; it may be beyond −1 and 1, where the colour goes no further.");
-  const node = element("div", {}, element("div", { class: "range" }, bar, ticks), element("p", { class: "note" }, words));
-  return { node, draw: () => (bar.style.background = gradient(page.signed)) };
+  const node = element("div", {}, legend.node, element("p", { class: "note" }, words));
+  return { node, draw: () => legend.draw(["−1", "0", "1"]) };
 }
