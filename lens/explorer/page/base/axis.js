@@ -1,10 +1,16 @@
-// The axes of all curves: training steps and losses both by their logarithm, with round numbers on them.
+// What all curves have: their drawing, and axes of training steps and losses, both by their logarithm, with round numbers on them.
 
-import { element } from "./dom.js";
+import { element, svg } from "./dom.js";
 
 const MIN_LOSS = 1e-3; // nats: a logarithmic scale has no place for 0
 const MIN_APART = 9; // shares of the width between two steps that are named
 const TICKS = 4; // on a scale of losses, about
+
+/** A drawing that stretches: its units are shares of the width and height. */
+export const stretched = (...lines) => svg("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, ...lines);
+
+/** The path of an SVG through points [x, y]. */
+export const path = (points) => points.map(([x, y], index) => `${index ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(2)}`).join("");
 
 /** Where a training step is, in shares of the width, in a run up to step `last`. */
 export const stepPlace = (step, last) => (100 * Math.log1p(step)) / Math.log1p(last);

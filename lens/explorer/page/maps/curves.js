@@ -1,7 +1,7 @@
 // What is measured of every head over training, the chosen one in front, and the loss over the same steps.
 // Curves are drawn once for a prompt; a change of the view moves marks and brings another head's curve to the front.
 
-import { lossScale, stepAxis, stepPlace } from "../base/axis.js";
+import { lossScale, path, stepAxis, stepPlace, stretched } from "../base/axis.js";
 import { write } from "../base/cells.js";
 import { countMeasured, runOf } from "../base/data.js";
 import { element, svg } from "../base/dom.js";
@@ -10,7 +10,6 @@ import { whenVisible } from "../base/onscreen.js";
 import { change, shownPrompt, shownStep, state, switchedOff } from "../base/state.js";
 import { t } from "../base/words.js";
 
-const SIDE = 100; // the panels stretch: their units are shares of the width and height
 const REACH = 10; // pixels from a curve within which the pointer is on it
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }; // steps, heads
 
@@ -50,7 +49,6 @@ export function curves(host) {
 
 const headOf = (index) => ({ layer: Math.floor(index / shownPrompt().heads), head: index % shownPrompt().heads });
 const chosen = () => state.layer * shownPrompt().heads + state.head;
-const path = (points) => points.map(([x, y], index) => `${index ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(2)}`).join("");
 
 function place(node, x, y) {
   node.style.left = `${x}%`;
@@ -60,9 +58,8 @@ function place(node, x, y) {
 /** {node, plot, now, draw}: a small chart of svg `lines`; a click goes to the step there and to what `pick(event)` says. */
 function panel(label, lines, bottom, top, across, pick = () => ({})) {
   const xs = shownPrompt().steps.map(({ step }) => across(step));
-  const drawing = svg("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...lines);
   const mark = element("span", { class: "mark" });
-  const plot = element("div", { class: "plot" }, drawing, mark);
+  const plot = element("div", { class: "plot" }, stretched(...lines), mark);
   const now = element("span", {}, "");
   plot.addEventListener("click", (event) => {
     const [x] = placeOf(event, plot);
@@ -79,7 +76,7 @@ function panel(label, lines, bottom, top, across, pick = () => ({})) {
 function placeOf(event, plot) {
   const box = plot.getBoundingClientRect();
   const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
-  return [SIDE * x, SIDE * y, SIDE / box.height];
+  return [100 * x, 100 * y, 100 / box.height];
 }
 
 function lossPanel(across) {
@@ -114,7 +111,7 @@ function measurePanel({ name, label, max }, across) {
   const scores = values.flat().filter((value) => value !== undefined);
   if (!scores.length) return null;
   const top = max ?? scores.reduce((one, other) => Math.max(one, other), 1);
-  const height = (value) => SIDE * (1 - value / top);
+  const height = (value) => 100 * (1 - value / top);
   const points = values.map((one) => one.flatMap((value, step) => (value === undefined ? [] : [[across(steps[step].step), height(value)]])));
   const paths = points.map(path);
   const [near, own] = ["near", "own"].map((kind) => svg("path", { class: kind }));

@@ -1,12 +1,11 @@
 // The loss over the run: in nats per token and, for tales, in nats per story, above the floor.
 
-import { lossScale, stepAt, stepAxis, stepPlace } from "../base/axis.js";
+import { lossScale, path, stepAt, stepAxis, stepPlace, stretched } from "../base/axis.js";
 import { lastStep, page } from "../base/data.js";
 import { element, svg } from "../base/dom.js";
 import { change, nearest, shownPrompt, shownStep } from "../base/state.js";
 import { phrase, t } from "../base/words.js";
 
-const SIZE = 100; // the panels stretch: their units are shares of the width and height
 const MAX_MARKED = 40; // points of a line up to which each one is marked
 
 const last = Math.max(1, lastStep); // of the axis
@@ -35,7 +34,7 @@ function panel(title, kinds, floor) {
   const mark = element("span", { class: "mark" });
   const cursor = element("span", { class: "cursor", hidden: "" });
   const plot = element("div", { class: "plot", tabindex: 0, role: "group", "aria-label": t("{name}; left and right read the values", { name: title }) },
-    svg("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...lines.map((line) => path(line, up))),
+    stretched(...lines.map((line) => curve(line, up))),
     ...up.ticks.map((value) => placed("tick", 0, up(value), value.toLocaleString("en"))),
     ...(floor ? [placed("floor", 0, up(floor), t("floor {loss}", { loss: floor.toFixed(3) }))] : []),
     ...lines.filter(({ points }) => points.length <= MAX_MARKED).flatMap(({ kind, points }) =>
@@ -59,7 +58,7 @@ function panel(title, kinds, floor) {
 
   const under = ({ clientX }) => {
     const box = plot.getBoundingClientRect();
-    return stepAt(Math.max(0, Math.min(SIZE, (SIZE * (clientX - box.left)) / box.width)), last);
+    return stepAt(Math.max(0, Math.min(100, (100 * (clientX - box.left)) / box.width)), last);
   };
   plot.addEventListener("pointermove", (event) => read(closest(lines[0].points, under(event))[0]));
   plot.addEventListener("pointerleave", () => read(null));
@@ -84,8 +83,8 @@ function panel(title, kinds, floor) {
 
 const closest = (points, step) => points.reduce((best, point) => (Math.abs(point[0] - step) < Math.abs(best[0] - step) ? point : best));
 
-function path({ kind, points }, up) {
-  const d = points.map(([step, value], index) => `${index ? "L" : "M"}${place(step).toFixed(2)} ${up(value).toFixed(2)}`).join("");
+function curve({ kind, points }, up) {
+  const d = path(points.map(([step, value]) => [place(step), up(value)]));
   return svg("path", { d, class: kind === "train" ? kind : `${kind} between` }); // between two evaluations nothing was measured
 }
 
