@@ -5,14 +5,14 @@ import { brief, figure } from "../base/number.js";
 import { phrase, t } from "../base/words.js";
 
 /** The angle by which one position rotates channel c and its partner c + K/2, in radians. */
-const anglePerPosition = (base, c, K) => base ** ((-2 * c) / K);
+const anglePerPosition = (theta, c, K) => theta ** ((-2 * c) / K);
 
 /** A vector (K) rotated by its position. */
-export function turn(values, position, base) {
+export function turn(values, position, theta) {
   const half = values.length / 2;
   const turned = new Float64Array(values.length);
   for (let c = 0; c < half; c++) {
-    const angle = position * anglePerPosition(base, c, values.length);
+    const angle = position * anglePerPosition(theta, c, values.length);
     const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
     turned[c] = values[c] * cos - values[c + half] * sin;
     turned[c + half] = values[c + half] * cos + values[c] * sin;
@@ -21,11 +21,11 @@ export function turn(values, position, base) {
 }
 
 /** A vector (K) as it was before it was rotated by its position. */
-export const undoRotation = (after, position, base) => turn(after, -position, base);
+export const undoRotation = (after, position, theta) => turn(after, -position, theta);
 
 /**
  * One pair of channels of q and of k, drawn in its plane and written out, then all of them as a table. Returns
- * show([{name(), letter, position, before, after}, …], channel, base).
+ * show([{name(), letter, position, before, after}, …], channel, theta).
  */
 export function rotation(host) {
   const title = element("p", { class: "formula" });
@@ -33,21 +33,21 @@ export function rotation(host) {
   const table = element("table", { class: "pairs" });
   const all = element("details", { ontoggle: () => all.open && list() }, element("summary", {}, t("All pairs")), element("div", { class: "wide" }, table));
   host.append(title, dials, all);
-  let shown = null;
-  let base = null; // of the angles
+  let shown = null; // {vectors, theta}
 
   function list() {
-    const [{ after }] = shown;
+    const { vectors, theta } = shown;
+    const [{ after }] = vectors;
     const half = after.length / 2;
-    const heads = shown.flatMap(({ name, position }) => [
+    const heads = vectors.flatMap(({ name, position }) => [
       element("th", { scope: "col" }, t("angle at {position}", { position })),
       element("th", { scope: "col" }, ...phrase("{vector} before", { vector: name() })),
       element("th", { scope: "col" }, ...phrase("{vector} after", { vector: name() })),
     ]);
     const rows = Array.from({ length: half }, (_, c) => element("tr", {},
       element("th", { scope: "row" }, `${c}, ${c + half}`),
-      ...shown.flatMap(({ position, before, after }) => [
-        element("td", {}, figure(position * anglePerPosition(base, c, 2 * half))),
+      ...vectors.flatMap(({ position, before, after }) => [
+        element("td", {}, figure(position * anglePerPosition(theta, c, 2 * half))),
         ...[before, after].map((values) => element("td", {}, figure(values[c]), ", ", figure(values[c + half]))),
       ])));
     table.replaceChildren(
@@ -56,20 +56,20 @@ export function rotation(host) {
   }
 
   return (vectors, channel, theta) => {
-    [shown, base] = [vectors, theta];
+    shown = { vectors, theta };
     const K = vectors[0].after.length;
     const c = channel % (K / 2);
-    const angle = figure(anglePerPosition(base, c, K));
+    const angle = figure(anglePerPosition(theta, c, K));
     title.replaceChildren(...phrase("Channels {first} and {second}, by position × {formula} = position × {angle}:", {
-      first: String(c), second: String(c + K / 2), formula: `${base} ** (−2 · ${c} / ${K})`, angle,
+      first: String(c), second: String(c + K / 2), formula: `${theta} ** (−2 · ${c} / ${K})`, angle,
     }));
-    dials.replaceChildren(...vectors.map((one) => element("div", { class: "dial" }, dial(one, c), says(one, c, base))));
+    dials.replaceChildren(...vectors.map((one) => element("div", { class: "dial" }, dial(one, c), says(one, c, theta))));
     if (all.open) list();
   };
 }
 
-function says({ name, position, before, after }, c, base) {
-  const angle = anglePerPosition(base, c, after.length);
+function says({ name, position, before, after }, c, theta) {
+  const angle = anglePerPosition(theta, c, after.length);
   return element("p", { class: "formula" },
     ...phrase("{vector} at {position}: {position} × {angle} = {product} rad", { vector: name(), position: String(position), angle: figure(angle), product: figure(position * angle) }),
     element("br"), ...pair(before, c), " → ", ...pair(after, c));
