@@ -18,9 +18,10 @@ const spoken = (layer, part) => (part === "mlp" ? t("MLP of layer {layer}", { la
 export function switchFor(layer, part, heads = part + 1) {
   if (!page.live) return [];
   const name = `${layer}.${partName(part, heads)}`;
+  const words = spoken(layer, partName(part, heads));
   const button = element("button", { type: "button", class: "switch", role: "switch", onclick: () => flip(name) }, "");
-  button.setAttribute("aria-label", spoken(layer, partName(part, heads)));
-  button.title = t("Switch {part} off or on", { part: spoken(layer, partName(part, heads)) });
+  button.setAttribute("aria-label", words);
+  button.title = t("Switch {part} off or on", { part: words });
   button.dataset.part = name;
   set(button);
   return [button];
