@@ -24,6 +24,9 @@ export function power(value, digits) {
 export const brief = (value) => formatNumber(value, page.digits.short);
 export const whole = (value) => formatNumber(value, page.digits.full);
 
+/** The largest absolute value of some numbers. */
+export const extent = (values) => values.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+
 /** A number in a text: in brief, and whole under the pointer. */
 export function figure(value) {
   return element("span", { class: "number", title: whole(value) }, brief(value));

@@ -5,12 +5,11 @@ import { signedShade } from "../base/colour.js";
 import { kind } from "../base/data.js";
 import { element } from "../base/dom.js";
 import { wordAt } from "../base/label.js";
-import { brief } from "../base/number.js";
+import { brief, extent } from "../base/number.js";
 import { whenVisible } from "../base/onscreen.js";
 import { shownEffects, shownLive, shownPrompt, state } from "../base/state.js";
 import { phrase, t } from "../base/words.js";
 import { term } from "../base/terms.js";
-import { largest } from "../walk/vector.js";
 import { heatmap } from "./heatmap.js";
 
 const AT_LAST = t("At the last position there is none: what comes next is not known, so there is no loss to compare.");
@@ -78,7 +77,7 @@ export function parts(host) {
     ask(effects);
     const of = (name) => effects[`attribution.${name}`].at(state.query);
     const values = of("parts");
-    const max = largest([...values, of("embedding"), of("bias")]);
+    const max = extent([...values, of("embedding"), of("bias")]);
     const total = (kind) => values.reduce((sum, value, index) => sum + (kind(index % (heads + 1)) ? value : 0), 0);
     const shares = [of("embedding"), total((part) => part < heads), total((part) => part === heads), of("bias")];
     attribution.draw(values, max);
@@ -90,7 +89,7 @@ export function parts(host) {
     write(absent, effects.ablation || isLast() ? AT_LAST : shownLive() ? ON_ITS_WAY : kind === "run" ? LAST_STEP_ONLY : LEFT_OUT);
     if (isAblated()) {
       const changes = effects.ablation.at(state.query);
-      ablation.draw(changes, largest(changes));
+      ablation.draw(changes, extent(changes));
     }
     describe(hovered);
   });

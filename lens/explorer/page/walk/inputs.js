@@ -1,11 +1,12 @@
 // What the attention reads: the stream of the query and of the key, and x, which the norm makes of it.
 
 import { element } from "../base/dom.js";
+import { extent } from "../base/number.js";
 import { t } from "../base/words.js";
 import { ofKey, ofQuery } from "./names.js";
 import { normSum, normalise } from "./norm.js";
 import { loggedAs } from "./sums.js";
-import { largest, vector } from "./vector.js";
+import { vector } from "./vector.js";
 
 /** Of the query, and of the key where it is another of the same sequence; the stream where the model is in the page. */
 export function inputs(host) {
@@ -44,4 +45,4 @@ export function inputs(host) {
   return show;
 }
 
-const largestOf = (vectors) => Math.max(...vectors.map((values) => largest(values)));
+const largestOf = (vectors) => Math.max(...vectors.map((values) => extent(values)));

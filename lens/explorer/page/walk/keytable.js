@@ -5,13 +5,13 @@ import { paintSigned, shade } from "../base/colour.js";
 import { element } from "../base/dom.js";
 import { wordAt } from "../base/label.js";
 import { atOnce } from "../base/maps.js";
-import { brief, formatNumber, symbol } from "../base/number.js";
+import { brief, extent, formatNumber, symbol } from "../base/number.js";
 import { shownKeys, shownNames, shownPrompt, state } from "../base/state.js";
 import { phrase, t } from "../base/words.js";
 import { COLUMNS, MASKED, widthOf } from "./recompute.js";
 import { TITLES } from "./steps.js";
 import { keepClear, tableCursor } from "./tablecursor.js";
-import { MAX_PRINTED, largest } from "./vector.js";
+import { MAX_PRINTED } from "./vector.js";
 
 const CLEAR = { background: "", ink: "" }; // the hatching shows
 const NARROWEST = 140; // pixels that the name of the last step needs
@@ -112,7 +112,7 @@ export function keyTable(host) {
 
   function fill() {
     const { row, places, lines, first } = grid;
-    const max = largest(row.weight);
+    const max = extent(row.weight);
     lines.forEach(({ tr, cells }, at) => {
       const j = first + at;
       const seen = j < row.seen;
@@ -142,7 +142,7 @@ export function keyTable(host) {
   }
 
   /** What the strongest colour of a column stands for. */
-  const strongest = (name) => Math.max(largest(grid.row[name]), name === "weighted" ? largest(grid.row.z) : 0);
+  const strongest = (name) => Math.max(extent(grid.row[name]), name === "weighted" ? extent(grid.row.z) : 0);
 
   function ends() {
     const { row } = grid;

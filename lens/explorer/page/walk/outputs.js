@@ -1,6 +1,7 @@
 // What the weights give: this head's answer, the answers of all heads side by side, and what proj makes of them.
 
 import { element } from "../base/dom.js";
+import { extent } from "../base/number.js";
 import { nameOf } from "../base/pins.js";
 import { change, isOff } from "../base/state.js";
 import { phrase, t } from "../base/words.js";
@@ -9,7 +10,7 @@ import { ofKey, ofQuery } from "./names.js";
 import { written } from "./projection.js";
 import { computeRow } from "./recompute.js";
 import { factor, loggedAs, result } from "./sums.js";
-import { CELL, MAX_PRINTED, largest, vector } from "./vector.js";
+import { CELL, MAX_PRINTED, vector } from "./vector.js";
 
 /** The chosen key's weight * v, and z of the query: the sum of all keys'. */
 export function headOutput(host) {
@@ -18,7 +19,7 @@ export function headOutput(host) {
   host.append(part.node, whole.node, silent);
   return ({ row: { weighted, z }, j, layer, head }) => {
     silent.hidden = !isOff(nameOf({ layer, head }));
-    const max = Math.max(largest(weighted), largest(z));
+    const max = Math.max(extent(weighted), extent(z));
     part.show(weighted.subarray(j * z.length, (j + 1) * z.length), { name: phrase("weight × {v}", { v: ofKey("v") }), spoken: t("weight times v of the key"), max });
     whole.show(z, { name: ofQuery("z"), spoken: t("z of the query"), max });
   };
@@ -54,7 +55,7 @@ export function allOutputs(host) {
     own.node.hidden = product.hidden = sum.hidden = !found;
     const outs = full.out.at(layer, i);
     const writes = found ? zs.map((z, other) => written(found.model, layer, other, z)) : [];
-    const max = Math.max(largest(outs), ...writes.map(({ values }) => largest(values)));
+    const max = Math.max(extent(outs), ...writes.map(({ values }) => extent(values)));
     out.show(outs, { name: ofQuery("out"), spoken: t("out of the query"), max, chosen: found ? channel : null });
     if (!found) return;
     own.show(writes[head].values, { name: t("head {head} writes", { head }), spoken: t("what head {head} writes", { head }), max, chosen: channel });

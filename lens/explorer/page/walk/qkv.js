@@ -1,7 +1,7 @@
 // From x to q, k and v: the projection, the norm of q and k, and their rotation, each a step of its own.
 
 import { element } from "../base/dom.js";
-import { power } from "../base/number.js";
+import { extent, power } from "../base/number.js";
 import { phrase, t } from "../base/words.js";
 import { multipliedOut } from "./dotproduct.js";
 import { CARRIED } from "./inside.js";
@@ -10,7 +10,7 @@ import { normSum } from "./norm.js";
 import { apart } from "./projection.js";
 import { rotation, undoRotation } from "./rotation.js";
 import { loggedAs } from "./sums.js";
-import { largest, vector } from "./vector.js";
+import { vector } from "./vector.js";
 
 const OF = { q: ofQuery, k: ofKey, v: ofKey };
 const SPOKEN = { q: t("q of the query"), k: t("k of the key"), v: t("v of the key") };
@@ -51,14 +51,14 @@ const vectors = (letters, choose) => letters.map((letter) => ({ letter, ...vecto
 
 /** Shows vectors after a step, those that are there; q and k on one scale. `word` and `spoken`: what q and k are by then. */
 function showVectors(shown, step, values, { known, chosen, word, spoken }) {
-  const pair = Math.max(...shown.filter(({ letter }) => letter !== "v").map(({ letter }) => largest(values[letter] ?? [])));
+  const pair = Math.max(...shown.filter(({ letter }) => letter !== "v").map(({ letter }) => extent(values[letter] ?? [])));
   for (const { letter, node, show } of shown) {
     node.hidden = !values[letter];
     if (node.hidden) continue;
     const [name, isLast] = [OF[letter](letter), known[letter].last === step];
     show(values[letter], {
       name: isLast ? name : phrase(word, { vector: name }), spoken: isLast ? SPOKEN[letter] : t(spoken, { vector: SPOKEN[letter] }),
-      max: letter === "v" ? largest(values.v) : pair,
+      max: letter === "v" ? extent(values.v) : pair,
       chosen: chosen && (letter === chosen.letter || (letter !== "v" && chosen.letter !== "v")) ? chosen.channel : null,
     });
   }

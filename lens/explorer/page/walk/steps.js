@@ -1,13 +1,12 @@
 // The steps from x to out: their names, a sentence on each, and its sum with the numbers of the chosen key put in.
 
 import { element } from "../base/dom.js";
-import { figure } from "../base/number.js";
+import { extent, figure } from "../base/number.js";
 import { term } from "../base/terms.js";
 import { phrase, t } from "../base/words.js";
 import { ofKey, ofQuery } from "./names.js";
 import { saysOfNorm } from "./norm.js";
 import { result } from "./sums.js";
-import { largest } from "./vector.js";
 
 export const TITLES = {
   x: "x",
@@ -115,7 +114,7 @@ export const SUMS = {
   values: ({ v, z, weight, weighted, seen }, j) => {
     const D = z.length;
     const values = v.subarray(j * D, (j + 1) * D);
-    const max = largest(values);
+    const max = extent(values);
     const c = values.findIndex((value) => Math.abs(value) === max); // where this key has most to give
     return phrase("channel {channel}: {product}, part of {whole}", {
       channel: String(c),

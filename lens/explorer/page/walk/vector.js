@@ -3,14 +3,11 @@
 import { tint, write } from "../base/cells.js";
 import { paintSigned, signedShade } from "../base/colour.js";
 import { element, partAt } from "../base/dom.js";
-import { brief, whole } from "../base/number.js";
+import { brief, extent, whole } from "../base/number.js";
 import { t } from "../base/words.js";
 
 export const MAX_PRINTED = 8; // numbers that can be printed side by side
 export const CELL = 64; // pixels of one of them, as walk.css has it
-
-/** The largest absolute value. */
-export const largest = (values) => values.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
 
 const MOVES = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, Home: -Infinity, End: Infinity };
 
@@ -75,7 +72,7 @@ export function vector(onChoose = () => {}) {
     channel = null;
   }
 
-  function show(shown, { name, spoken, max = largest(shown), chosen = null }) {
+  function show(shown, { name, spoken, max = extent(shown), chosen = null }) {
     title.replaceChildren(...[name].flat());
     field.setAttribute("aria-label", spoken);
     if (shown.length !== values.length) fit(shown.length);
