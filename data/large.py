@@ -85,7 +85,8 @@ def read_or_prepare(
             f"data.cache {config.cache}: cannot be written: {reason(error)}; shards that are whole are kept: start "
             "again, and it goes on after them"
         ) from error
-    assert parts
+    if not parts:
+        raise RunError(f"{folder}: cannot be read although it was just prepared; remove it, then start again")
     return parts, False, source.revision
 
 

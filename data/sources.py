@@ -15,7 +15,7 @@ from data.finding import find_files, path_of
 from data.kinds import TEXT
 from data.reading import Part, read_text
 from data.survey import Documents, Survey, clean
-from data.tables import READ_ROWS, Rows, arrow_rows, table_rows, texts
+from data.tables import READ_ROWS, Rows, arrow_rows, part_name, table_rows, texts
 
 if TYPE_CHECKING:  # config.py imports torch, which reading a text does not need
     from datasets import Dataset
@@ -81,8 +81,7 @@ def read_files(files: list[Path], config: "DataConfig", survey: Survey, part: Pa
             yield from clean(pairs, survey, path.name)
         else:
             rows = table_rows(path, config, survey, part)
-            where = f"{path}, from {part[0]:,} on" if part else str(path)
-            yield from clean(texts(rows, config, where, survey), survey, path.name)
+            yield from clean(texts(rows, config, part_name(path, part), survey), survey, path.name)
 
 
 def _size(path: Path) -> int:

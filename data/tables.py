@@ -43,12 +43,18 @@ def table_rows(path: Path, config: "DataConfig", survey: Survey, part: Part | No
     return read(path, config, survey, part)
 
 
+def part_name(path: Path, part: Part | None) -> str:
+    """What messages call a part of a file; they count its lines or rows from where it begins."""
+    unit = "byte" if path.suffix.lower() == ".jsonl" else "group of rows"
+    return f"{path}, from {unit} {part[0]:,} on" if part and part[0] else str(path)
+
+
 def texts(rows: Rows, config: "DataConfig", where: str, survey: Survey) -> Documents:
     """The texts of a table, each a document; rows without text are left out and counted.
 
     Raises InputError, naming `where`, for what is no text, and for unreadable data.
     """
-    place = "line" if where.lower().endswith((".jsonl", ".csv")) else "row"
+    place = "line" if re.search(r"\.(jsonl|csv)(, from byte .*)?$", where.lower()) else "row"
     try:
         for number, value in rows:
             if value is None or value in ("", b""):
@@ -105,7 +111,7 @@ def _json_rows(path: Path, config: "DataConfig", survey: Survey, part: Part | No
     with open_text(path, config.encoding_errors, survey, part) as file:
         for number, line in enumerate(file, 1):
             if line.strip():
-                row = _json_row(path, number, line)
+                row = _json_row(part_name(path, part), number, line)
                 n_rows, n_found = n_rows + 1, n_found + (column in row)
                 if column not in row and len(others) < 100:
                     others |= row
@@ -113,10 +119,12 @@ def _json_rows(path: Path, config: "DataConfig", survey: Survey, part: Part | No
                     break
                 yield number, row.get(column)
     if n_found < n_rows / 100:
-        raise no_column(column, path, others, f"; {n_found} of {n_rows:,} rows have it" if n_found else "")
+        raise no_column(
+            column, part_name(path, part), others, f"; {n_found} of {n_rows:,} rows have it" if n_found else ""
+        )
 
 
-def _json_row(path: Path, number: int, line: str) -> dict:
+def _json_row(where: str, number: int, line: str) -> dict:
     try:
         row = json.loads(line.removeprefix("\ufeff"))
         if not isinstance(row, dict):
@@ -126,7 +134,7 @@ def _json_row(path: Path, number: int, line: str) -> dict:
         hint = "" if number > 1 or line.startswith("{") else "; a table in another form is .csv, plain text .txt"
         why = f"{error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else error
         raise InputError(
-            f"{path}: line {number} is not a JSON object ({why}); one a line, such as {OBJECT}{hint}"
+            f"{where}: line {number} is not a JSON object ({why}); one a line, such as {OBJECT}{hint}"
         ) from None
 
 

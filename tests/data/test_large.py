@@ -3,6 +3,7 @@ import itertools
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -404,3 +405,20 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes_and_leaves_no_process
         process = child(f"killed {number}")
         place = process.communicate(timeout=300)[0].splitlines()[-1]
         assert contents(tmp_path / place) == whole
+
+
+@pytest.mark.parametrize("line", ['{"text": 5}', '{"text": "', '{"text": ""}'])
+def test_lines_are_counted_from_where_the_part_of_their_file_begins(tmp_path, line):
+    rows = [json.dumps({"text": f"{number:05d}{'.' * 82}"}) for number in range(300)]  # with their end 100 bytes each
+    rows[203] = line  # the second part begins after the line that byte 20,000 is in
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(rows), encoding="utf-8", newline="\n")
+    config, survey = DataConfig(source=str(path), cache=str(tmp_path), sharded=True), Survey()
+    said = []
+    try:
+        for unit in open_large(config, said.append).units():
+            list(Reader(config).documents(unit, survey))
+        said += survey.lines()
+    except InputError as error:
+        said.append(str(error))
+    assert re.search(r"rows.jsonl, from byte 20,100 on:? line 3\b", said[-1])
