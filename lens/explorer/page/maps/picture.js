@@ -1,5 +1,6 @@
 // The map of one head as a picture to keep: drawn anew, with its title, its tokens and its colour scale.
 
+import { headInWords } from "../base/cells.js";
 import { SCALES, TICKS, paint, shade, theme } from "../base/colour.js";
 import { kind, name, page } from "../base/data.js";
 import { element } from "../base/dom.js";
@@ -61,7 +62,7 @@ function titles(pen, inks, part, room) {
   const { queries, keys } = shownMaps();
   const facts = [
     ...(kind !== "run" ? [] : [t("step {step}", { step: shownStep().step.toLocaleString("en") })]),
-    t("layer {layer}, head {head}", state),
+    headInWords(),
     ...(part.rows < queries || part.columns < keys
       ? [t("queries {first} to {last} of {queries}, keys {from} to {to} of {keys}", {
         first: part.query, last: part.query + part.rows - 1, queries, from: part.key, to: part.key + part.columns - 1, keys,
