@@ -10,6 +10,8 @@ import numpy as np
 from common.errors import InputError, RunError
 from data.shards import Tokens, own_file
 
+AT_ONCE = 1 << 24  # ids in memory, where all are read
+
 
 def shard_name(number: int) -> str:
     return f"{number:05d}"
@@ -73,4 +75,6 @@ class ShardedTokens(Tokens):
     @cached_property
     def document_starts(self) -> np.ndarray:  # type: ignore[override]
         """Found by the end of text before each, since no text can spell that. It takes the time to read all ids."""
-        return np.flatnonzero(self.ids[:] == self._end_of_text) + 1
+        places = range(0, len(self), AT_ONCE)
+        found = [start + np.flatnonzero(self.ids[start : start + AT_ONCE] == self._end_of_text) for start in places]
+        return np.concatenate([*found, np.empty(0, np.int64)]) + 1

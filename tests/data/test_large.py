@@ -19,7 +19,7 @@ import pytest
 from common.errors import InputError, RunError
 from common.lock import turn
 from config import DataConfig
-from data import blocks, large, units, workers
+from data import blocks, large, sharded, units, workers
 from data.blocks import is_validation, read_blocks
 from data.corpus import load_corpus
 from data.large import read_or_prepare
@@ -36,6 +36,7 @@ def small_pieces(monkeypatch):
     monkeypatch.setattr(large, "SHARD_TOKENS", 15_000)
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 4_000)
     monkeypatch.setattr(units, "UNIT_BYTES", 20_000)
+    monkeypatch.setattr(sharded, "AT_ONCE", 1000)
 
 
 @pytest.fixture
