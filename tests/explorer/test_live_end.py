@@ -100,3 +100,10 @@ def test_an_end_that_is_a_token_of_its_own_stays(typed, model_and_page):
     )
     _, said = typed(text, len(TOKENIZER.begin(text, START)))
     assert "left off" not in said
+
+
+def test_the_bars_show_tokens_as_the_text_does(typed):
+    page, _ = typed("the quick brown fox", 5)
+    page.locator(".next-bars bdi", has_text=re.compile("^‿yw$")).wait_for()  # it would go on with the word
+    page.click("#text .spaces")
+    page.locator(".next-bars bdi", has_text=re.compile("^yw$")).wait_for()
