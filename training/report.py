@@ -143,9 +143,9 @@ def could_not_go_on(error: Exception, run: Path | None, config: Config, free_byt
         kept = f"; what {run} has saved is whole" if run else ""
         return f"out of memory on {t.device}: {what_to_lower(config, free_bytes, size())}{kept}"
     if run and lost_another(error):
-        return f"another process of this run has ended. What {run} has saved is whole: go on with " + command(
-            "train.py", "--resume", run
-        )
+        why = str(error).splitlines()[0].rpartition("] ")[2]  # after the place in gloo's source
+        said = f"another process of this run has ended, or does not do what this one does ({why})"
+        return f"{said}. What {run} has saved is whole: go on with " + command("train.py", "--resume", run)
     if run and isinstance(error, OSError | SafetensorError) and not is_closed_pipe(error):
         return f"{system_error(error)}. What {run} has saved is whole: fix that, then go on with " + command(
             "train.py", "--resume", run
