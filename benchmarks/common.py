@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import platform
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -189,7 +190,7 @@ def run_process(
                         size += len(new)
                         events.append((seconds, new.decode("utf-8", "replace")))
                         if not pid and until and until("".join(text for _, text in events)):
-                            process.kill()
+                            os.kill(process.pid, signal.SIGKILL)  # Popen's own would wait for one that has just ended
                             killed, until = True, None
                     if not pid:
                         time.sleep(POLL_SECONDS)

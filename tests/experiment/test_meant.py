@@ -65,7 +65,7 @@ def folder(small_run, tmp_path, monkeypatch):
         ("--gpu", "--gpu: unknown key, did you mean --train.device?"),
         ("--train.device gpu", "did you mean cuda?"),
         ("--train.device cuda:0", "did you mean cuda?"),
-        ("--train.dtype fp16", "did you mean bfloat16?"),
+        ("--train.dtype fp16", "did you mean float16?"),
         ("train.steps=3", "did you mean --train.steps=3?"),
         ("steps=3", "--steps: unknown key, did you mean --train.steps?"),
         (

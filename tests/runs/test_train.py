@@ -237,8 +237,8 @@ def poison(monkeypatch, kind, steps):
     bad_loss, number = BAD[kind]
     count = itertools.count(1)
 
-    def poisoned(forward, windows, t):
-        loss = accumulate_gradients(forward, windows, t)
+    def poisoned(forward, *arguments):
+        loss = accumulate_gradients(forward, *arguments)
         if next(count) not in steps:
             return loss
         if number is not None:
