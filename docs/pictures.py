@@ -117,7 +117,10 @@ def stills(page: "Page") -> None:
     """The first screen, how the head formed, and which heads matter."""
     page.screenshot(path=FOLDER / "explorer.png")
     page.set_viewport_size({"width": WIDTH, "height": 2 * HEIGHT})
-    for tab, parts, name in [("formed", ["#film", "#curves"], "formed"), ("matter", ["#parts"], "parts")]:
+    for tab, parts, name in [
+        ("formed", ["#film", "#curves"], "formed"),
+        ("matter", ["h3:has(+ #parts)", "#parts"], "parts"),
+    ]:
         page.click(f"#to-{tab}")
         page.locator(parts[-1]).scroll_into_view_if_needed()
         settle(page)
