@@ -27,7 +27,7 @@ from config import TrainConfig, load_config
 from model import GPT, GPTConfig
 from model.sizes import flops_per_token
 from model.weights import SkipInit
-from training.memory import memory_estimate, optimizer_bytes
+from training.memory import checkpoint_bytes, memory_estimate
 from training.plan import TOKENS_PER_PARAMETER, duration
 
 # ---- the table
@@ -62,7 +62,7 @@ def table() -> str:
                 f"{tokens / 1e9:,.1f} B" if ratio else tokens_name,
                 f"{flops:.2g}",
                 *(duration(seconds / devices) for devices in (1, 8, 64)),
-                f"{(4 * parameters + optimizer_bytes(model, t)) / 1e9:.1f} GB",
+                f"{checkpoint_bytes(model, t) / 1e9:.1f} GB",
                 *(f"{n_bytes / 1e9:.0f} GB" for n_bytes in memory),
             ]
         )

@@ -74,6 +74,11 @@ def optimizer_bytes(model: GPT, config: TrainConfig) -> int:
     return 8 * sum(p.numel() for p in model.parameters()) - 4 * sum(moved_by_muon(model, config).values())
 
 
+def checkpoint_bytes(model: GPT, config: TrainConfig) -> int:
+    """A checkpoint's tensors: the weights, and what the optimizers keep."""
+    return 4 * sum(p.numel() for p in model.parameters()) + optimizer_bytes(model, config)
+
+
 def what_to_lower(config: Config, free_bytes: int | None, devices: int = 1) -> str:
     """The advice where memory ran out in a run on so many devices; free_bytes: what was free before its model was made.
 

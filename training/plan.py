@@ -8,7 +8,7 @@ from data.corpus import Corpus
 from model import GPT
 from model.sizes import flops_per_token, parameter_table
 from training.distributed import size
-from training.memory import memory_estimate, optimizer_bytes, what_to_lower
+from training.memory import checkpoint_bytes, memory_estimate, what_to_lower
 from training.pace import Pace
 
 # Tokens for each parameter with which a given number of FLOPs comes to the lowest loss, on text that is read once
@@ -61,15 +61,14 @@ def plan(
         per_step = pace.plan.per_step if pace and pace.plan else None
         measured = t.batch_size * block_size / per_step if per_step else None
         lines += [
-            disk_line(total, optimizer_bytes(model, t), len(corpus.train) + len(corpus.val), config),
+            disk_line(checkpoint_bytes(model, t), len(corpus.train) + len(corpus.val), config),
             time_line(tokens, dry_run.rate, measured),
             size_line(tokens, total),
         ]
     return "\n".join(lines)
 
 
-def disk_line(parameters: int, optimizer: int, tokens: int, config: Config) -> str:
-    checkpoint = 4 * parameters + optimizer
+def disk_line(checkpoint: int, tokens: int, config: Config) -> str:
     width = 2 if config.model.vocab_size <= 1 << 16 else 4
     snapshots = config.attention.keep_mb if config.attention.snapshots else 0
     return (
