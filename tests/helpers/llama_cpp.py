@@ -1,9 +1,13 @@
 """The real llama.cpp: a model's file in its server, which listens on loopback alone."""
 
 import contextlib
+import importlib.util
 import json
 import os
+import subprocess
+import sys
 import urllib.request
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,11 +16,11 @@ import torch
 class LlamaCpp:
     """What the server gives for one model. Its cache of keys and values is float32, so that it computes as we do."""
 
-    def __init__(self, server, vocab_size: int):
-        self.server, self.vocab_size = server, vocab_size
+    def __init__(self, address: str, vocab_size: int):
+        self.address, self.vocab_size = address, vocab_size
 
     def post(self, place: str, **body) -> dict:
-        address, content = self.server.listening_address + place, json.dumps(body).encode()
+        address, content = self.address + place, json.dumps(body).encode()
         request = urllib.request.Request(address, content, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
@@ -43,19 +47,12 @@ class LlamaCpp:
 @contextlib.contextmanager
 def llama_cpp(path, vocab_size: int):
     """A LlamaCpp with the model in the file `path`. Skips the test where the package that has llama.cpp is missing."""
-    try:
-        import xllamacpp
-    except ImportError as error:  # it has no wheel for every system
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"no llama.cpp ({error})")
-    options = xllamacpp.CommonParams()
-    options.model.path = str(path)
-    options.n_parallel, options.port, options.verbosity, options.ui = 1, 0, -1, False
-    options.cpuparams.n_threads = options.cpuparams_batch.n_threads = 1
-    options.warmup = options.fit_params = False
-    options.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-    options.cache_type_k = options.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
-    there = LlamaCpp(xllamacpp.Server(options), vocab_size)
-    try:
-        yield there
-    finally:
-        del there.server  # which ends with its last reference; a failed test would keep one
+    if importlib.util.find_spec("xllamacpp") is None:  # it has no wheel for every system
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("no llama.cpp (xllamacpp is not installed)")
+    command = [sys.executable, Path(__file__).with_name("llama_cpp_server.py"), path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as server:
+        try:
+            address = next(line.split()[-1] for line in server.stdout if line.startswith("listens at "))
+            yield LlamaCpp(address, vocab_size)
+        finally:
+            server.kill()
