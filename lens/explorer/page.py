@@ -27,21 +27,36 @@ def build_page(run: Path, own: Sequence[Reading] = ()) -> str:
 
 
 def render(data: dict) -> str:
-    """The page of page/ with `data` inside. Its policy lets nothing in from outside and no other script run."""
-    sheets = sorted(PAGE.rglob("*.css"), key=lambda path: (path.name != "style.css", path.name))
-    style, script = "\n".join(path.read_text(encoding="utf-8") for path in sheets), bundle(PAGE, "main.js")
-    # a model runs in the page in a worker, whose script the data carry
-    live = data.get("live") is not None
+    """The page of page/ with `data` inside."""
+    sheets = [path for path in PAGE.rglob("*.css") if path.parent.name != "lesson"]
+    sheets.sort(key=lambda path: (path.name != "style.css", path.name))
+    live = data.get("live") is not None  # a model runs in the page in a worker, whose script the data carry
     data = data | {"worker": bundle(PAGE, WORKER) if live else None}
-    parts = {
+    return assemble("index.html", "main.js", sheets, data, workers=live)
+
+
+def assemble(
+    template: str,
+    entry: str,
+    sheets: list[Path],
+    data: dict,
+    parts: dict[str, str] | None = None,
+    workers: bool = False,
+) -> str:
+    """A template of page/ with the script of `entry`, the style of `sheets`, `data` and other `parts` of HTML inside.
+
+    Its policy lets nothing in from outside and no other script run, except for `workers` that it starts itself.
+    """
+    style, script = "\n".join(path.read_text(encoding="utf-8") for path in sheets), bundle(PAGE, entry)
+    parts = (parts or {}) | {
         "policy": "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
-        f"style-src '{_hash(style)}'; script-src '{_hash(script)}'" + ("; worker-src blob:" if live else ""),
+        f"style-src '{_hash(style)}'; script-src '{_hash(script)}'" + ("; worker-src blob:" if workers else ""),
         "style": style,
         "script": script,
         "data": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
     }
-    template = (PAGE / "index.html").read_text(encoding="utf-8")
-    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], template)
+    html = (PAGE / template).read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], html)
 
 
 def _hash(text: str) -> str:

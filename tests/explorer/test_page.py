@@ -145,7 +145,7 @@ def test_the_page_names_nothing_outside_itself(run):
 
 def test_the_bundle_holds_every_module_once_and_no_import():
     found = set()
-    for entry in ("main.js", *(f"live/{path.name}" for path in PAGE.glob("live/*.js"))):
+    for entry in ("main.js", "lesson/main.js", *(f"live/{path.name}" for path in PAGE.glob("live/*.js"))):
         script = bundle(PAGE, entry)
         modules = re.findall(r"^const (\w+)Module = \(\(\) => \{$", script, re.MULTILINE)
         assert len(modules) == len(set(modules))

@@ -3,6 +3,7 @@
 //
 // Words that a learner will meet in English stand in brackets where they come first. {names} and tags stay as they are.
 
+import { LESSON } from "./lesson.js";
 import { LIVE } from "./live.js";
 import { MAPS } from "./maps.js";
 import { PAGE } from "./page.js";
@@ -11,4 +12,4 @@ import { SWAP } from "./swap.js";
 import { GLOSSARY } from "./terms.js";
 import { WALK } from "./walk.js";
 
-export const VIETNAMESE = { ...PAGE, ...MAPS, ...GLOSSARY, ...STORY, ...LIVE, ...SWAP, ...WALK };
+export const VIETNAMESE = { ...PAGE, ...MAPS, ...GLOSSARY, ...STORY, ...LIVE, ...SWAP, ...WALK, ...LESSON };

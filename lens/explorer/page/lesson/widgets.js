@@ -1,0 +1,6 @@
+// What can be touched in the lesson, by the name that docs/attention.md calls it.
+//
+// Each is a function of an empty element, to be filled, and of what the page carries, as main.js gives it. It may return a
+// function that draws it again, which is called when the page becomes light or dark.
+
+export const WIDGETS = {};
