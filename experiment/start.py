@@ -41,7 +41,7 @@ from experiment.initial import Origin, load_with_origin
 from experiment.meant import check_words, is_source
 from experiment.state import restore_training, training_state
 from lens.explorer.page import build_page
-from lens.patterns import heads_to_look_at
+from lens.patterns import head_to_look_at_first
 from lens.record import read_heads
 from model.leaks import ROWS
 from training.compiling import what_it_needs, why_not_compiled
@@ -334,12 +334,12 @@ class Run:
             )
 
     def write_page(self) -> tuple[Path | None, str]:
-        """Writes the explorer's page; returns its path, None for a run that has recorded nothing, and where to look."""
+        """Writes the explorer's page; returns its path, None for a run that has recorded nothing, and a head to see."""
         rows = read_heads(self.folder) if rank() == 0 else []
         if not rows:
             return None, ""
         write_whole(self.folder / PAGE, build_page(self.folder))
-        return self.folder / PAGE, heads_to_look_at(rows)
+        return self.folder / PAGE, head_to_look_at_first(rows)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,13 @@ from torch import Tensor
 
 # From half of a head's attention on a pattern is named; below, the measured number says enough.
 THRESHOLDS = {"induction": 0.5, "duplicate_token": 0.5, "previous_token": 0.5, "first_token": 0.5}
+# What a head with a pattern is called, and what it does.
+MEANINGS = {
+    "induction": ("an induction head", "where something comes again, it looks at what followed the first time"),
+    "duplicate_token": ("a duplicate-token head", "where a token comes again, it looks at the first one"),
+    "previous_token": ("a previous-token head", "it looks at the token just before"),
+    "first_token": ("an attention sink", "it rests on the first token"),
+}
 
 
 def head_metrics(
@@ -61,6 +68,28 @@ def heads_to_look_at(rows: list[dict]) -> str:
     if clear:
         return f"Heads to look at, by layer and head: {', '.join(clear)}."
     return f"No head has a clear pattern; the highest score is that of {max(best.values())[1]}." if best else ""
+
+
+def head_to_look_at_first(rows: list[dict]) -> str:
+    """In a sentence or two one head that has a pattern at the last step, what it does and where the page shows it.
+
+    rows: as of heads_to_look_at. Of several patterns the first of THRESHOLDS counts, of its heads the one with the
+    highest score, in the first prompt where it is measured, which is the one that the page opens with or borrows from.
+    "" where no head reaches a threshold.
+    """
+    last = max((row["step"] for row in rows), default=None)
+    for pattern, threshold in THRESHOLDS.items():
+        measured = [row for row in rows if row["step"] == last and isinstance(row.get(pattern), float)]
+        prompt = min((row["prompt"] for row in measured), default=None)
+        scores = [(row[pattern], row["layer"], row["head"]) for row in measured if row["prompt"] == prompt]
+        score, layer, head = max(scores, default=(0.0, 0, 0))
+        if score >= threshold:
+            (kind, does), badge = MEANINGS[pattern], pattern.replace("_", " ")
+            return (
+                f"Look first at head {layer}.{head} (layer {layer}, head {head}, counted from 0), {kind}: {does}, with "
+                f'{score:.0%} of its attention. On the page it is under Heads, with the badge "{badge}".'
+            )
+    return ""
 
 
 def entropy(weights: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ def closing(
     """What is said at the end of a run: its time, the answer to "is this good?", and what to do now.
 
     `last`, `score`: the metrics of the last evaluation and its StoryScore, None except for tales. `page`: the
-    explorer's, None where nothing was recorded; `look`: what to look at in it.
+    explorer's, None where nothing was recorded; `look`: what to look at in it first, or "".
     """
     n_read = min(t.eval_tokens or VERDICT_TOKENS, VERDICT_TOKENS)
     text = corpus.tokenizer.decode(corpus.val.ids[:n_read].tolist())
@@ -49,7 +49,8 @@ def closing(
             f"\n{progress.step} steps in {seconds:.0f} s; recording attention took {recording:.1f} s, "
             f"{recording / seconds:.1%} of it.",
             verdict(progress.first, progress.best or last, last, score, skipped_steps, text, corpus.copied, t.init),
-            *([f"\n{page} is written. {look}".rstrip()] if page else []),
+            *([f"\n{page} is written."] if page else []),
+            *([look] if look else []),
             f"\nNow:\n  {command('sample.py', run)}",
             *([f"  {command('view.py', run)}"] if page else []),
         ]

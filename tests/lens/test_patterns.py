@@ -5,7 +5,17 @@ import math
 import pytest
 import torch
 
-from lens.patterns import duplicate_token, head_metrics, heads_to_look_at, induction, mean_distance, previous_token
+from lens.patterns import (
+    MEANINGS,
+    THRESHOLDS,
+    duplicate_token,
+    head_metrics,
+    head_to_look_at_first,
+    heads_to_look_at,
+    induction,
+    mean_distance,
+    previous_token,
+)
 from lens.record import trace
 from tests.helpers.by_hand import END, TOKENS, induction_model, repeated_sequence
 
@@ -200,3 +210,38 @@ def test_the_heads_to_look_at_have_each_pattern_most_at_the_last_step():
     unclear = "No head has a clear pattern; the highest score is that of 0.1 (previous token 0.49)."
     assert heads_to_look_at([row(0, 0, 1, None, 0.49), row(0, 1, 0, 0.3, 0.2)]) == unclear
     assert heads_to_look_at([]) == heads_to_look_at([{"step": 0, "prompt": 0, "layer": 0, "head": 0}]) == ""
+
+
+def scored(layer, head, step=9, prompt=0, **scores):
+    """A row of heads.jsonl in which the patterns that are not given were not measured."""
+    return {"step": step, "prompt": prompt, "layer": layer, "head": head} | dict.fromkeys(THRESHOLDS) | scores
+
+
+def test_one_head_is_named_to_look_at_first_with_what_it_does_and_where_the_page_shows_it():
+    rows = [scored(0, 1, previous_token=0.99), scored(2, 1, induction=0.849), scored(2, 0, induction=0.6)]
+    assert head_to_look_at_first([scored(1, 1, step=3, induction=1.0), *rows]) == (
+        "Look first at head 2.1 (layer 2, head 1, counted from 0), an induction head: where something comes again, it "
+        "looks at what followed the first time, with 85% of its attention. On the page it is under Heads, with the "
+        'badge "induction".'
+    )
+    assert MEANINGS.keys() == THRESHOLDS.keys()
+
+
+@pytest.mark.parametrize("pattern", THRESHOLDS)
+def test_every_pattern_is_enough_from_its_threshold_on(pattern):
+    said = head_to_look_at_first([scored(0, 1, **{pattern: THRESHOLDS[pattern]})])
+    assert said.startswith("Look first at head 0.1 ") and pattern.replace("_", " ") in said
+    assert head_to_look_at_first([scored(0, 1, **{pattern: THRESHOLDS[pattern] - 0.01})]) == ""
+
+
+def test_the_head_to_look_at_first_has_its_badge_on_the_prompt_that_the_page_opens_with():
+    """A head that has the pattern only on a later prompt has no badge there."""
+    rows = [scored(0, 0, previous_token=0.7), scored(0, 1, prompt=1, previous_token=0.9)]
+    assert "head 0.0 " in head_to_look_at_first(rows)
+    repeated = scored(1, 1, prompt=1, induction=0.8)  # borrowed: the first prompt repeats nothing
+    assert "head 1.1 " in head_to_look_at_first([*rows, repeated])
+
+
+def test_no_head_is_named_where_none_reaches_a_threshold():
+    assert head_to_look_at_first([]) == head_to_look_at_first([scored(0, 0)]) == ""
+    assert head_to_look_at_first([scored(0, 0, induction=0.49), scored(0, 0, step=8, induction=0.9)]) == ""

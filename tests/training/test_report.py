@@ -167,6 +167,8 @@ def test_the_share_of_recording_is_of_the_whole_time():
     said = closing(Path("runs/a"), progress, 60.0, evaluation, None, 0, None, "", *rest)
     assert "view.py" not in said
     page = Path("runs/a/attention.html")
-    shown = closing(Path("runs/a"), progress, 60.0, evaluation, None, 0, page, "Heads to look at: 1.2.", *rest)
-    assert f"\n{page} is written. Heads to look at: 1.2.\n" in shown
+    shown = closing(Path("runs/a"), progress, 60.0, evaluation, None, 0, page, "Look first at head 1.2.", *rest)
+    assert f"\n{page} is written.\nLook first at head 1.2.\n\nNow:\n" in shown
+    unclear = closing(Path("runs/a"), progress, 60.0, evaluation, None, 0, page, "", *rest)
+    assert f"\n{page} is written.\n\nNow:\n" in unclear
     assert said.startswith("\n9 steps in 60 s; recording attention took 15.0 s, 25.0% of it.\n")
