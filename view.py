@@ -30,7 +30,10 @@ Open a run's attention explorer: one HTML file that needs no network. stdout is 
   python view.py runs/small --png pictures
   python view.py runs/small runs/wide              two runs on one page, to be compared
   python view.py --model hub:openai-community/gpt2 --prompt "When Mary and John went to the store"
-  python view.py --example                         worked examples: no training, no run"""
+  python view.py --example                         worked examples: no training, no run
+  python view.py --lesson                          attention, chapter by chapter: no training, no run"""
+
+LESSONS = ("attention-lesson.html", "lesson.html")  # names of the lesson's page; the first is its usual one
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -49,8 +52,11 @@ def parse_arguments() -> argparse.Namespace:
     tokens = "let the model go on from each prompt for up to N tokens, and show them (default: 0)"
     add("--tokens", metavar="N", type=whole_number(0), default=0, help=tokens)
     add("--example", action="store_true", help="show small worked examples in place of a run")
+    lesson = "show the lesson in place of a run: attention in nine chapters, with something to touch in each"
+    add("--lesson", action="store_true", help=lesson)
     out = "where to write the page (default: attention.html in the run, with a second one attention-SECOND.html in the "
-    out += "first; with --model attention-NAME.html here, with --example attention-examples.html)"
+    out += "first; with --model attention-NAME.html here, with --example attention-examples.html, with --lesson "
+    out += f"{LESSONS[0]})"
     add("--out", metavar="FILE.html", type=nonempty_text, help=out)
     png = (
         "write the maps as pictures instead, all heads of a step together and each head of the last step by itself: as "
@@ -61,9 +67,8 @@ def parse_arguments() -> argparse.Namespace:
     args = parser.parse_args()
     if args.tokens and not args.prompt:
         raise InputError(f"--tokens {args.tokens}: needs a --prompt to go on from")
-    if args.example and (args.run or args.prompt or args.model):
-        other = f"--prompt {args.prompt[0][:40]!r}" if args.prompt else args.run or f"--model {args.model}"
-        raise InputError(f"--example shows worked examples, no run and no prompts, but {other} was given too")
+    if args.example or args.lesson:
+        refuse_other_page(args)
     if args.model:
         refuse_run_beside(args.model, args.run)
         if not args.prompt:
@@ -71,8 +76,26 @@ def parse_arguments() -> argparse.Namespace:
     return args
 
 
+def refuse_other_page(args: argparse.Namespace) -> None:
+    """Raises InputError where --example or --lesson is given beside what asks for another page."""
+    name, shows = ("--lesson", "the lesson") if args.lesson else ("--example", "worked examples")
+    given = [f"--prompt {text[:40]!r}" for text in args.prompt]
+    given += [args.run] if args.run else []
+    given += [f"--model {args.model}"] if args.model else []
+    if args.lesson:
+        given += ["--example"] if args.example else []
+        given += [f"--png {args.png}"] if args.png else []
+    if given:
+        raise InputError(f"{name} shows {shows}, no run and no prompts, but {given[0]} was given too")
+
+
 def main() -> None:
     args = parse_arguments()
+    if args.lesson:
+        from lens.explorer.lesson import build_lesson
+
+        open_page(write_page(build_lesson(), args.out, Path(LESSONS[0])), args)
+        return
     runs = [] if args.example or args.model else [find_run(args.run)]
     if runs and args.second:
         runs.append(find_run(args.second))
@@ -93,11 +116,11 @@ def main() -> None:
         path, readings = Path("attention-examples.html"), examples()
         data = partial(payload, readings)
     if args.out or not args.png:
-        path = write_page(render(data()), args.out, path)
+        lesson = lesson_beside(Path(args.out or path))
+        path = write_page(render(data() | {"lesson": lesson}), args.out, path)
         if not args.example and len(runs) < 2:
             say_where_to_look(readings)
-        if has_screen() and not args.no_open and not args.png:
-            webbrowser.open(path.resolve().as_uri())
+        open_page(path, args)
     if args.png:
         write_png(readings, Path(args.png))
 
@@ -154,6 +177,16 @@ def write_page(page: str, out: str | None, usual: Path) -> Path:
         raise RunError(f"{path}: cannot be written ({reason(error)}); --out FILE.html writes elsewhere") from error
     print(path)
     return path
+
+
+def lesson_beside(page: Path) -> str | None:
+    """The name of the lesson's page in the folder of a page, which then links to it; None where there is none."""
+    return next((name for name in LESSONS if (page.parent / name).is_file()), None)
+
+
+def open_page(path: Path, args: argparse.Namespace) -> None:
+    if has_screen() and not args.no_open and not args.png:
+        webbrowser.open(path.resolve().as_uri())
 
 
 def say_where_to_look(readings: list["Reading"]) -> None:

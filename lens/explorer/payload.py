@@ -101,6 +101,7 @@ def payload(readings: list[Reading]) -> dict:
         "parameters": [],
         "text": None,
         "beside": None,
+        "lesson": None,
         "live": None,
         "notLive": None,
         "prompts": [_pack_reading(reading) for reading in readings],

@@ -8,7 +8,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from lens.explorer.page import build_page
+from lens.explorer.examples import examples
+from lens.explorer.page import build_page, render
+from lens.explorer.payload import payload
 from model import GPT, GPTConfig
 from model.sizes import parameter_table
 from tests.helpers.fabricated import STORY, reading_of, write_lines, write_run
@@ -192,6 +194,15 @@ def test_a_run_with_a_single_snapshot_has_nothing_to_slide(explore, tmp_path):
     write_run(tmp_path / "run", steps=(0,))
     page = explore(tmp_path / "run")
     assert page.is_disabled("input[type=range]") and page.is_disabled(".play")
+
+
+def test_every_page_says_how_to_open_the_lesson_and_links_to_one_that_lies_beside_it(explore):
+    page = explore(examples())
+    page.click("[role=tab] >> text=Words")
+    assert page.locator("#tab-words code", has_text="python view.py --lesson").is_visible()
+    assert page.locator(".to-lesson").count() == 0
+    page = explore(render(payload(examples()) | {"lesson": "lesson.html"}))
+    assert page.get_attribute(".to-lesson", "href") == "lesson.html"
 
 
 def test_worked_examples_have_no_training_to_move_through(explore):

@@ -270,6 +270,12 @@ def test_a_prompt_is_followed_by_what_the_model_writes(folder):
         (["--model", "m", "--prompt", "the", "whole", "a"], ["--model m", "run whole"]),
         (["--example", "--prompt", "the"], ["--example", "no prompts", "--prompt 'the'"]),
         (["--example", "--out", "no/such/folder/x.html"], ["--out", "no/such/folder/x.html", "No such file"]),
+        (["--lesson", "runs/whole"], ["--lesson", "no run", "runs/whole"]),
+        (["--lesson", "--prompt", "the"], ["--lesson", "no prompts", "--prompt 'the'"]),
+        (["--lesson", "--example"], ["--lesson", "--example was given too"]),
+        (["--lesson", "--model", "m"], ["--lesson", "--model m"]),
+        (["--lesson", "--png", "maps"], ["--lesson", "--png maps"]),
+        (["--lesson", "--out", "no/such/folder/x.html"], ["--out", "no/such/folder/x.html", "No such file"]),
     ],
 )
 def test_a_wrong_input_ends_with_2_and_one_line_that_names_it(folder, arguments, words):
@@ -314,7 +320,7 @@ def test_the_page_is_opened_only_where_there_is_a_screen(tmp_path, monkeypatch, 
 def test_help_names_every_option(tmp_path):
     done = run_view(tmp_path, "--help")
     assert done.code == 0
-    options = ("RUN", "--prompt", "--tokens", "--example", "--out", "--png", "--no-open")
+    options = ("RUN", "--prompt", "--tokens", "--example", "--lesson", "--out", "--png", "--no-open")
     assert all(option in done.out for option in options)
 
 
@@ -330,6 +336,30 @@ def test_the_examples_need_no_run_and_are_there_in_seconds(tmp_path, capsys):
     done = run_view(tmp_path, "--example", "--out", "other.html")
     assert (done.code, done.out) == (0, "other.html\n")
     assert page_data(tmp_path / "other.html") == data
+
+
+def test_the_lesson_needs_no_run_and_is_opened_where_there_is_a_screen(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    done = run_view(tmp_path, "--lesson", "--no-open")
+    assert (done.code, done.out, done.err) == (0, "attention-lesson.html\n", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["attention-lesson.html"]
+    lesson = (tmp_path / "attention-lesson.html").read_text(encoding="utf-8")
+    assert '<section class="chapter" id="chapter-1">' in lesson
+    monkeypatch.setenv("DISPLAY", ":0")
+    done = run_view(tmp_path, "--lesson", "--out", "other.html")
+    assert (done.code, done.out) == (0, "other.html\n")
+    assert (tmp_path / "other.html").read_text(encoding="utf-8") == lesson
+    assert opened == [(tmp_path / "other.html").as_uri()]
+
+
+@pytest.mark.parametrize("name", ["lesson.html", "attention-lesson.html"])
+def test_a_page_beside_the_lesson_links_to_it(tmp_path, name):
+    assert run_view(tmp_path, "--example", "--out", "page.html").code == 0
+    assert page_data(tmp_path / "page.html")["lesson"] is None
+    (tmp_path / name).write_text("", encoding="utf-8")
+    assert run_view(tmp_path, "--example", "--out", "page.html").code == 0
+    assert page_data(tmp_path / "page.html")["lesson"] == name
 
 
 def test_pictures_are_written_in_place_of_the_page(folder, tmp_path, monkeypatch):

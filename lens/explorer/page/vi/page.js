@@ -15,6 +15,7 @@ export const PAGE = {
   "Language": "Ngôn ngữ",
   "Light or dark": "Sáng hoặc tối",
   "worked examples": "ví dụ giải sẵn",
+  "Lesson": "Bài học",
   "Training step; space plays": "Bước huấn luyện; phím cách để chạy",
   "Play the training": "Chạy quá trình huấn luyện",
   "Pause": "Tạm dừng",
@@ -122,10 +123,10 @@ export const PAGE = {
   "Attention is not explanation.": "Attention không phải là lời giải thích.",
   "A map shows what was read, not what it was used for. A large weight on a small value moves little, and other paths through the model may carry the same information.":
     "Bản đồ cho thấy cái gì được đọc, không cho thấy nó được dùng để làm gì. Trọng số lớn đặt lên một giá trị nhỏ chẳng thay đổi bao nhiêu, và những con đường khác trong mô hình có thể mang cùng thông tin đó.",
-  "Attention small enough to follow by hand, in eight worked examples: <code>python view.py --example</code> opens them. The lesson to them is <code>docs/attention.md</code> in the folder of glassgpt; how to read this page, <code>docs/explorer.md</code>.":
-    "Attention đủ nhỏ để tính theo bằng tay, trong tám ví dụ giải sẵn: <code>python view.py --example</code> để mở. Bài học đi kèm là <code>docs/attention.md</code> trong thư mục của glassgpt; cách đọc trang này: <code>docs/explorer.md</code>.",
-  "The lesson to these examples is <code>docs/attention.md</code> in the folder of glassgpt; how to read this page, <code>docs/explorer.md</code>.":
-    "Bài học đi kèm các ví dụ này là <code>docs/attention.md</code> trong thư mục của glassgpt; cách đọc trang này: <code>docs/explorer.md</code>.",
+  "The lesson, attention in nine chapters with something to touch in each: <code>python view.py --lesson</code> opens it, in the folder of glassgpt. How to read this page: <code>docs/explorer.md</code>.":
+    "Bài học, attention trong chín chương, chương nào cũng có thứ để chạm vào: mở bằng <code>python view.py --lesson</code> trong thư mục của glassgpt. Cách đọc trang này: <code>docs/explorer.md</code>.",
+  "Attention small enough to follow by hand, in eight worked examples: <code>python view.py --example</code>.":
+    "Attention đủ nhỏ để tính theo bằng tay, trong tám ví dụ giải sẵn: <code>python view.py --example</code>.",
   "What is measured": "Những gì được đo",
   "The mean weight that a position gives to the one just before it: from position 1 on, or, where a recorded prompt repeats random tokens, as in a song, in their first occurrence, where only the position can lead there. It shows where the head looks, not whether it takes anything from there.":
     "Trọng số trung bình mà một vị trí dành cho vị trí ngay trước nó: tính từ vị trí 1, hoặc, khi prompt đã ghi lặp lại các token ngẫu nhiên như trong một bài hát, thì tính ở lần xuất hiện đầu, nơi chỉ có vị trí mới dẫn được đến đó. Nó cho biết đầu attention nhìn vào đâu, không cho biết nó có lấy gì từ đó hay không.",
