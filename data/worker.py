@@ -12,7 +12,7 @@ import sys
 from types import SimpleNamespace
 from typing import Any, BinaryIO
 
-from common.errors import Problem
+from common.errors import Problem, RunError
 from data.blocks import Block, read_blocks
 from data.tokenizer import Tokenizer
 from data.units import Reader
@@ -33,9 +33,16 @@ def main() -> None:
                     if block:
                         write_block(answers, block)
             except Problem as problem:
-                write_line(answers, {"problem": str(problem), "exit_code": problem.exit_code})
+                write_problem(answers, problem)
+            except MemoryError:
+                why = "out of memory while a text was read; what is done is kept, and --workers 1 takes the least"
+                write_problem(answers, RunError(why))
     except BrokenPipeError:  # nobody reads the answers any more
         os._exit(0)
+
+
+def write_problem(file: BinaryIO, problem: Problem) -> None:
+    write_line(file, {"problem": str(problem), "exit_code": problem.exit_code})
 
 
 def write_line(file: BinaryIO, value: dict) -> None:

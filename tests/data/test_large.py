@@ -335,6 +335,19 @@ def test_a_process_that_is_killed_ends_the_preparation_with_one_line(tmp_path, m
         list(workers.blocks_in_order([({"files": ["x.txt"]}, 0)], *started(tmp_path), 1))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no limit of memory for one process")
+def test_a_process_without_memory_says_so_in_one_line(tmp_path, monkeypatch):
+    """Its limit is set in the process, by Python's own start file, once it has begun."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import resource\nresource.setrlimit(resource.RLIMIT_AS, (2**29, 2**29))\n", encoding="utf-8"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    path = tmp_path / "x.txt"
+    path.write_bytes(b"some text\n" * 25_000_000)
+    with pytest.raises(RunError, match=r"^out of memory while a text was read"):
+        list(workers.blocks_in_order([({"files": [str(path)]}, 0)], *started(tmp_path), 1))
+
+
 def test_nothing_in_the_working_folder_is_run_by_a_process(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     canary = tmp_path / "canary"
