@@ -24,6 +24,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 TEXTS = {"en": DOCS / "attention.md", "vi": DOCS / "attention.vi.md"}
 MEASURED = DOCS / "measured.json"  # what `python -m docs.lesson` measured, by name
 CODE = {"en": "The code of this chapter", "vi": "Mã nguồn của chương này"}
+CHAPTER = re.compile(r"#(\d+)-")  # of a link, as GitHub names the heading "4. Why divide by √d_k"
 WIDGET = re.compile(r"<!-- widget: (\w+) -->")
 
 
@@ -109,7 +110,7 @@ def is_picture(tokens: list) -> bool:
 
 
 def without_links(tokens: list) -> None:
-    """Takes the links to other files out, of which the page stands alone; their texts stay."""
+    """Takes the links to other files out, of which the page stands alone; their texts stay. One to a chapter finds it."""
     for token in tokens:
         if token.type != "inline":
             continue
@@ -117,6 +118,9 @@ def without_links(tokens: list) -> None:
         for child in token.children:
             if child.type == "link_open" and not child.attrs["href"].startswith(("https://", "#")):
                 dropped += 1
+            elif child.type == "link_open" and (chapter := CHAPTER.match(child.attrs["href"])):
+                child.attrs["href"] = f"#chapter-{chapter[1]}"
+                kept.append(child)
             elif child.type == "link_close" and dropped:
                 dropped -= 1
             else:

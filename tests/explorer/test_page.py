@@ -151,7 +151,8 @@ def test_the_bundle_holds_every_module_once_and_no_import():
         assert len(modules) == len(set(modules))
         assert not re.search(r"^(import|export)\b", script, re.MULTILINE)
         found |= set(modules)
-    assert found == {"_".join(path.relative_to(PAGE).with_suffix("").parts) for path in PAGE.rglob("*.js")}
+    names = (path.relative_to(PAGE).with_suffix("").as_posix() for path in PAGE.rglob("*.js"))
+    assert found == {re.sub(r"\W", "_", name) for name in names}
 
 
 def test_text_can_never_end_the_block_that_carries_it(tmp_path):

@@ -1,63 +1,119 @@
-// The header: the chapters, the language, light or dark.
+// The header: the chapters, how far one has read, the language, light or dark. The address holds what was chosen.
 
 import { chooseTheme, theme } from "../base/colour.js";
-import { element } from "../base/dom.js";
+import { MOVES_ALONG, element } from "../base/dom.js";
+import { scrolling } from "../base/onscreen.js";
 import { language, t } from "../base/words.js";
 
 const LANGUAGES = { vi: "Tiếng Việt", en: "English" };
+const asked = new URLSearchParams(location.hash.slice(1));
 
-/** Fills the header; `draw` is called when the page has become light or dark. The chapter and the language stand in the address. */
+/**
+ * Fills the header and ends each chapter with the way to the next; `draw` is called when the page has become light or dark.
+ * Returns what goes to the chapter that the address asks for.
+ */
 export function header(host, draw) {
   const chapters = [...document.querySelectorAll(".chapter")];
-  const links = chapters.map(({ id }, at) => element("a", { href: `#${id}`, title: titleOf(chapters[at]) }, `${at + 1}`));
-  const themes = element("button", { class: "theme", type: "button", "aria-label": t("Light or dark"), title: t("Light or dark") }, "◐");
-  themes.addEventListener("click", () => {
-    chooseTheme(theme() === "dark" ? "light" : "dark");
-    draw();
-  });
+  const links = chapters.map((chapter, at) => element("a", {
+    href: `#${chapter.id}`, title: titleOf(chapter), "aria-label": titleOf(chapter),
+  }, `${at + 1}`));
+  const nav = element("nav", { class: "chapters", "aria-label": t("Chapters"), onkeydown: alongChapters }, ...links);
+  const here = element("span", { class: "here", "aria-hidden": "true" });
+  const bar = element("div", { class: "progress" });
+  host.setAttribute("aria-label", t("The lesson"));
   host.append(
     element("div", { class: "brand" }, element("b", {}, "glassgpt"), element("span", {}, t("the lesson"))),
-    element("nav", { class: "chapters", "aria-label": t("Chapters") }, ...links),
-    element("div", { class: "looks" }, languages(), themes),
+    nav, here,
+    element("div", { class: "looks" }, languages(), themes(draw)),
+    bar,
   );
   new ResizeObserver(() => document.documentElement.style.setProperty("--header", `${host.offsetHeight}px`)).observe(host);
+  chapters.forEach((chapter, at) => chapter.append(onward(chapters[at + 1])));
 
-  for (const link of links) {
-    link.addEventListener("click", (event) => {
-      event.preventDefault();
-      goTo(link.hash.slice(1));
-    });
+  document.addEventListener("click", (event) => {
+    const id = event.target.closest("a[href^='#']")?.hash.slice(1);
+    if (id === undefined || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    goTo(id);
+  });
+  addEventListener("hashchange", () => location.reload()); // by hand, or for another language
+  addEventListener("scroll", follow, { passive: true });
+  addEventListener("resize", follow);
+  let shown = null;
+  return arrive;
+
+  /** Goes to the chapter that the address asks for, when the page has its height. */
+  function arrive() {
+    const start = /chapter\D(\d+)/.exec(location.hash)?.[1];
+    if (start) document.getElementById(`chapter-${start}`)?.scrollIntoView();
+    follow();
   }
-  const [, asked] = /(chapter-\d+)/.exec(location.hash) ?? [];
-  if (asked) document.getElementById(asked)?.scrollIntoView();
-  addEventListener("hashchange", () => location.reload()); // by hand, or from another language
 
-  /** The chapter that is read, the last whose beginning has passed under the header. */
-  function current() {
+  /** Marks the chapter that is read: the last whose beginning has passed under the header. */
+  function follow() {
     const top = host.offsetHeight + 0.3 * innerHeight;
-    const passed = chapters.filter((one) => one.getBoundingClientRect().top < top).length;
-    links.forEach((link, at) => (at === passed - 1 ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current")));
+    const now = chapters.filter((one) => one.getBoundingClientRect().top < top).length;
+    const length = document.documentElement.scrollHeight - innerHeight;
+    bar.style.transform = `scaleX(${length > 0 ? Math.min(1, scrollY / length) : 1})`;
+    if (now === shown) return;
+    shown = now;
+    links.forEach((link, at) => (at === now - 1 ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current")));
+    here.textContent = now ? titleOf(chapters[now - 1]) : "";
+    for (const name of [...asked.keys()].filter((name) => name.startsWith("chapter"))) asked.delete(name);
+    if (now) asked.set("chapter", now);
+    remember();
   }
-  addEventListener("scroll", current, { passive: true });
-  current();
 
   function goTo(id) {
-    history.replaceState(null, "", addressOf(id, language));
-    document.getElementById(id).scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+    const place = document.getElementById(id) ?? document.querySelector("h1");
+    place.scrollIntoView({ behavior: scrolling() });
+    const heading = place.querySelector("h2") ?? place;
+    heading.tabIndex = -1;
+    heading.focus({ preventScroll: true });
   }
 
-  function languages() {
-    const one = ([code, name]) => element("button", {
-      type: "button", lang: code, title: name, "aria-label": `${code.toUpperCase()}, ${name}`, "aria-pressed": code === language,
-      onclick: () => {
-        const at = links.findIndex((link) => link.hasAttribute("aria-current"));
-        location.hash = addressOf(at < 0 ? "" : chapters[at].id, code);
-      },
-    }, code.toUpperCase());
-    return element("div", { class: "languages", role: "group", "aria-label": t("Language") }, ...Object.entries(LANGUAGES).map(one));
+  function alongChapters(event) {
+    const move = MOVES_ALONG[event.key];
+    if (move === undefined || event.altKey || event.metaKey || event.ctrlKey) return;
+    const to = links.indexOf(document.activeElement) + move;
+    links[Math.max(0, Math.min(links.length - 1, to))].focus();
+    event.preventDefault();
   }
 }
 
+/** Writes what was chosen into the address, without a place of its own in the browser's history. */
+const remember = () => history.replaceState(null, "", `#${asked}`);
+
 const titleOf = (chapter) => chapter.querySelector("h2").textContent;
 
-const addressOf = (id, lang) => `#${new URLSearchParams({ ...(id ? { chapter: id } : {}), lang })}`;
+/** The way from a chapter's end to the next one, or from the last back to the beginning. */
+function onward(next) {
+  const link = next
+    ? element("a", { href: `#${next.id}` }, t("Next: {title}", { title: titleOf(next) }), " →")
+    : element("a", { href: "#" }, t("Back to the beginning"), " ↑");
+  return element("p", { class: "onward" }, link);
+}
+
+function themes(draw) {
+  if (["light", "dark"].includes(asked.get("theme"))) chooseTheme(asked.get("theme"));
+  return element("button", {
+    class: "theme", type: "button", "aria-label": t("Light or dark"), title: t("Light or dark"),
+    onclick: () => {
+      chooseTheme(theme() === "dark" ? "light" : "dark");
+      asked.set("theme", theme());
+      remember();
+      draw();
+    },
+  }, "◐");
+}
+
+function languages() {
+  const one = ([code, name]) => element("button", {
+    type: "button", lang: code, title: name, "aria-label": `${code.toUpperCase()}, ${name}`, "aria-pressed": code === language,
+    onclick: () => {
+      asked.set("lang", code);
+      location.hash = asked;
+    },
+  }, code.toUpperCase());
+  return element("div", { class: "languages", role: "group", "aria-label": t("Language") }, ...Object.entries(LANGUAGES).map(one));
+}

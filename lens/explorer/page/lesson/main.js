@@ -2,14 +2,14 @@
 
 import { onSystemTheme } from "../base/colour.js";
 import { page } from "../base/data.js";
-import { t, language } from "../base/words.js";
+import { language } from "../base/words.js";
 import { header } from "./header.js";
 import { WIDGETS } from "./widgets.js";
 
-for (const article of document.querySelectorAll("article")) {
-  if (article.lang === language) article.hidden = false;
-  else article.remove(); // so that nothing stands twice
-}
+const articles = [...document.querySelectorAll("article")];
+const own = articles.find(({ lang }) => lang === language) ?? articles[0];
+for (const one of articles) if (one !== own) one.remove(); // so that nothing stands twice
+own.hidden = false;
 document.documentElement.lang = language;
 document.title = document.querySelector("h1").textContent;
 
@@ -17,17 +17,21 @@ document.title = document.querySelector("h1").textContent;
 const lesson = { examples: page.prompts, measured: page.measured };
 
 const drawings = [];
-for (const host of document.querySelectorAll("[data-widget]")) {
-  const widget = WIDGETS[host.dataset.widget];
-  const draw = widget?.(host, lesson);
-  if (draw) drawings.push(draw);
-}
 
 function draw() {
   for (const drawing of drawings) drawing();
 }
 
-header(document.getElementById("controls"), draw);
+const arrive = header(document.getElementById("controls"), draw); // first, as it knows whether the page is light or dark
+for (const host of document.querySelectorAll("[data-widget]")) {
+  try {
+    const drawing = WIDGETS[host.dataset.widget]?.(host, lesson);
+    if (drawing) drawings.push(drawing);
+  } catch (error) {
+    console.error(error); // the others, and the text, are there all the same
+  }
+}
 onSystemTheme(draw);
+arrive();
 document.documentElement.setAttribute("data-translated", "");
 document.documentElement.setAttribute("data-ready", "");
