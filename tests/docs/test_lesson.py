@@ -1,77 +1,71 @@
-"""docs/attention.md, the lesson, run as it stands: each block prints what the page says it prints.
+"""docs/attention.md, the lesson: its code prints what it says, and its numbers and figures are those of the code.
 
 Blocks marked `title="measured"` print times or results of training: they are compiled, not run.
 """
 
-import contextlib
-import io
+import json
 import re
-from dataclasses import dataclass
 
 import pytest
-import torch
 
 from common.options import keys_of
 from config import Config
+from docs.lesson import NOTEBOOK, NUMBER, TEXTS, agrees, blocks_of, last_digit, notebook_of, outputs_of
 from tests.helpers.source import ROOT
 
-LESSON = (ROOT / "docs" / "attention.md").read_text(encoding="utf-8")
-NUMBER = re.compile(r"(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)")
+LESSON = TEXTS[0].read_text(encoding="utf-8")
+MEASURED = (ROOT / "docs" / "measured.json").read_text(encoding="utf-8")
+# What the prose says that no block prints: examples, the notes' own roundings, and results of whole runs.
+GIVEN = {
+    "0.4656 0.5592 0.6688 0.4765 0.6358 0.6469": "chapter 2, as printed elsewhere, and 0.0005, how far they may be off",
+    "0.0005": "chapter 2, how far those may be off",
+    "3.88 2.80 2.89": "chapter 3, as printed elsewhere",
+    "0.5": "chapter 6, attn_ratio",
+    "0.125 2.0": "chapter 6, configs/small.yaml",
+    "0.92 1.44 1.04 4.20 96.87": "chapters 4, 5, 8, 9: runs of the command in chapter 9",
+    "0.9200 1.4375 0.0182 1.0401 294.81 461.24 339.26 481.24 323.58": "chapter 9, the same",
+    "0.02 0.22 0.87 0.13 0.34 0.78 0.91 6.49 3.75 0.18 0.04 0.097": "chapters 8 and 9: the run of configs/small.yaml",
+    "2.1 1.0": "chapters 8 and 9, names of heads",
+}
 
 
-@dataclass
-class Block:
-    line: int  # of its opening fence
-    code: str
-    measured: bool
-    printed: str | None  # what the page shows under it
+def differing(text: str, outputs: list[str | None]) -> list[int]:
+    """The lines of the blocks of `text` under which something else is printed than `outputs`."""
+    pairs = zip(blocks_of(text), outputs, strict=True)
+    return [block.line for block, output in pairs if output is not None and not agrees(block.printed or "", output)]
 
 
-def blocks_of(page: str) -> list[Block]:
-    """The python blocks of a page, in order; `printed` is None where no text block follows."""
-    return [
-        Block(page[: block.start()].count("\n") + 1, block[2], block[1] == ' title="measured"', block[3])
-        for block in re.finditer(r"(?ms)^```python([^\n]*)\n(.*?)^```\n(?:```text\n(.*?)^```$)?", page)
-    ]
+def chapters_of(text: str) -> list[str]:
+    """The chapters, each from its heading on."""
+    return re.split(r"(?m)^(?=## )", text)[1:]
 
 
-def outputs_of(blocks: list[Block]) -> list[str]:
-    """What each block prints, run one after another in one namespace; nothing for a measured one."""
-    namespace, outputs = {}, []
-    with torch.random.fork_rng(devices=[]):
-        for block in blocks:
-            out = io.StringIO()
-            # the blank lines make a traceback name the page's own line
-            code = compile("\n" * block.line + block.code, "docs/attention.md", "exec")
-            if not block.measured:
-                with contextlib.redirect_stdout(out):
-                    exec(code, namespace)
-            outputs.append(out.getvalue())
-    return outputs
+def prose_of(chapter: str) -> str:
+    """What is read: no code, no output, no comment, no code within a line, no heading."""
+    without_code = re.sub(r"(?ms)^```.*?^```$|<!--.*?-->|`[^`\n]*`", "", chapter)
+    return re.sub(r"(?m)^#.*$|^!\[.*$", "", without_code)
 
 
-def last_digit(number: str) -> float:
-    """What one more in the last printed digit is worth: 0.01 for 3.14, 1e-8 for 3e-08."""
-    mantissa, _, exponent = number.partition("e")
-    return 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
+def decimals_of(text: str) -> list[str]:
+    return [number for number in NUMBER.findall(text) if "." in number or "e" in number]
 
 
-def agrees(printed: str, output: str) -> bool:
-    """True where the words are the same and so are the numbers: whole ones exactly, others to one in the last digit."""
-    if NUMBER.sub("#", printed).split() != NUMBER.sub("#", output).split():
-        return False
-    for ours, theirs in zip(NUMBER.findall(printed), NUMBER.findall(output), strict=True):
-        whole = ours.lstrip("-").replace(",", "").isdigit()
-        difference = abs(float(ours.replace(",", "")) - float(theirs.replace(",", "")))
-        if difference > (0 if whole else 1.01 * last_digit(ours)):
-            return False
-    return True
+def without_source(text: str, measured: str = MEASURED) -> list[tuple[int, str]]:
+    """(chapter, number) of each decimal number of the prose that, rounded, nothing before it prints or gives."""
+    lost, sources = [], [float(number) for number in NUMBER.findall(measured + " ".join(GIVEN)) if "." in number]
+    for chapter, part in enumerate(chapters_of(text), start=1):
+        printed = " ".join(block.printed or "" for block in blocks_of(part))
+        sources += [float(number.replace(",", "")) for number in NUMBER.findall(printed + inputs_of(part))]
+        for number in decimals_of(prose_of(part)):
+            half = 0.501 * last_digit(number)
+            if not any(abs(float(number.replace(",", "")) - source) <= half for source in sources):
+                lost.append((chapter, number))
+    return lost
 
 
-def differing(page: str, outputs: list[str]) -> list[int]:
-    """The lines of the blocks of `page` under which something else is printed than `outputs`."""
-    pairs = zip(blocks_of(page), outputs, strict=True)
-    return [block.line for block, output in pairs if not block.measured and not agrees(block.printed, output)]
+def inputs_of(chapter: str) -> str:
+    """The code of a chapter: what goes into an example may be named in its prose."""
+    return " ".join(block.code for block in blocks_of(chapter))
 
 
 @pytest.fixture(scope="module")
@@ -79,21 +73,24 @@ def outputs():
     return outputs_of(blocks_of(LESSON))
 
 
+# ---- code and what it prints
+
+
 def test_every_block_of_the_lesson_prints_what_the_lesson_says(outputs):
     assert differing(LESSON, outputs) == []
 
 
-def test_every_block_is_followed_by_its_output_and_few_are_measured():
+def test_every_block_is_found_and_few_are_measured():
     blocks = blocks_of(LESSON)
-    assert [block.line for block in blocks if not block.printed] == []
-    assert len(blocks) == len(re.findall("^```python", LESSON, re.MULTILINE)) >= 12
+    assert len(blocks) == len(re.findall("^```python", LESSON, re.MULTILINE)) >= 20
+    assert [block.line for block in blocks if block.measured and not block.printed] == []
     assert sum(block.measured for block in blocks) <= 4
 
 
 def test_a_number_changed_in_a_copy_of_the_lesson_is_found(outputs):
     """Control: every number under a block that is run, one after another, by two in its last digit."""
     changed = 0
-    for shown in re.finditer(r"(?ms)^```python\n.*?^```\n```text\n(.*?)^```$", LESSON):
+    for shown in re.finditer(r"(?ms)^```python\n[^`]*^```\n```text\n(.*?)^```$", LESSON):
         for number in NUMBER.finditer(LESSON, shown.start(1), shown.end(1)):
             mantissa = number[0].partition("e")[0]
             by = -2 if mantissa in "89" else 2  # 9e-03 stays below 1e-02
@@ -107,12 +104,13 @@ def test_a_number_changed_in_a_copy_of_the_lesson_is_found(outputs):
 
 
 def test_a_word_changed_in_a_copy_of_the_lesson_is_found(outputs):
-    assert LESSON.count("same: True") == 1
-    assert len(differing(LESSON.replace("same: True", "same: False"), outputs)) == 1
+    assert LESSON.count("unscaled, is the same: True") == 1
+    copy = LESSON.replace("unscaled, is the same: True", "unscaled, is the same: False")
+    assert len(differing(copy, outputs)) == 1
 
 
 def test_code_changed_in_a_copy_of_the_lesson_is_found():
-    right, wrong = "Z = attend(Q, K, V, causal=False,", "Z = attend(Q, K, V, causal=True,"
+    right, wrong = "Z = weights @ V  # 7", "Z = scaled @ V  # 7"
     assert LESSON.count(right) == 1
     copy = LESSON.replace(right, wrong)
     assert len(differing(copy, outputs_of(blocks_of(copy)))) == 1
@@ -127,6 +125,61 @@ def test_numbers_may_differ_by_one_in_the_last_digit_and_whole_ones_not_at_all()
     assert not agrees("0.25", "-0.25")
 
 
+def test_the_code_can_be_read_by_a_beginner():
+    for block in blocks_of(LESSON):
+        lines = block.code.splitlines()
+        assert len(lines) <= 28, f"line {block.line}"
+        assert max(map(len, lines)) <= 120, f"line {block.line}"
+        assert not re.search(r"\blambda\b|:=| if .* else |;", block.code), f"line {block.line}"
+
+
 def test_the_options_that_the_lesson_shows_exist():
     shown = re.findall(r"--([a-z]+\.[a-z_]+)", LESSON)
     assert len(shown) >= 6 and set(shown) <= set(keys_of(Config))
+
+
+# ---- chapters, rows and numbers
+
+
+def test_there_are_nine_chapters_each_with_a_widget_and_a_picture():
+    chapters = chapters_of(LESSON)
+    assert [chapter.partition(".")[0] for chapter in chapters] == [f"## {number}" for number in range(1, 10)]
+    for chapter in chapters:
+        widgets = re.findall(r"<!-- widget: (\w+) -->\n!\[[^\]]{20,}\]\(pictures/(\w+)\.svg\)\n", chapter)
+        assert widgets and all(widget == picture for widget, picture in widgets)
+        assert len(widgets) == chapter.count("<!-- widget:")
+
+
+def test_every_row_of_the_notes_is_taught_and_named():
+    rows = set(re.findall(r"(?m)^<!-- (N\d+) -->\n\S", LESSON))
+    assert rows == {f"N{number}" for number in range(1, 13)}
+
+
+def test_every_number_of_the_prose_comes_from_the_code_or_a_measurement():
+    assert without_source(LESSON) == []
+
+
+def test_a_number_changed_in_the_prose_is_found():
+    """Control: the decimal numbers of the prose, one after another, another number in their place."""
+    missed, tried = [], 0
+    for part in chapters_of(LESSON):
+        begin = LESSON.index(part)
+        for number in set(decimals_of(prose_of(part))):
+            at = LESSON.find(number, begin)
+            copy = LESSON[:at] + "77.777" + LESSON[at + len(number) :]
+            tried += 1
+            if "77.777" in prose_of(copy) and not without_source(copy):
+                missed.append(number)
+    assert missed == [] and tried > 80
+
+
+# ---- the notebook
+
+
+def test_the_notebook_is_the_lesson():
+    assert NOTEBOOK.read_text(encoding="utf-8") == notebook_of(LESSON)
+    cells = json.loads(notebook_of(LESSON))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert code[1:] == [block.code.strip() for block in blocks_of(LESSON)]
+    assert all(cell["outputs"] == [] for cell in cells if cell["cell_type"] == "code")
+    assert len({cell["id"] for cell in cells}) == len(cells)

@@ -12,7 +12,7 @@ FLOORS = [
     ("training", "lens"),
     ("exchange",),
     ("experiment",),
-    ("scripts", "benchmarks"),
+    ("scripts", "benchmarks", "docs"),
     ("tests",),
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
