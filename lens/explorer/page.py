@@ -91,5 +91,5 @@ def bundle(folder: Path, entry: str) -> str:
     return "\n" + "\n".join(modules.values())
 
 
-_IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.[\w./]+\.js)";', re.MULTILINE)
+_IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.[\w./-]+\.js)";', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?:async function\*?|function\*?|const) (\w+)", re.MULTILINE)

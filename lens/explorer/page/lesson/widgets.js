@@ -3,4 +3,8 @@
 // Each is a function of an empty element, to be filled, and of what the page carries, as main.js gives it. It may return a
 // function that draws it again, which is called when the page becomes light or dark.
 
-export const WIDGETS = {};
+import { search } from "./search.js";
+
+export const WIDGETS = {
+  search,
+};

@@ -4,6 +4,7 @@
 // Words that a learner will meet in English stand in brackets where they come first. {names} and tags stay as they are.
 
 import { LESSON } from "./lesson.js";
+import { LESSON_SEARCH } from "./lesson-search.js";
 import { LIVE } from "./live.js";
 import { MAPS } from "./maps.js";
 import { PAGE } from "./page.js";
@@ -12,4 +13,7 @@ import { SWAP } from "./swap.js";
 import { GLOSSARY } from "./terms.js";
 import { WALK } from "./walk.js";
 
-export const VIETNAMESE = { ...PAGE, ...MAPS, ...GLOSSARY, ...STORY, ...LIVE, ...SWAP, ...WALK, ...LESSON };
+export const VIETNAMESE = {
+  ...PAGE, ...MAPS, ...GLOSSARY, ...STORY, ...LIVE, ...SWAP, ...WALK, ...LESSON,
+  ...LESSON_SEARCH,
+};

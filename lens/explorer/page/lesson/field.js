@@ -1,0 +1,39 @@
+// Small things to set: a number, and one of a few choices.
+
+import { element } from "../base/dom.js";
+
+const LARGEST = 1000; // beyond it no number of the lesson says anything
+
+/** A field for a number; onchange(value) is called with each number that is typed, not with what is none. */
+export function numberField(value, label, onchange) {
+  const field = element("input", { class: "number-field", type: "number", step: "any", value: `${+value.toFixed(4)}`, "aria-label": label });
+  field.addEventListener("input", () => {
+    const typed = field.valueAsNumber;
+    const fits = Math.abs(typed) <= LARGEST;
+    field.setAttribute("aria-invalid", !fits);
+    if (fits) onchange(typed);
+  });
+  return field;
+}
+
+/** Puts a number into a field, unless it is being typed there. */
+export function setNumber(field, value) {
+  if (document.activeElement === field) return;
+  field.value = `${+value.toFixed(4)}`;
+  field.removeAttribute("aria-invalid");
+}
+
+/** A row of buttons of which one is chosen: {node, choose}; options: [[name, text], …]. */
+export function choices(label, options, onchoose) {
+  const buttons = options.map(([name, text]) => element("button", { type: "button", onclick: () => choose(name) }, text));
+  const node = element("div", { class: "options", role: "group", "aria-label": label }, ...buttons);
+
+  function choose(name) {
+    options.forEach(([one], at) => buttons[at].setAttribute("aria-pressed", one === name));
+    onchoose(name);
+  }
+
+  return { node, choose };
+}
+
+export const button = (text, onclick) => element("button", { type: "button", class: "small-button", onclick }, text);

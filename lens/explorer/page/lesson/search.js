@@ -1,0 +1,124 @@
+// Chapter 1: a dot product as two arrows, a search as one query against several keys, and the same in three channels.
+
+import { element } from "../base/dom.js";
+import { formatNumber } from "../base/number.js";
+import { t } from "../base/words.js";
+import { button, choices } from "./field.js";
+import { dot, softmax } from "./matrices.js";
+import { plane } from "./plane.js";
+import { percent, products, tidy } from "./sums.js";
+import { threeChannels } from "./threechannels.js";
+
+const REACH = 3; // of the plane
+const STRAIGHT = 0.005; // a product closer to 0 is shown as 0
+
+// All of these are invented. A key says how much a place is about sushi and how near it is, below zero for the opposite;
+// its value is a price and a walk in minutes.
+const PLACES = [
+  { name: t("Sushi Mai, round the corner"), key: [2, 1.5], value: [14, 5] },
+  { name: t("Sushi Sea, across the river"), key: [2, -2], value: [11, 40] },
+  { name: t("Pho Hoa, next door"), key: [-1.5, 2], value: [6, 3] },
+  { name: t("Pizza Roma, out of town"), key: [-2, -1.5], value: [9, 30] },
+];
+const LETTERS = ["A", "B", "C", "D"];
+const ASKED = [
+  [t("sushi near me"), [1.5, 1.5]],
+  [t("sushi, however far"), [2, 0.25]],
+  [t("anything near"), [0, 2]],
+];
+
+export function search(host, lesson) {
+  const scenes = {
+    one: { query: [1.5, 1], keys: [[0.75, 1.25]], names: ["k"] },
+    two: { query: [1.5, 1], keys: [[0.75, 1.25], [1, -1]], names: ["k₁", "k₂"] },
+    places: { query: [1.5, 1.5], keys: PLACES.map(({ key }) => [...key]), names: LETTERS },
+  };
+  let scene = scenes.one;
+  const planes = {
+    plain: plane(["x₁", "x₂"], move),
+    places: plane([t("sushi →"), t("near ↑")], move),
+  };
+  const product = element("div", { class: "result" });
+  const says = element("p", { class: "says", "aria-live": "polite" });
+  const table = element("div", { class: "shares" });
+  const mixture = element("p", { class: "mixture" });
+  const oneKey = element("div", { class: "buttons" },
+    button(t("k twice as long"), () => stretch(2)), button(t("k half as long"), () => stretch(0.5)), button(t("k turned round"), () => stretch(-1)));
+  const asked = element("div", { class: "buttons" }, ...ASKED.map(([text, query]) => button(`“${text}”`, () => move(0, query))));
+  const way = choices(t("What is compared"), [["one", t("One key")], ["two", t("Two keys")], ["places", t("Restaurants")]], (name) => {
+    scene = scenes[name];
+    draw();
+  });
+  const reading = element("div", { class: "reading" }, asked, product, says, oneKey, table, mixture);
+  host.append(
+    element("h3", {}, t("Drag an arrow")), way.node,
+    element("div", { class: "search" }, planes.plain.node, planes.places.node, reading),
+    threeChannels(lesson),
+  );
+  way.choose("one");
+
+  function move(index, vector) {
+    if (index === 0) scene.query = [...vector];
+    else scene.keys[index - 1] = [...vector];
+    draw();
+  }
+
+  function stretch(factor) {
+    const [key] = scene.keys;
+    const longer = key.map((value) => factor * value);
+    if (Math.max(...longer.map(Math.abs)) <= REACH) move(1, longer);
+  }
+
+  function draw() {
+    const isPlaces = scene === scenes.places;
+    const { query, keys, names } = scene;
+    const scores = keys.map((key) => dot(query, key));
+    const shown = isPlaces ? planes.places : planes.plain;
+    for (const one of Object.values(planes)) one.node.hidden = one !== shown;
+    shown.draw([{ name: "q", vector: query, kind: "query" }, ...keys.map((vector, at) => ({ name: names[at], vector, kind: "key" }))]);
+    const isOne = keys.length === 1;
+    product.hidden = says.hidden = oneKey.hidden = !isOne;
+    table.hidden = isOne;
+    asked.hidden = mixture.hidden = !isPlaces;
+    if (isOne) drawProduct(query, keys[0]);
+    else drawShares(scores, names, isPlaces);
+  }
+
+  function drawProduct(query, key) {
+    const value = dot(query, key);
+    product.replaceChildren(
+      element("span", {}, `q·k = ${products(query, key)} =`),
+      element("output", { class: "large" }, formatNumber(value, 2)),
+    );
+    const sign = Math.abs(value) < STRAIGHT ? t("At right angles, or no arrow at all: zero.")
+      : value > 0 ? t("They point more the same way than not: above zero. The longer an arrow, the more.")
+      : t("They point opposite ways: below zero. The longer an arrow, the more so.");
+    const [one, other] = [query, key].map((vector) => Math.hypot(...vector));
+    const angle = one && other ? (Math.acos(Math.max(-1, Math.min(1, value / (one * other)))) * 180) / Math.PI : 0;
+    says.replaceChildren(sign, element("span", { class: "note" }, t("Lengths {q} and {k}, angle {angle}°", {
+      q: formatNumber(one, 2), k: formatNumber(other, 2), angle: formatNumber(angle, 0),
+    })));
+  }
+
+  function drawShares(scores, names, isPlaces) {
+    const shares = softmax(scores);
+    table.replaceChildren(...scores.map((score, at) => element("div", { class: "share-row" },
+      element("b", {}, names[at]),
+      element("span", { class: "what" }, isPlaces ? PLACES[at].name : products(scene.query, scene.keys[at]),
+        ...(isPlaces ? [element("span", { class: "note" }, t("{price} $, {minutes} minutes", { price: PLACES[at].value[0], minutes: PLACES[at].value[1] }))] : [])),
+      element("span", { class: "score" }, formatNumber(score, 2)),
+      bar(shares[at]),
+      element("output", { class: "share" }, percent(shares[at])),
+    )));
+    if (!isPlaces) return;
+    const [price, minutes] = [0, 1].map((channel) => shares.reduce((sum, share, at) => sum + share * PLACES[at].value[channel], 0));
+    mixture.textContent = t("What comes back is a mixture in these shares: {price} $, {minutes} minutes.", { price: tidy(price), minutes: tidy(minutes) });
+  }
+}
+
+/** A share as a length. */
+export function bar(share) {
+  const filled = element("span", { class: "filled" });
+  filled.style.width = `${100 * share}%`;
+  return element("span", { class: "bar", "aria-hidden": "true" }, filled);
+}
