@@ -1,13 +1,13 @@
 """How loss falls with parameters and tokens, and what larger models take: the figures of docs/scaling.md.
 
   python -m benchmarks.scaling --table
-  python -m benchmarks.scaling --law PLOT.png
+  python -m benchmarks.scaling --law PLOT.png --text FILE
 
-The table is computed. The law is measured on the embedded stories, whose lowest possible loss is known: a run for each
-of four widths and three numbers of tokens, each with its own schedule to the end, then
-L(N, D) = E + A / N^a + B / D^b (Hoffmann et al. 2022) fitted to the loss of whole stories, N parameters without the
-embedding that is only looked up, D tokens; then what it says of one more run, wider and with twice as many tokens, and
-that run. Each result is kept at once in --out, and is not measured again."""
+The table is computed. The law is measured on a text of your own, best of 4 MB or more, so that little is read twice: a
+run for each of four widths and three lengths, each with its own schedule to the end, then L(N, D) = E + A / N^a + B /
+D^b (Hoffmann et al. 2022) fitted to the validation loss, N parameters without the embedding that is only looked up, D
+characters; then what it says of one more run, wider and with twice as many, and that run. Each result is kept at once
+in --out, and is not measured again."""
 
 import itertools
 import json
@@ -22,6 +22,7 @@ import torch
 
 from benchmarks import common
 from common.arguments import Arguments
+from common.errors import InputError
 from common.files import write_whole
 from config import TrainConfig, load_config
 from model import GPT, GPTConfig
@@ -103,8 +104,8 @@ def fit(parameters: np.ndarray, tokens: np.ndarray, losses: np.ndarray) -> Law:
     return best[1]
 
 
-def measure(width: int, steps: int) -> dict[str, float]:
-    """A run of small.yaml of another width and length: its parameters, tokens, and the loss of whole stories."""
+def measure(text: Path, width: int, steps: int) -> dict[str, float]:
+    """A run of small.yaml on `text`, of another width and length: its parameters, tokens, validation loss, seconds."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         options: dict[str, object] = {
@@ -113,6 +114,7 @@ def measure(width: int, steps: int) -> dict[str, float]:
             "train.steps": steps,
             "train.eval_every": steps,
         }
+        options |= {"data.source": text, "data.tokenizer": "char", "train.eval_tokens": 100_000}
         options |= {"attention.snapshots": 0, "train.sample_tokens": 0, "run": run}
         words = [str(word) for key, value in options.items() for word in (f"--{key}", value)]
         seconds = common.run_process([sys.executable, "train.py", "--config", "small.yaml", *words]).seconds
@@ -120,16 +122,16 @@ def measure(width: int, steps: int) -> dict[str, float]:
         with torch.device("meta"), SkipInit():
             model = GPT(load_config(run / "config.yaml").model)
     parameters = sum(p.numel() for p in model.parameters()) - model.wte.weight.numel()
-    figures = {"parameters": parameters, "tokens": last["tokens"], "loss": last["story_loss"]}
-    return {"width": width, "steps": steps, "seconds": round(seconds, 1), "floor": last["story_floor"], **figures}
+    figures = {"parameters": parameters, "tokens": last["tokens"], "loss": last["val_loss"]}
+    return {"width": width, "steps": steps, "seconds": round(seconds, 1), **figures}
 
 
-def measure_all(out: Path) -> list[dict[str, float]]:
+def measure_all(text: Path, out: Path) -> list[dict[str, float]]:
     """What is in `out`, and the runs that are not; the last one is the one to foretell."""
     runs = json.loads(out.read_text(encoding="utf-8")) if out.exists() else []
     for width, steps in (*itertools.product(WIDTHS, STEPS), NEXT):
         if not any((run["width"], run["steps"]) == (width, steps) for run in runs):
-            runs.append(measure(width, steps))
+            runs.append(measure(text, width, steps))
             write_whole(out, json.dumps(runs, indent=1) + "\n")
             common.say(json.dumps(runs[-1]))
     return runs
@@ -145,18 +147,18 @@ def report(runs: list[dict[str, float]]) -> str:
     """The runs, the law fitted to all but the last, and what it said of that one."""
     *known, last = runs
     law = fit(*columns(known))
-    lines = ["| width | steps | parameters | tokens | nats a story | the law says | seconds |", "| --- " * 7 + "|"]
+    lines = ["| width | steps | parameters | tokens | nats a character | the law says | seconds |", "| --- " * 7 + "|"]
     for run in runs:
         said = law(run["parameters"], run["tokens"])
         lines.append(
-            f"| {run['width']} | {run['steps']:,} | {run['parameters']:,} | {run['tokens']:,} | {run['loss']:.2f} | "
-            f"{said:.2f} | {run['seconds']:.0f} |"
+            f"| {run['width']} | {run['steps']:,} | {run['parameters']:,} | {run['tokens']:,} | {run['loss']:.4f} | "
+            f"{said:.4f} | {run['seconds']:.0f} |"
         )
     off = law(last["parameters"], last["tokens"]) / last["loss"] - 1
     return "\n".join(lines) + (
-        f"\n\nL(N, D) = {law.E:.1f} + {law.A:.3g} / N^{law.a:.2f} + {law.B:.3g} / D^{law.b:.2f}; "
-        f"the floor of these stories is {last['floor']:.2f}. Of the last run, which it was not fitted to, it says "
-        f"{law(last['parameters'], last['tokens']):.2f}, {abs(off):.1%} too {'much' if off > 0 else 'little'}."
+        f"\n\nL(N, D) = {law.E:.3f} + {law.A:.3g} / N^{law.a:.2f} + {law.B:.3g} / D^{law.b:.2f}. Of the last run, "
+        f"which it was not fitted to, it says {law(last['parameters'], last['tokens']):.4f}, {abs(off):.1%} too "
+        f"{'much' if off > 0 else 'little'}."
     )
 
 
@@ -175,8 +177,7 @@ def draw(runs: list[dict[str, float]], path: Path) -> None:
         axes.plot(tokens, losses, "o" if width in WIDTHS else "*", color=f"C{at}", ms=6 if width in WIDTHS else 12)
         along = np.geomspace(min(run["tokens"] for run in runs), max(run["tokens"] for run in runs), 50)
         axes.plot(along, law(parameters[0], along), color=f"C{at}", label=f"{parameters[0]:,.0f} parameters")
-    axes.axhline(runs[-1]["floor"], color="#888888", linestyle="--", label="the floor")
-    axes.set(xscale="log", xlabel="tokens", ylabel="nats a story")
+    axes.set(xscale="log", xlabel="characters", ylabel="nats a character")
     axes.legend(frameon=False)
     common.save_plot(figure, path)
 
@@ -185,12 +186,15 @@ def main() -> None:
     parser = Arguments(prog="python -m benchmarks.scaling", description=__doc__)
     parser.add_argument("--table", action="store_true", help="print the computed table")
     parser.add_argument("--law", type=Path, metavar="PLOT", help="measure what is missing, print the law, draw it")
+    parser.add_argument("--text", type=Path, metavar="FILE", help="the text of the law's runs")
     parser.add_argument("--out", type=Path, default=common.ROOT / "benchmarks/results/scaling.json", metavar="FILE")
     args = parser.parse_args()
     if args.table:
         print(table())
     if args.law:
-        runs = measure_all(args.out)
+        if not (args.text and args.text.is_file()):
+            raise InputError(f"--text {args.text or ''}: the text that the law is measured on expected")
+        runs = measure_all(args.text.resolve(), args.out)
         print(report(runs))
         draw(runs, args.law)
 
