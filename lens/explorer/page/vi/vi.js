@@ -3,8 +3,9 @@
 //
 // Words that a learner will meet in English stand in brackets where they come first. {names} and tags stay as they are.
 
-import { LESSON } from "./lesson.js";
 import { LESSON_SEARCH } from "./lesson-search.js";
+import { LESSON } from "./lesson.js";
+import { LESSON_HEADS } from "./lessonheads.js";
 import { LIVE } from "./live.js";
 import { MAPS } from "./maps.js";
 import { PAGE } from "./page.js";
@@ -15,5 +16,5 @@ import { WALK } from "./walk.js";
 
 export const VIETNAMESE = {
   ...PAGE, ...MAPS, ...GLOSSARY, ...STORY, ...LIVE, ...SWAP, ...WALK, ...LESSON,
-  ...LESSON_SEARCH,
+  ...LESSON_HEADS, ...LESSON_SEARCH,
 };

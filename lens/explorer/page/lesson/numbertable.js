@@ -1,0 +1,45 @@
+// A small matrix as a table: the pointer, a tap and the arrow keys look at one of its cells.
+
+import { MOVES, element } from "../base/dom.js";
+import { formatNumber } from "../base/number.js";
+
+/**
+ * {node, draw(values, colourOf)}: `rows` and `columns` are the names of the lines, look(row, column) is told which cell is
+ * pointed at, colourOf(value) gives a background and an ink, as `shade` does.
+ */
+export function numberTable(title, rows, columns, look = () => {}, digits = 2) {
+  const cells = rows.map(() => columns.map(() => element("td", { role: "gridcell", tabindex: -1 })));
+  cells[0][0].tabIndex = 0;
+  const heads = columns.map((name) => element("th", { scope: "col" }, name));
+  const lines = cells.map((line, row) => element("tr", {}, element("th", { scope: "row" }, rows[row]), ...line));
+  const table = element("table", { class: "cells", role: "grid" }, element("thead", {}, element("tr", {}, element("td"), ...heads)), element("tbody", {}, ...lines));
+  table.setAttribute("aria-label", title.textContent ?? title);
+  const node = element("figure", { class: "matrix" }, element("figcaption", {}, title), element("div", { class: "scrolled" }, table));
+
+  cells.forEach((line, row) => line.forEach((cell, column) => {
+    for (const event of ["pointerenter", "focus", "click"]) cell.addEventListener(event, () => look(row, column));
+    cell.addEventListener("keydown", (event) => {
+      const [down, right] = MOVES[event.key] ?? [];
+      const next = cells[row + down]?.[column + right];
+      if (!next) return;
+      event.preventDefault();
+      cell.tabIndex = -1;
+      next.tabIndex = 0;
+      next.focus();
+    });
+  }));
+
+  function draw(values, colourOf) {
+    cells.forEach((line, row) => line.forEach((cell, column) => {
+      cell.textContent = formatNumber(values[row][column], digits);
+      const { background, ink } = colourOf?.(values[row][column]) ?? { background: "", ink: "" };
+      Object.assign(cell.style, { background, color: ink });
+    }));
+  }
+
+  return { node, draw, cells, heads };
+}
+
+/** A sum of products as it is written: 0.50·1 + 0.50·2. */
+export const sumOfProducts = (left, right, digits = 2) =>
+  left.map((one, at) => `${formatNumber(one, digits)}·${formatNumber(right[at], digits)}`).join(" + ");
