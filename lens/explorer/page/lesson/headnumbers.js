@@ -21,7 +21,7 @@ export function headNumbers(example, sizes) {
   const channels = channelsOf(sizes);
   const usual = channels.map((_, at) => at);
   const explained = element("p", { class: "explained", "aria-live": "polite" }, t("Point at a number, or tap it, to see where it comes from."));
-  const say = (text, values) => explained.replaceChildren(...phrase(text, values));
+  const say = (parts) => explained.replaceChildren(...parts);
   const allHeads = Array.from({ length: sizes.num_heads }, (_, head) => head);
   let [order, shown] = [usual, null];
 
@@ -29,30 +29,30 @@ export function headNumbers(example, sizes) {
   const dims = named(X[0].map((_, at) => at));
   const tables = {
     X: numberTable(code("X"), tokens, dims, (row, column) => {
-      say("{name}, invented: channel {channel} of {token}", { name: code("X"), channel: column, token: code(tokens[row]) });
+      say(phrase("{name}, invented: channel {channel} of {token}", { name: code("X"), channel: column, token: code(tokens[row]) }));
     }),
     qkv: numberTable(code("qkv = X · W"), tokens, named(usual), (row, place) => {
       const { part, head, channel } = channels[order[place]];
       const sum = sumOfProducts(X[row], W.map((line) => line[order[place]]));
-      say("{part} of head {head}, channel {channel}, of {token}: {sum} = {value}", { part: code(part), head, channel, token: code(tokens[row]), sum, value: number(shown.qkv[row][place]) });
+      say(phrase("{part} of head {head}, channel {channel}, of {token}: {sum} = {value}", { part: code(part), head, channel, token: code(tokens[row]), sum, value: number(shown.qkv[row][place]) }));
     }),
     heads: allHeads.map((head) => numberTable(element("span", {}, ...phrase("weights of head {head}", { head })), tokens, tokens, (row, column) => {
       const { scores, weights } = shown.heads[head];
       const scaled = scores[row].map((score) => number(score * sizes.key_dim ** -0.5));
-      say("Head {head}: scores of {token}: {scores}; their softmax gives {key} the share {value}", { head, token: code(tokens[row]), scores: scaled.join(", "), key: code(tokens[column]), value: number(weights[row][column]) });
+      say(phrase("Head {head}: scores of {token}: {scores}; their softmax gives {key} the share {value}", { head, token: code(tokens[row]), scores: scaled.join(", "), key: code(tokens[column]), value: number(weights[row][column]) }));
     })),
     concat: numberTable(code("concat"), tokens, dims, (row, column) => {
       const head = Math.floor(column / sizes.head_dim);
       const { v, weights } = shown.heads[head];
       const sum = sumOfProducts(weights[row], v.map((line) => line[column % sizes.head_dim]));
-      say("Head {head} gives {token} in channel {channel} the weights times the values: {sum} = {value}", { head, token: code(tokens[row]), channel: column % sizes.head_dim, sum, value: number(shown.concat[row][column]) });
+      say(phrase("Head {head} gives {token} in channel {channel} the weights times the values: {sum} = {value}", { head, token: code(tokens[row]), channel: column % sizes.head_dim, sum, value: number(shown.concat[row][column]) }));
     }),
     W_O: numberTable(code("W_O"), dims, dims, (row, column) => {
-      say("{name}, invented: how much of concatenated channel {from} goes into channel {to} of the output", { name: code("W_O"), from: row, to: column });
+      say(phrase("{name}, invented: how much of concatenated channel {from} goes into channel {to} of the output", { name: code("W_O"), from: row, to: column }));
     }),
     out: numberTable(code("out = concat · W_O"), tokens, dims, (row, column) => {
       const sum = sumOfProducts(shown.concat[row], transposed(W_O)[column]);
-      say("Output of {token}, channel {channel}: {sum} = {value}", { token: code(tokens[row]), channel: column, sum, value: number(shown.out[row][column]) });
+      say(phrase("Output of {token}, channel {channel}: {sum} = {value}", { token: code(tokens[row]), channel: column, sum, value: number(shown.out[row][column]) }));
     }),
   };
   const same = element("p", { class: "same" });

@@ -2,17 +2,19 @@
 
 import { MOVES, element } from "../base/dom.js";
 import { formatNumber } from "../base/number.js";
+import { t } from "../base/words.js";
 
 /**
  * {node, draw(values, colourOf)}: `rows` and `columns` are the names of the lines, look(row, column) is told which cell is
- * pointed at, colourOf(value) gives a background and an ink, as `shade` does.
+ * pointed at, colourOf(value) gives a background and an ink, as `shade` does. A value that is null is masked. Without `digits`
+ * the colours alone are to be seen.
  */
 export function numberTable(title, rows, columns, look = () => {}, digits = 2) {
   const cells = rows.map(() => columns.map(() => element("td", { role: "gridcell", tabindex: -1 })));
   cells[0][0].tabIndex = 0;
   const heads = columns.map((name) => element("th", { scope: "col" }, name));
   const lines = cells.map((line, row) => element("tr", {}, element("th", { scope: "row" }, rows[row]), ...line));
-  const table = element("table", { class: "cells", role: "grid" }, element("thead", {}, element("tr", {}, element("td"), ...heads)), element("tbody", {}, ...lines));
+  const table = element("table", { class: digits === null ? "cells squares" : "cells", role: "grid" }, element("thead", {}, element("tr", {}, element("td"), ...heads)), element("tbody", {}, ...lines));
   table.setAttribute("aria-label", title.textContent ?? title);
   const node = element("figure", { class: "matrix" }, element("figcaption", {}, title), element("div", { class: "scrolled" }, table));
 
@@ -31,9 +33,12 @@ export function numberTable(title, rows, columns, look = () => {}, digits = 2) {
 
   function draw(values, colourOf) {
     cells.forEach((line, row) => line.forEach((cell, column) => {
-      cell.textContent = formatNumber(values[row][column], digits);
-      const { background, ink } = colourOf?.(values[row][column]) ?? { background: "", ink: "" };
+      const value = values[row][column];
+      const { background, ink } = (value !== null && colourOf?.(value)) || { background: "", ink: "" };
       Object.assign(cell.style, { background, color: ink });
+      cell.classList.toggle("hatched", value === null);
+      if (digits === null) cell.setAttribute("aria-label", value === null ? t("masked") : formatNumber(value, 4));
+      else cell.textContent = value === null ? "" : formatNumber(value, digits);
     }));
   }
 

@@ -3,11 +3,13 @@
 // Each is a function of an empty element, to be filled, and of what the page carries, as main.js gives it. It may return a
 // function that draws it again, which is called when the page becomes light or dark.
 
+import { exercises } from "./exercises.js";
 import { featuremap } from "./featuremap.js";
 import { heads } from "./heads.js";
 import { search } from "./search.js";
 
 export const WIDGETS = {
+  exercises,
   featuremap,
   heads,
   search,

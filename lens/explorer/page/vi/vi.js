@@ -5,6 +5,7 @@
 
 import { LESSON_SEARCH } from "./lesson-search.js";
 import { LESSON } from "./lesson.js";
+import { LESSON_EXERCISES } from "./lessonexercises.js";
 import { LESSON_HEADS } from "./lessonheads.js";
 import { LIVE } from "./live.js";
 import { MAPS } from "./maps.js";
@@ -16,5 +17,5 @@ import { WALK } from "./walk.js";
 
 export const VIETNAMESE = {
   ...PAGE, ...MAPS, ...GLOSSARY, ...STORY, ...LIVE, ...SWAP, ...WALK, ...LESSON,
-  ...LESSON_HEADS, ...LESSON_SEARCH,
+  ...LESSON_EXERCISES, ...LESSON_HEADS, ...LESSON_SEARCH,
 };

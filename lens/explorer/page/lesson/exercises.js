@@ -1,0 +1,24 @@
+// Chapter 9: three exercises that the page checks, one at a time.
+
+import { element } from "../base/dom.js";
+import { t } from "../base/words.js";
+import { brokenmask } from "./brokenmask.js";
+import { induction } from "./induction.js";
+import { sink } from "./sink.js";
+
+const EXERCISES = [[t("Build an induction head"), induction], [t("Find the sink"), sink], [t("Catch a broken mask"), brokenmask]];
+
+export function exercises(host) {
+  const parts = EXERCISES.map(([title]) => element("section", { class: "exercise", "aria-label": title }));
+  const buttons = EXERCISES.map(([title], at) => element("button", { type: "button", onclick: () => show(at) }, title));
+  host.append(element("div", { class: "toggle", role: "group", "aria-label": t("Three exercises") }, ...buttons), ...parts);
+  const drawings = EXERCISES.map(([, exercise], at) => exercise(parts[at]));
+
+  function show(chosen) {
+    parts.forEach((part, at) => (part.hidden = at !== chosen));
+    buttons.forEach((button, at) => button.setAttribute("aria-pressed", at === chosen));
+  }
+
+  show(0);
+  return () => drawings.forEach((draw) => draw());
+}
