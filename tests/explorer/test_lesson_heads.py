@@ -86,7 +86,7 @@ def test_n9_every_number_is_that_of_the_module_in_both_orders(heads):
 def test_a_cell_says_where_it_comes_from_by_pointer_and_by_keyboard(heads):
     cell = heads.locator("[aria-label='out = concat · W_O'] [role=gridcell]").first
     cell.hover()
-    assert heads.inner_text(".explained").startswith("Output of The, channel 0: 1.50·1.00 + ")
+    assert heads.inner_text(".explained").startswith("Output of The, channel 0: 1.5·1 + ")
     cell.focus()
     heads.keyboard.press("ArrowDown")
     heads.keyboard.press("ArrowRight")

@@ -1,7 +1,7 @@
 // The attention of multihead.js on a feature map: an array of planes, one a channel, each with the values of its pixels.
 
 import { channelsOf } from "./multihead.js";
-import { softmax } from "./attention.js";
+import { softmax } from "./matrices.js";
 
 /** A convolution with kernel 1: plane after plane, each added to every output with its weight. W (channels in, out). */
 function convolve(planes, W) {

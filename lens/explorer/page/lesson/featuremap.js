@@ -4,7 +4,8 @@ import { shade, signedShade } from "../base/colour.js";
 import { element } from "../base/dom.js";
 import { formatNumber, power } from "../base/number.js";
 import { phrase, t } from "../base/words.js";
-import { largestDifference, transposed } from "./attention.js";
+import { largestDifference } from "./attention.js";
+import { transpose } from "./matrices.js";
 import { neighbours, throughConvolutions } from "./convolution.js";
 import { channelsOf, multiHead, sizesOf } from "./multihead.js";
 import { numberTable } from "./numbertable.js";
@@ -58,9 +59,9 @@ export function featuremap(host, { examples }) {
   }
 
   function draw() {
-    const tokens = transposed(planes); // nine tokens of four channels
+    const tokens = transpose(planes); // nine tokens of four channels
     const { heads, out } = multiHead(tokens, W, W_O, sizes, usual);
-    const convolved = transposed(throughConvolutions(planes, W, W_O, sizes));
+    const convolved = transpose(throughConvolutions(planes, W, W_O, sizes));
     const near = neighbours(chosen, HEIGHT, WIDTH);
     pixels.forEach(({ button, quarters }, pixel) => {
       quarters.forEach((one, channel) => (one.style.background = signedShade(planes[channel][pixel], LARGEST).background));

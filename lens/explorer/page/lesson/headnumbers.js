@@ -4,10 +4,12 @@ import { shade, signedShade } from "../base/colour.js";
 import { element } from "../base/dom.js";
 import { formatNumber } from "../base/number.js";
 import { phrase, t } from "../base/words.js";
-import { largestDifference, transposed } from "./attention.js";
+import { largestDifference } from "./attention.js";
+import { transpose } from "./matrices.js";
+import { products } from "./sums.js";
 import { colourOfHead } from "./channels.js";
 import { channelsOf, multiHead } from "./multihead.js";
-import { numberTable, sumOfProducts } from "./numbertable.js";
+import { numberTable } from "./numbertable.js";
 
 const number = (value) => formatNumber(value, 4);
 const code = (text) => element("code", {}, text);
@@ -33,7 +35,7 @@ export function headNumbers(example, sizes) {
     }),
     qkv: numberTable(code("qkv = X · W"), tokens, named(usual), (row, place) => {
       const { part, head, channel } = channels[order[place]];
-      const sum = sumOfProducts(X[row], W.map((line) => line[order[place]]));
+      const sum = products(X[row], W.map((line) => line[order[place]]));
       say(phrase("{part} of head {head}, channel {channel}, of {token}: {sum} = {value}", { part: code(part), head, channel, token: code(tokens[row]), sum, value: number(shown.qkv[row][place]) }));
     }),
     heads: allHeads.map((head) => numberTable(element("span", {}, ...phrase("weights of head {head}", { head })), tokens, tokens, (row, column) => {
@@ -44,14 +46,14 @@ export function headNumbers(example, sizes) {
     concat: numberTable(code("concat"), tokens, dims, (row, column) => {
       const head = Math.floor(column / sizes.head_dim);
       const { v, weights } = shown.heads[head];
-      const sum = sumOfProducts(weights[row], v.map((line) => line[column % sizes.head_dim]));
+      const sum = products(weights[row], v.map((line) => line[column % sizes.head_dim]));
       say(phrase("Head {head} gives {token} in channel {channel} the weights times the values: {sum} = {value}", { head, token: code(tokens[row]), channel: column % sizes.head_dim, sum, value: number(shown.concat[row][column]) }));
     }),
     W_O: numberTable(code("W_O"), dims, dims, (row, column) => {
       say(phrase("{name}, invented: how much of concatenated channel {from} goes into channel {to} of the output", { name: code("W_O"), from: row, to: column }));
     }),
     out: numberTable(code("out = concat · W_O"), tokens, dims, (row, column) => {
-      const sum = sumOfProducts(shown.concat[row], transposed(W_O)[column]);
+      const sum = products(shown.concat[row], transpose(W_O)[column]);
       say(phrase("Output of {token}, channel {channel}: {sum} = {value}", { token: code(tokens[row]), channel: column, sum, value: number(shown.out[row][column]) }));
     }),
   };

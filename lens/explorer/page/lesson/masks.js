@@ -1,6 +1,7 @@
 // Three attention functions for the exercise, X the queries, keys and values alike: one is right, two let the future in.
 
-import { attend, causal, product, softmax, transposed } from "./attention.js";
+import { attend, causal } from "./attention.js";
+import { softmax, times, transpose } from "./matrices.js";
 
 /** The mask reaches one token too far. */
 function shifted(X) {
@@ -13,9 +14,9 @@ function right(X) {
 
 /** The softmax is over all tokens; the weights on later ones are then set to 0. */
 function late(X) {
-  const weights = product(X, transposed(X)).map((row, query) =>
+  const weights = times(X, transpose(X)).map((row, query) =>
     softmax(row.map((score) => score * X[0].length ** -0.5)).map((weight, key) => (causal(query, key) ? weight : 0)));
-  return { weights, output: product(weights, X) };
+  return { weights, output: times(weights, X) };
 }
 
 export const FUNCTIONS = { shifted, right, late };

@@ -1,6 +1,7 @@
 // Many heads: their sizes, the channels of qkv, and what comes out; model/attention.py in small.
 
-import { attend, product } from "./attention.js";
+import { attend } from "./attention.js";
+import { times } from "./matrices.js";
 
 /** The sizes that follow from the three parameters, as in model/attention.py. */
 export function sizesOf({ dim, num_heads, attn_ratio }) {
@@ -34,8 +35,8 @@ function split(qkv, channels, order, num_heads) {
 
 /** {qkv, heads, concat, out} of x (T, dim); W has a column for each channel, of which `order` says which stands where. */
 export function multiHead(x, W, W_O, sizes, order) {
-  const qkv = product(x, W.map((row) => order.map((channel) => row[channel])));
+  const qkv = times(x, W.map((row) => order.map((channel) => row[channel])));
   const heads = split(qkv, channelsOf(sizes), order, sizes.num_heads).map(({ q, k, v }) => ({ q, k, v, ...attend(q, k, v) }));
   const concat = x.map((_, token) => heads.flatMap(({ output }) => output[token]));
-  return { qkv, heads, concat, out: product(concat, W_O) };
+  return { qkv, heads, concat, out: times(concat, W_O) };
 }

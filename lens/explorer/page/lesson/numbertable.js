@@ -44,7 +44,3 @@ export function numberTable(title, rows, columns, look = () => {}, digits = 2) {
 
   return { node, draw, cells, heads };
 }
-
-/** A sum of products as it is written: 0.50·1 + 0.50·2. */
-export const sumOfProducts = (left, right, digits = 2) =>
-  left.map((one, at) => `${formatNumber(one, digits)}·${formatNumber(right[at], digits)}`).join(" + ");

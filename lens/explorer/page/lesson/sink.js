@@ -4,7 +4,8 @@ import { shade } from "../base/colour.js";
 import { element } from "../base/dom.js";
 import { formatNumber } from "../base/number.js";
 import { phrase, t } from "../base/words.js";
-import { causal, softmax } from "./attention.js";
+import { causal } from "./attention.js";
+import { softmax } from "./matrices.js";
 import { numberTable } from "./numbertable.js";
 import { randomFrom } from "./twolayers.js";
 

@@ -3,10 +3,10 @@
 //
 // Words that a learner will meet in English stand in brackets where they come first. {names} and tags stay as they are.
 
+import { LESSON_EXERCISES } from "./lesson-exercises.js";
+import { LESSON_HEADS } from "./lesson-heads.js";
 import { LESSON_SEARCH } from "./lesson-search.js";
 import { LESSON } from "./lesson.js";
-import { LESSON_EXERCISES } from "./lessonexercises.js";
-import { LESSON_HEADS } from "./lessonheads.js";
 import { LIVE } from "./live.js";
 import { MAPS } from "./maps.js";
 import { PAGE } from "./page.js";
