@@ -6,32 +6,31 @@ import { t } from "../base/words.js";
 import { button, choices } from "./field.js";
 import { dot, softmax } from "./matrices.js";
 import { plane } from "./plane.js";
-import { percent, products, tidy } from "./sums.js";
+import { products } from "./sums.js";
 import { threeChannels } from "./threechannels.js";
 
 const REACH = 3; // of the plane
 const STRAIGHT = 0.005; // a product closer to 0 is shown as 0
 
-// All of these are invented. A key says how much a place is about sushi and how near it is, below zero for the opposite;
-// its value is a price and a walk in minutes.
+// The numbers of the chapter's text and code, invented: a query and a key say how much sushi and how near, below zero for the
+// opposite; the value of a key is a price.
 const PLACES = [
-  { name: t("Sushi Mai, round the corner"), key: [2, 1.5], value: [14, 5] },
-  { name: t("Sushi Sea, across the river"), key: [2, -2], value: [11, 40] },
-  { name: t("Pho Hoa, next door"), key: [-1.5, 2], value: [6, 3] },
-  { name: t("Pizza Roma, out of town"), key: [-2, -1.5], value: [9, 30] },
+  { name: t("Sushi Mai, round the corner"), key: [2, 2], price: 30 },
+  { name: t("Sushi Sea, across the river"), key: [2, -1], price: 20 },
+  { name: t("Pho Hoa, next door"), key: [-1, 2], price: 10 },
 ];
-const LETTERS = ["A", "B", "C", "D"];
+const LETTERS = ["A", "B", "C"];
 const ASKED = [
-  [t("sushi near me"), [1.5, 1.5]],
-  [t("sushi, however far"), [2, 0.25]],
+  [t("sushi near me"), [2, 1]],
+  [t("sushi, however far"), [2, 0]],
   [t("anything near"), [0, 2]],
 ];
 
 export function search(host, lesson) {
   const scenes = {
-    one: { query: [1.5, 1], keys: [[0.75, 1.25]], names: ["k"] },
-    two: { query: [1.5, 1], keys: [[0.75, 1.25], [1, -1]], names: ["k₁", "k₂"] },
-    places: { query: [1.5, 1.5], keys: PLACES.map(({ key }) => [...key]), names: LETTERS },
+    one: { query: [2, 1], keys: [[1, 1.5]], names: ["k"] },
+    two: { query: [2, 1], keys: [[1, 1.5], [1, -1]], names: ["k₁", "k₂"] },
+    places: { query: [...ASKED[0][1]], keys: PLACES.map(({ key }) => [...key]), names: LETTERS },
   };
   let scene = scenes.one;
   const planes = {
@@ -104,15 +103,24 @@ export function search(host, lesson) {
     const shares = softmax(scores);
     table.replaceChildren(...scores.map((score, at) => element("div", { class: "share-row" },
       element("b", {}, names[at]),
-      element("span", { class: "what" }, isPlaces ? PLACES[at].name : products(scene.query, scene.keys[at]),
-        ...(isPlaces ? [element("span", { class: "note" }, t("{price} $, {minutes} minutes", { price: PLACES[at].value[0], minutes: PLACES[at].value[1] }))] : [])),
+      element("span", { class: "what" }, ...whatOf(at, isPlaces)),
       element("span", { class: "score" }, formatNumber(score, 2)),
       bar(shares[at]),
-      element("output", { class: "share" }, percent(shares[at])),
+      element("output", { class: "share" }, formatNumber(shares[at], 4)),
     )));
     if (!isPlaces) return;
-    const [price, minutes] = [0, 1].map((channel) => shares.reduce((sum, share, at) => sum + share * PLACES[at].value[channel], 0));
-    mixture.textContent = t("What comes back is a mixture in these shares: {price} $, {minutes} minutes.", { price: tidy(price), minutes: tidy(minutes) });
+    const prices = PLACES.map(({ price }) => price);
+    mixture.replaceChildren(
+      t("Asked for the price, a mixture of all three values comes back:"),
+      element("span", {}, `${products(shares, prices, 4)} =`),
+      element("output", { class: "large" }, formatNumber(dot(shares, prices), 2)),
+    );
+  }
+
+  function whatOf(at, isPlaces) {
+    const product = products(scene.query, scene.keys[at]);
+    if (!isPlaces) return [product];
+    return [PLACES[at].name, element("span", { class: "note" }, t("{product}; price {price}", { product, price: PLACES[at].price }))];
   }
 }
 

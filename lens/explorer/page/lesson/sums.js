@@ -15,5 +15,3 @@ const factor = (value, digits) => (value < 0 ? `(${tidy(value, digits)})` : tidy
 export function products(one, other, digits = 2) {
   return one.map((value, at) => `${factor(value, digits)}·${factor(other[at], digits)}`).join(" + ");
 }
-
-export const percent = (share) => `${(100 * share).toFixed(1)} %`;

@@ -1,10 +1,11 @@
 // The query and the keys of the worked example as numbers to be changed, with each product written out.
 
 import { element } from "../base/dom.js";
+import { formatNumber } from "../base/number.js";
 import { t } from "../base/words.js";
 import { numberField } from "./field.js";
 import { dot, softmax } from "./matrices.js";
-import { percent, products, tidy } from "./sums.js";
+import { products, tidy } from "./sums.js";
 
 const EXAMPLE = "q"; // the first matrix of the example of dot products
 const NAMES = ["k₁", "k₂", "k₃"];
@@ -37,7 +38,7 @@ export function threeChannels({ examples }) {
     const shares = softmax(scores);
     results.forEach(({ product, share }, at) => {
       product.textContent = `${products(query, keys[at])} = ${tidy(scores[at], 4)}`;
-      share.textContent = percent(shares[at]);
+      share.textContent = formatNumber(shares[at], 4);
     });
   }
 }

@@ -6,6 +6,7 @@
 import { exercises } from "./exercises.js";
 import { featuremap } from "./featuremap.js";
 import { heads } from "./heads.js";
+import { journey } from "./journey.js";
 import { search } from "./search.js";
 
 export const WIDGETS = {
@@ -13,4 +14,5 @@ export const WIDGETS = {
   featuremap,
   heads,
   search,
+  journey,
 };

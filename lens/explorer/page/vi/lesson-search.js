@@ -21,13 +21,11 @@ export const LESSON_SEARCH = {
   "Sushi Mai, round the corner": "Sushi Mai, ngay góc phố",
   "Sushi Sea, across the river": "Sushi Sea, bên kia sông",
   "Pho Hoa, next door": "Phở Hòa, sát bên nhà",
-  "Pizza Roma, out of town": "Pizza Roma, ngoài thành phố",
   "sushi near me": "sushi gần tôi",
   "sushi, however far": "sushi, xa mấy cũng được",
   "anything near": "gì cũng được, miễn là gần",
-  "{price} $, {minutes} minutes": "{price} $, {minutes} phút đi bộ",
-  "What comes back is a mixture in these shares: {price} $, {minutes} minutes.":
-    "Nhận về là hỗn hợp theo các tỉ lệ này: {price} $, {minutes} phút đi bộ.",
+  "{product}; price {price}": "{product}; giá {price}",
+  "Asked for the price, a mixture of all three values comes back:": "Hỏi giá, ta nhận về một hỗn hợp của cả ba giá trị:",
   "The same with three channels": "Cũng vậy với ba kênh",
   "Change a number. At the right: what softmax makes of the three products.":
     "Hãy đổi một con số. Bên phải: softmax biến ba tích thành các tỉ lệ.",

@@ -5,6 +5,8 @@
 
 import { LESSON_EXERCISES } from "./lesson-exercises.js";
 import { LESSON_HEADS } from "./lesson-heads.js";
+import { LESSON } from "./lesson.js";
+import { LESSON_JOURNEY } from "./lesson-journey.js";
 import { LESSON_SEARCH } from "./lesson-search.js";
 import { LESSON } from "./lesson.js";
 import { LIVE } from "./live.js";
@@ -18,4 +20,6 @@ import { WALK } from "./walk.js";
 export const VIETNAMESE = {
   ...PAGE, ...MAPS, ...GLOSSARY, ...STORY, ...LIVE, ...SWAP, ...WALK, ...LESSON,
   ...LESSON_EXERCISES, ...LESSON_HEADS, ...LESSON_SEARCH,
+  ...LESSON_SEARCH,
+  ...LESSON_JOURNEY,
 };

@@ -1,0 +1,28 @@
+// The widgets of chapters 2 and 3.
+
+export const LESSON_JOURNEY = {
+  "From the start": "Từ đầu",
+  "All at once": "Tất cả",
+  "Step {step} of {count}: {name}": "Bước {step}/{count}: {name}",
+  "Point at a number, change one, or type words of your own": "Chỉ vào một con số, sửa nó, hoặc gõ những từ của bạn",
+  "Your words": "Các từ của bạn",
+  "The words of the notes": "Các từ của ghi chú",
+  "X, the words": "X, các từ",
+  "Scores ω": "Điểm ω",
+  "Weights α": "Trọng số α",
+  "Context z": "Ngữ cảnh z",
+  "This comes with a later step.": "Con số này đến ở bước sau.",
+  "Words other than the three get an invented vector from their letters: channel 1 is a tenth of the word’s length (1 at most), channel 2 its share of vowels, channel 3 the place of its first letter in the alphabet, z being 1. The same word always has the same vector.":
+    "Từ nào không thuộc ba từ trên thì có một vectơ đặt ra từ các chữ cái: kênh 1 là một phần mười độ dài của từ (nhiều nhất là 1), kênh 2 là tỉ lệ nguyên âm, kênh 3 là vị trí chữ cái đầu trong bảng chữ cái Latinh, z ứng với 1 (không kể dấu). Cùng một từ luôn có cùng một vectơ.",
+  "Channel {channel} of “{word}”. Change it, and everything that follows changes.":
+    "Kênh {channel} của “{word}”. Hãy sửa nó, và mọi thứ phía sau đều thay đổi.",
+  "How well does “{key}” fit what “{query}” asks?": "“{key}” hợp với điều “{query}” hỏi đến mức nào?",
+  "So much of the attention of “{query}” goes to “{key}”. The row adds up to 1.":
+    "Chừng ấy attention của “{query}” dành cho “{key}”. Cả hàng cộng lại bằng 1.",
+  "Channel {channel} of all words, mixed in the shares of “{query}”.": "Kênh {channel} của mọi từ, trộn theo các tỉ lệ của “{query}”.",
+  "Two loops over all pairs, or one matrix product? {tokens} words of {channels} channels:":
+    "Hai vòng lặp qua mọi cặp, hay một phép nhân ma trận? {tokens} từ, mỗi từ {channels} kênh:",
+  "Time both here": "Đo cả hai tại đây",
+  "Two loops took {loops} ms, the product {product} ms: {ratio} times as long, and the numbers differ by {apart} at most. In PyTorch, where every call of a loop costs far more than its arithmetic, the gap is much wider: the code of this chapter measures it.":
+    "Hai vòng lặp mất {loops} ms, phép nhân mất {product} ms: lâu gấp {ratio} lần, và các con số lệch nhau nhiều nhất {apart}. Trong PyTorch, mỗi lần gọi trong vòng lặp tốn hơn nhiều so với chính phép tính, nên khoảng cách rộng hơn hẳn: mã nguồn của chương này đo điều đó.",
+};
