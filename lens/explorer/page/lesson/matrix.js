@@ -12,7 +12,7 @@ import { tidy } from "./sums.js";
  */
 export function matrix(label, { look = () => {}, edit = null, digits = 4, shaded = false } = {}) {
   const [heading, body] = [element("tr"), element("tbody")];
-  const table = element("table", { class: "matrix", role: "grid", "aria-label": label }, element("thead", {}, heading), body);
+  const table = element("table", { class: "editable", role: "grid", "aria-label": label }, element("thead", {}, heading), body);
   const node = element("div", { class: "matrix-box" }, table);
   let [cells, fields, shape] = [[], [], ""];
 

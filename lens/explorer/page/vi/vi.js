@@ -5,7 +5,6 @@
 
 import { LESSON_EXERCISES } from "./lesson-exercises.js";
 import { LESSON_HEADS } from "./lesson-heads.js";
-import { LESSON } from "./lesson.js";
 import { LESSON_JOURNEY } from "./lesson-journey.js";
 import { LESSON_SEARCH } from "./lesson-search.js";
 import { LESSON } from "./lesson.js";
@@ -19,7 +18,8 @@ import { WALK } from "./walk.js";
 
 export const VIETNAMESE = {
   ...PAGE, ...MAPS, ...GLOSSARY, ...STORY, ...LIVE, ...SWAP, ...WALK, ...LESSON,
-  ...LESSON_EXERCISES, ...LESSON_HEADS, ...LESSON_SEARCH,
-  ...LESSON_SEARCH,
+  ...LESSON_EXERCISES,
+  ...LESSON_HEADS,
   ...LESSON_JOURNEY,
+  ...LESSON_SEARCH,
 };
