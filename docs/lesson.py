@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from common.files import write_whole
+from docs.figures import draw_all
 
 FOLDER = Path(__file__).parent
 TEXTS = [FOLDER / "attention.md", FOLDER / "attention.vi.md"]  # of the second only what is printed is written
@@ -127,6 +128,7 @@ def main() -> None:
     for path in TEXTS:
         if path.exists():
             write_whole(path, with_outputs(path.read_text(encoding="utf-8"), outputs))
+    draw_all()
     write_whole(NOTEBOOK, notebook_of(TEXTS[0].read_text(encoding="utf-8")))
 
 

@@ -5,11 +5,16 @@ Blocks marked `title="measured"` print times or results of training: they are co
 
 import json
 import re
+import time
+from pathlib import Path
 
+import nbclient
+import nbformat
 import pytest
 
 from common.options import keys_of
 from config import Config
+from docs.figures import PICTURES, draw_all
 from docs.lesson import NOTEBOOK, NUMBER, TEXTS, agrees, blocks_of, last_digit, notebook_of, outputs_of
 from tests.helpers.source import ROOT
 
@@ -183,3 +188,62 @@ def test_the_notebook_is_the_lesson():
     assert code[1:] == [block.code.strip() for block in blocks_of(LESSON)]
     assert all(cell["outputs"] == [] for cell in cells if cell["cell_type"] == "code")
     assert len({cell["id"] for cell in cells}) == len(cells)
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_from_top_to_bottom_in_three_minutes():
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    nbformat.validate(notebook)
+    started = time.perf_counter()
+    nbclient.NotebookClient(notebook, timeout=180, resources={"metadata": {"path": NOTEBOOK.parent}}).execute()
+    assert time.perf_counter() - started < 180
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"][1:]
+    for block, cell in zip(blocks_of(LESSON), cells, strict=True):
+        printed = "".join(output.text for output in cell.outputs)
+        assert block.measured or agrees(block.printed or "", printed)
+
+
+# ---- the pictures
+
+
+LABEL = re.compile(r">([^<>\n]+)</text>")
+
+
+def skeleton_of(picture: str) -> str:
+    """A picture without its numbers, colours and the names of its parts, which follow from these."""
+    return re.sub(r"#[0-9a-z]+\b|id=\"\w+\"|-?\d+(\.\d+)?(e-?\d+)?", "#", picture)
+
+
+def coordinates_of(picture: str) -> list[float]:
+    return [float(number) for number in re.findall(r"(?<=[ \"])-?\d+(?:\.\d+)?(?=[ \"\n])", picture)]
+
+
+def outdated(folder: Path, drawn: Path) -> list[str]:
+    """The pictures that differ by more than what another machine may round."""
+    names = {path.name for path in [*folder.glob("*.svg"), *drawn.glob("*.svg")]}
+    return [name for name in sorted(names) if not same_picture(folder / name, drawn / name)]
+
+
+def same_picture(one: Path, other: Path) -> bool:
+    if not (one.exists() and other.exists()):
+        return False
+    first, second = (path.read_text(encoding="utf-8") for path in (one, other))
+    if skeleton_of(first) != skeleton_of(second) or LABEL.findall(first) != LABEL.findall(second):
+        return False
+    pairs = zip(coordinates_of(first), coordinates_of(second), strict=True)
+    return all(abs(ours - theirs) < 0.5 for ours, theirs in pairs)
+
+
+def test_every_picture_is_as_it_would_be_drawn_today(tmp_path):
+    draw_all(tmp_path)
+    assert outdated(PICTURES, tmp_path) == []
+    path = tmp_path / "journey.svg"
+    changed = path.read_text(encoding="utf-8").replace(">0.3445<", ">0.3446<")
+    path.write_text(changed, encoding="utf-8", newline="\n")
+    assert outdated(PICTURES, tmp_path) == ["journey.svg"]  # control
+
+
+def test_every_picture_of_the_lesson_is_there_and_no_other():
+    shown = {f"{name}.svg" for name in re.findall(r"\(pictures/(\w+)\.svg\)", LESSON)}
+    shown -= {"block.svg", "formed.svg", "versus.svg", "mistakes.svg"}  # drawn once their runs are measured
+    assert shown == {path.name for path in PICTURES.glob("*.svg")}

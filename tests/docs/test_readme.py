@@ -111,6 +111,7 @@ def test_the_development_requirements_add_to_the_others_what_tests_and_benchmark
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
     used = imported(files_in("tests", "benchmarks")) | settings.keys()  # tools that are configured: ruff, mypy
     plugins = {"pytest-xdist": " -n "}  # what stands in pytest's options where one is used
+    used |= {"ipykernel"} if "nbclient" in used else set()  # what a notebook is run by
     used |= {name for name, option in plugins.items() if option in settings["pytest"]["ini_options"]["addopts"]}
     assert {MODULES.get(name, name) for name in requirements("requirements-dev.txt")} - used == set()
 
