@@ -1,6 +1,7 @@
 """A page of the lesson with the widgets that a test looks at."""
 
 import json
+import re
 from functools import cache
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from lens.explorer import lesson
 from lens.explorer.examples import examples
-from lens.explorer.page import PAGE, assemble
+from lens.explorer.page import PAGE, assemble, bundle
 from lens.explorer.payload import payload
 
 
@@ -28,3 +29,16 @@ def numbers_in(page, table: str) -> Tensor:
     rows = page.locator(f"[role=grid][aria-label='{table}'] tbody tr").all()
     texts = [row.locator("[role=gridcell]").all_inner_texts() for row in rows]
     return torch.tensor([[float(text.replace("−", "-")) for text in row] for row in texts])
+
+
+def exports(page, name, expression):
+    """The value of a JavaScript expression in which `it` holds the exports of a module of page/lesson/."""
+    script = bundle(PAGE, f"lesson/{name}.js")
+    return page.evaluate(f"(async () => {{\n{script}\nconst it = lesson_{name}Module;\nreturn {expression};\n}})()")
+
+
+def number(text):
+    """The first number in a text of the page, of which a power of ten is one."""
+    sign, digits, _, power = re.search(r"(−?)([\d.]+)(×10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?", text).groups()
+    exponent = (power or "⁰").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))
+    return float(f"{'-' if sign else ''}{digits}e{exponent}")

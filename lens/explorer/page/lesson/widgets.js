@@ -8,6 +8,7 @@ import { featuremap } from "./featuremap.js";
 import { heads } from "./heads.js";
 import { journey } from "./journey.js";
 import { search } from "./search.js";
+import { scaling } from "./scaling.js";
 
 export const WIDGETS = {
   exercises,
@@ -15,4 +16,5 @@ export const WIDGETS = {
   heads,
   search,
   journey,
+  scaling,
 };

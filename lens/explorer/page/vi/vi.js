@@ -8,6 +8,7 @@ import { LESSON_HEADS } from "./lesson-heads.js";
 import { LESSON_JOURNEY } from "./lesson-journey.js";
 import { LESSON_SEARCH } from "./lesson-search.js";
 import { LESSON } from "./lesson.js";
+import { LESSON_SCALING } from "./lesson-scaling.js";
 import { LIVE } from "./live.js";
 import { MAPS } from "./maps.js";
 import { PAGE } from "./page.js";
@@ -22,4 +23,5 @@ export const VIETNAMESE = {
   ...LESSON_HEADS,
   ...LESSON_JOURNEY,
   ...LESSON_SEARCH,
+  ...LESSON_SCALING,
 };
