@@ -1,22 +1,18 @@
-"""How the pictures of the lesson look, and how they are written: the same bytes each time, and no word of any language."""
+"""How the pictures of the lesson look and are written: the same bytes each time, and no word of any language."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
-
-matplotlib.use("Agg")
-
-from matplotlib import pyplot as plt  # noqa: E402, as the backend is chosen first
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
 
 INK, MUTED, RULE = "#1f242c", "#5a5f68", "#e7e3dc"
 ACCENT, SERIES, THIRD = "#a93a0b", "#274f96", "#8b8780"
 SHADES = LinearSegmentedColormap.from_list("shades", ["#ffffff", "#f6c9a8", ACCENT])
 SIGNED = LinearSegmentedColormap.from_list("signed", [SERIES, "#ffffff", ACCENT])
-LOOK = {
+LOOK: Any = {  # settings of matplotlib's
     "svg.hashsalt": "glassgpt",
     "svg.fonttype": "none",
     "font.size": 10,
@@ -31,17 +27,15 @@ LOOK = {
 }
 
 
-def panels(count: int, width: float = 9.0, height: float = 2.6, **options: Any) -> tuple[Any, Sequence[Any]]:
+def panels(count: int, width: float, height: float, **options: Any) -> tuple[Figure, Sequence[Any]]:
     """A figure and its panels, side by side."""
-    plt.rcParams.update(LOOK)
-    figure, axes = plt.subplots(1, count, figsize=(width, height), squeeze=False, **options)
-    return figure, axes[0]
+    figure = Figure(figsize=(width, height))
+    return figure, figure.subplots(1, count, squeeze=False, **options)[0]
 
 
-def save(figure: Any, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
     figure.tight_layout()
     figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
-    plt.close(figure)
 
 
 def table(
@@ -78,11 +72,11 @@ def shade(axis: Any, values: np.ndarray, colours: Any, limits: tuple[float, floa
 
 def write_numbers(axis: Any, values: np.ndarray, digits: int) -> None:
     for (row, column), value in np.ndenumerate(values):
-        text = f"{value:.{digits}f}" if np.isfinite(value) else "−∞"
-        axis.text(column, row, text.replace("-0." + "0" * digits, "0." + "0" * digits), ha="center", va="center", size=8)
+        text = f"{round(value, digits) + 0.0:.{digits}f}" if np.isfinite(value) else "−∞"  # no -0.00
+        axis.text(column, row, text, ha="center", va="center", size=8)
 
 
-def curves(axis: Any, title: str, lines: dict[str, tuple[Sequence[float], Sequence[float]]], **options: Any) -> None:
+def curves(axis: Any, title: str, lines: dict[str, tuple[Any, Any]], **options: Any) -> None:
     """Lines by name; `options` go to the panel, as xscale="log"."""
     for (name, (x, y)), colour in zip(lines.items(), (ACCENT, SERIES, THIRD, INK, "#6fa8dc"), strict=False):
         axis.plot(x, y, label=name, color=colour, lw=2)

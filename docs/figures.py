@@ -4,11 +4,13 @@ import math
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
-from docs.drawing import ACCENT, RULE, SERIES, SIGNED, bars, curves, panels, save, shade, table
+from docs.drawing import ACCENT, LOOK, RULE, SERIES, SIGNED, bars, curves, panels, save, shade, table
 from lens.explorer.examples import JOURNEY, WORDS, feature_map, two_narrow_heads
 from model.attention import attend, causal_mask, rotary_angles, rotate
 
@@ -18,8 +20,9 @@ PICTURES = Path(__file__).parent / "pictures"
 def draw_all(folder: Path = PICTURES) -> None:
     """Draws every picture anew."""
     folder.mkdir(exist_ok=True)
-    for draw in (search, journey, pixels, scaling, mask, heads, featuremap, positions, exercises):
-        save(draw(), folder / f"{draw.__name__}.svg")
+    with matplotlib.rc_context(LOOK):
+        for draw in (search, journey, pixels, scaling, mask, heads, featuremap, positions, exercises):
+            save(draw(), folder / f"{draw.__name__}.svg")
 
 
 def recorded(q: Tensor, k: Tensor, v: Tensor, **options: Any) -> dict[str, Tensor]:
@@ -29,7 +32,7 @@ def recorded(q: Tensor, k: Tensor, v: Tensor, **options: Any) -> dict[str, Tenso
     return record | {"z": z}
 
 
-def search() -> Any:
+def search() -> Figure:
     """A query and three restaurants as arrows, and what each gets."""
     query, keys = torch.tensor([[2.0, 1.0]]), torch.tensor([[2.0, 2.0], [2.0, -1.0], [-1.0, 2.0]])
     answer = recorded(query, keys, keys, causal=False, scale=1.0)
@@ -46,7 +49,7 @@ def search() -> Any:
     return figure
 
 
-def journey() -> Any:
+def journey() -> Figure:
     """Scores, weights and context of the three words."""
     answer = recorded(JOURNEY, JOURNEY, JOURNEY, causal=False, scale=1.0)
     figure, (x, scores, weights, context) = panels(4, 10.0, 2.5)
@@ -57,7 +60,7 @@ def journey() -> Any:
     return figure
 
 
-def pixels() -> Any:
+def pixels() -> Figure:
     """The four pixels from V to the output."""
     V = torch.tensor([[2.0, 2.0], [2.0, 3.0], [4.0, 2.0], [4.0, 3.0]])
     answer = recorded(V, V, V, causal=False)
@@ -84,7 +87,7 @@ def figures_of(d_k: int, scale: float) -> tuple[float, ...]:
     return tuple(figure.item() for figure in figures)
 
 
-def scaling() -> Any:
+def scaling() -> Figure:
     """Five figures against d_k, with and without the division."""
     widths = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
     with torch.random.fork_rng(devices=[]):
@@ -100,7 +103,7 @@ def scaling() -> Any:
     return figure
 
 
-def mask() -> Any:
+def mask() -> Figure:
     """Scores, mask and weights, and how far each output moves when the last word changes."""
     other = torch.cat((JOURNEY[:2], torch.tensor([[9.0, -9.0, 9.0]])))
     moved = {}
@@ -117,7 +120,7 @@ def mask() -> Any:
     return figure
 
 
-def heads() -> Any:
+def heads() -> Figure:
     """The eight channels of qkv, both heads' weights, their answers side by side, and the projection of these."""
     example = two_narrow_heads()
     arrays = {name.removeprefix("l0."): array for name, array in example.steps[0].items()}
@@ -133,7 +136,7 @@ def heads() -> Any:
     return figure
 
 
-def featuremap() -> Any:
+def featuremap() -> Figure:
     """Where the corner of a 3x3 picture looks, in both heads, and what a 3x3 convolution sees from there."""
     weights = torch.as_tensor(feature_map().steps[0]["l0.weights"])
     seen = torch.zeros(3, 3)
@@ -145,7 +148,7 @@ def featuremap() -> Any:
     return figure
 
 
-def positions() -> Any:
+def positions() -> Figure:
     """The sinusoidal encoding, and two scores two tokens apart, by place."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
@@ -165,7 +168,7 @@ def positions() -> Any:
     return figure
 
 
-def exercises() -> Any:
+def exercises() -> Figure:
     """Both maps of the induction head that is built by hand."""
     text = ".ABCDAB"
     letters = sorted(set(text))

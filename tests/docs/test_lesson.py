@@ -155,11 +155,6 @@ def test_there_are_nine_chapters_each_with_a_widget_and_a_picture():
         assert len(widgets) == chapter.count("<!-- widget:")
 
 
-def test_every_row_of_the_notes_is_taught_and_named():
-    rows = set(re.findall(r"(?m)^<!-- (N\d+) -->\n\S", LESSON))
-    assert rows == {f"N{number}" for number in range(1, 13)}
-
-
 def test_every_number_of_the_prose_comes_from_the_code_or_a_measurement():
     assert without_source(LESSON) == []
 

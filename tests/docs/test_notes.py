@@ -1,14 +1,18 @@
-"""Every number of the teaching notes on attention that the project grew out of, row by row (N2 to N11)."""
+"""Every number of the teaching notes on attention that the project grew out of, row by row (N1 to N12)."""
 
 import math
+import re
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from docs.lesson import TEXTS
 from model import GPT, GPTConfig, generate
 from model.attention import MultiHeadAttention, attend, causal_mask
+from model.sizes import flops_per_token
 
 
 def close(answer, expected, tolerance=5e-5):
@@ -20,6 +24,22 @@ def recorded(q, k, v, **options):
     record = {}
     z = attend(q, k, v, causal=False, record=record, **options)
     return record | {"z": z}
+
+
+# N1: query, key, value
+
+
+def test_n1_queries_and_keys_decide_who_listens_to_whom_and_values_are_what_is_heard():
+    query, keys = torch.tensor([[2.0, 1.0]]), torch.tensor([[2.0, 2.0], [2.0, -1.0], [-1.0, 2.0]])
+    prices, other = torch.tensor([[30.0], [20.0], [10.0]]), torch.tensor([[1.0], [2.0], [3.0]])
+    record = recorded(query, keys, prices, scale=1.0)
+    assert record["scores"].tolist() == [[6, 3, 0]]
+    shares = [math.exp(score) for score in (6, 3, 0)]
+    assert close(record["weights"][0], [share / sum(shares) for share in shares], 1e-6)
+    expected = sum(share * price for share, price in zip(shares, (30, 20, 10), strict=True)) / sum(shares)
+    assert record["z"].item() == pytest.approx(expected) and 10 < expected < 30  # a mixture of all values
+    assert torch.equal(recorded(query, keys, other, scale=1.0)["weights"], record["weights"])
+    assert not torch.equal(recorded(-query, keys, prices, scale=1.0)["weights"], record["weights"])  # control
 
 
 # N2: from X to the output
@@ -298,3 +318,48 @@ def test_n11_without_a_mask_the_loss_is_wonderful_and_the_text_useless():
     assert honest == pytest.approx(math.log(8), abs=0.05)
     assert leaking < 0.5
     assert right == pytest.approx(1 / 8, abs=0.06)  # 4 standard errors
+
+
+# N12: the questions an interviewer asks (dividing by the root of d_k: N6; heads: N9; the mask: N8 and N11)
+
+
+def felt_by_the_last(layer, x):
+    """How strongly the last of x's outputs depends on its own token and on the first: norms of gradients."""
+    x = x.clone().requires_grad_()
+    answer = layer(x)
+    (gradient,) = torch.autograd.grad(answer[0, -1].norm(), x)
+    return gradient[0, -1].norm().item(), gradient[0, 0].norm().item()
+
+
+@pytest.mark.parametrize("recurrent", [torch.nn.RNN, torch.nn.GRU, torch.nn.LSTM])
+def test_n12_in_attention_every_token_is_one_step_away_and_in_a_recurrent_net_it_fades(recurrent):
+    torch.manual_seed(0)
+    x, net = torch.randn(1, 64, 32), recurrent(32, 32, batch_first=True)
+    own, first = felt_by_the_last(lambda x: net(x)[0], x)
+    assert first < 1e-10 * own
+    own, first = felt_by_the_last(MultiHeadAttention(32, 1), x)
+    assert first > 0.05 * own
+
+
+def test_n12_the_pairs_of_attention_cost_quadratically():
+    def operations(tokens):
+        return flops_per_token(GPT(GPTConfig(vocab_size=1400, block_size=tokens))) * tokens
+
+    def pairs(tokens):
+        return operations(tokens) - tokens * operations(1) + 6 * 4 * 256 * tokens  # those of a single token's own pair
+
+    assert pairs(2000) == pytest.approx(4 * pairs(1000))
+    assert pairs(12288) / operations(12288) == pytest.approx(0.93, abs=0.005)
+
+
+# ---- where the rows are taught
+
+
+@pytest.mark.parametrize("path", [path for path in TEXTS if path.exists()], ids=lambda path: path.name)
+def test_every_row_is_named_in_the_lesson_and_has_a_test(path):
+    rows = [f"N{number}" for number in range(1, 13)]
+    taught = set(re.findall(r"(?m)^<!-- (N\d+) -->\n\S", path.read_text(encoding="utf-8")))
+    tested = {
+        f"N{number}" for number in re.findall(r"(?m)^def test_n(\d+)_", Path(__file__).read_text(encoding="utf-8"))
+    }
+    assert taught == tested == set(rows)
