@@ -3,18 +3,26 @@
 // Each is a function of an empty element, to be filled, and of what the page carries, as main.js gives it. It may return a
 // function that draws it again, which is called when the page becomes light or dark.
 
+import { block } from "./block.js";
 import { exercises } from "./exercises.js";
 import { featuremap } from "./featuremap.js";
+import { formed } from "./formed.js";
 import { heads } from "./heads.js";
 import { journey } from "./journey.js";
-import { search } from "./search.js";
+import { mistakes } from "./mistakes.js";
 import { scaling } from "./scaling.js";
+import { search } from "./search.js";
+import { versus } from "./versus.js";
 
 export const WIDGETS = {
+  block,
   exercises,
   featuremap,
+  formed,
   heads,
-  search,
   journey,
+  mistakes,
   scaling,
+  search,
+  versus,
 };

@@ -6,9 +6,10 @@
 import { LESSON_EXERCISES } from "./lesson-exercises.js";
 import { LESSON_HEADS } from "./lesson-heads.js";
 import { LESSON_JOURNEY } from "./lesson-journey.js";
+import { LESSON_SCALING } from "./lesson-scaling.js";
 import { LESSON_SEARCH } from "./lesson-search.js";
 import { LESSON } from "./lesson.js";
-import { LESSON_SCALING } from "./lesson-scaling.js";
+import { LESSON_RUNS } from "./lessonruns.js";
 import { LIVE } from "./live.js";
 import { MAPS } from "./maps.js";
 import { PAGE } from "./page.js";
@@ -18,10 +19,18 @@ import { GLOSSARY } from "./terms.js";
 import { WALK } from "./walk.js";
 
 export const VIETNAMESE = {
-  ...PAGE, ...MAPS, ...GLOSSARY, ...STORY, ...LIVE, ...SWAP, ...WALK, ...LESSON,
   ...LESSON_EXERCISES,
   ...LESSON_HEADS,
   ...LESSON_JOURNEY,
-  ...LESSON_SEARCH,
   ...LESSON_SCALING,
+  ...LESSON_SEARCH,
+  ...LESSON,
+  ...LESSON_RUNS,
+  ...LIVE,
+  ...MAPS,
+  ...PAGE,
+  ...STORY,
+  ...SWAP,
+  ...GLOSSARY,
+  ...WALK,
 };

@@ -1,0 +1,67 @@
+"""How two heads of a run formed: their maps and scores at each recorded step, small enough for a page."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from lens.snapshots import Reading, readings_of
+
+PATTERNS = ("previous_token", "induction")
+
+
+def film(run: Path) -> dict:
+    """On the run's first prompt, whose song is sung twice, the head with the highest score of each pattern, and the one
+    that rests most on the first token.
+
+    A map is its lower triangle row by row, a character for each weight: chr(48 + n), n the weight in hundredths, at
+    most 99. loss: nats per token of the prompt; song: of the tokens that are certain in the second singing.
+    """
+    reading = readings_of(run)[0]
+    period, offset, length = reading.repeat
+    again = slice(offset + period, offset + period + length)
+    steps = [*reading.steps]
+    losses = [reading.steps[step]["loss"] for step in steps]  # (T - 1,) each
+    heads = {pattern: head_film(reading, pattern, steps) for pattern in PATTERNS}
+    layer, head = heads["induction"]["layer"], heads["induction"]["head"]
+    last = reading.steps[steps[-1]][f"l{layer}.weights"][head]
+    query = max(range(again.start, again.stop), key=lambda row: last[row, row - period + 1])
+    sink = head_film(reading, "first_token", steps[-1:])
+    return {
+        "run": "python train.py --config small.yaml",
+        "tokens": reading.tokens,
+        "repeat": {"period": period, "offset": offset, "length": length},
+        "steps": steps,
+        "loss": [round(float(loss.mean()), 4) for loss in losses],
+        "song": [round(float(loss[again].mean()), 4) for loss in losses],
+        "training": training_losses(run),
+        "query": query,
+        "key": query - period + 1,
+        **heads,
+        "sink": sink,
+    }
+
+
+def head_film(reading: Reading, pattern: str, steps: list[int]) -> dict:
+    """The head that has the highest score at the last of the steps, its scores and its maps."""
+    scores = {place[1:]: score[pattern] for place, score in reading.metrics.items() if place[0] == steps[-1]}
+    layer, head = max(scores, key=lambda place: scores[place])
+    return {
+        "layer": layer,
+        "head": head,
+        "scores": [round(reading.metrics[step, layer, head][pattern], 4) for step in steps],
+        "maps": [packed(reading.steps[step][f"l{layer}.weights"][head]) for step in steps],
+    }
+
+
+def packed(weights: np.ndarray) -> str:
+    """The lower triangle of a map (T, T), a character for each weight."""
+    hundredths = np.minimum(np.rint(weights[np.tril_indices(len(weights))] * 100), 99).astype(int)
+    return "".join(chr(48 + n) for n in hundredths.tolist())
+
+
+def training_losses(run: Path) -> dict:
+    """The loss of training at every twentieth step."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    logged = [line for line in lines if "train_loss" in line and line["step"] % 20 == 0]
+    return {"steps": [line["step"] for line in logged], "loss": [round(line["train_loss"], 3) for line in logged]}

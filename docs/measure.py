@@ -1,0 +1,283 @@
+"""Measures what the lesson tells of training: python -m docs.measure writes docs/measured.json
+
+Small runs on the embedded stories, by the pieces of train.py, each some 20 s on one core with two layers; and what
+`python train.py --config small.yaml` left in runs/small, which `formed` and `lstm` need. Parts that are named are
+measured anew, the others stay: python -m docs.measure block mask
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from common.files import write_whole
+from config import Config, load_config
+from data.batches import Batches
+from data.corpus import Corpus, load_corpus
+from data.tales.stories import Story
+from data.tokenizer import Tokenizer
+from docs.film import film
+from docs.variants import LSTM, VARIANTS
+from model import GPT, GPTConfig
+from model.attention import MultiHeadAttention, attend, rotary_angles
+from model.generation import eval_mode
+from training.evaluate import evaluate, write_sample
+from training.step import Step
+from training.stories import story_score
+
+MEASURED = Path(__file__).parent / "measured.json"
+RUN = Path("runs/small")
+COMMAND = (
+    "python train.py --config tiny.yaml --model.n_embd 64 --model.n_head 1 --train.steps 300 --train.eval_every 100"
+)
+TINY = {"model.n_embd": "64", "model.n_head": "1", "train.steps": "300", "train.learning_rate": "3e-3"}
+HERE = {"train.device": "cpu", "train.threads": "1", "train.dtype": "float32"}
+DEEP = ("whole", "without residuals", "without layernorm")  # measured with six layers, too
+POINTS = 15  # of a curve, besides that of the untrained model
+SAMPLE = 160  # characters of a sample
+# With what the LSTM was tried, the better of which counts; attention is that of all other runs.
+LSTM_TRIED = [{"train.optimizer": "adamw"}, {"train.optimizer": "adamw", "train.learning_rate": "1e-2"}]
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    for part in sys.argv[1:] or PARTS:
+        found = PARTS[part]()
+        measured = json.loads(MEASURED.read_text(encoding="utf-8")) if MEASURED.exists() else {}
+        write_whole(MEASURED, in_lines(measured | {"machine": machine(), part: found}) + "\n")
+
+
+def in_lines(value: Any, depth: int = 0) -> str:
+    """JSON with a line for each key of the outer three dicts, and none for each number of a list."""
+    if depth == 3 or not isinstance(value, dict):
+        return json.dumps(value)
+    space = " " * (depth + 1)
+    lines = [f"{space}{json.dumps(key)}: {in_lines(one, depth + 1)}" for key, one in value.items()]
+    return "{\n" + ",\n".join(lines) + "\n" + " " * depth + "}"
+
+
+def machine() -> str:
+    return f"one thread of a CPU, PyTorch {torch.__version__.partition('+')[0]}"
+
+
+# ---- the parts
+
+
+def measure_shapes() -> list[dict]:
+    """What the project says of shapes that do not match."""
+    wrong = [
+        {"q": (1, 5, 64), "k": (1, 5, 32), "v": (1, 5, 64)},
+        {"q": (1, 5, 64), "k": (1, 5, 64), "v": (1, 4, 64)},
+    ]
+    return [shapes | {"error": refusal(*shapes.values())} for shapes in wrong]
+
+
+def refusal(*shapes: tuple[int, ...]) -> str:
+    """The message with which `attend` refuses q, k and v of these shapes; "" where it does not."""
+    try:
+        attend(*map(torch.zeros, shapes), causal=False)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def measure_block(n_layer: int = 2) -> dict:
+    """A block as it is, and without each of its parts; so many layers of them."""
+    names = VARIANTS if n_layer == 2 else DEEP
+    return about() | {name: trained(name, **{"model.n_layer": str(n_layer)}) for name in names}
+
+
+def measure_mask() -> dict:
+    return about() | {"with": trained(), "without": trained(**{"model.causal": "false"})}
+
+
+def measure_scale() -> dict:
+    return about() | {"with": trained(), "without": trained(**{"model.scale": "false"})}
+
+
+def measure_heads() -> dict:
+    """One head against four on the stories; and on a task that asks for four places at once."""
+    stories = {
+        "1": trained(),
+        "4": trained(**{"model.n_head": "4"}),
+    }
+    return about() | {"stories": stories, "copy": {str(heads): copy_four(heads) for heads in (1, 2, 4)}}
+
+
+def copy_four(num_heads: int, steps: int = 400, every: int = 25) -> dict:
+    """A layer learns to copy a part of each of the last four tokens: the mean squared error over the steps."""
+    torch.manual_seed(0)
+    net = MultiHeadAttention(32, num_heads, bias=True)
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
+    errors = []
+    for _ in range(steps):
+        x = torch.randn(32, 24, 32)
+        parts = [x[:, 4 - back : 24 - back, 8 * back - 8 : 8 * back] for back in (1, 2, 3, 4)]
+        y = net(x, angles=rotary_angles(24, net.key_dim))[:, 4:]
+        loss = (y - torch.cat(parts, dim=-1)).square().mean()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        errors.append(loss.item())
+    curve = [round(error, 4) for error in [*errors[::every], errors[-1]]]
+    return {
+        "parameters": parameters_of(net),
+        "steps": [*range(0, steps, every), steps],
+        "curve": curve,
+        "error": curve[-1],
+    }
+
+
+def measure_lstm() -> dict:
+    """Attention and an LSTM of as many parameters: on the stories, and where 16 random tokens come a second time."""
+    stories = {"attention": trained(), "LSTM": best_of([trained("LSTM", **options) for options in LSTM_TRIED])}
+    again = {kind: best_of([say_again(kind, rate) for rate in (3e-3, 1e-2, 3e-2)]) for kind in stories}
+    return about() | {"stories": stories, "again": again}
+
+
+def best_of(runs: list[dict]) -> dict:
+    """The run with the lowest loss; `tried`: the losses of all."""
+    return min(runs, key=lambda run: run["loss"]) | {"tried": {run["rate"]: run["loss"] for run in runs}}
+
+
+def say_again(kind: str, learning_rate: float, steps: int = 300) -> dict:
+    """The loss on 16 random tokens of 64 as they are said a second time, in nats per token; guessing costs ln 64."""
+    torch.manual_seed(0)
+    config = GPTConfig(vocab_size=64, n_layer=2, n_head=2, n_embd=64, block_size=32)
+    net = GPT(config)
+    net = net if kind == "attention" else LSTM.of_size(config, parameters_of(net))
+    optimizer = torch.optim.Adam(net.parameters(), lr=learning_rate)
+    losses = []
+    for _ in range(steps):
+        text = torch.randint(64, (32, 16)).repeat(1, 2)
+        loss = net(text[:, :-1], text[:, 1:].index_fill(1, torch.arange(15), -1))[1]  # a target of -1 is left out
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    steps_shown = points(steps)
+    curve = [round(losses[max(0, step - 1)], 4) for step in steps_shown]
+    rate = f"Adam, {learning_rate:g}"
+    return {"parameters": parameters_of(net), "steps": steps_shown, "curve": curve, "loss": curve[-1], "rate": rate}
+
+
+PARTS: dict[str, Callable[[], Any]] = {
+    "shapes": measure_shapes,
+    "mask": measure_mask,
+    "scale": measure_scale,
+    "heads": measure_heads,
+    "block": measure_block,
+    "lstm": measure_lstm,
+    "formed": lambda: film(RUN),
+    "deep": lambda: measure_block(6),
+}
+
+
+# ---- a run
+
+
+def about() -> dict:
+    """What is common to the small runs."""
+    return {"run": COMMAND, "steps": points(int(TINY["train.steps"]))}
+
+
+def points(steps: int) -> list[int]:
+    return [steps * point // POINTS for point in range(POINTS + 1)]
+
+
+@cache
+def trained(name: str = "whole", /, **options: str) -> dict:
+    """A small run with a variant of the block: its figures, curve and a sample."""
+    config = load_config("tiny.yaml", [*TINY.items(), *HERE.items(), *options.items()])
+    corpus = corpus_of(config)
+    config.model.vocab_size = corpus.tokenizer.vocab_size
+    torch.manual_seed(config.train.seed)
+    model: nn.Module = GPT(config.model)
+    if name == "LSTM":
+        model = LSTM.of_size(config.model, parameters_of(model))
+    else:
+        VARIANTS[name](model)
+    by_muon = config.train.optimizer == "muon"
+    rate = "Muon" if by_muon else f"AdamW, {config.train.learning_rate:g}"
+    run = train(model, corpus, config) | {"rate": rate}
+    print(name, options, run["loss"], flush=True)
+    return run | ({"sample": write_sample(model, corpus, config.train, 300)[:SAMPLE]} if name == "whole" else {})
+
+
+def corpus_of(config: Config) -> Corpus:
+    return load_corpus(config.data, config.model.block_size)
+
+
+def train(model: nn.Module, corpus: Corpus, config: Config) -> dict:
+    """Trains as train.py does; the figures at the end, and the curve of the validation loss in nats per token.
+
+    seconds: of the processor's time, in which others that run here do not count, for a step.
+    """
+    t = config.train
+    batches, take_step = Batches(corpus.train, config.model.block_size, t.seed), Step(model, t)
+    curve, metrics, seconds = [], {}, 0.0
+    for step in range(t.steps + 1):
+        started = time.process_time()
+        if step > 0:
+            take_step(step, batches.windows((step - 1) * t.batch_size, t.batch_size))
+        seconds += time.process_time() - started
+        if step in points(t.steps):
+            metrics, _ = evaluate(model, corpus, t, step)
+            curve.append(round(metrics["val_loss"], 4))
+    run = figures(model, metrics) | far_back(model, corpus, config)
+    return run | {"curve": curve, "seconds": round(seconds / t.steps, 4)}
+
+
+def figures(model: nn.Module, metrics: dict[str, float]) -> dict:
+    """loss in nats per token; story and floor, below which no model can be, in nats per story."""
+    return {
+        "parameters": parameters_of(model),
+        "loss": round(metrics["val_loss"], 4),
+        "story": round(metrics["story_loss"], 2),
+        "floor": round(metrics["story_floor"], 2),
+    }
+
+
+def parameters_of(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def far_back(model: nn.Module, corpus: Corpus, config: Config) -> dict:
+    """guessed: the share of the words that are certain which are the model's first guess, by how many words before they
+    were first said; song: nats per token of those that are sung again."""
+    score = story_score(model, corpus.stories, corpus.tokenizer, config.train)
+    counts: dict[str, list[int]] = {}
+    for (_, distance), (right, words) in score.forced.items():
+        so_far = counts.setdefault(distance, [0, 0])
+        counts[distance] = [so_far[0] + right, so_far[1] + words]
+    guessed = {distance: round(right / words, 4) for distance, (right, words) in sorted(counts.items())}
+    sung = [nats for story in corpus.stories[:200] for nats in song_nats(model, story, corpus.tokenizer)]
+    return {"guessed": guessed, "song": round(float(np.mean(sung)), 4)}
+
+
+def song_nats(model: nn.Module, story: Story, tokenizer: Tokenizer) -> list[float]:
+    """-ln p of each token of the story's words that are sung again, where the words before tell them."""
+    ids = torch.tensor([tokenizer.end_of_text, *tokenizer.encode(story.text)])
+    ends = np.cumsum(tokenizer.byte_lengths[ids[1:].numpy()])  # stories are ASCII: bytes are characters
+    if len(ids) > model.config.block_size:
+        return []
+    with eval_mode(model):
+        nats = F.cross_entropy(model(ids[None, :-1])[0][0].float(), ids[1:], reduction="none").tolist()
+    song = [word for word in story.forced if word.kind == "song"]
+    return [
+        one
+        for start, end, one in zip([0, *ends[:-1]], ends, nats, strict=True)
+        if any(start < word.end and word.start < end for word in song)
+    ]
+
+
+if __name__ == "__main__":
+    main()
