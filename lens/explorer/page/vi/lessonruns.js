@@ -26,7 +26,6 @@ export const LESSON_RUNS = {
   "induction: score of {head}": "induction: điểm của đầu {head}",
   "loss in the second singing, nats per token": "mất mát ở lần hát thứ hai, nat mỗi token",
 
-  "What is compared": "So sánh gì",
   "heads: copying": "đầu: chép",
   "LSTM: copying": "LSTM: chép",
   "LSTM: stories": "LSTM: truyện",
