@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 
-# What English prose looks like below so many bits per character; the README shows an example of each.
+# What English prose looks like below so many bits per character; docs/usage.md shows an example of each.
 TEXT_BY_BITS = [
     (1.3, "fluent sentences that keep to their subject"),
     (1.8, "mostly grammatical sentences that wander"),
@@ -35,7 +35,7 @@ def looks_like(text: str, bits_per_byte: float) -> str | None:
         return None
     bits = bits_per_byte * len(text.encode()) / len(text)
     look = next(words for limit, words in TEXT_BY_BITS if bits < limit)
-    return f"Text at {bits:.2f} bits per character: {look}. (The README has a table with examples.)"
+    return f"Text at {bits:.2f} bits per character: {look}. (docs/usage.md has a table with examples.)"
 
 
 def is_prose(text: str) -> bool:

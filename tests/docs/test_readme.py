@@ -13,11 +13,13 @@ import train
 import view
 from common.options import keys_of
 from config import Config, load_config
+from tests.helpers.markdown import code_of
 from tests.helpers.scripts import run_main, run_train
 from tests.helpers.source import FLOOR, ROOT, imports_of, python_files, room_of
 from tests.test_house import CORE
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+USAGE = (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 # What each distribution is called where it is imported.
 MODULES = {
@@ -32,9 +34,8 @@ CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 
 
 def commands(script: str) -> list[str]:
-    """The command lines of README.md that call `script`, without their comments."""
-    code = re.findall(r"```bash\n(.*?)```", README, re.DOTALL) + re.findall("`.*?`", README)
-    return [line.split("  #")[0] for line in "\n".join(code).splitlines() if script in line]
+    """The command lines of README.md and docs/usage.md that call `script`."""
+    return [line for page in (README, USAGE) for line in code_of(page) if script in line]
 
 
 def imported(paths: list[Path]) -> set[str]:
@@ -77,9 +78,9 @@ def test_the_first_command_of_the_readme_trains_the_default_recipe():
     assert "(default small.yaml)" in " ".join(run_main(train.main, "--help").out.split())
 
 
-def test_the_options_that_the_readme_shows_exist():
+def test_the_options_that_the_readme_and_the_usage_show_exist():
     keys = keys_of(Config)
-    for key in re.findall(r"--([a-z]+\.[a-z_]+)", README):
+    for key in re.findall(r"--([a-z]+\.[a-z_]+)", README + USAGE):
         assert key in keys, key
     for module in (train, prepare, sample, view, export):
         script = f"{module.__name__}.py"
@@ -125,10 +126,10 @@ def test_the_build_for_the_cpu_is_the_same_version_of_pytorch():
 # ---- configurations
 
 
-def test_the_recipes_that_are_promised_are_there_and_in_the_readme():
+def test_the_recipes_that_are_promised_are_there_and_in_the_usage():
     names = {path.name for path in CONFIGS}
     assert {"small.yaml", "text.yaml", "fast.yaml", "best.yaml", "classic.yaml", "tiny.yaml"} <= names
-    table = re.findall(r"^\| `([a-z0-9]+\.yaml)` \|", README, re.MULTILINE)
+    table = re.findall(r"^\| `([a-z0-9]+\.yaml)` \|", USAGE, re.MULTILINE)
     assert sorted(table) == sorted(names)
 
 
@@ -151,21 +152,20 @@ def test_every_recipe_can_be_started(path, small, tmp_path, monkeypatch):
 # ---- the layout
 
 
-def test_the_core_is_listed_in_reading_order_in_the_readme_and_the_architecture():
-    (layout,) = re.findall(r"```\n(configs/small\.yaml .*?)```", README, re.DOTALL)
-    assert [line.split()[0] for line in layout.splitlines()] == CORE
+def test_the_core_is_listed_in_reading_order_in_the_architecture():
     section = ARCHITECTURE.split("## The core")[1].split("\n## ")[0]
     assert re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE) == CORE
 
 
 def test_every_file_that_the_readme_names_is_there():
-    where = README.split("## What is where")[1].split("A run's folder")[0]
-    named = CORE + re.findall(r"`([a-z]+(?:\.py|/))`", where)
-    named += re.findall(r"\]\((?!https?:)([^)#]+)", README)  # links and pictures
-    named += re.findall(r"\b((?:docs|configs|benchmarks|tests)/[\w./-]+\.\w+)", README)
-    named += re.findall(r"\b(requirements[a-z-]*\.txt)\b", README)
+    where = README.split("## What there is to read")[1].split("## ")[0]
+    named = re.findall(r"`([a-z]+(?:\.py|/))`", where)
+    named += re.findall(r"\b((?:docs|configs|benchmarks|tests)/[\w./-]+\.\w+)", README + USAGE)
+    named += re.findall(r"\b(requirements[a-z-]*\.txt)\b", README + USAGE)
     assert [name for name in named if not (ROOT / name).exists()] == []
     assert {path.name for path in ROOT.glob("*.py")} <= set(named)
+    texts = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md") if not path.name.endswith(".vi.md")}
+    assert texts <= set(named)
 
 
 def test_the_architecture_names_every_file_of_the_rooms_and_none_that_is_not_there():
