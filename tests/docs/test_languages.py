@@ -1,4 +1,4 @@
-"""The lesson in two languages: docs/attention.vi.md has the chapters, code, pictures and numbers of the English text."""
+"""The lesson in two languages: docs/attention.vi.md has the chapters, code, pictures and numbers of the English."""
 
 import ast
 import itertools
