@@ -13,6 +13,7 @@ import { mistakes } from "./mistakes.js";
 import { scaling } from "./scaling.js";
 import { search } from "./search.js";
 import { versus } from "./versus.js";
+import { mask } from "./mask.js";
 
 export const WIDGETS = {
   block,
@@ -25,4 +26,5 @@ export const WIDGETS = {
   scaling,
   search,
   versus,
+  mask,
 };

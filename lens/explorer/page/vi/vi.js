@@ -10,6 +10,7 @@ import { LESSON_SCALING } from "./lesson-scaling.js";
 import { LESSON_SEARCH } from "./lesson-search.js";
 import { LESSON } from "./lesson.js";
 import { LESSON_RUNS } from "./lessonruns.js";
+import { LESSON_MASK } from "./lesson-mask.js";
 import { LIVE } from "./live.js";
 import { MAPS } from "./maps.js";
 import { PAGE } from "./page.js";
@@ -33,4 +34,5 @@ export const VIETNAMESE = {
   ...SWAP,
   ...GLOSSARY,
   ...WALK,
+  ...LESSON_MASK,
 };

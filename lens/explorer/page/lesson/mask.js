@@ -1,0 +1,104 @@
+// The causal mask: switched on and off, and what another last word moves with it and without it.
+
+import { tint } from "../base/cells.js";
+import { shade, signedShade } from "../base/colour.js";
+import { element } from "../base/dom.js";
+import { formatNumber } from "../base/number.js";
+import { t } from "../base/words.js";
+import { attend, causal } from "./attention.js";
+import { withoutMask } from "./maskless.js";
+import { sentencesFrom } from "./sentences.js";
+
+const EXAMPLE = 6; // of examples.py: causal_mask
+const MOVED = 1e-9; // less is rounding
+
+export function mask(host, lesson) {
+  const { tokens, given } = lesson.examples[EXAMPLE];
+  const sentences = sentencesFrom(tokens, given[0].rows);
+  let sentence = sentences[0];
+  let end = sentence.words.at(-1);
+
+  const masked = element("input", { type: "checkbox", role: "switch", onchange: draw });
+  masked.checked = true;
+  const lengths = choices(t("Sentence"), (index) => {
+    sentence = sentences[index];
+    end = sentence.words.at(-1);
+    draw();
+  });
+  const ends = choices(t("Last word"), (word) => {
+    end = word;
+    draw();
+  });
+  const says = element("p", { class: "says", role: "status" });
+  const tables = element("div", { class: "tables" });
+  host.append(
+    lengths.node,
+    ends.node,
+    element("label", { class: "switch-line" }, masked, element("span", {}, t("Mask: no word sees a later one"))),
+    says, tables,
+    element("p", { class: "note" }, t("Each word is its own query, key and value, as in chapter 2; nothing is scaled. The vectors beyond “Your journey starts” are invented.")),
+    ...withoutMask(lesson.measured.mask),
+  );
+
+  /** What is computed with a word at the end. */
+  function compute(word) {
+    const rows = [...sentence.rows.slice(0, -1), sentence.ends[word]];
+    return attend(rows, rows, rows, masked.checked ? { scale: 1, sees: causal } : { scale: 1 });
+  }
+
+  function draw() {
+    const own = sentence.words.at(-1);
+    const words = [...sentence.words.slice(0, -1), end];
+    lengths.draw(sentences.map(({ words }, index) => [index, words.join(" ")]), sentences.indexOf(sentence));
+    ends.draw(Object.keys(sentence.ends).map((word) => [word, word]), end);
+    const [now, before] = [compute(end), compute(own)];
+    const moved = (part) => (i, j) => Math.abs(now[part][i][j] - before[part][i][j]) > MOVED;
+    const outputMoved = now.output.map((row, i) => row.some((_, j) => moved("output")(i, j)));
+    const hidden = (i, j) => masked.checked && j > i;
+    const most = Math.max(...now.output.flat().map(Math.abs));
+    tables.replaceChildren(
+      table(t("Scores + mask"), words, words, now.scores, { hidden, moved: (i, j) => !hidden(i, j) && moved("scores")(i, j) }),
+      table(t("Weights"), words, words, now.weights, { hidden, moved: moved("weights"), colours: (value) => shade(value, 1, "absolute") }),
+      table(t("Outputs"), words, now.output[0].map((_, c) => `z${"₀₁₂"[c]}`), now.output, { moved: moved("output"), colours: (value) => signedShade(value, most) }),
+    );
+    says.textContent = sentenceOn(outputMoved.filter(Boolean).length, words.length, end === own ? null : { own, end });
+  }
+
+  draw();
+  return draw;
+}
+
+function sentenceOn(moved, count, changed) {
+  if (!changed) return t("Change the last word, and see which outputs move.");
+  if (moved === 1) return t("“{own}” became “{end}”: only its own output moved. No earlier word can know.", changed);
+  return t("“{own}” became “{end}”: {moved} of {count} outputs moved. The future leaks.", { ...changed, moved, count });
+}
+
+/** Buttons of which one is chosen: {node, draw([[value, text], …], chosen)}. */
+function choices(label, choose) {
+  const buttons = element("span", { class: "pick-from" });
+  const node = element("div", { class: "pick", role: "group", "aria-label": label }, element("span", { class: "pick-name" }, label), buttons);
+
+  function draw(options, chosen) {
+    if (buttons.children.length !== options.length || buttons.textContent !== options.map(([, text]) => text).join("")) {
+      buttons.replaceChildren(...options.map(([value, text]) => element("button", { type: "button", onclick: () => choose(value) }, element("bdi", {}, text))));
+    }
+    options.forEach(([value], index) => buttons.children[index].setAttribute("aria-pressed", value === chosen));
+  }
+
+  return { node, draw };
+}
+
+/** A matrix with names for its rows and columns. hidden(i, j): behind the mask; moved(i, j): lit; colours(value): of a cell. */
+function table(name, rows, columns, values, { hidden = () => false, moved, colours }) {
+  const cellOf = (value, i, j) => {
+    const shown = element("td", {}, hidden(i, j) && !colours ? "−∞" : formatNumber(value, 2));
+    if (hidden(i, j)) shown.className = "hatched";
+    else if (colours) tint(shown, colours(value));
+    if (moved(i, j)) shown.classList.add("moved");
+    return shown;
+  };
+  const heading = element("tr", {}, element("td"), ...columns.map((column) => element("th", { scope: "col" }, element("bdi", {}, column))));
+  const lines = values.map((row, i) => element("tr", {}, element("th", { scope: "row" }, element("bdi", {}, rows[i])), ...row.map((value, j) => cellOf(value, i, j))));
+  return element("div", { class: "grid-box" }, element("table", { class: "cells" }, element("caption", {}, name), heading, ...lines));
+}
