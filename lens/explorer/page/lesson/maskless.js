@@ -10,7 +10,7 @@ export function withoutMask(measured) {
   if (!runs.every((run) => Number.isFinite(run?.story))) return [];
   const most = Math.max(...runs.map(({ story }) => story));
   const { floor } = runs[0];
-  const names = [t("with the mask"), t("without it")];
+  const names = [t("Trained with the mask"), t("Trained without it")];
   const lines = runs.map(({ story, sample }, way) => element("div", { class: "run" },
     element("p", { class: "loss-line" }, element("span", {}, names[way]), bar(story, floor, most), element("b", { class: "number" }, formatNumber(story, 1))),
     ...(sample ? [element("blockquote", {}, element("bdi", { class: "token-text", lang: "en" }, sample))] : [])));

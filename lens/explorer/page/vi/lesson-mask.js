@@ -11,8 +11,8 @@ export const LESSON_MASK = {
   "Change the last word, and see which outputs move.": "Hãy đổi từ cuối và xem những đầu ra nào thay đổi.",
   "“{own}” became “{end}”: only its own output moved. No earlier word can know.": "“{own}” thành “{end}”: chỉ đầu ra của chính nó thay đổi. Không từ nào đứng trước biết được.",
   "“{own}” became “{end}”: {moved} of {count} outputs moved. The future leaks.": "“{own}” thành “{end}”: {moved} trên {count} đầu ra thay đổi. Tương lai bị rò rỉ.",
-  "with the mask": "có mặt nạ",
-  "without it": "không có",
+  "Trained with the mask": "Có mặt nạ khi học",
+  "Trained without it": "Không có mặt nạ",
   "The same small model, trained both ways: loss in nats per story, and what it then writes": "Cùng một mô hình nhỏ, huấn luyện theo hai cách: loss tính bằng nat mỗi truyện, và văn bản nó viết ra sau đó",
   "The line marks {floor}, the lowest loss that an honest model can reach on these stories. The one without a mask is below it: it reads the answer. When it writes, there is none to read.": "Vạch đánh dấu {floor}, loss thấp nhất mà một mô hình trung thực có thể đạt trên các truyện này. Mô hình không có mặt nạ nằm dưới vạch: nó đọc trộm đáp án. Khi phải tự viết, không còn đáp án nào để đọc.",
 };
