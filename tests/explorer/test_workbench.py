@@ -1,10 +1,13 @@
 """The layout of the page: the workbench, the tabs below it, and what a choice changes where one looks."""
 
+import re
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from lens.patterns import head_to_look_at_first
+from lens.record import read_heads
 from tests.helpers.fabricated import STORY
 from tests.helpers.open_page import as_text
 from tests.helpers.recorded_effects import effects, seen
@@ -40,6 +43,13 @@ def test_heads_with_a_badge_stand_first(explore, run):
     page = explore(run, "#step=200")
     badges = page.eval_on_selector_all(".tile .badges", "all => all.map((one) => one.childElementCount > 0)")
     assert 0 < sum(badges) < len(badges) and badges == sorted(badges, reverse=True)
+
+
+def test_the_head_that_training_names_has_the_badge_where_the_page_opens(explore, run):
+    named = head_to_look_at_first(read_heads(run))
+    layer, head, badge = re.search(r'\(layer (\d), head (\d), .*the badge "(.*)"', named).groups()
+    page = explore(run)
+    assert badge in page.inner_text(f".tile[aria-label^='layer {layer}, head {head}'] .badges")
 
 
 def test_tabs_are_chosen_by_keyboard_and_only_what_is_shown_is_drawn(explore, run):
