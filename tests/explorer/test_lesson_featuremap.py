@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from lens.explorer import examples
+from model.attention import attend
 from tests.helpers.lesson_page import lesson_with, numbers_in
 
 TABLE = "what comes out for this pixel, both ways"
@@ -38,7 +39,7 @@ def test_n4_a_pixel_reads_what_the_module_reads(featuremap, pixel, seen):
     assert (weights_in(featuremap) - weights).abs().max() <= 0.005 + 1e-6
     assert (numbers_in(featuremap, TABLE) - outputs).abs().max() <= 0.00005 + 1e-6
     assert featuremap.locator("[data-head='0'] .near").count() == seen
-    apart = featuremap.inner_text(".same b")
+    apart = featuremap.inner_text(".same b >> nth=0")
     assert apart == "0" or apart.endswith(("⁻¹⁵", "⁻¹⁶", "⁻¹⁷"))
 
 
@@ -52,6 +53,23 @@ def test_n4_a_changed_pixel_changes_both_ways_alike(featuremap):
     assert (weights_in(featuremap) - weights).abs().max() <= 0.005 + 1e-6
     assert (numbers_in(featuremap, TABLE) - outputs).abs().max() <= 0.00005 + 1e-6
     assert (before - outputs).abs().max() > 0.01  # control: the picture as it was gives something else
+
+
+@pytest.mark.parametrize(("order", "scale"), [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_n10_the_library_agrees_when_order_and_scale_do(featuremap, order, scale):
+    featuremap.locator(f"[data-set='order {order}']").click()
+    featuremap.locator(f"[data-set='scale {scale}']").click()
+    query, key, value = image_of_the_example().permute(1, 2, 0)
+    second, third = (value, key) if order else (key, value)
+    theirs = torch.softmax(query @ third.T, dim=-1) @ second  # Keras: [query, value, key]
+    ours = attend(query, key, value, causal=False, scale=1.0 if scale else None)
+    assert (numbers_in(featuremap, "layers.Attention()([…])") - theirs).abs().max() <= 0.005 + 1e-6
+    assert (numbers_in(featuremap, "attend(query, key, value)") - ours).abs().max() <= 0.005 + 1e-6
+    says = featuremap.inner_text(".library .same")
+    if order and scale:
+        assert says.startswith("The same numbers") and torch.allclose(theirs, ours, atol=1e-6)
+    else:
+        assert f"Off by up to {(theirs - ours).abs().max():.3f}" in says
 
 
 def test_a_pixel_is_chosen_and_changed_by_keyboard(featuremap):

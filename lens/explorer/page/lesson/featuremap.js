@@ -5,6 +5,7 @@ import { element } from "../base/dom.js";
 import { formatNumber, power } from "../base/number.js";
 import { phrase, t } from "../base/words.js";
 import { largestDifference } from "./attention.js";
+import { library } from "./library.js";
 import { transpose } from "./matrices.js";
 import { neighbours, throughConvolutions } from "./convolution.js";
 import { channelsOf, multiHead, sizesOf } from "./multihead.js";
@@ -21,6 +22,7 @@ export function featuremap(host, { examples }) {
   const W = W_Q.map((row, at) => [...row, ...W_K[at], ...W_V[at]]);
   const planes = given.slice(0, CHANNELS).map(({ rows }) => rows.flat());
   const code = (text) => element("code", {}, text);
+  const call = library();
   let chosen = 0;
 
   const pixels = names.map((name, pixel) => {
@@ -50,7 +52,7 @@ export function featuremap(host, { examples }) {
     element("p", { class: "lead" }, t("Choose a pixel and see what it reads; change its channels.")),
     element("div", { class: "side-by-side" },
       element("figure", { class: "matrix" }, element("figcaption", {}, t("the picture, four channels a pixel")), picture), ...maps.map(({ node }) => node)),
-    reads, element("div", { class: "sliders" }, ...sliders.map(({ node }) => node)), outputs.node, apart,
+    reads, element("div", { class: "sliders" }, ...sliders.map(({ node }) => node)), outputs.node, apart, call.node,
   );
 
   function choose(pixel) {
@@ -83,6 +85,7 @@ export function featuremap(host, { examples }) {
       name: code(names[chosen]), all: `${names.length}`, near: `${near.length}`,
     }));
     outputs.draw([convolved[chosen], out[chosen]], (value) => signedShade(value, 2 * LARGEST));
+    call.draw(tokens);
     const difference = largestDifference(convolved, out);
     apart.replaceChildren(...phrase("Largest difference between the two ways, over all nine pixels: {apart}", {
       apart: element("b", {}, difference === 0 ? "0" : power(difference, 1)),

@@ -25,6 +25,7 @@ export function induction(host) {
   }).field;
   const places = tokens.map((_, place) => ({ token: element("b"), guess: element("span"), mark: element("span", { class: "tick" }) }));
   const strip = element("ol", { class: "sequence", "aria-label": t("The sequence, and under each place what the two layers expect next") },
+    element("li", { class: "names", "aria-hidden": "true" }, t("token"), element("br"), t("expected next")),
     ...places.map(({ token, guess, mark }) => element("li", {}, token, guess, mark)));
   const looked = element("p", { class: "explained" });
   const maps = ["first", "second"].map((layer, at) => numberTable(layer === "first" ? t("layer 1 looks at") : t("layer 2 looks at"), places.map(() => ""), places.map(() => ""), (query, key) => look(at, query, key), null));

@@ -3,15 +3,16 @@
 export const LESSON_EXERCISES = {
   "Three exercises": "Ba bài tập",
   "Build an induction head": "Dựng một đầu quy nạp",
-  "Find the sink": "Tìm đầu sink",
+  "Find the sink": "Tìm điểm hút",
   "Catch a broken mask": "Bắt lỗi mặt nạ",
 
   "the same token, earlier": "cùng token, ở phía trước",
   "the first position": "vị trí đầu tiên",
-  "the previous position": "vị trí ngay trước",
+  "the previous position": "vị trí liền trước",
   "the place’s own token": "token của chính vị trí",
   "the second slot": "ngăn thứ hai",
   "The sequence, and under each place what the two layers expect next": "Chuỗi, và dưới mỗi vị trí là token mà hai lớp chờ đợi tiếp theo",
+  "expected next": "tiếp theo?",
   "layer 1 looks at": "lớp 1 nhìn vào",
   "layer 2 looks at": "lớp 2 nhìn vào",
   "Another sequence": "Chuỗi khác",
@@ -39,18 +40,18 @@ export const LESSON_EXERCISES = {
 
   "an induction head": "một đầu quy nạp (induction head)",
   "a head that looks at everything a little": "một đầu nhìn mọi thứ mỗi chỗ một chút",
-  "a sink": "một đầu sink",
-  "a previous-token head": "một đầu nhìn token ngay trước",
+  "a sink": "một điểm hút (sink)",
+  "a previous-token head": "một đầu token liền trước",
   "map {letter}": "bản đồ {letter}",
-  "{letter} is the sink": "{letter} là đầu sink",
+  "{letter} is the sink": "{letter} là điểm hút",
   "A head with nothing to fetch must still give its weight to something. Which of these four rests on the first token?":
     "Một đầu không có gì để lấy vẫn phải đặt trọng số vào đâu đó. Đầu nào trong bốn đầu này đặt nó vào token đầu tiên?",
   "The maps are invented for this exercise; rows ask, columns are looked at.": "Các bản đồ được đặt ra cho bài này; hàng là bên hỏi, cột là bên được nhìn.",
   "mean of A[i, 0]": "trung bình của A[i, 0]",
   "Yes. The {measure}, over all rows but the first, is {value}: most of what it gives goes to the first token, whatever that token is.":
-    "Đúng. {measure}, trên mọi hàng trừ hàng đầu, là {value}: phần lớn trọng số của nó đặt vào token đầu tiên, dù token ấy là gì.",
+    "Đúng. Tính trên mọi hàng trừ hàng đầu, {measure} là {value}: phần lớn trọng số của nó đặt vào token đầu tiên, dù token ấy là gì.",
   "A good look, but not this one: it is {name}. Its {measure}, over all rows but the first, is {value}; look for a first column that stands out.":
-    "Nhìn kỹ đấy, nhưng không phải đầu này: đó là {name}. {measure} của nó, trên mọi hàng trừ hàng đầu, là {value}; hãy tìm bản đồ có cột đầu nổi bật.",
+    "Nhìn kỹ đấy, nhưng không phải đầu này: đó là {name}. Tính trên mọi hàng trừ hàng đầu, {measure} của nó là {value}; hãy tìm bản đồ có cột đầu nổi bật.",
 
   "token {place}": "token {place}",
   "outputs of function {letter}": "kết quả của hàm {letter}",

@@ -34,4 +34,12 @@ export const LESSON_HEADS = {
   "Pixel {name} reads all {all} pixels at once; a 3x3 convolution would see the {near} that are framed.":
     "Điểm ảnh {name} đọc cả {all} điểm ảnh cùng lúc; tích chập 3x3 chỉ thấy {near} điểm ảnh được đóng khung.",
   "Largest difference between the two ways, over all nine pixels: {apart}": "Khác biệt lớn nhất giữa hai cách, trên cả chín điểm ảnh: {apart}",
+
+  "A library’s call: find the settings that give the same numbers.": "Lời gọi một thư viện: hãy tìm các thiết lập cho cùng những con số.",
+  "The rows of the picture are the queries, the keys and the values.": "Các hàng của bức ảnh là truy vấn, khóa và giá trị.",
+  "What the library is given": "Những gì đưa cho thư viện",
+  "The scale of ours": "Tỉ lệ (scale) của chúng ta",
+  "The same numbers: this library takes the value before the key, and does not scale by default.":
+    "Cùng những con số: thư viện này nhận giá trị trước khóa, và mặc định không chia tỉ lệ.",
+  "Off by up to {difference}, and no error.": "Lệch tới {difference}, mà không báo lỗi gì.",
 };
