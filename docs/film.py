@@ -4,7 +4,11 @@ import json
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from experiment.folder import load_trained
+from lens.patterns import THRESHOLDS, head_metrics
+from lens.record import trace
 from lens.snapshots import Reading, readings_of
 
 PATTERNS = ("previous_token", "induction")
@@ -38,6 +42,9 @@ def film(run: Path) -> dict:
         "query": query,
         "key": query - period + 1,
         **heads,
+        "missed": {"previous_token": missed(reading, query, heads["previous_token"])},
+        "finders": finders(reading, query, query - period + 1),
+        "elsewhere": elsewhere(run, heads),
         "sink": sink,
     }
 
@@ -52,6 +59,39 @@ def head_film(reading: Reading, pattern: str, steps: list[int]) -> dict:
         "scores": [round(reading.metrics[step, layer, head][pattern], 4) for step in steps],
         "maps": [packed(reading.steps[step][f"l{layer}.weights"][head]) for step in steps],
     }
+
+
+def missed(reading: Reading, query: int, head: dict) -> float:
+    """By how many nats the loss at `query` rises without the head, at the last step."""
+    rises = reading.steps[max(reading.steps)]["ablation"]  # (T - 1, L, H + 1)
+    return round(float(rises[query, head["layer"], head["head"]]), 2)
+
+
+def finders(reading: Reading, query: int, key: int) -> list[dict]:
+    """The heads that look for what followed last time: their weight from `query` on `key` at the last step, and by how
+    much each is missed there, the others being left."""
+    last, found = max(reading.steps), []
+    for (step, layer, head), score in sorted(reading.metrics.items()):
+        if step == last and score["induction"] > THRESHOLDS["induction"]:
+            weight = reading.steps[last][f"l{layer}.weights"][head, query, key]
+            one = {"layer": layer, "head": head, "induction": round(score["induction"], 4)}
+            found.append(one | {"weight": round(float(weight), 4), "missed": missed(reading, query, one)})
+    return found
+
+
+def elsewhere(run: Path, heads: dict[str, dict]) -> dict[str, float]:
+    """The same heads' scores where no one sings: on 31 random tokens, twice in a row, the mean of ten such texts."""
+    trained = load_trained(run, device="cpu")
+    model, end = trained.model, trained.tokenizer.end_of_text
+    torch.manual_seed(0)
+    scores: dict[str, list[float]] = {name: [] for name in heads}
+    for _ in range(10):
+        ids = torch.randperm(end)[:31].tolist()
+        read = trace(model, [end, *ids, *ids])
+        for name, head in heads.items():
+            found = head_metrics(read[f"l{head['layer']}.weights"], period=31, offset=1)[name]
+            scores[name].append(float(found[head["head"]]))
+    return {name: round(float(np.mean(found)), 4) for name, found in scores.items()}
 
 
 def packed(weights: np.ndarray) -> str:
