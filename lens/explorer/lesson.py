@@ -44,11 +44,11 @@ class Chapter:
         self.words = ""
 
 
-def build_lesson(texts: dict[str, str] | None = None) -> str:
-    """The page of the lesson as HTML; texts: Markdown by language, those of docs/ where none are given."""
-    if texts is None:
-        texts = {language: path.read_text(encoding="utf-8") for language, path in TEXTS.items() if path.exists()}
-    articles = "\n".join(article(language, text) for language, text in texts.items())
+def build_lesson() -> str:
+    """The page of the lesson as HTML."""
+    articles = "\n".join(
+        article(language, path.read_text(encoding="utf-8")) for language, path in TEXTS.items() if path.exists()
+    )
     data = payload(examples()) | {"measured": json.loads(MEASURED.read_text(encoding="utf-8"))}
     sheets = [PAGE / "base/style.css", *sorted(PAGE.glob("lesson/*.css"))]
     return assemble("lesson/lesson.html", "lesson/main.js", sheets, data, {"articles": articles})
@@ -110,7 +110,7 @@ def is_picture(tokens: list) -> bool:
 
 
 def without_links(tokens: list) -> None:
-    """Takes the links to other files out, of which the page stands alone; their texts stay. One to a chapter finds it."""
+    """Takes the links to other files out, of which the page stands alone; their texts stay. Those to chapters stay."""
     for token in tokens:
         if token.type != "inline":
             continue

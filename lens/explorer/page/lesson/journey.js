@@ -41,7 +41,7 @@ export function journey(host, { examples }) {
   const text = element("input", { type: "text", class: "words-field", value: usual, maxlength: 60, autocomplete: "off", spellcheck: "false" });
   text.addEventListener("input", () => say(text.value));
   const again = button(t("The words of the notes"), () => say((text.value = usual)));
-  const explained = element("p", { class: "explained", "aria-live": "polite" });
+  const explained = element("p", { class: "spelled", "aria-live": "polite" });
   const steps = stepper([titles.scores, titles.weights, titles.context], (to) => {
     step = to;
     place = { ...START, table: ["scores", "weights", "context"][to - 1] };

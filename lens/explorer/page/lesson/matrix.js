@@ -2,15 +2,16 @@
 
 import { shade } from "../base/colour.js";
 import { MOVES, element } from "../base/dom.js";
+import { formatNumber } from "../base/number.js";
 import { t } from "../base/words.js";
 import { numberField, setNumber } from "./field.js";
 import { tidy } from "./sums.js";
 
 /**
  * {node, show, light}. look(place) is called with {row, column} when a cell is pointed at or gets the focus; with
- * edit(place, value) the cells are fields, and it is called with each number typed.
+ * edit(place, value) the cells are fields, and it is called with each number typed. `fixed`: zeros at the end of a number stay.
  */
-export function matrix(label, { look = () => {}, edit = null, digits = 4, shaded = false } = {}) {
+export function matrix(label, { look = () => {}, edit = null, digits = 4, fixed = false, shaded = false } = {}) {
   const [heading, body] = [element("tr"), element("tbody")];
   const table = element("table", { class: "editable", role: "grid", "aria-label": label }, element("thead", {}, heading), body);
   const node = element("div", { class: "matrix-box" }, table);
@@ -39,7 +40,7 @@ export function matrix(label, { look = () => {}, edit = null, digits = 4, shaded
     cells.forEach((line, row) => line.forEach((td, column) => {
       const value = values?.[row][column];
       if (edit) return setNumber(fields[row][column], value);
-      td.textContent = value === undefined ? "·" : tidy(value, digits);
+      td.textContent = value === undefined ? "·" : (fixed ? formatNumber : tidy)(value, digits);
       const { background, ink } = shaded && value !== undefined ? shade(value, 1, "absolute") : { background: "", ink: "" };
       Object.assign(td.style, { background, color: ink });
     }));

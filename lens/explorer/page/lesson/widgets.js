@@ -11,6 +11,7 @@ import { heads } from "./heads.js";
 import { journey } from "./journey.js";
 import { mistakes } from "./mistakes.js";
 import { scaling } from "./scaling.js";
+import { pixels } from "./pixels.js";
 import { search } from "./search.js";
 import { versus } from "./versus.js";
 import { mask } from "./mask.js";
@@ -27,4 +28,5 @@ export const WIDGETS = {
   search,
   versus,
   mask,
+  pixels,
 };

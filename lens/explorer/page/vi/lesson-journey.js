@@ -2,7 +2,6 @@
 
 export const LESSON_JOURNEY = {
   "From the start": "Từ đầu",
-  "All at once": "Tất cả",
   "Step {step} of {count}: {name}": "Bước {step}/{count}: {name}",
   "Point at a number, change one, or type words of your own": "Chỉ vào một con số, sửa nó, hoặc gõ những từ của bạn",
   "Your words": "Các từ của bạn",
@@ -25,4 +24,23 @@ export const LESSON_JOURNEY = {
   "Time both here": "Đo cả hai tại đây",
   "Two loops took {loops} ms, the product {product} ms: {ratio} times as long, and the numbers differ by {apart} at most. In PyTorch, where every call of a loop costs far more than its arithmetic, the gap is much wider: the code of this chapter measures it.":
     "Hai vòng lặp mất {loops} ms, phép nhân mất {product} ms: lâu gấp {ratio} lần, và các con số lệch nhau nhiều nhất {apart}. Trong PyTorch, mỗi lần gọi trong vòng lặp tốn hơn nhiều so với chính phép tính, nên khoảng cách rộng hơn hẳn: mã nguồn của chương này đo điều đó.",
+  "X, an empty picture": "X, bức ảnh trống",
+  "pe, the places": "pe, các vị trí",
+  "W, invented": "W, tự đặt ra",
+  "the shares": "các tỉ lệ",
+  "proj, invented": "proj, tự đặt ra",
+  "the output": "đầu ra",
+  "Four tokens, and where each stands": "Bốn token, và chỗ đứng của mỗi token",
+  "Choose W: it makes two channels of four": "Chọn W: biến bốn kênh thành hai",
+  "Q, K and V: here one for all three": "Q, K và V: ở đây cả ba là một",
+  "Scores: each pixel with each": "Điểm: mỗi điểm ảnh với từng điểm ảnh",
+  "Scaled by 1/√d_k": "Nhân với 1/√d_k",
+  "Softmax: each row adds up to 1": "Softmax: mỗi hàng cộng lại bằng 1",
+  "The mixture of V, and back to four channels": "Hỗn hợp của V, rồi trở lại bốn kênh",
+  "Choose a pixel, or change a number of W or V": "Chọn một điểm ảnh, hoặc sửa một con số của W hay V",
+  "The picture": "Bức ảnh",
+  "V has been typed, and no longer follows from X and W.": "V đã được gõ vào, không còn tính từ X và W nữa.",
+  "How much of its attention {name} gives to each pixel. It is followed below.":
+    "{name} dành bao nhiêu attention cho mỗi điểm ảnh. Phía dưới theo dõi nó từng bước.",
+  "{name} is followed below.": "Phía dưới theo dõi {name} từng bước.",
 };
