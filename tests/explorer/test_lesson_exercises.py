@@ -214,3 +214,17 @@ def test_nothing_is_wider_than_a_phone(explore, title):
     page = explore(lesson_with("exercises"), "#lang=en", size=(320, 700))
     show(page, title)
     assert page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+def test_in_vietnamese_every_answer_is(explore):
+    page = explore(lesson_with("exercises"), "#lang=vi", motion="reduce")
+    set_heads(page, *RIGHT)
+    assert page.inner_text(".verdict >> nth=0").startswith("Giải xong: đúng trên chuỗi này và trên 20 chuỗi khác.")
+    show(page, "Tìm điểm hút")
+    page.get_by_role("button", name="A là điểm hút").click()
+    assert "một đầu quy nạp (induction head)" in page.locator(".exercise:visible .verdict").inner_text()
+    show(page, "Bắt lỗi mặt nạ")
+    for at in range(3):
+        page.locator("[data-leaks=true]").nth(at).click()
+    page.get_by_role("button", name="Kiểm tra").click()
+    assert page.locator(".exercise:visible .verdict").inner_text().startswith("Chưa đúng cả ba")

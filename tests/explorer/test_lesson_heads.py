@@ -102,3 +102,12 @@ def test_nothing_is_wider_than_a_phone(explore, language):
     assert page.evaluate("document.documentElement.scrollWidth") == 320
     lines = page.locator(".channels rect").evaluate_all("all => all.map((one) => one.getBoundingClientRect().right)")
     assert max(lines) <= 320
+
+
+def test_the_strips_move_unless_the_reader_wants_no_motion(explore):
+    for motion, moving in (("no-preference", 5), ("reduce", 0)):
+        page = explore(lesson_with("heads"), "#lang=en", motion=motion)
+        page.get_by_role("button", name="head by head").click()
+        strips = page.locator(".channels [data-channel]")
+        animated = strips.evaluate_all("all => all.filter((one) => one.getAnimations().length).length")
+        assert animated == moving  # 0, 6 and 7 stay where they are

@@ -14,6 +14,7 @@ export const colourOfHead = (head, part = "K") => `oklch(${{ Q: 0.64, K: 0.73, V
 /** {node, draw(sizes, order)}; `order`: which channel stands at each place of qkv. */
 export function channelPicture(names) {
   const node = svg("svg", { class: "channels", role: "img" });
+  let [stood, count] = [[], 0]; // where the strips of qkv were drawn last, and of how many
 
   function draw(sizes, order) {
     const width = node.parentNode.clientWidth;
@@ -33,7 +34,10 @@ export function channelPicture(names) {
       const to = startOfHeads + below.x[at];
       const colour = colourOfHead(one.head, one.part);
       lines.append(curve(x + unit / 2, ROWS.qkv + STRIP, to + unit / 2, ROWS.parts, colour));
-      strips.append(strip(x, ROWS.qkv, unit, colour, at), strip(to, ROWS.parts, unit, colour, at));
+      const top = strip(x, ROWS.qkv, unit, colour, at);
+      if (count === channels.length) move(top, stood[at] - x);
+      stood[at] = x;
+      strips.append(top, strip(to, ROWS.parts, unit, colour, at));
       if (one.part !== "V") return;
       const z = startOfZ + (one.head * sizes.head_dim + one.channel) * unit;
       lines.append(curve(to + unit / 2, ROWS.parts + STRIP, z + unit / 2, ROWS.z, colour));
@@ -41,6 +45,7 @@ export function channelPicture(names) {
     });
     for (let channel = 0; channel < sizes.dim; channel++) strips.append(strip(startOfZ + channel * unit, ROWS.out, unit, "var(--faint)"));
 
+    count = channels.length;
     const middle = width / 2;
     words.append(word(middle, 12, names.qkv(channels.length)));
     words.append(word(middle, ROWS.z - 8, names.z), word(middle, ROWS.out - 20, names.proj), word(middle, ROWS.out + STRIP + 14, names.out));
@@ -92,6 +97,12 @@ function curve(x, y, toX, toY, colour) {
   const path = svg("path", { d: `M${x},${y} C${x},${middle} ${toX},${middle} ${toX},${toY}` });
   path.style.stroke = colour;
   return path;
+}
+
+/** A strip comes from as far away as it stood before. */
+function move(node, from) {
+  if (from === 0 || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  node.animate([{ transform: `translateX(${from}px)` }, { transform: "none" }], { duration: 600, easing: "ease-in-out" });
 }
 
 const word = (x, y, text) => svg("text", { class: "token", x, y }, text);
