@@ -46,9 +46,7 @@ class Chapter:
 
 def build_lesson() -> str:
     """The page of the lesson as HTML."""
-    articles = "\n".join(
-        article(language, path.read_text(encoding="utf-8")) for language, path in TEXTS.items() if path.exists()
-    )
+    articles = "\n".join(article(language, path.read_text(encoding="utf-8")) for language, path in TEXTS.items())
     data = payload(examples()) | {"measured": json.loads(MEASURED.read_text(encoding="utf-8"))}
     sheets = [PAGE / "base/style.css", *sorted(PAGE.glob("lesson/*.css"))]
     return assemble("lesson/lesson.html", "lesson/main.js", sheets, data, {"articles": articles})
