@@ -126,8 +126,7 @@ def main() -> None:
     text = TEXTS[0].read_text(encoding="utf-8")
     outputs = outputs_of(blocks_of(text), measured=measured)
     for path in TEXTS:
-        if path.exists():
-            write_whole(path, with_outputs(path.read_text(encoding="utf-8"), outputs))
+        write_whole(path, with_outputs(path.read_text(encoding="utf-8"), outputs))
     draw_all()
     write_whole(NOTEBOOK, notebook_of(TEXTS[0].read_text(encoding="utf-8")))
 
