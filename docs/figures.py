@@ -10,6 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from docs import run_figures
 from docs.drawing import ACCENT, LOOK, RULE, SERIES, SIGNED, bars, curves, panels, save, shade, table
 from lens.explorer.examples import JOURNEY, WORDS, feature_map, two_narrow_heads
 from model.attention import attend, causal_mask, rotary_angles, rotate
@@ -20,8 +21,9 @@ PICTURES = Path(__file__).parent / "pictures"
 def draw_all(folder: Path = PICTURES) -> None:
     """Draws every picture anew."""
     folder.mkdir(exist_ok=True)
+    computed = (search, journey, pixels, scaling, mask, heads, featuremap, positions, exercises)
     with matplotlib.rc_context(LOOK):
-        for draw in (search, journey, pixels, scaling, mask, heads, featuremap, positions, exercises):
+        for draw in (*computed, run_figures.formed, run_figures.mistakes):
             save(draw(), folder / f"{draw.__name__}.svg")
 
 
