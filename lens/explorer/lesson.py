@@ -22,7 +22,7 @@ from lens.explorer.payload import payload
 
 DOCS = Path(__file__).parents[2] / "docs"
 TEXTS = {"en": DOCS / "attention.md", "vi": DOCS / "attention.vi.md"}
-MEASURED = DOCS / "measured.json"  # what `python -m docs.lesson` measured, by name
+MEASURED = DOCS / "measured.json"  # what docs/measure.py measured, by name
 CODE = {"en": "The code of this chapter", "vi": "Mã nguồn của chương này"}
 CHAPTER = re.compile(r"#(\d+)-")  # of a link, as GitHub names the heading "4. Why divide by √d_k"
 WIDGET = re.compile(r"<!-- widget: (\w+) -->")
