@@ -89,7 +89,7 @@ def test_every_text_becomes_a_page_and_every_link_and_picture_of_it_is_there(sit
     folder, written = site
     texts = [ROOT / "README.md", ROOT / "README.vi.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
     assert len(written) == len(texts) > 10 and all(path.is_file() for path in written)
-    to_come = ("attention.html: pictures/", "attention.vi.html: pictures/")  # the lesson is being written
+    to_come = "attention.html: pictures/", "attention.vi.html: pictures/"  # not all of the lesson's are drawn yet
     assert [link for link in broken_links(folder) if not link.startswith(to_come)] == []
 
 
