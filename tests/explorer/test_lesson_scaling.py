@@ -98,7 +98,7 @@ def test_n6_unscaled_the_variance_grows_and_the_typical_gradient_vanishes_and_sc
 
 def test_the_bars_are_the_weights_of_one_query_and_another_may_be_asked_for(page):
     set_channels(page, 64)
-    says = page.locator(".without .says").last
+    says = page.locator(".without .reading").last
     before = says.inner_text()
     weights = (
         page.locator(".without svg")

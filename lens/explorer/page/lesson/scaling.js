@@ -80,7 +80,7 @@ function measureAll(measured, step, end) {
 function column(title, way) {
   const histogram = svg("svg", { viewBox: `0 0 ${2 * RANGE + 1} 40`, preserveAspectRatio: "none", role: "img" });
   const bars = svg("svg", { viewBox: `0 0 ${KEYS} 1`, preserveAspectRatio: "none", role: "img" });
-  const [spread, row] = [element("p", { class: "says" }), element("p", { class: "says" })];
+  const [spread, row] = [element("p", { class: "reading" }), element("p", { class: "reading" })];
   const ticks = element("div", { class: "ticks" }, ...[-RANGE, 0, RANGE].map((tick) => element("span", {}, formatNumber(tick, 0))));
   const node = element("section", { class: way }, element("p", { class: "way" }, ...title),
     element("p", { class: "part-name" }, t("All scores")), histogram, ticks, spread,

@@ -15,6 +15,7 @@ import { pixels } from "./pixels.js";
 import { search } from "./search.js";
 import { versus } from "./versus.js";
 import { mask } from "./mask.js";
+import { positions } from "./positions.js";
 
 export const WIDGETS = {
   block,
@@ -29,4 +30,5 @@ export const WIDGETS = {
   versus,
   mask,
   pixels,
+  positions,
 };

@@ -11,6 +11,7 @@ import { LESSON_SEARCH } from "./lesson-search.js";
 import { LESSON } from "./lesson.js";
 import { LESSON_RUNS } from "./lessonruns.js";
 import { LESSON_MASK } from "./lesson-mask.js";
+import { LESSON_POSITIONS } from "./lesson-positions.js";
 import { LIVE } from "./live.js";
 import { MAPS } from "./maps.js";
 import { PAGE } from "./page.js";
@@ -35,4 +36,5 @@ export const VIETNAMESE = {
   ...GLOSSARY,
   ...WALK,
   ...LESSON_MASK,
+  ...LESSON_POSITIONS,
 };

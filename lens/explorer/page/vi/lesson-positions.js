@@ -1,0 +1,27 @@
+// The lesson, positions: see ../lesson/positions.js, shuffle.js, distance.js and clockhands.js.
+
+export const LESSON_POSITIONS = {
+  "“dog bites man” shuffled: which words keep their outputs?": "Xáo trộn “dog bites man”: từ nào giữ nguyên đầu ra?",
+  "Shuffle": "Xáo trộn",
+  "Without positions": "Không có vị trí",
+  "With positions": "Có vị trí",
+  "the same": "như cũ",
+  "changed": "đã đổi",
+  "Move a query and a key along: what becomes of their score?": "Dời một truy vấn và một khóa dọc văn bản: điểm của chúng ra sao?",
+  "query at": "truy vấn ở",
+  "key at": "khóa ở",
+  "Move both along": "Cho cả hai cùng đi",
+  "Both one further": "Cả hai thêm một bước",
+  "sinusoidal": "hình sin (sinusoidal)",
+  "learned": "học được (learned)",
+  "The score when both move along": "Điểm khi cả hai cùng đi",
+  "Rope’s score by the distance from key to query": "Điểm của rope theo khoảng cách từ khóa đến truy vấn",
+  "Score, by the way of telling positions": "Điểm, theo cách cho biết vị trí",
+  "Rope turns q and k, pair of channels by pair, each by its own angle a position. Move both: the angle between two hands stays.": "Rope xoay q và k theo từng cặp kênh, mỗi cặp một góc riêng cho mỗi vị trí. Hãy dời cả hai: góc giữa hai kim giữ nguyên.",
+  "Each position has cosines (the upper half) and sines; in each half the upper rows are fast, the lower ones slow. They are added to the token.": "Mỗi vị trí có các giá trị cos (nửa trên) và sin; trong mỗi nửa, hàng trên nhanh, hàng dưới chậm. Chúng được cộng vào token.",
+  "Each position has a row of numbers, random before training. Beyond the end of the table there is nothing to add.": "Mỗi vị trí có một hàng số, ngẫu nhiên trước khi huấn luyện. Quá cuối bảng thì không còn gì để cộng.",
+  "{channels} channels down, positions 0 to {last} across": "{channels} kênh theo chiều dọc, vị trí 0 đến {last} theo chiều ngang",
+  "{first}, {second}: {angle} rad": "{first}, {second}: {angle} rad",
+  "channels {first} and {second}: {angle} rad a position": "kênh {first} và {second}: {angle} rad mỗi vị trí",
+  "The words’ vectors are invented; q, k and the learned table are random. Nothing is masked.": "Vector của các từ là tự đặt ra; q, k và bảng học được là ngẫu nhiên. Không có mặt nạ.",
+};
