@@ -14,5 +14,5 @@ export const LESSON_SCALING = {
   "Entropy of the weights (nats)": "Entropy của trọng số (nat)",
   "Gradient at a typical query (median)": "Gradient tại một truy vấn điển hình (trung vị)",
   "Gradient at one query (largest)": "Gradient tại một truy vấn (lớn nhất)",
-  "{queries} random queries with {keys} keys each, all channels of variance 1, drawn by this page; a larger d_k adds channels to the same vectors.": "{queries} truy vấn ngẫu nhiên, mỗi truy vấn có {keys} khóa riêng, mọi kênh có phương sai 1, do trang này tự tạo; d_k lớn hơn chỉ thêm kênh vào chính các vector đó.",
+  "{queries} random queries with {keys} keys each, all channels of variance 1, drawn by this page; a larger d_k adds channels to the same vectors.": "{queries} truy vấn ngẫu nhiên, mỗi truy vấn có {keys} khóa riêng, mọi kênh có phương sai 1, do trang này tự tạo; d_k lớn hơn chỉ thêm kênh vào chính các vectơ đó.",
 };

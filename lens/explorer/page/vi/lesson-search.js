@@ -2,15 +2,15 @@
 
 export const LESSON_SEARCH = {
   "Drag an arrow": "Hãy kéo một mũi tên",
-  "What is compared": "So sánh gì",
+  "What is compared": "So sánh những gì",
   "One key": "Một khóa",
   "Two keys": "Hai khóa",
   "Restaurants": "Nhà hàng",
   "k twice as long": "k dài gấp đôi",
-  "k half as long": "k ngắn một nửa",
+  "k half as long": "k ngắn đi một nửa",
   "k turned round": "k quay ngược lại",
   "{x} across, {y} up": "{x} theo chiều ngang, {y} theo chiều dọc",
-  "At right angles, or no arrow at all: zero.": "Vuông góc, hoặc không còn mũi tên nào: bằng không.",
+  "At right angles, or no arrow at all: zero.": "Vuông góc, hoặc một mũi tên đã co lại thành một điểm: bằng không.",
   "They point more the same way than not: above zero. The longer an arrow, the more.":
     "Hai mũi tên gần cùng hướng: lớn hơn không. Mũi tên càng dài thì tích càng lớn.",
   "They point opposite ways: below zero. The longer an arrow, the more so.":
@@ -26,7 +26,7 @@ export const LESSON_SEARCH = {
   "anything near": "gì cũng được, miễn là gần",
   "{product}; price {price}": "{product}; giá {price}",
   "Asked for the price, a mixture of all three values comes back:": "Hỏi giá, ta nhận về một hỗn hợp của cả ba giá trị:",
-  "The same with three channels": "Cũng vậy với ba kênh",
+  "The same with three channels": "Vẫn thế, với ba kênh",
   "Change a number. At the right: what softmax makes of the three products.":
     "Hãy đổi một con số. Bên phải: softmax biến ba tích thành các tỉ lệ.",
   "{name}, channel {channel}": "{name}, kênh {channel}",
