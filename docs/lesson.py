@@ -2,7 +2,8 @@
 
 Runs the code of docs/attention.md from top to bottom, writes what it prints into both texts, draws the pictures in
 docs/pictures/, and writes docs/attention.ipynb, the lesson as a notebook. With --measure also what takes time or
-depends on the machine: the blocks titled "measured", and docs/measured.json (docs/measure.py).
+depends on the machine: the blocks titled "measured", and docs/measured.json (docs/measure.py, after
+`python train.py --config small.yaml --run runs/small`).
 """
 
 import argparse
@@ -123,6 +124,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m docs.lesson", description=__doc__)
     parser.add_argument("--measure", action="store_true", help="also measure again what depends on the machine")
     measured = parser.parse_args().measure
+    if measured:
+        from docs.measure import measure  # the trainer, which nothing else here needs
+
+        measure([])
     text = TEXTS[0].read_text(encoding="utf-8")
     outputs = outputs_of(blocks_of(text), measured=measured)
     for path in TEXTS:

@@ -49,9 +49,10 @@ SAMPLE = 160  # characters of a sample
 LSTM_TRIED = [{"train.optimizer": "adamw"}, {"train.optimizer": "adamw", "train.learning_rate": "1e-2"}]
 
 
-def main() -> None:
+def measure(parts: list[str]) -> None:
+    """Writes what is measured anew of these parts; [] for all."""
     torch.set_num_threads(1)
-    for part in sys.argv[1:] or PARTS:
+    for part in parts or PARTS:
         found = PARTS[part]()
         measured = json.loads(MEASURED.read_text(encoding="utf-8")) if MEASURED.exists() else {}
         write_whole(MEASURED, in_lines(measured | {"machine": machine(), part: found}) + "\n")
@@ -285,4 +286,4 @@ def song_nats(model: nn.Module, story: Story, tokenizer: Tokenizer) -> list[floa
 
 
 if __name__ == "__main__":
-    main()
+    measure(sys.argv[1:])
