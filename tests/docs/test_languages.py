@@ -72,6 +72,12 @@ def test_what_differs_in_a_copy_is_found(right, wrong, found):
     assert any(one.startswith(found) for one in differences(ENGLISH, ENGLISH.replace(right, wrong)))
 
 
+@pytest.mark.parametrize("text", [ENGLISH, VIETNAMESE], ids=["en", "vi"])
+def test_a_list_begins_after_an_empty_line(text):
+    """Where a line of a paragraph begins with "1. ", Markdown sees a list."""
+    assert re.findall(r"(?m)^.+\n1\. .*$", text) == []
+
+
 def test_comments_and_docstrings_may_be_translated():
     block = '```python\ndef f():\n    """{}"""\n    return 1  # {}\n```\n'
     one, other = ("## 1. A\n" + block.format(word, word) for word in ("word", "từ"))

@@ -1,7 +1,7 @@
 // The lesson, positions: see ../lesson/positions.js, shuffle.js, distance.js and clockhands.js.
 
 export const LESSON_POSITIONS = {
-  "“dog bites man” shuffled: which words keep their outputs?": "Xáo trộn “dog bites man”: từ nào giữ nguyên đầu ra?",
+  "“dog bites man” shuffled: which words keep their outputs?": "Xáo trộn “dog bites man”: từ nào giữ nguyên kết quả?",
   "Shuffle": "Xáo trộn",
   "Without positions": "Không có vị trí",
   "With positions": "Có vị trí",
@@ -17,11 +17,11 @@ export const LESSON_POSITIONS = {
   "The score when both move along": "Điểm khi cả hai cùng đi",
   "Rope’s score by the distance from key to query": "Điểm của rope theo khoảng cách từ khóa đến truy vấn",
   "Score, by the way of telling positions": "Điểm, theo cách cho biết vị trí",
-  "Rope turns q and k, pair of channels by pair, each by its own angle a position. Move both: the angle between two hands stays.": "Rope xoay q và k theo từng cặp kênh, mỗi cặp một góc riêng cho mỗi vị trí. Hãy dời cả hai: góc giữa hai kim giữ nguyên.",
+  "Rope turns q and k, pair of channels by pair, each by its own angle a position. Move both: the angle between two hands stays.": "Rope xoay q và k theo từng cặp kênh, mỗi cặp một góc riêng, tăng theo vị trí. Hãy dời cả hai: góc giữa hai kim giữ nguyên.",
   "Each position has cosines (the upper half) and sines; in each half the upper rows are fast, the lower ones slow. They are added to the token.": "Mỗi vị trí có các giá trị cos (nửa trên) và sin; trong mỗi nửa, hàng trên nhanh, hàng dưới chậm. Chúng được cộng vào token.",
   "Each position has a row of numbers, random before training. Beyond the end of the table there is nothing to add.": "Mỗi vị trí có một hàng số, ngẫu nhiên trước khi huấn luyện. Quá cuối bảng thì không còn gì để cộng.",
   "{channels} channels down, positions 0 to {last} across": "{channels} kênh theo chiều dọc, vị trí 0 đến {last} theo chiều ngang",
   "{first}, {second}: {angle} rad": "{first}, {second}: {angle} rad",
   "channels {first} and {second}: {angle} rad a position": "kênh {first} và {second}: {angle} rad mỗi vị trí",
-  "The words’ vectors are invented; q, k and the learned table are random. Nothing is masked.": "Vector của các từ là tự đặt ra; q, k và bảng học được là ngẫu nhiên. Không có mặt nạ.",
+  "The words’ vectors are invented; q, k and the learned table are random. Nothing is masked.": "Vectơ của các từ là do tự đặt ra; q, k và bảng học được là ngẫu nhiên. Không có mặt nạ.",
 };
