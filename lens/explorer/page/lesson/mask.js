@@ -29,7 +29,7 @@ export function mask(host, lesson) {
     end = word;
     draw();
   });
-  const says = element("p", { class: "verdict", role: "status" });
+  const says = element("p", { class: "who-moved", role: "status" });
   const tables = element("div", { class: "tables" });
   host.append(
     lengths.node,
