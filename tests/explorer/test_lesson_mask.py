@@ -80,11 +80,11 @@ def test_n8_the_page_says_whether_the_future_leaks(page):
 
 def test_n8_training_without_a_mask_is_told_with_what_was_measured(page, explore):
     losses = page.locator(".maskless b.number").all_inner_texts()
-    assert losses == ["294.8", "4.2"] and page.locator(".maskless blockquote").all_inner_texts() == [
+    assert losses == ["294.81", "4.20"] and page.locator(".maskless blockquote").all_inner_texts() == [
         "the fox saw",
         "She She",
     ]
-    assert "The line marks 96.9, the lowest loss" in page.inner_text(".maskless .note")
+    assert "The line marks 96.87, the lowest loss" in page.inner_text(".maskless .note")
     places = [one.evaluate("(one) => one.style.left") for one in page.locator(".maskless .threshold").all()]
     assert [number(place) for place in places] == pytest.approx([100 * 96.87 / 294.81] * 2, abs=0.01)
     assert explore(lesson_with("mask"), hash="#lang=en").locator(".maskless").count() == 0

@@ -12,12 +12,12 @@ export function withoutMask(measured) {
   const { floor } = runs[0];
   const names = [t("Trained with the mask"), t("Trained without it")];
   const lines = runs.map(({ story, sample }, way) => element("div", { class: "run" },
-    element("p", { class: "loss-line" }, element("span", {}, names[way]), bar(story, floor, most), element("b", { class: "number" }, formatNumber(story, 1))),
+    element("p", { class: "loss-line" }, element("span", {}, names[way]), bar(story, floor, most), element("b", { class: "number" }, formatNumber(story, 2))),
     ...(sample ? [element("blockquote", {}, element("bdi", { class: "token-text", lang: "en" }, sample))] : [])));
   return [element("section", { class: "maskless" },
     element("p", { class: "title" }, t("The same small model, trained both ways: loss in nats per story, and what it then writes")),
     ...lines,
-    element("p", { class: "note" }, t("The line marks {floor}, the lowest loss that an honest model can reach on these stories. The one without a mask is below it: it reads the answer. When it writes, there is none to read.", { floor: formatNumber(floor, 1) })))];
+    element("p", { class: "note" }, t("The line marks {floor}, the lowest loss that an honest model can reach on these stories. The one without a mask is below it: it reads the answer. When it writes, there is none to read.", { floor: formatNumber(floor, 2) })))];
 }
 
 function bar(value, floor, most) {
