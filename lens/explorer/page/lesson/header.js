@@ -45,7 +45,10 @@ export function header(host, draw) {
   /** Goes to the chapter that the address asks for, when the page has its height. */
   function arrive() {
     const start = /chapter\D(\d+)/.exec(location.hash)?.[1];
-    if (start) document.getElementById(`chapter-${start}`)?.scrollIntoView();
+    if (start) {
+      history.scrollRestoration = "manual"; // the place of before was measured in another language
+      document.getElementById(`chapter-${start}`)?.scrollIntoView();
+    }
     follow();
   }
 
