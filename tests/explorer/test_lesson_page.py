@@ -15,9 +15,6 @@ from tests.helpers.lesson_page import lesson_with
 LANGUAGES = [language for language, path in TEXTS.items() if path.exists()]
 NAMES = re.findall(r"<!-- widget: (\w+) -->", TEXTS["en"].read_text(encoding="utf-8"))
 SHOWN = {"block": {"block"}, "versus": {"heads", "lstm"}}  # widgets, and what alone of measured.json they show
-    "block": {"block"},
-    "versus": {"heads", "lstm"},
-}  # widgets of nothing else, and what they show of measured.json
 FEW = ("search", "journey", "pixels")
 
 
