@@ -45,8 +45,11 @@ DEEP = ("whole", "without residuals", "without layernorm")
 DEEPER = {"model.n_layer": "6", "train.batch_size": "4"}
 POINTS = 15  # of a curve, besides that of the untrained model
 SAMPLE = 160  # characters of a sample
-# With what the LSTM was tried, the better of which counts; attention is that of all other runs.
-LSTM_TRIED = [{"train.optimizer": "adamw"}, {"train.optimizer": "adamw", "train.learning_rate": "1e-2"}]
+# Learning rates with which both were tried, the best of which counts. Attention has Muon for its matrices.
+TRIED = {
+    "attention": [{}, {"train.learning_rate": "1e-2"}],
+    "LSTM": [{"train.optimizer": "adamw", "train.learning_rate": rate} for rate in ("3e-3", "1e-2", "3e-2")],
+}
 
 
 def measure(parts: list[str]) -> None:
@@ -144,7 +147,8 @@ def copy_four(num_heads: int, steps: int = 400, every: int = 25) -> dict:
 
 def measure_lstm() -> dict:
     """Attention and an LSTM of as many parameters: on the stories, and where 16 random tokens come a second time."""
-    stories = {"attention": trained(), "LSTM": best_of([trained("LSTM", **options) for options in LSTM_TRIED])}
+    names = {"attention": "whole", "LSTM": "LSTM"}
+    stories = {kind: best_of([trained(names[kind], **options) for options in TRIED[kind]]) for kind in names}
     again = {kind: best_of([say_again(kind, rate) for rate in (3e-3, 1e-2, 3e-2)]) for kind in stories}
     return about() | {"stories": stories, "again": again}
 
@@ -211,8 +215,8 @@ def trained(name: str = "whole", /, **options: str) -> dict:
         model = LSTM.of_size(config.model, parameters_of(model))
     else:
         VARIANTS[name](model)
-    by_muon = config.train.optimizer == "muon"
-    rate = "Muon" if by_muon else f"AdamW, {config.train.learning_rate:g}"
+    by_muon = "Muon and " * (config.train.optimizer == "muon")
+    rate = f"{by_muon}AdamW, {config.train.learning_rate:g}"
     run = train(model, corpus, config) | {"rate": rate}
     print(name, options, run["loss"], flush=True)
     return run | ({"sample": write_sample(model, corpus, config.train, 300)[:SAMPLE]} if name == "whole" else {})

@@ -36,14 +36,14 @@ export function versus(host, { measured: { heads, lstm } }) {
     const { attention, LSTM } = lstm.again;
     const lines = [{ name: t("attention"), values: attention.curve }, { name: t("LSTM"), values: LSTM.curve }];
     const chart = curves({ title: t("Nats per token, said the second time"), steps: attention.steps, lines });
-    return [[chart], t("Sixteen random tokens, then the same again. Attention looks back and copies; the LSTM has to have kept all sixteen in its state. It has as many parameters, and each runs at the best of three learning rates.")];
+    return [[chart], t("Sixteen random tokens, then the same again; guessing costs {guess}. Attention looks back and copies; the LSTM has to have kept all sixteen in its state. It has as many parameters, and each runs at the best of three learning rates.", { guess: Math.log(64).toFixed(3) })];
   }
 
   function onStories() {
     const { attention, LSTM } = lstm.stories;
     const lines = [{ name: t("attention"), values: attention.curve }, { name: t("LSTM"), values: LSTM.curve }];
     const chart = curves({ title: t("Validation loss, nats per token"), steps: lstm.steps, lines });
-    const words = t("The same stories, as many parameters ({a} and {b}), the LSTM at the better of two learning rates. A step took {c} and {d} ms of one core.", {
+    const words = t("The same stories, as many parameters ({a} and {b}), each at the best of its learning rates. A step took {c} and {d} ms of one core.", {
       a: count(attention.parameters), b: count(LSTM.parameters), c: milliseconds(attention), d: milliseconds(LSTM),
     });
     return [[chart, ...distances(attention.guessed, LSTM.guessed)], words];
