@@ -46,7 +46,7 @@ export const GIVEN = {
       "Một truy vấn, ba khóa: nhân theo từng kênh rồi cộng lại. Khóa cùng hướng được 14 điểm, một khóa khác được 4, khóa ngược hướng được -14. Sau đó softmax dành gần như toàn bộ trọng số cho khóa giống nhất. (Không chia tỉ lệ.)",
     "the query": "truy vấn",
     "three keys, which are the values too": "ba khóa, cũng là các giá trị",
-    "Self-attention without any weights": "Tự chú ý (self-attention) không cần trọng số học được",
+    "Self-attention without any weights": "Tự chú ý (self-attention) không có trọng số nào phải học",
     "Each token is its own query, key and value. First the scores x_i · x_j, then softmax over each row, then the weighted sum: the context vector. “journey” and “starts” have the same vector and so get the same output.":
       "Mỗi token là truy vấn, khóa và giá trị của chính nó. Trước hết là các điểm x_i · x_j, rồi softmax trên từng hàng, rồi tổng có trọng số: vectơ ngữ cảnh. “journey” và “starts” có cùng vectơ nên nhận cùng kết quả.",
     "three words, three channels each": "ba từ, mỗi từ ba kênh",
