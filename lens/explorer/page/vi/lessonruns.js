@@ -26,10 +26,10 @@ export const LESSON_RUNS = {
   "induction: score of {head}": "quy nạp: chỉ số của đầu {head}",
   "loss in the second singing, nats per token": "mất mát ở lần hát thứ hai, nat mỗi token",
 
-  "heads: copying": "đầu: chép",
+  "heads: copying": "các đầu: chép",
   "LSTM: copying": "LSTM: chép",
   "LSTM: stories": "LSTM: truyện",
-  "heads: stories": "đầu: truyện",
+  "heads: stories": "các đầu: truyện",
   "one head": "một đầu",
   "two heads": "hai đầu",
   "four heads": "bốn đầu",
