@@ -74,7 +74,7 @@ def test_going_to_a_chapter_marks_it_and_puts_it_into_the_address(explore):
     page = open_at(explore, lesson_with(*FEW), "#lang=en")
     page.click(".chapters a >> nth=1")
     page.wait_for_function("() => location.hash.includes('chapter=2')")
-    assert current(page) == ["2"] and page.inner_text(".here") == "journey"
+    assert current(page) == ["2"] and page.inner_text(".here-now") == "journey"
     assert page.evaluate("document.activeElement.textContent") == "journey"
     page.click("#chapter-2 .onward a")
     page.wait_for_function("() => location.hash.includes('chapter=3')")

@@ -60,19 +60,19 @@ def test_a_number_of_w_that_is_changed_changes_v_and_all_that_follows(page):
 
 def test_the_row_of_the_chosen_pixel_is_followed_with_its_arithmetic(page):
     assert "p0·p3 = 2·4 + 2·3 = 14" in page.inner_text(".stage >> nth=3")
-    page.click(".four button >> nth=3")
+    page.click(".quartet button >> nth=3")
     texts = [page.locator(".stage").nth(number).inner_text() for number in range(7)]
     assert "p3: [0, 0, 0, 0] + [0, 1, 0, 1] = [0, 1, 0, 1]" in texts[0]
     assert "0·2 + 1·4 + 0·0 + 1·0 = 4" in texts[2] and "p3·p0 = 4·2 + 3·2 = 14" in texts[3]
     assert "25 · 0.7071 = 17.68" in texts[4] and "= 0.8898" in texts[5]
     assert "= 3.9930" in texts[6]
-    assert page.locator(".four button >> nth=3").get_attribute("aria-pressed") == "true"
+    assert page.locator(".quartet button >> nth=3").get_attribute("aria-pressed") == "true"
 
 
 def test_the_steps_come_one_by_one_or_all_at_once(page):
     visible = page.locator(".stage:visible")
     page.click("text=From the start")
-    assert visible.count() == 1 and page.locator(".four small").count() == 0
+    assert visible.count() == 1 and page.locator(".quartet small").count() == 0
     for count in range(2, 8):
         page.click("text=Next")
         assert visible.count() == count

@@ -31,7 +31,7 @@ def test_n5_two_arrows_show_their_product_and_its_sign(page, keys, query, sign):
     moved(page, 0, *keys)
     product = torch.dot(torch.tensor(query), torch.tensor([1.0, 1.5])).item()
     assert number(page, ".result .large") == pytest.approx(product, abs=0.005)
-    assert sign in page.inner_text(".says")
+    assert sign in page.inner_text(".sign")
     for name, factor in (("k twice as long", 2), ("k turned round", -2), ("k half as long", -1)):
         page.click(f"text={name}")
         assert number(page, ".result .large") == pytest.approx(factor * product, abs=0.005)

@@ -18,7 +18,7 @@ export function header(host, draw) {
     href: `#${chapter.id}`, title: titleOf(chapter), "aria-label": titleOf(chapter),
   }, `${at + 1}`));
   const nav = element("nav", { class: "chapters", "aria-label": t("Chapters"), onkeydown: alongChapters }, ...links);
-  const here = element("span", { class: "here", "aria-hidden": "true" });
+  const here = element("span", { class: "here-now", "aria-hidden": "true" });
   const bar = element("div", { class: "progress" });
   host.setAttribute("aria-label", t("The lesson"));
   host.append(

@@ -53,7 +53,7 @@ export function pixels(host, { examples }) {
   });
   host.append(
     element("h3", {}, t("Choose a pixel, or change a number of W or V")),
-    element("div", { class: "four-box" }, element("div", { class: "four", role: "group", "aria-label": t("The picture") }, ...buttons), legend),
+    element("div", { class: "quartet-box" }, element("div", { class: "quartet", role: "group", "aria-label": t("The picture") }, ...buttons), legend),
     steps.node,
     element("div", { class: "stages" }, ...stages.map(({ node }) => node)),
   );

@@ -38,7 +38,7 @@ export function search(host, lesson) {
     places: plane([t("sushi →"), t("near ↑")], move),
   };
   const product = element("div", { class: "result" });
-  const says = element("p", { class: "says", "aria-live": "polite" });
+  const says = element("p", { class: "sign", "aria-live": "polite" });
   const table = element("div", { class: "shares" });
   const mixture = element("p", { class: "mixture" });
   const oneKey = element("div", { class: "buttons" },
@@ -74,7 +74,7 @@ export function search(host, lesson) {
     const scores = keys.map((key) => dot(query, key));
     const shown = isPlaces ? planes.places : planes.plain;
     for (const one of Object.values(planes)) one.node.hidden = one !== shown;
-    shown.draw([{ name: "q", vector: query, kind: "query" }, ...keys.map((vector, at) => ({ name: names[at], vector, kind: "key" }))]);
+    shown.draw([{ name: "q", vector: query, kind: "asks" }, ...keys.map((vector, at) => ({ name: names[at], vector, kind: "key" }))]);
     const isOne = keys.length === 1;
     product.hidden = says.hidden = oneKey.hidden = !isOne;
     table.hidden = isOne;
@@ -104,7 +104,7 @@ export function search(host, lesson) {
     table.replaceChildren(...scores.map((score, at) => element("div", { class: "share-row" },
       element("b", {}, names[at]),
       element("span", { class: "what" }, ...whatOf(at, isPlaces)),
-      element("span", { class: "score" }, formatNumber(score, 2)),
+      element("span", { class: "fit" }, formatNumber(score, 2)),
       bar(shares[at]),
       element("output", { class: "share" }, formatNumber(shares[at], 4)),
     )));
