@@ -23,7 +23,7 @@ def draw_all(folder: Path = PICTURES) -> None:
     folder.mkdir(exist_ok=True)
     computed = (search, journey, pixels, scaling, mask, heads, featuremap, positions, exercises)
     with matplotlib.rc_context(LOOK):
-        for draw in (*computed, run_figures.formed, run_figures.mistakes):
+        for draw in (*computed, *run_figures.ALL):
             save(draw(), folder / f"{draw.__name__}.svg")
 
 

@@ -21,7 +21,9 @@ def measured() -> dict[str, Any]:
 
 def block() -> Figure:
     """The loss in training of whole models, and of models without one part; two layers, then six."""
-    figure, axes = panels(2, 10.0, 3.2)
+    runs = measured()
+    shown = {"L = 2": runs["block"]} | ({"L = 6": runs["deep"]} if "deep" in runs else {})
+    figure, axes = panels(len(shown), 5.0 * len(shown), 3.2)
     names = {
         "whole": "GPT",
         "without residuals": "− residual",
@@ -29,10 +31,9 @@ def block() -> Figure:
         "without MLP": "− MLP",
         "without attention": "− attention",
     }
-    for axis, part, layers in zip(axes, ("block", "deep"), (2, 6), strict=True):
-        runs = measured()[part]
-        lines = {label: (runs["steps"], runs[name]["curve"]) for name, label in names.items() if name in runs}
-        curves(axis, f"L = {layers}", lines, xlabel="step", ylabel="nat / token", ylim=(0.5, 6.5))
+    for axis, (title, part) in zip(axes, shown.items(), strict=True):
+        lines = {label: (part["steps"], part[name]["curve"]) for name, label in names.items() if name in part}
+        curves(axis, title, lines, xlabel="step", ylabel="nat / token", ylim=(0.5, 6.5))
     axes[0].legend(frameon=False, fontsize=9)
     return figure
 
@@ -102,3 +103,6 @@ def mistakes() -> Figure:
     stories.axvline(floor, color=THIRD, ls="--", label=f"{floor}")
     stories.legend(frameon=False, fontsize=9, loc="lower right")
     return figure
+
+
+ALL = (block, formed, versus, mistakes)
