@@ -1,7 +1,7 @@
 // The widgets of the lesson that show what small runs measured: block, formed, versus and mistakes.
 
 export const LESSON_RUNS = {
-  "residual": "kết nối phần dư",
+  "residual": "phần dư",
   "without MLP": "không có MLP",
   "without layernorm": "không có chuẩn hóa lớp",
   "without attention": "không có attention",
