@@ -62,7 +62,7 @@ def write_site(folder: Path) -> list[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page, encoding="utf-8", newline="\n")
         others |= needed
-    for name in (name for name in others if (ROOT / name).exists()):
+    for name in others:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, folder / name)
     return [folder / page_name(name) for name in names]
