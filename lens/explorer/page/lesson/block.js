@@ -31,6 +31,7 @@ export function block(host, { measured }) {
     depth = n;
     draw();
   });
+  layers.hidden = Object.keys(depths).length === 1;
   host.append(layers, element("div", { class: "block-both" }, picture, chart), says);
 
   function partButton(part, left, top) {
