@@ -51,12 +51,12 @@ def film(run: Path) -> dict:
 
 def head_film(reading: Reading, pattern: str, steps: list[int]) -> dict:
     """The head that has the highest score at the last of the steps, its scores and its maps."""
-    scores = {place[1:]: score[pattern] for place, score in reading.metrics.items() if place[0] == steps[-1]}
-    layer, head = max(scores, key=lambda place: scores[place])
+    scores = {place: score[pattern] or 0.0 for place, score in reading.metrics.items()}  # None where not measured
+    layer, head = max((scores[place], place[1:]) for place in scores if place[0] == steps[-1])[1]
     return {
         "layer": layer,
         "head": head,
-        "scores": [round(reading.metrics[step, layer, head][pattern], 4) for step in steps],
+        "scores": [round(scores[step, layer, head], 4) for step in steps],
         "maps": [packed(reading.steps[step][f"l{layer}.weights"][head]) for step in steps],
     }
 
@@ -71,10 +71,11 @@ def finders(reading: Reading, query: int, key: int) -> list[dict]:
     """The heads that look for what followed last time: their weight from `query` on `key` at the last step, and by how
     much each is missed there, the others being left."""
     last, found = max(reading.steps), []
-    for (step, layer, head), score in sorted(reading.metrics.items()):
-        if step == last and score["induction"] > THRESHOLDS["induction"]:
+    for (step, layer, head), scores in sorted(reading.metrics.items()):
+        score = scores["induction"] or 0.0
+        if step == last and score > THRESHOLDS["induction"]:
             weight = reading.steps[last][f"l{layer}.weights"][head, query, key]
-            one = {"layer": layer, "head": head, "induction": round(score["induction"], 4)}
+            one = {"layer": layer, "head": head, "induction": round(score, 4)}
             found.append(one | {"weight": round(float(weight), 4), "missed": missed(reading, query, one)})
     return found
 
@@ -89,8 +90,8 @@ def elsewhere(run: Path, heads: dict[str, dict]) -> dict[str, float]:
         ids = torch.randperm(end)[:31].tolist()
         read = trace(model, [end, *ids, *ids])
         for name, head in heads.items():
-            found = head_metrics(read[f"l{head['layer']}.weights"], period=31, offset=1)[name]
-            scores[name].append(float(found[head["head"]]))
+            weights = read[f"l{head['layer']}.weights"][head["head"]]
+            scores[name].append(float(head_metrics(weights, period=31, offset=1)[name] or 0.0))
     return {name: round(float(np.mean(found)), 4) for name, found in scores.items()}
 
 

@@ -162,7 +162,7 @@ def say_again(kind: str, learning_rate: float, steps: int = 300) -> dict:
     """The loss on 16 random tokens of 64 as they are said a second time, in nats per token; guessing costs ln 64."""
     torch.manual_seed(0)
     config = GPTConfig(vocab_size=64, n_layer=2, n_head=2, n_embd=64, block_size=32)
-    net = GPT(config)
+    net: Any = GPT(config)
     net = net if kind == "attention" else LSTM.of_size(config, parameters_of(net))
     optimizer = torch.optim.Adam(net.parameters(), lr=learning_rate)
     losses = []
@@ -210,7 +210,7 @@ def trained(name: str = "whole", /, **options: str) -> dict:
     corpus = corpus_of(config)
     config.model.vocab_size = corpus.tokenizer.vocab_size
     torch.manual_seed(config.train.seed)
-    model: nn.Module = GPT(config.model)
+    model: Any = GPT(config.model)
     if name == "LSTM":
         model = LSTM.of_size(config.model, parameters_of(model))
     else:
@@ -226,14 +226,16 @@ def corpus_of(config: Config) -> Corpus:
     return load_corpus(config.data, config.model.block_size)
 
 
-def train(model: nn.Module, corpus: Corpus, config: Config) -> dict:
+def train(model: GPT, corpus: Corpus, config: Config) -> dict:
     """Trains as train.py does; the figures at the end, and the curve of the validation loss in nats per token.
 
     seconds: of the processor's time, in which others that run here do not count, for a step.
     """
     t = config.train
     batches, take_step = Batches(corpus.train, config.model.block_size, t.seed), Step(model, t)
-    curve, metrics, seconds = [], {}, 0.0
+    curve: list[float] = []
+    metrics: dict[str, float] = {}
+    seconds = 0.0
     for step in range(t.steps + 1):
         started = time.process_time()
         if step > 0:
@@ -246,7 +248,7 @@ def train(model: nn.Module, corpus: Corpus, config: Config) -> dict:
     return run | {"curve": curve, "seconds": round(seconds / t.steps, 4)}
 
 
-def figures(model: nn.Module, metrics: dict[str, float]) -> dict:
+def figures(model: GPT, metrics: dict[str, float]) -> dict:
     """loss in nats per token; story and floor, below which no model can be, in nats per story."""
     return {
         "parameters": parameters_of(model),
@@ -260,20 +262,21 @@ def parameters_of(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def far_back(model: nn.Module, corpus: Corpus, config: Config) -> dict:
+def far_back(model: GPT, corpus: Corpus, config: Config) -> dict:
     """guessed: the share of the words that are certain which are the model's first guess, by how many words before they
     were first said; song: nats per token of those that are sung again."""
-    score = story_score(model, corpus.stories, corpus.tokenizer, config.train)
+    stories = corpus.stories or []
+    score = story_score(model, stories, corpus.tokenizer, config.train)
     counts: dict[str, list[int]] = {}
     for (_, distance), (right, words) in score.forced.items():
         so_far = counts.setdefault(distance, [0, 0])
         counts[distance] = [so_far[0] + right, so_far[1] + words]
     guessed = {distance: round(right / words, 4) for distance, (right, words) in sorted(counts.items())}
-    sung = [nats for story in corpus.stories[:200] for nats in song_nats(model, story, corpus.tokenizer)]
+    sung = [nats for story in stories[:200] for nats in song_nats(model, story, corpus.tokenizer)]
     return {"guessed": guessed, "song": round(float(np.mean(sung)), 4)}
 
 
-def song_nats(model: nn.Module, story: Story, tokenizer: Tokenizer) -> list[float]:
+def song_nats(model: GPT, story: Story, tokenizer: Tokenizer) -> list[float]:
     """-ln p of each token of the story's words that are sung again, where the words before tell them."""
     ids = torch.tensor([tokenizer.end_of_text, *tokenizer.encode(story.text)])
     ends = np.cumsum(tokenizer.byte_lengths[ids[1:].numpy()])  # stories are ASCII: bytes are characters
