@@ -1,0 +1,103 @@
+"""docs/measured.json, the results of the lesson's small runs: what the lesson's text and page say of them holds."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from docs import measure
+from lens.patterns import induction, previous_token
+from tests.helpers.source import ROOT
+
+MEASURED = json.loads((ROOT / "docs" / "measured.json").read_text(encoding="utf-8"))
+BLOCK, MASK, SCALE, HEADS, LSTM, FORMED = (
+    MEASURED[key] for key in ("block", "mask", "scale", "heads", "lstm", "formed")
+)
+
+
+def weights(packed: str) -> torch.Tensor:
+    """The map that docs/film.py has packed, to the hundredth."""
+    size = math.isqrt(2 * len(packed))
+    map = np.zeros((size, size), np.float32)
+    map[np.tril_indices(size)] = [(ord(one) - 48) / 100 for one in packed]
+    return torch.from_numpy(map)
+
+
+def test_a_curve_has_a_point_for_each_step_and_ends_with_the_loss():
+    for part in (MASK, SCALE, BLOCK, MEASURED["deep"]):
+        runs = [run for run in part.values() if "curve" in run]
+        assert len(runs) >= 2
+        for run in runs:
+            assert len(run["curve"]) == len(part["steps"]) == measure.POINTS + 1
+            assert run["curve"][-1] == run["loss"] and run["curve"][0] == pytest.approx(math.log(512), abs=0.2)
+
+
+def test_the_errors_are_those_that_attend_raises():
+    for case in MEASURED["shapes"]:
+        shapes = [tuple(case[name]) for name in "qkv"]
+        assert measure.refusal(*shapes) == case["error"] != ""
+    assert measure.refusal((1, 5, 64), (1, 5, 64), (1, 5, 64)) == ""
+
+
+def test_without_the_mask_the_loss_is_below_the_floor_and_with_it_above():
+    assert MASK["without"]["story"] < 0.1 * MASK["with"]["floor"] < MASK["with"]["floor"] < MASK["with"]["story"]
+
+
+def test_without_the_division_the_model_learns_slowly():
+    right, wrong = SCALE["with"], SCALE["without"]
+    assert right["loss"] < wrong["loss"] < right["curve"][len(right["curve"]) // 3]
+
+
+def test_a_block_without_any_of_its_parts_is_worse():
+    for part in (BLOCK, MEASURED["deep"]):
+        assert min((run["loss"], name) for name, run in part.items() if "curve" in run)[1] == "whole"
+
+
+def test_copying_from_four_places_takes_four_heads():
+    """An even mixture of four misses by 3/4 of the variance, one of two by half of it."""
+    errors = [HEADS["copy"][heads]["error"] for heads in "124"]
+    assert errors[:2] == pytest.approx([0.75, 0.5], abs=0.02) and errors[2] < 0.02
+    assert len({HEADS["copy"][heads]["parameters"] for heads in "124"}) == 1
+    assert HEADS["stories"]["1"]["loss"] < HEADS["stories"]["4"]["loss"]
+
+
+def test_attention_and_the_lstm_have_as_many_parameters_and_attention_fetches_more():
+    for runs in (LSTM["stories"], LSTM["again"]):
+        attention, lstm = runs["attention"], runs["LSTM"]
+        assert 0.98 * attention["parameters"] < lstm["parameters"] <= attention["parameters"]
+        for run in (attention, lstm):
+            assert run["loss"] == min(run["tried"].values())
+        assert attention["loss"] < lstm["loss"]
+    far = [LSTM["stories"][kind]["guessed"] for kind in ("attention", "LSTM")]
+    assert far[0]["30-59"] > far[1]["30-59"] and far[0]["60+"] > far[1]["60+"]
+
+
+def test_the_film_has_a_map_for_each_step_with_the_scores_that_it_says():
+    song = FORMED["repeat"]
+    first = (song["offset"] + 1, song["offset"] + song["length"])
+    for step in range(len(FORMED["steps"])):
+        before, later = (weights(FORMED[name]["maps"][step]) for name in ("previous_token", "induction"))
+        assert len(before) == len(later) == len(FORMED["tokens"])
+        assert previous_token(before, *first).item() == pytest.approx(
+            FORMED["previous_token"]["scores"][step], abs=0.01
+        )
+        score = induction(later, song["period"], song["offset"], song["length"]).item()
+        assert score == pytest.approx(FORMED["induction"]["scores"][step], abs=0.01)
+
+
+def test_the_heads_form_and_the_second_singing_becomes_certain():
+    for name in ("previous_token", "induction"):
+        scores = FORMED[name]["scores"]
+        assert max(scores[:4]) < 0.1 and scores[-1] > 0.5
+    assert FORMED["song"][-1] < 0.2 * FORMED["song"][0]
+    query, key = FORMED["query"], FORMED["key"]
+    assert FORMED["tokens"][query] == FORMED["tokens"][key - 1] and query - key == FORMED["repeat"]["period"] - 1
+    assert weights(FORMED["induction"]["maps"][-1])[query, key] > 0.5
+
+
+@pytest.mark.slow
+def test_a_short_run_measured_again_comes_to_the_same():
+    assert measure.copy_four(4)["error"] == pytest.approx(HEADS["copy"]["4"]["error"], abs=0.01)
+    assert measure.trained()["loss"] == pytest.approx(MASK["with"]["loss"], rel=0.03)
