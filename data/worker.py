@@ -35,7 +35,7 @@ def main() -> None:
             except Problem as problem:
                 write_problem(answers, problem)
             except MemoryError:
-                why = "out of memory while a text was read; what is done is kept, and --workers 1 takes the least"
+                why = "out of memory while a text was read; what is done is kept (prepare.py --workers 1 takes least)"
                 write_problem(answers, RunError(why))
     except BrokenPipeError:  # nobody reads the answers any more
         os._exit(0)
