@@ -6,7 +6,6 @@ depends on the machine: the blocks titled "measured", and docs/measured.json (do
 `python train.py --config small.yaml --run runs/small`).
 """
 
-import argparse
 import contextlib
 import io
 import json
@@ -16,7 +15,10 @@ from pathlib import Path
 
 import torch
 
+from common.arguments import Arguments
+from common.errors import run_script
 from common.files import write_whole
+from common.terminal import use_utf8
 from docs.figures import draw_all
 
 FOLDER = Path(__file__).parent
@@ -121,7 +123,7 @@ def cell(kind: str, text: str) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m docs.lesson", description=__doc__)
+    parser = Arguments(prog="python -m docs.lesson", description=__doc__)
     parser.add_argument("--measure", action="store_true", help="also measure again what depends on the machine")
     measured = parser.parse_args().measure
     if measured:
@@ -137,4 +139,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    use_utf8()
+    run_script(main)

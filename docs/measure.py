@@ -1,12 +1,11 @@
 """Measures what the lesson tells of training: python -m docs.measure writes docs/measured.json
 
-Small runs on the embedded stories, by the pieces of train.py, each some 20 s on one core with two layers; and what
-`python train.py --config small.yaml` left in runs/small, which `formed` and `lstm` need. Parts that are named are
-measured anew, the others stay: python -m docs.measure block mask
+Small runs on the embedded stories, by the pieces of train.py, each about half a minute on one core with two layers; and
+what `python train.py --config small.yaml --run runs/small` left in runs/small, which `formed` needs. Parts that are
+named are measured anew, the others stay: python -m docs.measure block mask
 """
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from functools import cache
@@ -18,7 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from common.arguments import Arguments
+from common.errors import InputError, run_script
 from common.files import write_whole
+from common.terminal import use_utf8
 from config import Config, load_config
 from data.batches import Batches
 from data.corpus import Corpus, load_corpus
@@ -53,9 +55,14 @@ TRIED = {
 
 
 def measure(parts: list[str]) -> None:
-    """Writes what is measured anew of these parts; [] for all."""
+    """Writes what is measured anew of these parts; [] for all. Raises InputError first where one cannot be measured."""
+    parts = parts or [*PARTS]
+    if unknown := [part for part in parts if part not in PARTS]:
+        raise InputError(f"{unknown[0]}: one of {', '.join(PARTS)} expected")
+    if "formed" in parts and not RUN.is_dir():
+        raise InputError(f"{RUN}: no such run, which `formed` needs: python train.py --config small.yaml --run {RUN}")
     torch.set_num_threads(1)
-    for part in parts or PARTS:
+    for part in parts:
         found = PARTS[part]()
         measured = json.loads(MEASURED.read_text(encoding="utf-8")) if MEASURED.exists() else {}
         write_whole(MEASURED, in_lines(measured | {"machine": machine(), part: found}) + "\n")
@@ -292,5 +299,12 @@ def song_nats(model: GPT, story: Story, tokenizer: Tokenizer) -> list[float]:
     ]
 
 
+def main() -> None:
+    parser = Arguments(prog="python -m docs.measure", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"one of {', '.join(PARTS)} (default: all)")
+    measure(parser.parse_args().parts)
+
+
 if __name__ == "__main__":
-    measure(sys.argv[1:])
+    use_utf8()
+    run_script(main)

@@ -8,11 +8,14 @@ import html
 import itertools
 import re
 import shutil
-import sys
 from pathlib import Path, PurePosixPath
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+
+from common.arguments import Arguments
+from common.errors import run_script
+from common.terminal import use_utf8
 
 ROOT = Path(__file__).parents[1]
 STYLE = "docs/pages.css"
@@ -130,8 +133,13 @@ def text_of(inline: Token) -> str:
     return "".join(child.content for child in inline.children or [] if child.type in ("text", "code_inline"))
 
 
-if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
-        sys.exit(__doc__)
-    for written in write_site(Path(sys.argv[1])):
+def main() -> None:
+    parser = Arguments(prog="python -m docs.pages", description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where to write the pages")
+    for written in write_site(parser.parse_args().folder):
         print(written)
+
+
+if __name__ == "__main__":
+    use_utf8()
+    run_script(main)

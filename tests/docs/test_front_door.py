@@ -8,7 +8,7 @@ import pytest
 
 from docs.pages import write_site
 from tests.helpers.markdown import blocks_of, code_of, numbers_of
-from tests.helpers.scripts import run_python
+from tests.helpers.scripts import error_line, run_python
 from tests.helpers.source import ROOT
 
 README, USAGE, VIETNAMESE, CONTRIBUTING = (
@@ -118,8 +118,26 @@ def test_a_page_leads_to_the_explorer_and_the_lesson_where_they_are(site, tmp_pa
     assert broken_links(tmp_path) == []
 
 
-def test_the_command_writes_the_pages_and_says_how_it_is_called(tmp_path):
+def test_the_command_writes_the_pages_and_names_them(tmp_path):
     done = run_python("-m", "docs.pages", tmp_path / "site")
     assert (done.code, done.err) == (0, "") and str(tmp_path / "site" / "index.html") in done.out.splitlines()
-    wrong = run_python("-m", "docs.pages")
-    assert wrong.code == 1 and "python -m docs.pages FOLDER" in wrong.err
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        (["docs.pages"], 2, ["FOLDER"]),
+        (["docs.pages", "README.md"], 1, ["README.md", "File exists"]),
+        (["docs.lesson", "--measured"], 2, ["--measured", "--measure"]),
+        (["docs.measure", "maskk"], 2, ["maskk", "mask, "]),
+    ],
+)
+def test_a_command_of_the_docs_that_cannot_be_done_ends_with_one_line_that_says_why(command, code, words):
+    done = run_python("-m", *command)
+    assert error_line(done, code) and all(word in done.err for word in words)
+
+
+def test_the_commands_of_the_docs_say_how_they_are_called():
+    for name in ("pages", "lesson", "measure"):
+        done = run_python("-m", f"docs.{name}", "--help")
+        assert (done.code, done.err) == (0, "") and f"python -m docs.{name}" in done.out
