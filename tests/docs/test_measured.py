@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from docs import measure
+from docs.lesson import TEXTS
 from lens.patterns import induction, previous_token
 from tests.helpers.source import ROOT
 
@@ -95,6 +96,57 @@ def test_the_heads_form_and_the_second_singing_becomes_certain():
     query, key = FORMED["query"], FORMED["key"]
     assert FORMED["tokens"][query] == FORMED["tokens"][key - 1] and query - key == FORMED["repeat"]["period"] - 1
     assert weights(FORMED["induction"]["maps"][-1])[query, key] > 0.5
+
+
+def sentences() -> list[str]:
+    """What docs/attention.md says of the runs, with the numbers that were measured."""
+    block, deep, stories, again = BLOCK, MEASURED["deep"], LSTM["stories"], LSTM["again"]
+    right, unscaled, maskless = MASK["with"], SCALE["without"], MASK["without"]
+    copied = {heads: f"{run['error']:.3f}" for heads, run in HEADS["copy"].items()}
+    one, four = (HEADS["stories"][heads]["loss"] for heads in "14")
+    before, finder = (FORMED[name]["scores"][-3:] for name in ("previous_token", "induction"))
+    first, second = FORMED["finders"]
+    elsewhere = FORMED["elsewhere"]
+    return [
+        f"ends at a loss of {right['loss']:.2f} nats per token with the division, and at {unscaled['loss']:.2f} "
+        "without",
+        f"reaches {maskless['story']} nats a story, where the grammar of the stories allows no honest model less than "
+        f"{right['floor']}.",
+        f"Whole, a model of two layers ends at {block['whole']['loss']} nats per token. Without attention it ends at "
+        f"{block['without attention']['loss']}:",
+        f"Without residuals at {block['without residuals']['loss']}:",
+        f"Without layernorm at {block['without layernorm']['loss']}:",
+        f"Without the MLP at {block['without MLP']['loss']}.",
+        f"the whole model ends at {deep['whole']['loss']:.4f}, and without residuals at "
+        f"{deep['without residuals']['loss']:.4f}:",
+        f"{before[0]:.2f} at step 237, {before[1]:.2f} at step 436, {before[2]:.2f} at step 800",
+        f"Its `induction` goes from {finder[0]:.2f} to {finder[1]:.2f} to {finder[2]:.2f}.",
+        f'It gives {first["weight"]:.2f} of its attention to the first "green".',
+        f"the loss falls from {FORMED['song'][0]} nats per token to {FORMED['song'][-1]}.",
+        f"rises by {FORMED['missed']['previous_token']} nats: nothing finds",
+        f"it rises by only {first['missed']}.",
+        f'gives {second["weight"]:.2f} of its attention to "green", and is missed as little, by {second["missed"]}.',
+        f"score {elsewhere['previous_token']:.2f} and {elsewhere['induction']:.2f}.",
+        f"misses by {copied['1']}. Two heads miss by {copied['2']}, four by {copied['4']},",
+        f"did worse than one of 64: {four} nats per token against {one}.",
+        f"comes close: {stories['LSTM']['loss']} nats per token against {stories['attention']['loss']}.",
+        f"cost it {stories['LSTM']['song']} nats per token, attention {stories['attention']['song']}.",
+        f"say them again, {again['attention']['loss']}, and the LSTM still guesses among the 64, "
+        f"{again['LSTM']['loss']}.",
+        f"| nothing else | {right['loss']} | {right['story']} |",
+        f"| `--model.scale false` | {unscaled['loss']} | {unscaled['story']} |",
+        f"| `--model.causal false` | {maskless['loss']} | {maskless['story']} |",
+        f"between steps 100 ({right['curve'][5]}) and 120 ({right['curve'][6]})",
+        f"at {unscaled['loss']:.2f} nats per token, not at {right['loss']:.2f}.",
+        f"one head misses by {copied['1']} and four by {copied['4']}.",
+        f"not always better: {four} against {one} on the stories.",
+        f"No head of the default run has more than {FORMED['sink']['scores'][-1]:.2f}:",
+    ]
+
+
+def test_the_lesson_says_what_was_measured():
+    text = " ".join(TEXTS[0].read_text(encoding="utf-8").split())
+    assert [sentence for sentence in sentences() if sentence not in text] == []
 
 
 @pytest.mark.slow
