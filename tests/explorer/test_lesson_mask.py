@@ -34,7 +34,7 @@ def choose(page, count, end, masked):
 
 def cells(page, table):
     """The texts of a table's cells, and whether each is lit."""
-    rows = page.locator(f"table.cells >> nth={table}").locator("tr:has(th[scope=row])").all()
+    rows = page.locator(f"table.mask-table >> nth={table}").locator("tr:has(th[scope=row])").all()
     read = "(all) => all.map((td) => [td.textContent, td.classList.contains('moved')])"
     return [row.locator("td").evaluate_all(read) for row in rows]
 

@@ -45,7 +45,7 @@ def by_autograd(q, k, slopes, scale):
 @pytest.fixture
 def page(explore):
     page = explore(lesson_with("scaling"), hash="#lang=en")
-    page.locator(".curves").scroll_into_view_if_needed()
+    page.locator(".growth").scroll_into_view_if_needed()
     return page
 
 
@@ -57,7 +57,7 @@ def set_channels(page, channels):
 
 
 def figures_shown(page, way):
-    return [number(text) for text in page.locator(f".curves .number.{way}").all_inner_texts()]
+    return [number(text) for text in page.locator(f".growth .number.{way}").all_inner_texts()]
 
 
 @pytest.mark.parametrize("channels", [1, 16, 256])

@@ -2,7 +2,8 @@
 
 import { element, svg } from "../base/dom.js";
 import { t } from "../base/words.js";
-import { curves, toggle } from "./curves.js";
+import { curves } from "./curves.js";
+import { toggle } from "./field.js";
 
 /** Of each part: its button, the name of the run without it, and what it is for. */
 const PARTS = [

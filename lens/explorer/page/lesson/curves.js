@@ -54,14 +54,3 @@ function tick(value, top) {
 }
 
 const ends = (last) => element("div", { class: "ends", "aria-hidden": "true" }, ...[0, Math.round(last / 2), last].map((step) => element("span", {}, `${step}`)));
-
-/** Buttons of which one is pressed: `options` are [name, text]; `choose(name)` is called with the one pressed. */
-export function toggle(label, options, chosen, choose) {
-  const buttons = options.map(([name, text]) => element("button", { type: "button", onclick: () => press(name) }, text));
-  function press(name) {
-    buttons.forEach((button, at) => button.setAttribute("aria-pressed", options[at][0] === name));
-    choose(name);
-  }
-  buttons.forEach((button, at) => button.setAttribute("aria-pressed", options[at][0] === chosen));
-  return element("div", { class: "toggle", role: "group", "aria-label": label }, ...buttons);
-}

@@ -3,6 +3,7 @@
 import { element } from "../base/dom.js";
 import { t } from "../base/words.js";
 import { brokenmask } from "./brokenmask.js";
+import { toggle } from "./field.js";
 import { induction } from "./induction.js";
 import { sink } from "./sink.js";
 
@@ -10,14 +11,9 @@ const EXERCISES = [[t("Build an induction head"), induction], [t("Find the sink"
 
 export function exercises(host) {
   const parts = EXERCISES.map(([title]) => element("section", { class: "exercise", "aria-label": title }));
-  const buttons = EXERCISES.map(([title], at) => element("button", { type: "button", onclick: () => show(at) }, title));
-  host.append(element("div", { class: "toggle", role: "group", "aria-label": t("Three exercises") }, ...buttons), ...parts);
+  const show = (chosen) => parts.forEach((part, at) => (part.hidden = at !== chosen));
+  host.append(toggle(t("Three exercises"), EXERCISES.map(([title], at) => [at, title]), 0, show), ...parts);
   const drawings = EXERCISES.map(([, exercise], at) => exercise(parts[at]));
-
-  function show(chosen) {
-    parts.forEach((part, at) => (part.hidden = at !== chosen));
-    buttons.forEach((button, at) => button.setAttribute("aria-pressed", at === chosen));
-  }
 
   show(0);
   return () => drawings.forEach((draw) => draw());

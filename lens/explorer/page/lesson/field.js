@@ -23,17 +23,15 @@ export function setNumber(field, value) {
   field.removeAttribute("aria-invalid");
 }
 
-/** A row of buttons of which one is chosen: {node, choose}; options: [[name, text], …]. */
-export function choices(label, options, onchoose) {
-  const buttons = options.map(([name, text]) => element("button", { type: "button", onclick: () => choose(name) }, text));
-  const node = element("div", { class: "options", role: "group", "aria-label": label }, ...buttons);
-
-  function choose(name) {
-    options.forEach(([one], at) => buttons[at].setAttribute("aria-pressed", one === name));
-    onchoose(name);
-  }
-
-  return { node, choose };
+/** Buttons of which one is pressed: `options` are [name, text]; `choose(name)` is called with the one pressed. */
+export function toggle(label, options, chosen, choose) {
+  const buttons = options.map(([name, text]) => element("button", { type: "button", onclick: () => {
+    show(name);
+    choose(name);
+  } }, text));
+  const show = (pressed) => buttons.forEach((button, at) => button.setAttribute("aria-pressed", options[at][0] === pressed));
+  show(chosen);
+  return element("div", { class: "toggle", role: "group", "aria-label": label }, ...buttons);
 }
 
 export const button = (text, onclick) => element("button", { type: "button", class: "small-button", onclick }, text);

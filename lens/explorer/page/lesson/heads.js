@@ -4,6 +4,7 @@ import { choice, element, setOptions } from "../base/dom.js";
 import { formatNumber } from "../base/number.js";
 import { t } from "../base/words.js";
 import { channelPicture } from "./channels.js";
+import { toggle } from "./field.js";
 import { headNumbers } from "./headnumbers.js";
 import { channelsOf, headByHead, sizesOf } from "./multihead.js";
 
@@ -20,12 +21,11 @@ export function heads(host, { examples }) {
     draw();
   });
   const fields = { dim: select("dim", DIMS), num_heads: select("num_heads", HEADS), attn_ratio: select("attn_ratio", RATIOS) };
-  const orders = [false, true].map((value) => element("button", {
-    type: "button", onclick: () => {
-      setting.headByHead = value;
-      draw();
-    },
-  }, value ? t("head by head, as in the notes") : t("all Q, all K, all V, as here")));
+  const orders = [[false, t("all Q, all K, all V, as here")], [true, t("head by head, as in the notes")]];
+  const ordering = toggle(t("Order of the channels in qkv"), orders, setting.headByHead, (value) => {
+    setting.headByHead = value;
+    draw();
+  });
   const back = element("button", {
     type: "button", class: "plain", onclick: () => {
       Object.assign(setting, EXAMPLE);
@@ -45,7 +45,7 @@ export function heads(host, { examples }) {
     element("p", { class: "lead" }, t("Choose the parameters and follow each channel.")),
     element("div", { class: "choices" }, ...Object.values(fields).map(({ field }) => field)),
     sizes,
-    element("div", { class: "toggle orders", role: "group", "aria-label": t("Order of the channels in qkv") }, ...orders),
+    ordering,
     element("div", { class: "picture" }, picture.node),
     numbers.node, back,
   );
@@ -57,7 +57,6 @@ export function heads(host, { examples }) {
     const now = sizesOf(setting);
     const channels = channelsOf(now);
     const order = setting.headByHead ? headByHead(channels) : channels.map((_, at) => at);
-    orders.forEach((button, at) => button.setAttribute("aria-pressed", Boolean(at) === setting.headByHead));
     sizes.replaceChildren(...formulas(now).flatMap(([name, how, value]) => [element("dt", {}, code(name)), element("dd", {}, code(how)), element("dd", { "data-size": name }, value)]));
     picture.draw(now, order);
     const isExample = Object.entries(EXAMPLE).every(([name, value]) => setting[name] === value);

@@ -100,5 +100,5 @@ function table(name, rows, columns, values, { hidden = () => false, moved, colou
   };
   const heading = element("tr", {}, element("td"), ...columns.map((column) => element("th", { scope: "col" }, element("bdi", {}, column))));
   const lines = values.map((row, i) => element("tr", {}, element("th", { scope: "row" }, element("bdi", {}, rows[i])), ...row.map((value, j) => cellOf(value, i, j))));
-  return element("div", { class: "grid-box" }, element("table", { class: "cells" }, element("caption", {}, name), heading, ...lines));
+  return element("div", { class: "grid-box" }, element("table", { class: "mask-table" }, element("caption", {}, name), heading, ...lines));
 }

@@ -2,7 +2,8 @@
 
 import { element } from "../base/dom.js";
 import { t } from "../base/words.js";
-import { curves, toggle } from "./curves.js";
+import { curves } from "./curves.js";
+import { toggle } from "./field.js";
 
 export function mistakes(host, { measured: { scale, mask } }) {
   if (!scale || !mask) return;

@@ -20,7 +20,7 @@ export function scaling(host) {
   const measured = []; // by the place of d_k in CHANNELS, as measureBoth returns it
   let query = 0;
   const slider = element("input", { type: "range", min: 0, max: CHANNELS.length - 1, step: 1, value: START, oninput: draw, "aria-label": t("d_k, the channels of a query and of a key") });
-  const shown = element("output", { class: "channels" }, "");
+  const shown = element("output");
   const columns = [phrase("Without {scale}", { scale: factor() }), phrase("With {scale}", { scale: factor() })].map((title, way) => column(title, WAYS[way]));
   const curves = CURVES.map(curve);
   const another = element("button", { type: "button", class: "save", onclick: () => {
@@ -32,7 +32,7 @@ export function scaling(host) {
     element("div", { class: "two" }, ...columns.map(({ node }) => node)),
     another,
     element("p", { class: "part-name" }, t("From d_k = 1 on the left to {most} on the right", { most: MAX_CHANNELS.toLocaleString("en") })),
-    element("div", { class: "curves" }, ...curves.map(({ node }) => node)),
+    element("div", { class: "growth" }, ...curves.map(({ node }) => node)),
     element("p", { class: "note" }, t("{queries} random queries with {keys} keys each, all channels of variance 1, drawn by this page; a larger d_k adds channels to the same vectors.", { queries: QUERIES, keys: KEYS })),
   );
 

@@ -3,7 +3,7 @@
 import { element } from "../base/dom.js";
 import { formatNumber } from "../base/number.js";
 import { t } from "../base/words.js";
-import { button, choices } from "./field.js";
+import { button, toggle } from "./field.js";
 import { dot, softmax } from "./matrices.js";
 import { plane } from "./plane.js";
 import { products } from "./sums.js";
@@ -44,17 +44,17 @@ export function search(host, lesson) {
   const oneKey = element("div", { class: "buttons" },
     button(t("k twice as long"), () => stretch(2)), button(t("k half as long"), () => stretch(0.5)), button(t("k turned round"), () => stretch(-1)));
   const asked = element("div", { class: "buttons" }, ...ASKED.map(([text, query]) => button(`“${text}”`, () => move(0, query))));
-  const way = choices(t("What is compared"), [["one", t("One key")], ["two", t("Two keys")], ["places", t("Restaurants")]], (name) => {
+  const way = toggle(t("What is compared"), [["one", t("One key")], ["two", t("Two keys")], ["places", t("Restaurants")]], "one", (name) => {
     scene = scenes[name];
     draw();
   });
   const reading = element("div", { class: "reading" }, asked, product, says, oneKey, table, mixture);
   host.append(
-    element("h3", {}, t("Drag an arrow")), way.node,
+    element("h3", {}, t("Drag an arrow")), way,
     element("div", { class: "search" }, planes.plain.node, planes.places.node, reading),
     threeChannels(lesson),
   );
-  way.choose("one");
+  draw();
 
   function move(index, vector) {
     if (index === 0) scene.query = [...vector];
