@@ -16,6 +16,12 @@ export const language = languageAsked() ?? (/^vi\b/i.test(navigator.language) ? 
 
 const table = new Map(Object.entries(TABLES[language]));
 
+/** Adds the Vietnamese of texts that only some pages have; before any of them is asked for. */
+export function addVietnamese(texts) {
+  if (language !== "vi") return;
+  for (const [english, own] of Object.entries(texts)) table.set(english, own);
+}
+
 /** An English text in the language of the page, with each {name} in it replaced by the value of that name. */
 export function t(english, values = {}) {
   return filled(table.get(english) ?? english, values);

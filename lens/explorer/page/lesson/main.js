@@ -1,5 +1,6 @@
 // The lesson: the chapters in the reader's language, a header to go among them, and the widgets in their places.
 
+import { TEXTS } from "./texts.js"; // first: the other modules ask for their texts as they are read
 import { onSystemTheme } from "../base/colour.js";
 import { page } from "../base/data.js";
 import { language } from "../base/words.js";
