@@ -49,7 +49,7 @@ def test_typed_words_get_vectors_by_the_rule_that_the_page_says(page):
     assert_attention(page, torch.tensor([the, cat, sat, the, NOTES[1].tolist()]))
     page.fill(".words-field", "  ")  # no word: as it was
     assert len(shown(page)[0]) == 5
-    page.click("text=The words of the notes")
+    page.click("text=Back to the three words")
     assert_attention(page, NOTES)
 
 
@@ -82,3 +82,13 @@ def test_two_loops_and_one_product_give_the_same_numbers(page):
     page.click("text=Time both here")
     says = page.inner_text(".measured")
     assert "differ by" in says and "×10⁻¹" in says  # rounding of doubles
+
+
+def test_the_weights_have_the_shades_of_the_theme_that_is_chosen(explore):
+    shades = "(cells) => cells.map((cell) => getComputedStyle(cell).backgroundColor + getComputedStyle(cell).color)"
+    cells = ".matrices figure:nth-child(3) td"
+    dark = explore(lesson_with("journey"), hash="#lang=en", scheme="dark").locator(cells).evaluate_all(shades)
+    page = explore(lesson_with("journey"), hash="#lang=en")
+    assert page.locator(cells).evaluate_all(shades) != dark
+    page.click("button.theme")
+    assert page.locator(cells).evaluate_all(shades) == dark

@@ -26,7 +26,7 @@ def assert_attention(page, v):
     z = attend(v, v, v, causal=False, record=record)
     assert torch.allclose(shown(page, "QKᵀ"), record["scores"], atol=0.006)
     assert torch.allclose(shown(page, "QKᵀ/√d_k"), record["scores"] / 2**0.5, atol=0.006)
-    assert torch.allclose(shown(page, "the shares"), record["weights"], atol=6e-5)
+    assert torch.allclose(shown(page, "the weights"), record["weights"], atol=6e-5)
     assert torch.allclose(shown(page, "Z"), z, atol=6e-5)
     assert torch.allclose(shown(page, "the output")[:, :2], z, atol=6e-5)
 
@@ -80,3 +80,13 @@ def test_the_steps_come_one_by_one_or_all_at_once(page):
     page.click("text=Back")
     page.click("text=All at once")
     assert visible.count() == 7 and page.locator("text=Next >> nth=0").is_disabled()
+
+
+def test_the_softmax_of_large_scores_is_written_with_numbers_that_there_are(page):
+    sum_of = ".stage:nth-child(6) .sum"
+    assert page.inner_text(sum_of).startswith("exp(5.66) / 26227 = 0.0109")
+    page.locator("table[aria-label='Q = K = V'] input").nth(0).fill("30")
+    assert page.inner_text(sum_of).startswith("exp(639.22) / ")  # 904 / √2
+    page.locator("table[aria-label='Q = K = V'] input").nth(0).fill("40")
+    written = page.inner_text(sum_of)
+    assert "exp(1134.20 − 1134.20) / 1.0000 = 1.0000" in written and "∞" not in written  # 1604 / √2

@@ -1,12 +1,15 @@
 """The widget about positions, in Chromium: outputs of `attend` in any order, scores of `rotate` at any two places."""
 
+import re
+
 import pytest
 import torch
 
+from lens.explorer.lesson import DOCS
 from model.attention import attend, rotary_angles, rotate
 from tests.helpers.lesson_page import exports, lesson_with, number
 
-POSITIONS, CHANNELS = 64, 8
+POSITIONS, CHANNELS = 200, 8
 
 
 @pytest.fixture
@@ -46,7 +49,21 @@ def expected(page, i, j):
     }
 
 
-@pytest.mark.parametrize(("i", "j"), [(5, 3), (40, 38), (63, 61), (2, 30)])
+def test_the_query_and_the_key_are_those_of_the_chapter(page):
+    torch.manual_seed(5)  # as in docs/attention.md
+    q, k, _ = vectors(page)
+    drawn = torch.randn(2, CHANNELS).double()
+    assert torch.allclose(torch.stack([q, k]), drawn, atol=1e-6)
+    text = (DOCS / "attention.md").read_text(encoding="utf-8")
+    for i, j in [(5, 3), (105, 103), (198, 196), (3, 5)]:
+        move_to(page, i, j)
+        rope, sinusoidal = re.search(rf"q at {i}, k at {j}: rope ([\d.]+), sinusoidal ([\d.]+)", text).groups()
+        shown = scores(page)
+        assert shown["rope"] == pytest.approx(float(rope), abs=6e-4)
+        assert shown["sinusoidal"] == pytest.approx(float(sinusoidal), abs=6e-4)
+
+
+@pytest.mark.parametrize(("i", "j"), [(5, 3), (105, 103), (199, 197), (2, 30)])
 def test_the_scores_are_those_of_rotary_angles_and_rotate(page, i, j):
     move_to(page, i, j)
     shown = scores(page)
@@ -65,9 +82,9 @@ def test_rope_knows_only_the_distance_and_the_others_do_not(page):
     flat = page.locator(".charts path.rope").first.evaluate("(path) => path.getBBox().height")
     waves = page.locator(".charts path.sinusoidal").evaluate("(path) => path.getBBox().height")
     assert flat < 1e-9 < 0.2 < waves
-    move_to(page, 63, 3)
+    move_to(page, 199, 3)
     page.get_by_role("button", name="Both one further").click()  # there is no further: from the beginning
-    assert page.locator(".place output").all_inner_texts() == ["60", "0"]
+    assert page.locator(".place output").all_inner_texts() == ["196", "0"]
 
 
 def test_the_hands_are_turned_as_rotate_turns(page):
@@ -89,13 +106,13 @@ def test_the_pictures_of_the_other_two_show_a_column_for_each_position(page):
     size = "(canvas) => [canvas.width, canvas.height]"
     assert page.locator(".strip canvas").evaluate(size) == [POSITIONS, CHANNELS]
     assert page.locator(".clocks").is_hidden()
-    move_to(page, 60, 3)
+    move_to(page, 190, 3)
     page.get_by_role("button", name="learned").click()
     clear = """(canvas) => {
       const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, 1);
       return Array.from({ length: canvas.width }, (_, at) => data[4 * at + 3]).filter((alpha) => alpha === 0).length;
     }"""
-    assert page.locator(".strip canvas").evaluate(clear) == POSITIONS - 48
+    assert page.locator(".strip canvas").evaluate(clear) == POSITIONS - 176
     assert scores(page)["learned"] is None
 
 

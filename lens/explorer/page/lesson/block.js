@@ -16,7 +16,7 @@ const PARTS = [
   { name: "residual", text: t("residual"), run: "without residuals", legend: t("without residuals"), places: [[40, 70], [40, 200]],
     purpose: t("The residual stream lets each part add to what is there and the gradient pass straight down. Without it each layer has to carry everything on.") },
 ];
-const WHOLE = t("The stream runs up on the left; each part reads it and adds to it. Take a part out: press it.");
+const WHOLE = t("The stream runs up on the left; each part reads it and adds to it.");
 
 export function block(host, { measured }) {
   if (!measured.block) return;
@@ -33,7 +33,7 @@ export function block(host, { measured }) {
     draw();
   });
   layers.hidden = Object.keys(depths).length === 1;
-  host.append(layers, element("div", { class: "block-both" }, picture, chart), says);
+  host.append(element("h3", {}, t("Press a part to take it out")), layers, element("div", { class: "block-both" }, picture, chart), says);
 
   function partButton(part, left, top) {
     const button = element("button", { type: "button", "data-part": part.name, onclick: () => press(part) }, part.text);

@@ -7,7 +7,7 @@ import { t } from "../base/words.js";
 import { hands } from "./clockhands.js";
 import { CHANNELS, POSITIONS, SCORES, TABLE, sinusoid } from "./encodings.js";
 
-const PACE = 130; // milliseconds a position while playing
+const PACE = 60; // milliseconds a position while playing
 const LAST = POSITIONS - 1;
 const FAR = 20; // how far apart they are at the ends of the chart of distances
 const WAYS = [["rope", t("rope")], ["sinusoidal", t("sinusoidal")], ["learned", t("learned")]];

@@ -22,6 +22,7 @@ export function formed(host, { measured: { formed: film } }) {
   const curves = scores(film, (chosen) => { pause(); go(chosen); });
   const says = element("p", { class: "says" });
   host.append(
+    element("h3", {}, t("Play the training, or point at a map")),
     element("div", { class: "film-time" }, play, slider, now),
     element("div", { class: "film-maps" }, ...maps.map(({ node }) => node)),
     says, curves.node);

@@ -41,7 +41,7 @@ export function headNumbers(example, sizes) {
     heads: allHeads.map((head) => numberTable(element("span", {}, ...phrase("weights of head {head}", { head })), tokens, tokens, (row, column) => {
       const { scores, weights } = shown.heads[head];
       const scaled = scores[row].map((score) => number(score * sizes.key_dim ** -0.5));
-      say(phrase("Head {head}: scores of {token}: {scores}; their softmax gives {key} the share {value}", { head, token: code(tokens[row]), scores: scaled.join(", "), key: code(tokens[column]), value: number(weights[row][column]) }));
+      say(phrase("Head {head}: scores of {token}: {scores}; their softmax gives {key} the weight {value}", { head, token: code(tokens[row]), scores: scaled.join(", "), key: code(tokens[column]), value: number(weights[row][column]) }));
     })),
     concat: numberTable(code("concat"), tokens, dims, (row, column) => {
       const head = Math.floor(column / sizes.head_dim);

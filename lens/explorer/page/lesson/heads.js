@@ -21,7 +21,7 @@ export function heads(host, { examples }) {
     draw();
   });
   const fields = { dim: select("dim", DIMS), num_heads: select("num_heads", HEADS), attn_ratio: select("attn_ratio", RATIOS) };
-  const orders = [[false, t("all Q, all K, all V, as here")], [true, t("head by head, as in the notes")]];
+  const orders = [[false, t("all Q, all K, all V, as here")], [true, t("head by head, as elsewhere")]];
   const ordering = toggle(t("Order of the channels in qkv"), orders, setting.headByHead, (value) => {
     setting.headByHead = value;
     draw();

@@ -40,7 +40,7 @@ export function journey(host, { examples }) {
   };
   const text = element("input", { type: "text", class: "words-field", value: usual, maxlength: 60, autocomplete: "off", spellcheck: "false" });
   text.addEventListener("input", () => say(text.value));
-  const again = button(t("The words of the notes"), () => say((text.value = usual)));
+  const again = button(t("Back to the three words"), () => say((text.value = usual)));
   const explained = element("p", { class: "spelled", "aria-live": "polite" });
   const steps = stepper([titles.scores, titles.weights, titles.context], (to) => {
     step = to;
@@ -61,7 +61,7 @@ export function journey(host, { examples }) {
     ],
     context: (row, column) => [
       ...named("z", row, column), ` = ${products(weights[row], X.map((vector) => vector[column]), 4)} = `, element("output", {}, formatNumber(context[row][column], 4)),
-      aside(t("Channel {channel} of all words, mixed in the shares of “{query}”.", { channel: column + 1, query: words[row] })),
+      aside(t("Channel {channel} of all words, mixed by the weights of “{query}”.", { channel: column + 1, query: words[row] })),
     ],
   };
 
@@ -74,6 +74,7 @@ export function journey(host, { examples }) {
     speed(),
   );
   steps.start();
+  return draw;
 
   function say(typed) {
     const found = wordsOf(typed);

@@ -6,12 +6,13 @@ import { formatNumber } from "../base/number.js";
 import { scrolling } from "../base/onscreen.js";
 import { t } from "../base/words.js";
 import { matrix } from "./matrix.js";
-import { dot, plus, scaled, softmax, times, transpose } from "./matrices.js";
+import { plus, scaled, softmax, times, transpose } from "./matrices.js";
 import { stepper } from "./stepper.js";
 import { products, tidy } from "./sums.js";
 
 const NAMES = ["X + pe", "W", "Q = K = V", "QKᵀ", "1/√d_k", "softmax", "Z, proj"];
 const four = ["0", "1", "2", "3"];
+const MOST_POWER = 700; // e to the power of 710 is more than a number can be
 const two = ["0", "1"];
 
 export function pixels(host, { examples }) {
@@ -28,12 +29,12 @@ export function pixels(host, { examples }) {
   const tables = {
     X: matrix(t("X, an empty picture"), {}), pe: matrix(t("pe, the places"), {}), x: matrix("X + pe"),
     W: matrix(t("W, invented"), { edit: typeW }), V: matrix("Q = K = V", { edit: typeV }),
-    scores: matrix("QKᵀ"), scaled: matrix("QKᵀ/√d_k", { digits: 2, fixed: true }), weights: matrix(t("the shares"), { fixed: true, shaded: true }),
+    scores: matrix("QKᵀ"), scaled: matrix("QKᵀ/√d_k", { digits: 2, fixed: true }), weights: matrix(t("the weights"), { fixed: true, shaded: true }),
     Z: matrix("Z", { fixed: true }), proj: matrix(t("proj, invented"), {}), out: matrix(t("the output"), { fixed: true }),
   };
   const titles = {
     X: t("X, an empty picture"), pe: t("pe, the places"), x: "X + pe", W: t("W, invented"), V: "Q = K = V", scores: "QKᵀ", scaled: "QKᵀ/√d_k",
-    weights: t("the shares"), Z: "Z", proj: t("proj, invented"), out: t("the output"),
+    weights: t("the weights"), Z: "Z", proj: t("proj, invented"), out: t("the output"),
   };
   const stages = [
     stage(t("Four tokens, and where each stands"), "X", "pe", "x"),
@@ -146,6 +147,10 @@ const list = (vector) => `[${vector.map((value) => tidy(value)).join(", ")}]`;
 /** A row's softmax: each power, over the sum of all. */
 function powers(scores, shares) {
   const largest = Math.max(...scores);
-  const sum = dot(scores.map((score) => Math.exp(score - largest)), scores.map(() => 1)) * Math.exp(largest);
-  return scores.map((score, at) => `exp(${formatNumber(score, 2)}) / ${formatNumber(sum, 0)} = ${formatNumber(shares[at], 4)}`);
+  const powersOf = (less) => scores.map((score) => Math.exp(score - less));
+  const isTooLarge = largest > MOST_POWER;
+  const sum = powersOf(isTooLarge ? largest : 0).reduce((total, power) => total + power, 0);
+  const less = isTooLarge ? ` − ${formatNumber(largest, 2)}` : ""; // of all scores alike: the weights stay as they are
+  const digits = sum < 100 ? 4 : 0;
+  return scores.map((score, at) => `exp(${formatNumber(score, 2)}${less}) / ${formatNumber(sum, digits)} = ${formatNumber(shares[at], 4)}`);
 }

@@ -28,6 +28,7 @@ export function scaling(host) {
     draw();
   } }, t("Another query"));
   host.append(
+    element("h3", {}, t("Move d_k, the number of channels")),
     element("label", { class: "slide" }, element("span", {}, ...size(), " = ", shown), slider),
     element("div", { class: "two" }, ...columns.map(({ node }) => node)),
     another,

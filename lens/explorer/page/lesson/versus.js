@@ -16,7 +16,7 @@ export function versus(host, { measured: { heads, lstm } }) {
   const body = element("div", { class: "versus" });
   const says = element("p", { class: "says", "aria-live": "polite" });
   const choice = toggle(t("What is compared"), Object.entries(views).map(([name, { text }]) => [name, text]), "copy", show);
-  host.append(choice, body, says);
+  host.append(element("h3", {}, t("Choose what to compare")), choice, body, says);
 
   function show(name) {
     const [parts, sentence] = views[name].draw();
@@ -30,7 +30,7 @@ export function versus(host, { measured: { heads, lstm } }) {
     const counts = ["4", "1", "2"].filter((count) => count in heads.copy);
     const lines = counts.map((count) => ({ name: names[count], values: heads.copy[count].curve }));
     const chart = curves({ title: t("Error of the copy"), steps: heads.copy[1].steps, lines });
-    return [[chart], t("The task: copy a part of each of the last four tokens. One head has one set of shares, so it returns a mixture; four heads fetch from four places at once. All have {n} parameters.", { n: count(heads.copy[1].parameters) })];
+    return [[chart], t("The task: copy a part of each of the last four tokens. One head has one set of weights, so it returns a mixture; four heads fetch from four places at once. All have {n} parameters.", { n: count(heads.copy[1].parameters) })];
   }
 
   function sayingAgain() {

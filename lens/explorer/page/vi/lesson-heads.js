@@ -3,7 +3,7 @@
 export const LESSON_HEADS = {
   "Choose the parameters and follow each channel.": "Chọn các tham số và theo dõi từng kênh.",
   "Order of the channels in qkv": "Thứ tự các kênh trong qkv",
-  "head by head, as in the notes": "lần lượt từng đầu, như trong ghi chú",
+  "head by head, as elsewhere": "lần lượt từng đầu, như ở nơi khác",
   "all Q, all K, all V, as here": "mọi Q, mọi K, mọi V, như ở đây",
   "Back to the example with numbers": "Trở lại ví dụ có số",
   "qkv makes {count} channels of X": "qkv tạo {count} kênh từ X",
@@ -17,8 +17,8 @@ export const LESSON_HEADS = {
   "{name}, invented: channel {channel} of {token}": "{name}, tự đặt ra: kênh {channel} của {token}",
   "{part} of head {head}, channel {channel}, of {token}: {sum} = {value}": "{part} của đầu {head}, kênh {channel}, của {token}: {sum} = {value}",
   "weights of head {head}": "trọng số attention của đầu {head}",
-  "Head {head}: scores of {token}: {scores}; their softmax gives {key} the share {value}":
-    "Đầu {head}: điểm của {token}: {scores}; softmax của chúng cho {key} phần {value}",
+  "Head {head}: scores of {token}: {scores}; their softmax gives {key} the weight {value}":
+    "Đầu {head}: điểm của {token}: {scores}; softmax của chúng cho {key} trọng số {value}",
   "Head {head} gives {token} in channel {channel} the weights times the values: {sum} = {value}":
     "Đầu {head} cho {token} ở kênh {channel} các trọng số nhân với giá trị: {sum} = {value}",
   "{name}, invented: how much of concatenated channel {from} goes into channel {to} of the output":

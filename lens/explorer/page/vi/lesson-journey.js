@@ -5,7 +5,7 @@ export const LESSON_JOURNEY = {
   "Step {step} of {count}: {name}": "Bước {step}/{count}: {name}",
   "Point at a number, change one, or type words of your own": "Trỏ vào một con số, sửa nó, hoặc gõ những từ của bạn",
   "Your words": "Các từ của bạn",
-  "The words of the notes": "Các từ trong ghi chú",
+  "Back to the three words": "Trở lại ba từ ban đầu",
   "X, the words": "X, các từ",
   "Scores ω": "Điểm ω",
   "Weights α": "Trọng số α",
@@ -18,7 +18,7 @@ export const LESSON_JOURNEY = {
   "How well does “{key}” fit what “{query}” asks?": "“{key}” hợp với điều “{query}” hỏi đến mức nào?",
   "So much of the attention of “{query}” goes to “{key}”. The row adds up to 1.":
     "Chừng ấy attention của “{query}” dành cho “{key}”. Cả hàng có tổng bằng 1.",
-  "Channel {channel} of all words, mixed in the shares of “{query}”.": "Kênh {channel} của mọi từ, trộn theo các tỉ lệ của “{query}”.",
+  "Channel {channel} of all words, mixed by the weights of “{query}”.": "Kênh {channel} của mọi từ, trộn theo các trọng số của “{query}”.",
   "Two loops over all pairs, or one matrix product? {tokens} words of {channels} channels:":
     "Hai vòng lặp qua mọi cặp, hay một phép nhân ma trận? {tokens} từ, mỗi từ {channels} kênh:",
   "Time both here": "Đo cả hai tại đây",
@@ -27,7 +27,7 @@ export const LESSON_JOURNEY = {
   "X, an empty picture": "X, bức ảnh trống",
   "pe, the places": "pe, các vị trí",
   "W, invented": "W, tự đặt ra",
-  "the shares": "các tỉ lệ",
+  "the weights": "các trọng số",
   "proj, invented": "proj, tự đặt ra",
   "the output": "kết quả",
   "Four tokens, and where each stands": "Bốn token, và chỗ đứng của mỗi token",

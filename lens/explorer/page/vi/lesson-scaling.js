@@ -2,6 +2,7 @@
 
 export const LESSON_SCALING = {
   "d_k, the channels of a query and of a key": "d_k, số kênh của một truy vấn và của một khóa",
+  "Move d_k, the number of channels": "Hãy kéo d_k, số kênh",
   "Without {scale}": "Không có {scale}",
   "With {scale}": "Có {scale}",
   "All scores": "Mọi điểm",

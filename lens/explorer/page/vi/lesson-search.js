@@ -28,6 +28,6 @@ export const LESSON_SEARCH = {
   "Asked for the price, a mixture of all three values comes back:": "Hỏi giá, ta nhận về một hỗn hợp của cả ba giá trị:",
   "The same with three channels": "Vẫn thế, với ba kênh",
   "Change a number. At the right: what softmax makes of the three products.":
-    "Hãy đổi một con số. Bên phải: softmax biến ba tích thành các tỉ lệ.",
+    "Hãy đổi một con số. Bên phải: softmax biến ba tích thành các trọng số.",
   "{name}, channel {channel}": "{name}, kênh {channel}",
 };
