@@ -92,7 +92,7 @@ def test_a_cell_says_where_it_comes_from_by_pointer_and_by_keyboard(heads):
     heads.keyboard.press("ArrowRight")
     assert heads.inner_text(".explained").startswith("Output of cat, channel 1: ")
     heads.locator("[aria-label='weights of head 1'] [role=gridcell] >> nth=6").hover()
-    assert "softmax gives The the share 0.7870" in heads.inner_text(".explained")
+    assert "softmax gives The the weight 0.7870" in heads.inner_text(".explained")
 
 
 @pytest.mark.parametrize("language", ["en", "vi"])
