@@ -108,7 +108,8 @@ def test_no_page_of_the_explorer_carries_the_lessons_texts_or_styles(lesson):
     texts = re.findall(r'(?m)^  ("[^"\\]+ [^"\\]+":)', tables)
     explorer = render(payload(examples()))
     assert len(texts) > 100 and all(text in lesson for text in texts)
-    assert [text for text in texts if text in explorer] == [] and ".lesson " in lesson and ".lesson " not in explorer
+    assert [text for text in texts if text in explorer] == []
+    assert "\n.lesson " in lesson and "\n.lesson " not in explorer
 
 
 def selectors_of(sheet: str) -> list[str]:

@@ -25,7 +25,7 @@ export function controls(host) {
     element("div", { class: "brand" }, element("b", {}, "glassgpt"), element("span", {}, name ?? t("worked examples"))),
     ...(through ? [through.field] : []),
     element("div", { class: "choices" }, prompt.field, layer.field, head.field, query.field, scale.field),
-    element("div", { class: "looks" }, ...(page.lesson ? [element("a", { class: "to-lesson", href: page.lesson }, t("Lesson"))] : []), languages(), themes),
+    element("div", { class: "looks" }, ...(page.lesson ? [toLesson()] : []), languages(), themes),
   );
 
   new ResizeObserver(() => document.documentElement.style.setProperty("--header", `${host.offsetHeight}px`)).observe(host);
@@ -46,6 +46,9 @@ export function controls(host) {
     through?.draw();
   };
 }
+
+/** The link to the lesson that lies beside the page. */
+const toLesson = () => element("a", { class: "to-lesson", href: page.lesson }, t("Lesson"));
 
 /** A switch between the languages of the page. */
 function languages() {
