@@ -1,5 +1,7 @@
 """The lesson's chapter of heads: sizes, channels and numbers of the page against MultiHeadAttention."""
 
+import math
+
 import pytest
 import torch
 
@@ -36,7 +38,7 @@ def shown_sizes(page):
     return {name: float(page.inner_text(f"[data-size={name}]").split()[0]) for name in names}
 
 
-@pytest.mark.parametrize("setting", [(4, 2, 0.5), (4, 1, 0.5), (12, 3, 1), (16, 8, 0.25), (16, 4, 2)])
+@pytest.mark.parametrize("setting", [(4, 2, 0.5), (4, 1, 0.5), (12, 3, 1), (16, 8, 0.25), (16, 4, 2), (12, 4, 0.5)])
 def test_n3_the_sizes_are_those_of_the_module(heads, setting):
     dim, num_heads, attn_ratio = setting
     choose(heads, *setting)
@@ -92,12 +94,32 @@ def test_a_cell_says_where_it_comes_from_by_pointer_and_by_keyboard(heads):
     heads.keyboard.press("ArrowRight")
     assert heads.inner_text(".explained").startswith("Output of cat, channel 1: ")
     heads.locator("[aria-label='weights of head 1'] [role=gridcell] >> nth=6").hover()
-    assert "softmax gives The the weight 0.7870" in heads.inner_text(".explained")
+    explained = heads.inner_text(".explained")
+    assert "softmax gives The the weight 0.7870" in explained
+    x = torch.tensor(examples.two_narrow_heads().matrices[0]["rows"])
+    traced = examples.trace_attention(examples.narrow_attention(), x)
+    scores = [
+        f"{score:.4f}".replace("-", "−") for score in traced["scores"][1, 2].tolist()
+    ]  # key_dim 1: nothing to divide
+    assert f"scores of sat: {', '.join(scores)};" in explained
+
+
+@pytest.mark.parametrize("order", ["all Q, all K", "head by head"])
+def test_the_products_that_a_channel_of_qkv_is_said_to_be_add_up_to_it(heads, order):
+    heads.get_by_role("button", name=order).click()
+    for cell in heads.locator("[aria-label='qkv = X · W'] [role=gridcell]").all()[:8]:
+        cell.hover()
+        text = heads.inner_text(".explained").translate(str.maketrans("−", "-", "()"))
+        said, value = text.rsplit(": ", 1)[1].split(" = ")
+        products = [math.prod(float(factor) for factor in product.split("·")) for product in said.split(" + ")]
+        assert sum(products) == pytest.approx(float(value)) == pytest.approx(float(cell.inner_text().replace("−", "-")))
 
 
 @pytest.mark.parametrize("language", ["en", "vi"])
 def test_nothing_is_wider_than_a_phone(explore, language):
     page = explore(lesson_with("heads"), f"#lang={language}", size=(320, 700))
+    choose(page, 4, 2, 0.25)  # max(1, int(2 * 0.25)), the longest of the formulas
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
     choose(page, 16, 8, 2)
     assert page.evaluate("document.documentElement.scrollWidth") == 320
     lines = page.locator(".channels rect").evaluate_all("all => all.map((one) => one.getBoundingClientRect().right)")

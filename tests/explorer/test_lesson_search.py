@@ -1,5 +1,7 @@
 """Chapter 1 of the lesson: products, shares and mixtures on the page against PyTorch."""
 
+import math
+
 import pytest
 import torch
 
@@ -32,6 +34,9 @@ def test_n5_two_arrows_show_their_product_and_its_sign(page, keys, query, sign):
     product = torch.dot(torch.tensor(query), torch.tensor([1.0, 1.5])).item()
     assert number(page, ".result .large") == pytest.approx(product, abs=0.005)
     assert sign in page.inner_text(".sign")
+    lengths = torch.tensor(query).norm().item(), torch.tensor([1.0, 1.5]).norm().item()
+    angle = math.degrees(math.acos(product / math.prod(lengths)))
+    assert f"{lengths[0]:.2f} and {lengths[1]:.2f}, angle {angle:.0f}°" in page.inner_text(".sign")
     for name, factor in (("k twice as long", 2), ("k turned round", -2), ("k half as long", -1)):
         page.click(f"text={name}")
         assert number(page, ".result .large") == pytest.approx(factor * product, abs=0.005)

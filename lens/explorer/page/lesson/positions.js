@@ -10,7 +10,7 @@ export function positions(host) {
   host.append(
     element("p", { class: "title" }, t("“dog bites man” shuffled: which words keep their outputs?")), bag,
     element("p", { class: "title" }, t("Move a query and a key along: what becomes of their score?")), moving,
-    element("p", { class: "note" }, t("The words’ vectors are invented; q, k and the learned table are random. Nothing is masked.")),
+    element("p", { class: "note" }, t("The words’ vectors are invented; q and k are those of the text, random as the learned table is. Nothing is masked.")),
   );
   const drawings = [shuffle(bag), distance(moving)];
   const draw = () => drawings.forEach((drawing) => drawing());

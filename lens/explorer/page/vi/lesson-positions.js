@@ -23,5 +23,5 @@ export const LESSON_POSITIONS = {
   "{channels} channels down, positions 0 to {last} across": "{channels} kênh theo chiều dọc, vị trí 0 đến {last} theo chiều ngang",
   "{first}, {second}: {angle} rad": "{first}, {second}: {angle} rad",
   "channels {first} and {second}: {angle} rad a position": "kênh {first} và {second}: {angle} rad mỗi vị trí",
-  "The words’ vectors are invented; q, k and the learned table are random. Nothing is masked.": "Vectơ của các từ là do tự đặt ra; q, k và bảng học được là ngẫu nhiên. Không có mặt nạ.",
+  "The words’ vectors are invented; q and k are those of the text, random as the learned table is. Nothing is masked.": "Vectơ của các từ là do tự đặt ra; q và k là của bài, ngẫu nhiên như bảng học được. Không có mặt nạ.",
 };
