@@ -5,7 +5,7 @@ import torch
 
 from model.attention import attend
 from tests.helpers.lesson_page import lesson_with
-from tests.helpers.lesson_page import number as differing
+from tests.helpers.lesson_page import number as first_number
 from tests.helpers.lesson_tables import number, numbers
 
 NOTES = torch.tensor([[0.4, 0.1, 0.8], [0.5, 0.8, 0.6], [0.5, 0.8, 0.6]])
@@ -84,7 +84,7 @@ def test_a_cell_that_is_pointed_at_or_reached_by_the_keyboard_is_explained(page)
 def test_two_loops_and_one_product_give_the_same_numbers(page):
     page.click("text=Time both here")
     says = page.inner_text(".measured")
-    assert differing(says.split("differ by ")[1]) < 1e-12  # rounding of doubles
+    assert first_number(says.split("differ by ")[1]) < 1e-12  # rounding of doubles
 
 
 def test_the_weights_have_the_shades_of_the_theme_that_is_chosen(explore):
