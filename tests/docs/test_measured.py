@@ -110,8 +110,8 @@ def sentences() -> list[str]:
     return [
         f"ends at a loss of {right['loss']:.2f} nats per token with the division, and at {unscaled['loss']:.2f} "
         "without",
-        f"reaches {maskless['story']} nats a story, where the grammar of the stories allows no honest model less than "
-        f"{right['floor']}.",
+        f"reaches {maskless['story']} nats a story,",
+        f"allows no honest model less than {right['floor']}.",
         f"Whole, a model of two layers ends at {block['whole']['loss']} nats per token. Without attention it ends at "
         f"{block['without attention']['loss']}:",
         f"Without residuals at {block['without residuals']['loss']}:",
