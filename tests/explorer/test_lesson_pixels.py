@@ -90,3 +90,16 @@ def test_the_softmax_of_large_scores_is_written_with_numbers_that_there_are(page
     page.locator("table[aria-label='Q = K = V'] input").nth(0).fill("40")
     written = page.inner_text(sum_of)
     assert "exp(1134.20 − 1134.20) / 1.0000 = 1.0000" in written and "∞" not in written  # 1604 / √2
+
+
+@pytest.mark.parametrize("pixel", [0, 1, 3])
+def test_the_picture_shows_how_much_the_chosen_pixel_gives_to_each(page, pixel):
+    page.locator(".quartet button").nth(pixel).click()
+    record = {}
+    attend(V, V, V, causal=False, record=record)
+    given = [f"{weight:.3f}" for weight in record["weights"][pixel].tolist()]
+    assert page.locator(".quartet small").all_inner_texts() == given
+    shades = "(all) => all.map((one) => getComputedStyle(one).backgroundColor)"
+    row = page.locator("table[aria-label='the weights'] tbody tr").nth(pixel).locator("td")
+    assert page.locator(".quartet button").evaluate_all(shades) == row.evaluate_all(shades)
+    assert len(set(row.evaluate_all(shades))) == 4
