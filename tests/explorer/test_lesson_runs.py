@@ -70,6 +70,10 @@ def test_the_film_shows_the_weights_of_the_step(open_widget):
         found = list(figures(page).values())
         heads = [carried[name]["scores"][at] for name in ("previous_token", "induction")]
         assert found == [f"{value:.2f}" for value in (*heads, carried["song"][at])]
+    for line, values in enumerate([carried[name]["scores"] for name in ("previous_token", "induction")]):
+        drawn = page.locator(f".film-scores path.line-{line}").get_attribute("d")
+        heights = [float(point.split()[1]) for point in drawn[1:].split("L")]
+        assert heights == pytest.approx([100 - 100 * value for value in values], abs=0.006)  # 1 at the top
     assert "second kite, head 1.1 gives bees" in page.inner_text(".says")
 
 

@@ -1,6 +1,7 @@
 """The widget about 1/√d_k, in Chromium: what it measures of its own random vectors is what autograd says of them."""
 
 import base64
+import math
 
 import pytest
 import torch
@@ -107,5 +108,18 @@ def test_the_bars_are_the_weights_of_one_query_and_another_may_be_asked_for(page
     )
     assert len(weights) == KEYS and sum(weights) == pytest.approx(1)
     assert number(before) == pytest.approx(max(weights), abs=0.005)
+    assert before.endswith(f"of {math.log(KEYS):.2f} nats")  # the entropy of equal weights
     page.click("text=Another query")
     assert says.inner_text() != before
+
+
+def test_the_curves_go_from_few_channels_on_the_left_to_many_with_a_point_where_the_slider_stands(page):
+    page.wait_for_selector("[data-widget=scaling]:not([aria-busy])")
+    variance = page.locator(".growth path.without").first.get_attribute("d")
+    points = [tuple(map(float, point.split())) for point in variance[1:].split("L")]
+    assert points == sorted(points) and (points[0][0], points[-1][0]) == (0, 1)
+    assert points[0][1] > 0.8 and points[-1][1] == pytest.approx(0)  # upwards: the largest at the top
+    for channels, at in ((1, 0), (32, 50), (1024, 100)):
+        set_channels(page, channels)
+        styles = page.locator(".growth .point").evaluate_all("(all) => all.map((one) => parseFloat(one.style.left))")
+        assert styles == pytest.approx([at] * 8, abs=3)
