@@ -136,3 +136,18 @@ def test_without_positions_the_outputs_are_shuffled_alike_and_with_them_not(page
             assert kept == ("the same" if same else "changed")
             assert same or table == 1
         assert table == 0 or not torch.allclose(output, own, atol=1e-3)
+
+
+def test_the_curve_by_distance_has_the_key_behind_the_query_on_the_right(page):
+    move_to(page, 15, 3)
+    chart = page.locator(".charts figure").nth(1)
+    assert float(chart.locator("line").get_attribute("x1")) == pytest.approx((15 - 3 + 20) / 40)
+    drawn = chart.locator("path").get_attribute("d")
+    heights = torch.tensor([1 - float(point.split()[1]) for point in drawn[1:].split("L")])
+    q, k, _ = vectors(page)
+    cos_sin = rotary_angles(POSITIONS, CHANNELS).double()
+    turned_q, turned_k = (rotate(one.expand(1, 1, POSITIONS, CHANNELS), cos_sin)[0, 0] for one in (q, k))
+    by_distance = torch.stack([turned_q[20 + apart] @ turned_k[20] for apart in range(-20, 21)])
+    expected = (by_distance - by_distance.min()) / (by_distance.max() - by_distance.min())
+    assert torch.allclose(heights.double(), expected, atol=1e-5)
+    assert not torch.allclose(heights.double(), expected.flip(0), atol=0.1)  # control
