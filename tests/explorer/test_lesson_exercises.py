@@ -201,6 +201,8 @@ def test_the_answer_is_judged_and_the_proof_is_that_of_the_definitions(exercises
     assert verdict.inner_text().startswith("All three right.")
 
     x = torch.tensor(list(WORDS.values()), dtype=torch.float64)
+    masked_late = torch.softmax(x @ x.T / 3**0.5, dim=-1).tril()
+    assert f"adds up to {masked_late[1].sum():.3f}, not" in verdict.locator("li").last.inner_text()
     for place in range(1, 5):
         changed = torch.cat((x[:place], -x[place:]))
         for name, before, after in zip(("shifted", "right", "late"), functions(x), functions(changed), strict=True):
