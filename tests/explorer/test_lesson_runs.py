@@ -1,6 +1,8 @@
 """The lesson's widgets that show what small runs measured: their figures are those of docs/measured.json, and the error
 that the page words is the one that `attend` raises."""
 
+import math
+
 import pytest
 import torch
 
@@ -67,6 +69,7 @@ def test_the_film_shows_the_weights_of_the_step(open_widget):
         assert page.inner_text(".film-time output") == f"step {step}"
         weight = maps["induction"][at, QUERY, KEY].item()
         assert page.inner_text("#film-weight") == f"{weight:.2f}"
+        assert page.inner_text(".film-read >> nth=1").endswith(f" {weight:.2f}")  # the ringed cell is that one
         found = list(figures(page).values())
         heads = [carried[name]["scores"][at] for name in ("previous_token", "induction")]
         assert found == [f"{value:.2f}" for value in (*heads, carried["song"][at])]
@@ -103,6 +106,7 @@ def test_what_is_compared_has_the_figures_that_were_measured(open_widget):
         page.click(f"text=LSTM: {name}")
         expected = [f"{runs[kind]['curve'][-1]:.3f}" for kind in ("attention", "LSTM")]
         assert figures(page) == dict(zip(("attention", "LSTM"), expected, strict=True))
+        assert (f"guessing costs {math.log(64):.3f}" in page.inner_text(".says")) == (name == "copying")
     rows = [row.split("\t") for row in page.inner_text(".far tbody").split("\n")]
     assert [cell.strip() for cell in rows[1]] == ["10–29", "18 %", "32 %"]
     assert "60 and 40 ms" in page.inner_text(".says")
