@@ -184,6 +184,21 @@ def test_the_address_brings_the_view_back(explore, run):
     assert page.inner_text("#readout h3").startswith("Layer 0, head 2")
 
 
+def test_an_address_put_in_while_a_view_is_written_into_it_is_gone_to(explore, run):
+    """The page is busy when the time to write comes, and meanwhile the address is put in: it is not written over."""
+    page = explore(run)
+    page.evaluate("""() => {
+      const head = document.querySelectorAll("#controls .choice select")[2];
+      head.value = "1";
+      head.dispatchEvent(new Event("change"));
+      setTimeout(() => { for (const end = performance.now() + 500; performance.now() < end;); }, 60);
+    }""")
+    time.sleep(0.25)  # so that the next line reaches the page before it is done
+    page.evaluate("location.hash = 'step=0&layer=0&head=2'")
+    page.wait_for_timeout(500)
+    assert page.evaluate("document.querySelectorAll('#controls .choice select')[2].value") == "2"
+
+
 @pytest.mark.parametrize("hash", ["#prompt=99&step=-4&layer=x&head=1e9&query=NaN&key=-1", "#scale=__proto__", "#%"])
 def test_an_address_that_names_nothing_goes_to_the_nearest_view(explore, run, hash):
     page = explore(run, hash)

@@ -142,7 +142,12 @@ export async function start() {
   const step = steps.length - 1;
   await change({ prompt, step, ...clearestHead(prompt, step), query: tokens.length - 1, ...requested });
   if (!("query" in requested || "key" in requested)) await change(clearestCell(state.prompt, state.step, state, shownMaps()));
-  addEventListener("hashchange", () => ((languageAsked() ?? language) === language ? goTo(fromHash()) : location.reload()));
+  address = location.hash;
+  addEventListener("hashchange", () => {
+    address = location.hash;
+    if ((languageAsked() ?? language) === language) goTo(fromHash());
+    else location.reload();
+  });
 }
 
 let goTo = change;
@@ -173,13 +178,16 @@ export function fromHash() {
 }
 
 let waiting = null;
+let address = null; // as the page last saw it
 
 /** Puts the view into the address, not more often than browsers allow (about 200 times in 30 s). */
 function remember() {
   clearTimeout(waiting);
   waiting = setTimeout(() => {
+    if (location.hash !== address) return; // one was put in by hand, which the page is about to go to
     try {
       history.replaceState(null, "", hashOf(languageAsked()));
+      address = location.hash;
     } catch {
       // A sandboxed frame may refuse: the view is then not in its address, and all else works.
     }
