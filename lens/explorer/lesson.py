@@ -46,8 +46,14 @@ class Chapter:
 
 def build_lesson() -> str:
     """The page of the lesson as HTML."""
-    articles = "\n".join(article(language, path.read_text(encoding="utf-8")) for language, path in TEXTS.items())
-    data = payload(examples()) | {"measured": json.loads(MEASURED.read_text(encoding="utf-8"))}
+    texts = {language: path.read_text(encoding="utf-8") for language, path in TEXTS.items()}
+    return lesson_of(texts, json.loads(MEASURED.read_text(encoding="utf-8")))
+
+
+def lesson_of(texts: dict[str, str], measured: dict) -> str:
+    """A page of the chapters of `texts`, Markdown by language; measured: as in MEASURED."""
+    articles = "\n".join(article(language, text) for language, text in texts.items())
+    data = payload(examples()) | {"measured": measured}
     sheets = [PAGE / "base/style.css", *sorted(PAGE.glob("lesson/*.css"))]
     return assemble("lesson/lesson.html", "lesson/main.js", sheets, data, {"articles": articles})
 

@@ -7,10 +7,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from lens.explorer import lesson
-from lens.explorer.examples import examples
-from lens.explorer.page import PAGE, assemble, bundle
-from lens.explorer.payload import payload
+from lens.explorer.lesson import lesson_of
+from lens.explorer.page import PAGE, bundle
 
 
 @cache
@@ -18,10 +16,7 @@ def lesson_with(*widgets: str, measured: str = "{}") -> str:
     """The lesson's page, its text a chapter for each widget; `measured`: JSON in the place of docs/measured.json."""
     chapters = [f"## {name}\n\nText.\n\n<!-- widget: {name} -->\n" for name in widgets]
     text = "# Lesson\n\n" + "\n".join(chapters)
-    articles = "\n".join(lesson.article(language, text) for language in ("en", "vi"))
-    sheets = [PAGE / "base/style.css", *sorted(PAGE.glob("lesson/*.css"))]
-    data = payload(examples()) | {"measured": json.loads(measured)}
-    return assemble("lesson/lesson.html", "lesson/main.js", sheets, data, {"articles": articles})
+    return lesson_of({"en": text, "vi": text}, json.loads(measured))
 
 
 def numbers_in(page, table: str) -> Tensor:

@@ -1,15 +1,15 @@
 // The header: what is shown, and the way through training.
 
-import { SCALES, theme } from "./colour.js";
+import { SCALES } from "./colour.js";
 import { kind, name, page } from "./data.js";
 import { choice, element, setOptions } from "./dom.js";
 import { nextChange } from "./formation.js";
 import { wordAt } from "./label.js";
+import { looks } from "./looks.js";
 import { lossesAt } from "./measures.js";
 import { change, changeLanguage, shownNames, shownPrompt, shownStep, state } from "./state.js";
-import { language, t } from "./words.js";
+import { t } from "./words.js";
 
-const LANGUAGES = { vi: "Tiếng Việt", en: "English" };
 const PACE = 650; // milliseconds a step while playing: time to see what moved
 
 export function controls(host) {
@@ -18,14 +18,12 @@ export function controls(host) {
   const head = choice(t("Head"), [], (value) => change({ head: +value }));
   const query = choice(t("Query"), [], (value) => change({ query: +value }));
   const scale = choice(t("Colour"), SCALES, (value) => change({ scale: value }));
-  const themes = element("button", { class: "theme", type: "button", "aria-label": t("Light or dark"), title: t("Light or dark") }, "◐");
-  themes.addEventListener("click", () => change({ theme: theme() === "dark" ? "light" : "dark" }));
   const through = kind === "run" ? training() : null;
   host.append(
     element("div", { class: "brand" }, element("b", {}, "glassgpt"), element("span", {}, name ?? t("worked examples"))),
     ...(through ? [through.field] : []),
     element("div", { class: "choices" }, prompt.field, layer.field, head.field, query.field, scale.field),
-    element("div", { class: "looks" }, ...(page.lesson ? [toLesson()] : []), languages(), themes),
+    looks(changeLanguage, (theme) => change({ theme }), ...(page.lesson ? [toLesson()] : [])),
   );
 
   new ResizeObserver(() => document.documentElement.style.setProperty("--header", `${host.offsetHeight}px`)).observe(host);
@@ -49,15 +47,6 @@ export function controls(host) {
 
 /** The link to the lesson that lies beside the page. */
 const toLesson = () => element("a", { class: "to-lesson", href: page.lesson }, t("Lesson"));
-
-/** A switch between the languages of the page. */
-function languages() {
-  const one = ([code, name]) => element("button", {
-    type: "button", lang: code, title: name, "aria-label": `${code.toUpperCase()}, ${name}`, "aria-pressed": code === language,
-    onclick: () => changeLanguage(code),
-  }, code.toUpperCase());
-  return element("div", { class: "languages", role: "group", "aria-label": t("Language") }, ...Object.entries(LANGUAGES).map(one));
-}
 
 /** The training step: a slider, a button that plays, and the loss. Arrow keys move it wherever nothing else wants them. */
 function training() {

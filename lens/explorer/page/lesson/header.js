@@ -1,11 +1,11 @@
 // The header: the chapters, how far one has read, the language, light or dark. The address holds what was chosen.
 
-import { chooseTheme, theme } from "../base/colour.js";
+import { chooseTheme } from "../base/colour.js";
 import { MOVES_ALONG, element } from "../base/dom.js";
+import { looks } from "../base/looks.js";
 import { scrolling } from "../base/onscreen.js";
-import { language, t } from "../base/words.js";
+import { t } from "../base/words.js";
 
-const LANGUAGES = { vi: "Tiếng Việt", en: "English" };
 const asked = new URLSearchParams(location.hash.slice(1));
 
 /**
@@ -24,7 +24,7 @@ export function header(host, draw) {
   host.append(
     element("div", { class: "brand" }, element("b", {}, "glassgpt"), element("span", {}, t("the lesson"))),
     nav, here,
-    element("div", { class: "looks" }, languages(), themes(draw)),
+    looks(toLanguage, toTheme),
     bar,
   );
   new ResizeObserver(() => document.documentElement.style.setProperty("--header", `${host.offsetHeight}px`)).observe(host);
@@ -39,8 +39,21 @@ export function header(host, draw) {
   addEventListener("hashchange", () => location.reload()); // by hand, or for another language
   addEventListener("scroll", follow, { passive: true });
   addEventListener("resize", follow);
+  if (["light", "dark"].includes(asked.get("theme"))) chooseTheme(asked.get("theme"));
   let shown = null;
   return arrive;
+
+  function toLanguage(code) {
+    asked.set("lang", code);
+    location.hash = asked;
+  }
+
+  function toTheme(name) {
+    chooseTheme(name);
+    asked.set("theme", name);
+    remember();
+    draw();
+  }
 
   /** Goes to the chapter that the address asks for, when the page has its height. */
   function arrive() {
@@ -95,28 +108,4 @@ function onward(next) {
     ? element("a", { href: `#${next.id}` }, t("Next: {title}", { title: titleOf(next) }), " →")
     : element("a", { href: "#" }, t("Back to the beginning"), " ↑");
   return element("p", { class: "onward" }, link);
-}
-
-function themes(draw) {
-  if (["light", "dark"].includes(asked.get("theme"))) chooseTheme(asked.get("theme"));
-  return element("button", {
-    class: "theme", type: "button", "aria-label": t("Light or dark"), title: t("Light or dark"),
-    onclick: () => {
-      chooseTheme(theme() === "dark" ? "light" : "dark");
-      asked.set("theme", theme());
-      remember();
-      draw();
-    },
-  }, "◐");
-}
-
-function languages() {
-  const one = ([code, name]) => element("button", {
-    type: "button", lang: code, title: name, "aria-label": `${code.toUpperCase()}, ${name}`, "aria-pressed": code === language,
-    onclick: () => {
-      asked.set("lang", code);
-      location.hash = asked;
-    },
-  }, code.toUpperCase());
-  return element("div", { class: "languages", role: "group", "aria-label": t("Language") }, ...Object.entries(LANGUAGES).map(one));
 }

@@ -4,16 +4,17 @@ import { shade } from "../base/colour.js";
 import { choice, element } from "../base/dom.js";
 import { formatNumber } from "../base/number.js";
 import { phrase, t } from "../base/words.js";
+import { generator } from "../live/sampling.js";
 import { causal } from "./attention.js";
 import { numberTable } from "./numbertable.js";
-import { SYMBOLS, firstFailure, newSequence, randomFrom, readByTwoLayers, RIGHT, whatFollowed } from "./twolayers.js";
+import { SYMBOLS, firstFailure, newSequence, readByTwoLayers, RIGHT, whatFollowed } from "./twolayers.js";
 
 const TRIALS = 20; // sequences that must all come out right
 const code = (text) => element("code", {}, text);
 
 /** Fills an element; returns what draws it again. */
 export function induction(host) {
-  const random = randomFrom(19);
+  const random = generator(19);
   const choices = { first: "same", query: "token", key: "token", value: "token" };
   let tokens = newSequence(random);
 

@@ -4,10 +4,10 @@ import { shade } from "../base/colour.js";
 import { element } from "../base/dom.js";
 import { formatNumber } from "../base/number.js";
 import { phrase, t } from "../base/words.js";
+import { generator } from "../live/sampling.js";
 import { causal } from "./attention.js";
 import { softmax } from "./matrices.js";
 import { numberTable } from "./numbertable.js";
-import { randomFrom } from "./twolayers.js";
 
 const TOKENS = ["▸", "A", "B", "C", "D", "A", "B", "C", "D"];
 const PERIOD = 4;
@@ -23,7 +23,7 @@ const HEADS = {
 
 /** The maps by name, of invented scores: weights that are masked are 0. */
 export function inventedMaps() {
-  const random = randomFrom(7);
+  const random = generator(7);
   const mapOf = ({ lift }) => TOKENS.map((_, query) => softmax(TOKENS.map((_, key) => {
     const strewn = NOISE * (2 * random() - 1);
     return causal(query, key) ? lift(query, key) + strewn : -Infinity;

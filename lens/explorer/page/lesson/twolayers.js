@@ -8,17 +8,6 @@ const LIFT = 6; // of a score that is asked for: e⁶, 403 times the weight; as 
 
 export const RIGHT = { first: "previous", query: "token", key: "second", value: "token" };
 
-/** A generator of numbers from 0 to 1, the same for the same seed (mulberry32). */
-export function randomFrom(seed) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let bits = Math.imul(state ^ (state >>> 15), state | 1);
-    bits ^= bits + Math.imul(bits ^ (bits >>> 7), bits | 61);
-    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 function shuffled(items, random) {
   const left = [...items];
   return items.map(() => left.splice(Math.floor(random() * left.length), 1)[0]);
