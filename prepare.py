@@ -25,8 +25,8 @@ def main() -> None:
     from common.options import parse_overrides
     from data.corpus import load_corpus
     from data.large import read_or_prepare
+    from experiment.command_line import load_new
     from experiment.meant import check_words
-    from experiment.start import load_new
 
     check_words(rest, ["config", "workers"])
     config, origin = load_new(args.config, parse_overrides(rest))

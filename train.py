@@ -8,14 +8,14 @@ if __name__ == "__main__":  # Ctrl-C during the imports, which take seconds, end
 
     begin_script()
 
-
 from common.errors import RunError, run_script
 from common.terminal import command, say, use_utf8
 from config import Config
 from data.batches import Batches
 from data.corpus import load_corpus
+from experiment.command_line import read_command_line
 from experiment.log import Log
-from experiment.start import Run, open_run, read_command_line
+from experiment.start import Run, open_run
 from lens.prompts import make_prompts
 from lens.record import Recorder, snapshot_steps
 from training.distributed import first_of_machine, joined, put_together

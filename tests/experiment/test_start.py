@@ -9,7 +9,8 @@ import torch
 from common.errors import InputError
 from config import Config, TrainConfig, load_config
 from data.corpus import load_corpus
-from experiment.start import Run, check_processes, fixed_changes
+from experiment.command_line import check_processes, fixed_changes
+from experiment.start import Run
 from model import GPT
 from model.sizes import flops_per_token, parameter_table
 from tests.helpers.scripts import contents, metrics, run_train
@@ -177,7 +178,7 @@ def test_a_run_goes_on_only_with_the_text_that_it_began_with(tmp_path, written, 
 
 @pytest.mark.parametrize(("processes", "refused"), [(1, False), (2, True)])
 def test_apples_gpus_are_for_one_process(monkeypatch, processes, refused):
-    monkeypatch.setattr("experiment.start.size", lambda: processes)
+    monkeypatch.setattr("experiment.command_line.size", lambda: processes)
     with pytest.raises(InputError, match="mps, with which") if refused else contextlib.nullcontext():
         check_processes(TrainConfig(device="mps"))
 

@@ -41,7 +41,7 @@ def test_of_what_a_compiler_says_its_first_error_is_shown(text, line):
 
 
 def test_a_run_that_is_to_be_compiled_where_nothing_can_be_ends_before_it_begins(small, tmp_path, monkeypatch):
-    monkeypatch.setattr("experiment.start.why_not_compiled", lambda device: f"no compiler for {device}")
+    monkeypatch.setattr("experiment.command_line.why_not_compiled", lambda device: f"no compiler for {device}")
     done = run_train(small, {"run": tmp_path / "run", "train.compile": "true"})
     error = error_line(done, 2)
     assert error.startswith("error: train.compile: true, but torch.compile does not work here: no compiler for cpu; ")
@@ -52,7 +52,7 @@ def test_a_run_that_is_to_be_compiled_where_nothing_can_be_ends_before_it_begins
 def test_a_run_that_was_compiled_goes_on_where_nothing_can_be(small_copy, monkeypatch):
     config = small_copy / "config.yaml"
     config.write_text(config.read_text(encoding="utf-8").replace("compile: false", "compile: true"), encoding="utf-8")
-    monkeypatch.setattr("experiment.start.why_not_compiled", lambda device: "no compiler")
+    monkeypatch.setattr("experiment.command_line.why_not_compiled", lambda device: "no compiler")
     assert "--train.compile false" in error_line(run_train("--resume", small_copy, "--train.steps", 9), 2)
     assert run_train("--resume", small_copy, "--train.steps", 9, "--train.compile", "false").code == 0
 
