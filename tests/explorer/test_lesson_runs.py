@@ -3,11 +3,13 @@ that the page words is the one that `attend` raises."""
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from model.attention import attend
 from tests.helpers.measured import KEY, QUERY, STEPS, TOKENS, film, measured, page_of
+from tests.helpers.open_page import READ_ALL_CELLS, colours_of, pixels, printed
 
 PARTS = {"norm": "layernorm", "residual": "residuals", "attention": "attention", "MLP": "MLP"}  # and the runs without
 # The names and the figures below the curves.
@@ -60,16 +62,30 @@ def test_the_figures_are_those_of_the_step_that_the_arrow_keys_come_to(open_widg
         assert found["without attention"] == f"{runs['without attention']['curve'][at]:.3f}"
 
 
-def test_the_film_shows_the_weights_of_the_step(open_widget):
-    torch.manual_seed(0)
-    carried, maps = film()
-    page = open_widget("formed", measured() | {"formed": carried})
+@pytest.fixture
+def open_film(open_widget):
+    """A page with a film of random maps on the screen, what it carries, and the maps as docs/film.py rounds them."""
+
+    def open_film():
+        torch.manual_seed(0)
+        carried, maps = film()
+        page = open_widget("formed", measured() | {"formed": carried})
+        page.locator("#film").scroll_into_view_if_needed()
+        page.wait_for_selector("#film:not([aria-busy])")
+        return page, carried, {name: (100 * one).round().clamp(max=99).double() / 100 for name, one in maps.items()}
+
+    return open_film
+
+
+def test_the_film_shows_the_weights_of_the_step(open_film):
+    page, carried, maps = open_film()
     for at, step in [(2, 100), (0, 0), (1, 5)]:
-        page.fill(".film-time input", str(at))
-        assert page.inner_text(".film-time output") == f"step {step}"
+        page.click(f"#film button >> nth={at}")
+        assert page.inner_text(".step") == f"step {step}"
         weight = maps["induction"][at, QUERY, KEY].item()
         assert page.inner_text("#film-weight") == f"{weight:.2f}"
-        assert page.inner_text(".film-read >> nth=1").endswith(f" {weight:.2f}")  # the ringed cell is that one
+        assert page.inner_text("#cell").endswith(f" {weight:.2f}")  # the pinned cell is that one
+        assert page.evaluate(READ_ALL_CELLS) == printed(maps["induction"][at], 2)
         found = list(figures(page).values())
         heads = [carried[name]["scores"][at] for name in ("previous_token", "induction")]
         assert found == [f"{value:.2f}" for value in (*heads, carried["song"][at])]
@@ -80,18 +96,47 @@ def test_the_film_shows_the_weights_of_the_step(open_widget):
     assert "second kite, head 1.1 gives bees" in page.inner_text(".says")
 
 
-def test_every_cell_of_the_film_is_read_by_keys(open_widget):
-    torch.manual_seed(1)
-    carried, maps = film()
-    page = open_widget("formed", measured() | {"formed": carried})
-    page.focus(".film-field >> nth=0")
-    query, key = KEY, KEY - 1  # the ringed cell
+@pytest.mark.parametrize(("name", "words"), [("previous_token", "one token back"), ("induction", "came next last")])
+def test_each_picture_of_the_film_is_the_map_of_its_step(open_film, name, words):
+    page, _, maps = open_film()
+    page.get_by_role("group", name="Head", exact=True).get_by_text(words).click()
+    seen = np.tri(len(TOKENS)) > 0
+    for at, map in enumerate(maps[name].numpy()):
+        image = pixels(page, f"#film button:nth-child({at + 1}) canvas")
+        assert (abs(image[..., :3] - colours_of(map, "light"))[seen] <= 2).all()
+        assert not image[..., 3][~seen].any()
+    assert page.evaluate(READ_ALL_CELLS) == printed(maps[name][2], 2)
+
+
+def test_the_film_is_gone_through_by_keys(open_film):
+    page, _, maps = open_film()
+    page.focus(".field")
+    query, key = QUERY, KEY
     for move, (down, right) in {"ArrowUp": (-1, 0), "ArrowLeft": (0, -1), "ArrowDown": (1, 0)}.items():
         page.keyboard.press(move)
-        query, key = query + down, min(key + right, query + down)
-        weight = maps["previous_token"][2, query, key].item()
-        words = f"{TOKENS[query].strip()} → {TOKENS[key].strip()} {weight:.2f}"
-        assert page.inner_text(".film-read >> nth=0") == words
+        query, key = query + down, key + right
+        weight = maps["induction"][2, query, key].item()
+        assert page.inner_text("#cell") == f"{TOKENS[query].strip()} → {TOKENS[key].strip()} {weight:.2f}"
+    page.focus(".time input")
+    page.keyboard.press("ArrowLeft")
+    assert page.inner_text(".step") == "step 5"
+    page.press("#film button >> nth=0", "Enter")
+    assert page.inner_text(".step") == "step 0"
+    page.click(".play")
+    page.locator(".step", has_text="step 100").wait_for()
+
+
+def test_the_film_leaves_the_address_and_the_light_as_the_reader_has_them(open_film):
+    page, _, maps = open_film()
+    page.click(".theme")
+    scheme = page.evaluate("document.documentElement.style.colorScheme")
+    page.click("#film button >> nth=1")
+    assert page.evaluate("document.documentElement.style.colorScheme") == scheme
+    image = pixels(page, "#film button:nth-child(2) canvas")
+    seen = np.tri(len(TOKENS)) > 0
+    assert (abs(image[..., :3] - colours_of(maps["induction"][1].numpy(), scheme))[seen] <= 2).all()
+    page.wait_for_timeout(400)  # longer than the explorer waits before it writes a view into the address
+    assert "head=" not in page.url and f"theme={scheme}" in page.url
 
 
 def test_what_is_compared_has_the_figures_that_were_measured(open_widget):

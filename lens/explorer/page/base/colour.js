@@ -11,6 +11,7 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 let system = dark.matches; // asked once: a question to the browser for every map painted takes its time
 dark.addEventListener("change", () => (system = dark.matches));
 let chosen = "system"; // or "light" or "dark", chosen on the page
+export const chosenTheme = () => chosen;
 export const theme = () => (chosen === "system" ? (system ? "dark" : "light") : chosen);
 
 export function chooseTheme(name) {

@@ -49,7 +49,7 @@ export function controls(host) {
 const toLesson = () => element("a", { class: "to-lesson", href: page.lesson }, t("Lesson"));
 
 /** The training step: a slider, a button that plays, and the loss. Arrow keys move it wherever nothing else wants them. */
-function training() {
+export function training() {
   const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": t("Training step; space plays") });
   const play = element("button", { class: "play", type: "button", onclick: toggle });
   const number = element("output", { class: "step" });

@@ -34,10 +34,10 @@ export function tabs(host, titles = {}) {
   return arrange;
 }
 
-/** Says whether the panel around a part has something to show; without it its tab is not there. */
+/** Says whether the panel around a part, if it is in one, has something to show; without it its tab is not there. */
 export function offer(host, there) {
-  const name = host.closest("[role=tabpanel]").id.replace("tab-", "");
-  if (absent.has(name) !== there) return;
+  const name = host.closest("[role=tabpanel]")?.id.replace("tab-", "");
+  if (name === undefined || absent.has(name) !== there) return;
   if (there) absent.delete(name);
   else absent.add(name);
   arrange();

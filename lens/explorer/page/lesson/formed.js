@@ -1,65 +1,75 @@
-// How two heads of the default run formed: their maps at each recorded step, as a film, and their scores.
+// How two heads of the default run formed: the explorer's own slider, film and map, of the maps that docs/film.py kept.
 
+import { chosenTheme } from "../base/colour.js";
+import { training } from "../base/controls.js";
+import { hold, page, place } from "../base/data.js";
 import { element } from "../base/dom.js";
-import { wordAt } from "../base/label.js";
+import { formatWeight, wordAt } from "../base/label.js";
+import { change, onChange, shownMaps, state } from "../base/state.js";
 import { phrase, t } from "../base/words.js";
-import { headMap } from "./headmap.js";
+import { film } from "../maps/film.js";
+import { map } from "../maps/map.js";
+import { toggle } from "./field.js";
 import { scores } from "./headscores.js";
 
-const PAUSE = 650; // milliseconds that a step is shown while the film plays
+export function formed(host, { measured: { formed: recorded } }) {
+  if (!recorded) return null;
+  const { tokens, steps, query, key, previous_token: previous, induction } = recorded;
+  const prompt = page.prompts.length;
+  carry(recorded, prompt);
 
-export function formed(host, { measured: { formed: film } }) {
-  if (!film) return null;
-  const { steps, tokens, query, key } = film;
-  let step = steps.length - 1;
-  let playing = null;
-
-  const slider = element("input", { type: "range", min: 0, max: step, value: step, "aria-label": t("Training step"), oninput: () => { pause(); go(Number(slider.value)); } });
-  const play = element("button", { class: "play", type: "button", onclick: () => (playing ? pause() : start()) });
-  const now = element("output", { class: "number" });
-  const maps = [["previous_token", t("looks one token back")], ["induction", t("looks for what came next last time")]].map(([name, label]) =>
-    headMap({ ...film[name], label, tokens, mark: name === "induction" ? [query, key] : [key, key - 1] }));
-  const curves = scores(film, (chosen) => { pause(); go(chosen); });
+  const nameOf = ({ layer, head }) => `${layer}.${head}`;
+  const word = (at) => element("bdi", { class: "token", lang: "en" }, wordAt(tokens, at));
+  const weight = (id, { layer, head, query, key }) => element("b", { class: "number", id }, formatWeight(shownMaps().weight(layer, head, query, key), shownMaps().digits));
+  const cells = {
+    previous: { layer: previous.layer, head: previous.head, query: key, key: key - 1 },
+    induction: { layer: induction.layer, head: induction.head, query, key },
+  };
+  const heads = toggle(t("Head"), [
+    ["previous", t("{head} looks one token back", { head: nameOf(previous) })],
+    ["induction", t("{head} looks for what came next last time", { head: nameOf(induction) })],
+  ], "induction", (name) => change(cells[name]));
+  const time = training();
+  const frames = element("div", { id: "film" });
+  const large = element("div");
+  const read = element("p", { id: "cell", "aria-live": "polite" });
+  const curves = scores(recorded, (step) => change({ step }));
   const says = element("p", { class: "says" });
   host.append(
-    element("h3", {}, t("Play the training, or point at a map")),
-    element("div", { class: "film-time" }, play, slider, now),
-    element("div", { class: "film-maps" }, ...maps.map(({ node }) => node)),
-    says, curves.node);
+    element("h3", {}, t("Play the training, choose a step, or point at the map")), heads, time.field, frames,
+    element("div", { class: "film-head" }, element("div", {}, large, read), element("div", {}, curves.node, says)));
 
-  function go(to) {
-    step = to;
-    slider.value = to;
-    slider.setAttribute("aria-valuetext", t("step {step}", { step: steps[to] }));
-    now.textContent = t("step {step}", { step: steps[to] });
-    for (const map of maps) map.draw(step);
-    curves.draw(step);
-    const { layer, head } = film.induction;
-    const weight = element("b", { class: "number", id: "film-weight" }, maps[1].weight(query, key).toFixed(2));
-    const word = (at) => element("bdi", { class: "token", lang: "en" }, wordAt(tokens, at));
+  const drawings = [time.draw, film(frames), map(large, showCell), () => curves.draw(state.step), tell];
+  onChange(() => drawings.forEach((draw) => draw()));
+  change({ prompt, step: steps.length - 1, theme: chosenTheme(), ...cells.induction });
+  return () => change({ theme: chosenTheme() });
+
+  function showCell(cell) {
+    const at = cell ?? state;
+    read.replaceChildren(word(at.query), " → ", word(at.key), " ", weight("weight", { ...state, ...at }));
+  }
+
+  function tell() {
     says.replaceChildren(...phrase("At the second {word}, head {head} gives {next}, which came next the first time, a weight of {weight}.", {
-      word: word(query), next: word(key), head: `${layer}.${head}`, weight,
+      word: word(query), next: word(key), head: nameOf(induction), weight: weight("film-weight", cells.induction),
     }));
   }
-
-  function start() {
-    if (step === steps.length - 1) go(0);
-    playing = setInterval(() => (step < steps.length - 1 ? go(step + 1) : pause()), PAUSE);
-    named();
-  }
-
-  function pause() {
-    clearInterval(playing);
-    playing = null;
-    named();
-  }
-
-  function named() {
-    play.textContent = playing ? "❚❚" : "▶";
-    play.setAttribute("aria-label", playing ? t("Pause") : t("Play the training"));
-  }
-
-  named();
-  go(step);
-  return () => maps.forEach((map) => map.draw(step));
 }
+
+/** Puts what was recorded among the prompts of the page, as number `prompt`; of the other heads nothing is known. */
+function carry({ tokens, steps, repeat, previous_token, induction }, prompt) {
+  const known = Object.entries({ previous_token, induction });
+  const [layers, heads] = ["layer", "head"].map((axis) => 1 + Math.max(...known.map(([, one]) => one[axis])));
+  const metrics = (at) => Array.from({ length: layers }, (_, layer) => Array.from({ length: heads }, (_, head) =>
+    Object.fromEntries(known.filter(([, one]) => one.layer === layer && one.head === head).map(([name, one]) => [name, one.scores[at]]))));
+  place({ tokens, repeat, layers, heads, causal: true, given: [], steps: steps.map((step, at) => ({ step, metrics: metrics(at) })) }, prompt);
+  const size = (tokens.length * (tokens.length + 1)) / 2;
+  steps.forEach((_, at) => {
+    const numbers = new Float64Array(layers * heads * size);
+    for (const [, { layer, head, maps }] of known) numbers.set(Array.from(maps[at], weightOf), (layer * heads + head) * size);
+    hold(prompt, at, "", { weights: { numbers, digits: 2 }, full: null, effects: null, live: null });
+  });
+}
+
+/** The weight that a character stands for, see `packed` in docs/film.py. */
+const weightOf = (character) => (character.charCodeAt(0) - 48) / 100;

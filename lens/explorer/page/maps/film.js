@@ -8,7 +8,7 @@ import { whenVisible } from "../base/onscreen.js";
 import { change, shownPrompt, state, switchedOff } from "../base/state.js";
 import { offer } from "../base/tabs.js";
 import { t } from "../base/words.js";
-import { smallCanvas, squareNote } from "./grid.js";
+import { smallCanvas, squareNote } from "./small.js";
 
 const MAX_FRAMES = 12;
 

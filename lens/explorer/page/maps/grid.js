@@ -2,7 +2,7 @@
 
 import { DASH, write } from "../base/cells.js";
 import { paint, theme } from "../base/colour.js";
-import { blockOf, kind, page, smallOf } from "../base/data.js";
+import { kind, page, smallOf } from "../base/data.js";
 import { choice, element } from "../base/dom.js";
 import { scrolling } from "../base/onscreen.js";
 import { short } from "../base/label.js";
@@ -12,6 +12,7 @@ import { change, shownPrompt, state, switchedOff } from "../base/state.js";
 import { t } from "../base/words.js";
 import { mlpSwitches, switchFor } from "../live/switches.js";
 import { badge, onPrompt } from "./badge.js";
+import { smallCanvas, squareNote } from "./small.js";
 
 const ORDERS = { badges: t("badges first"), layers: t("by layer"), score: t("highest score first") };
 
@@ -135,19 +136,4 @@ function showLarge() {
   const view = document.getElementById("head");
   const { top } = view.getBoundingClientRect();
   if (top > innerHeight / 2) view.scrollIntoView({ behavior: scrolling() });
-}
-
-/** A canvas of the shape of a prompt's maps, as large as fits into a square. */
-export function smallCanvas(prompt) {
-  const canvas = element("canvas");
-  const shape = keysOf(prompt).length / prompt.tokens.length;
-  canvas.style.width = `${100 * Math.min(1, shape)}%`;
-  canvas.style.aspectRatio = shape;
-  return canvas;
-}
-
-/** Says what a square stands for, where it is more than a cell. */
-export function squareNote(prompt) {
-  const block = blockOf(prompt);
-  return element("p", { class: "note" }, block > 1 ? t("Each square of a small map is the largest weight of {block} × {block} cells.", { block }) : "");
 }
