@@ -57,8 +57,8 @@ def test_n4_a_changed_pixel_changes_both_ways_alike(featuremap):
 
 @pytest.mark.parametrize(("order", "scale"), [(0, 0), (0, 1), (1, 0), (1, 1)])
 def test_n10_the_library_agrees_when_order_and_scale_do(featuremap, order, scale):
-    featuremap.locator(f"[data-set='order {order}']").click()
-    featuremap.locator(f"[data-set='scale {scale}']").click()
+    for name, at in (("What the library is given", order), ("The scale of ours", scale)):
+        featuremap.get_by_role("group", name=name).get_by_role("button").nth(at).click()
     query, key, value = image_of_the_example().permute(1, 2, 0)
     second, third = (value, key) if order else (key, value)
     theirs = torch.softmax(query @ third.T, dim=-1) @ second  # Keras: [query, value, key]

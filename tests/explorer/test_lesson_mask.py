@@ -70,6 +70,25 @@ def test_n8_the_tables_are_those_of_attend_and_what_the_last_word_moves_is_lit(p
     assert rows_lit == outputs_moved == int(((now[2] - before[2]).abs() > 1e-9).any(-1).sum())
 
 
+@pytest.mark.parametrize(("typed", "vector"), [("cat", [0.3, 0.33, 0.12]), ("Đường dài", [0.5, 0.4, 0.15])])
+@pytest.mark.parametrize("masked", [True, False])
+def test_n8_the_last_word_may_be_typed(page, typed, vector, masked):
+    """Its vector is by the rule of chapter 2; of two words the first counts."""
+    choose(page, 3, "waits", masked)
+    page.get_by_label("or type one").fill(typed)
+    now = torch.cat((JOURNEY[:2], torch.tensor([vector]))).double()
+    for table, matrix in enumerate(attention(now, masked)):
+        for i, line in enumerate(cells(page, table)):
+            for j, (text, _) in enumerate(line):
+                assert text == "−∞" or number(text) == pytest.approx(matrix[i, j].item(), abs=0.00501)
+    pressed = page.get_by_role("group", name="Last word").locator("[aria-pressed=true]")
+    assert pressed.count() == 0 and f"became “{typed.split()[0]}”" in page.inner_text(
+        "[data-widget=mask] [role=status]"
+    )
+    page.get_by_role("button", name="ends", exact=True).click()
+    assert page.get_by_label("or type one").input_value() == ""
+
+
 def test_n8_the_page_says_whether_the_future_leaks(page):
     choose(page, 6, "leap", True)
     assert page.inner_text("[data-widget=mask] [role=status]").startswith("“step” became “leap”: only its own output")

@@ -32,8 +32,8 @@ export function block(host, { measured }) {
     depth = n;
     draw();
   });
-  layers.hidden = Object.keys(depths).length === 1;
-  host.append(element("h3", {}, t("Press a part to take it out")), layers, element("div", { class: "block-both" }, picture, chart), says);
+  layers.node.hidden = Object.keys(depths).length === 1;
+  host.append(element("h3", {}, t("Press a part to take it out")), layers.node, element("div", { class: "block-both" }, picture, chart), says);
 
   function partButton(part, left, top) {
     const button = element("button", { type: "button", "data-part": part.name, onclick: () => press(part) }, part.text);

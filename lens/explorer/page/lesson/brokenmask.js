@@ -4,6 +4,7 @@ import { signedShade } from "../base/colour.js";
 import { choice, element } from "../base/dom.js";
 import { formatNumber, power } from "../base/number.js";
 import { phrase, t } from "../base/words.js";
+import { toggle } from "./field.js";
 import { FUNCTIONS, largestLeak } from "./masks.js";
 import { numberTable } from "./numbertable.js";
 
@@ -31,12 +32,11 @@ export function brokenmask(host) {
   });
   const functions = Object.keys(FUNCTIONS).map((name, at) => {
     const table = numberTable(t("outputs of function {letter}", { letter: NAMES[at] }), places, ["0", "1", "2"], undefined, 3);
-    const buttons = [false, true].map((leaks) => element("button", { type: "button", "data-leaks": leaks, onclick: () => {
+    table.node.append(toggle(t("Function {letter}", { letter: NAMES[at] }), [[false, t("is sound")], [true, t("leaks")]], null, (leaks) => {
       answers[name] = leaks;
       draw();
-    } }, leaks ? t("leaks") : t("is sound")));
-    table.node.append(element("div", { class: "toggle", role: "group", "aria-label": t("Function {letter}", { letter: NAMES[at] }) }, ...buttons));
-    return { name, table, buttons };
+    }).node);
+    return { name, table };
   });
   const check = element("button", { type: "button", class: "plain", onclick: judge }, t("Check"));
   const verdict = element("div", { class: "verdict", role: "status" });
@@ -52,11 +52,10 @@ export function brokenmask(host) {
 
   function draw() {
     const now = outputs();
-    functions.forEach(({ name, table, buttons }, at) => {
+    functions.forEach(({ table }, at) => {
       table.draw(now[at], (value) => signedShade(value, 2));
       table.cells.forEach((line, row) => line.forEach((cell, column) =>
         cell.classList.toggle("moved", before !== null && before[at][row][column] !== now[at][row][column])));
-      for (const button of buttons) button.setAttribute("aria-pressed", `${answers[name]}` === button.dataset.leaks);
     });
     check.disabled = Object.keys(answers).length < functions.length;
   }

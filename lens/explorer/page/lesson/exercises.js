@@ -12,7 +12,7 @@ const EXERCISES = [[t("Build an induction head"), induction], [t("Find the sink"
 export function exercises(host) {
   const parts = EXERCISES.map(([title]) => element("section", { class: "exercise", "aria-label": title }));
   const show = (chosen) => parts.forEach((part, at) => (part.hidden = at !== chosen));
-  host.append(toggle(t("Three exercises"), EXERCISES.map(([title], at) => [at, title]), 0, show), ...parts);
+  host.append(toggle(t("Three exercises"), EXERCISES.map(([title], at) => [at, title]), 0, show).node, ...parts);
   const drawings = EXERCISES.map(([, exercise], at) => exercise(parts[at]));
 
   show(0);

@@ -23,15 +23,15 @@ export function setNumber(field, value) {
   field.removeAttribute("aria-invalid");
 }
 
-/** Buttons of which one is pressed: `options` are [name, text]; `choose(name)` is called with the one pressed. */
+/** {node, press}: buttons of which one is pressed; `options` are [name, text or node], choose(name) is called with the one pressed. */
 export function toggle(label, options, chosen, choose) {
   const buttons = options.map(([name, text]) => element("button", { type: "button", onclick: () => {
-    show(name);
+    press(name);
     choose(name);
   } }, text));
-  const show = (pressed) => buttons.forEach((button, at) => button.setAttribute("aria-pressed", options[at][0] === pressed));
-  show(chosen);
-  return element("div", { class: "toggle", role: "group", "aria-label": label }, ...buttons);
+  const press = (pressed) => buttons.forEach((button, at) => button.setAttribute("aria-pressed", options[at][0] === pressed));
+  press(chosen);
+  return { node: element("div", { class: "toggle", role: "group", "aria-label": label }, ...buttons), press };
 }
 
 export const button = (text, onclick) => element("button", { type: "button", class: "small-button", onclick }, text);

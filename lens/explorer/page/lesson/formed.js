@@ -36,7 +36,7 @@ export function formed(host, { measured: { formed: recorded } }) {
   const curves = scores(recorded, (step) => change({ step }));
   const says = element("p", { class: "says" });
   host.append(
-    element("h3", {}, t("Play the training, choose a step, or point at the map")), heads, time.field, frames,
+    element("h3", {}, t("Play the training, choose a step, or point at the map")), heads.node, time.field, frames,
     element("div", { class: "film-head" }, element("div", {}, large, read), element("div", {}, curves.node, says)));
 
   const drawings = [time.draw, film(frames), map(large, showCell), () => curves.draw(state.step), tell];

@@ -45,7 +45,7 @@ export function heads(host, { examples }) {
     element("p", { class: "lead" }, t("Choose the parameters and follow each channel.")),
     element("div", { class: "choices" }, ...Object.values(fields).map(({ field }) => field)),
     sizes,
-    ordering,
+    ordering.node,
     element("div", { class: "picture" }, picture.node),
     numbers.node, back,
   );

@@ -5,6 +5,7 @@ import { element } from "../base/dom.js";
 import { formatNumber } from "../base/number.js";
 import { phrase, t } from "../base/words.js";
 import { attend, largestDifference } from "./attention.js";
+import { toggle } from "./field.js";
 import { softmax, times, transpose } from "./matrices.js";
 import { numberTable } from "./numbertable.js";
 
@@ -17,26 +18,21 @@ const SCALES = ["scale=None", "scale=1.0"]; // 1/√d_k, and none
 /** {node, draw(pixels)}: the rows of a 3x3 picture, given as nine tokens, are three queries, three keys and three values. */
 export function library() {
   const chosen = { order: 0, scale: 0 };
-  let [pixels, buttons] = [null, []];
+  let pixels = null;
   const row = ["0", "1", "2"];
   const code = (text) => element("code", {}, text);
   const tables = [numberTable(code("layers.Attention()([…])"), row, [...row, "3"]), numberTable(code("attend(query, key, value)"), row, [...row, "3"])];
+  const choice = (name, options, label) => toggle(label, options.map((text, at) => [at, code(text)]), chosen[name], (at) => {
+    chosen[name] = at;
+    draw(pixels);
+  }).node;
   const apart = element("p", { class: "same", role: "status" });
   const node = element("section", { class: "library" },
     element("p", { class: "lead" }, t("A library’s call: find the settings that give the same numbers.")),
     element("p", { class: "note" }, t("The rows of the picture are the queries, the keys and the values.")),
-    element("div", { class: "side-by-side" }, toggle("order", ORDERS, t("What the library is given")), toggle("scale", SCALES, t("The scale of ours"))),
+    element("div", { class: "side-by-side" }, choice("order", ORDERS, t("What the library is given")), choice("scale", SCALES, t("The scale of ours"))),
     element("div", { class: "side-by-side" }, ...tables.map((one) => one.node)), apart,
   );
-
-  function toggle(name, options, label) {
-    const group = options.map((option, at) => element("button", { type: "button", "data-set": `${name} ${at}`, onclick: () => {
-      chosen[name] = at;
-      draw(pixels);
-    } }, code(option)));
-    buttons = [...buttons, ...group];
-    return element("div", { class: "toggle", role: "group", "aria-label": label }, ...group);
-  }
 
   function draw(tokens) {
     pixels = tokens;
@@ -44,10 +40,6 @@ export function library() {
     const theirs = kerasAttention(chosen.order === 1 ? [query, value, key] : [query, key, value]);
     const ours = attend(query, key, value, chosen.scale === 1 ? { scale: 1 } : {}).output;
     [theirs, ours].forEach((values, at) => tables[at].draw(values, (one) => signedShade(one, 3)));
-    for (const button of buttons) {
-      const [name, at] = button.dataset.set.split(" ");
-      button.setAttribute("aria-pressed", chosen[name] === Number(at));
-    }
     const difference = largestDifference(theirs, ours);
     apart.replaceChildren(...(difference < 1e-12
       ? phrase("The same numbers: this library takes the value before the key, and does not scale by default.", {})

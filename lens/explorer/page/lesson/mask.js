@@ -6,8 +6,10 @@ import { element } from "../base/dom.js";
 import { formatNumber } from "../base/number.js";
 import { t } from "../base/words.js";
 import { attend, causal } from "./attention.js";
+import { toggle } from "./field.js";
 import { withoutMask } from "./maskless.js";
 import { sentencesFrom } from "./sentences.js";
+import { vectorOf, wordsOf } from "./vectors.js";
 
 const EXAMPLE = 6; // of examples.py: causal_mask
 const MOVED = 1e-9; // less is rounding
@@ -20,37 +22,45 @@ export function mask(host, lesson) {
 
   const masked = element("input", { type: "checkbox", role: "switch", onchange: draw });
   masked.checked = true;
-  const lengths = choices(t("Sentence"), (index) => {
-    sentence = sentences[index];
-    end = sentence.words.at(-1);
-    draw();
+  const named = (word) => element("bdi", {}, word);
+  const lengths = toggle(t("Sentence"), sentences.map((one) => [one, named(one.words.join(" "))]), sentence, (one) => {
+    sentence = one;
+    endOn(one.words.at(-1));
   });
-  const ends = choices(t("Last word"), (word) => {
-    end = word;
-    draw();
-  });
+  const ends = sentences.map((one) => toggle(t("Last word"), Object.keys(one.ends).map((word) => [word, named(word)]), end, (word) => endOn(word)));
+  const typed = element("input", { type: "text", class: "words-field", maxlength: 12, autocomplete: "off", spellcheck: "false" });
+  typed.addEventListener("input", () => wordsOf(typed.value).length && endOn(wordsOf(typed.value)[0], typed.value));
   const says = element("p", { class: "who-moved", role: "status" });
   const tables = element("div", { class: "tables" });
   host.append(
     lengths.node,
-    ends.node,
+    element("div", { class: "last-word" }, ...ends.map(({ node }) => node), element("label", {}, t("or type one"), " ", typed)),
     element("label", { class: "switch-line" }, masked, element("span", {}, t("Mask: no word sees a later one"))),
     says, tables,
-    element("p", { class: "note" }, t("Each word is its own query, key and value, as in chapter 2; nothing is scaled. The vectors beyond “Your journey starts” are invented.")),
+    element("p", { class: "note" }, t("Each word is its own query, key and value, as in chapter 2; nothing is scaled. The vectors beyond “Your journey starts” are invented; that of a word which you type comes from its letters, as there.")),
     ...withoutMask(lesson.measured.mask),
   );
 
+  /** Puts a word at the end, which the reader may have typed. */
+  function endOn(word, text = "") {
+    end = word;
+    typed.value = text;
+    draw();
+  }
+
   /** What is computed with a word at the end. */
   function compute(word) {
-    const rows = [...sentence.rows.slice(0, -1), sentence.ends[word]];
+    const rows = [...sentence.rows.slice(0, -1), Object.hasOwn(sentence.ends, word) ? sentence.ends[word] : vectorOf(word)];
     return attend(rows, rows, rows, masked.checked ? { scale: 1, sees: causal } : { scale: 1 });
   }
 
   function draw() {
     const own = sentence.words.at(-1);
     const words = [...sentence.words.slice(0, -1), end];
-    lengths.draw(sentences.map(({ words }, index) => [index, words.join(" ")]), sentences.indexOf(sentence));
-    ends.draw(Object.keys(sentence.ends).map((word) => [word, word]), end);
+    ends.forEach(({ node, press }, at) => {
+      node.hidden = sentences[at] !== sentence;
+      press(end);
+    });
     const [now, before] = [compute(end), compute(own)];
     const moved = (part) => (i, j) => Math.abs(now[part][i][j] - before[part][i][j]) > MOVED;
     const outputMoved = now.output.map((row, i) => row.some((_, j) => moved("output")(i, j)));
@@ -72,21 +82,6 @@ function sentenceOn(moved, count, changed) {
   if (!changed) return t("Change the last word, and see which outputs move.");
   if (moved === 1) return t("“{own}” became “{end}”: only its own output moved. No earlier word can know.", changed);
   return t("“{own}” became “{end}”: {moved} of {count} outputs moved. The future leaks.", { ...changed, moved, count });
-}
-
-/** Buttons of which one is chosen: {node, draw([[value, text], …], chosen)}. */
-function choices(label, choose) {
-  const buttons = element("span", { class: "pick-from" });
-  const node = element("div", { class: "pick", role: "group", "aria-label": label }, element("span", { class: "pick-name" }, label), buttons);
-
-  function draw(options, chosen) {
-    if (buttons.children.length !== options.length || buttons.textContent !== options.map(([, text]) => text).join("")) {
-      buttons.replaceChildren(...options.map(([value, text]) => element("button", { type: "button", onclick: () => choose(value) }, element("bdi", {}, text))));
-    }
-    options.forEach(([value], index) => buttons.children[index].setAttribute("aria-pressed", value === chosen));
-  }
-
-  return { node, draw };
 }
 
 /** A matrix with names for its rows and columns. hidden(i, j): behind the mask; moved(i, j): lit; colours(value): of a cell. */

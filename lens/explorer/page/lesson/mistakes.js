@@ -11,7 +11,7 @@ export function mistakes(host, { measured: { scale, mask } }) {
   const names = [["shapes", t("shapes")], ["scale", t("no √d_k")], ["mask", t("no mask")]];
   const body = element("div", { class: "mistake" });
   const show = (name) => body.replaceChildren(...views[name]);
-  host.append(toggle(t("Which mistake"), names, "shapes", show), body);
+  host.append(toggle(t("Which mistake"), names, "shapes", show).node, body);
   show("shapes");
 }
 

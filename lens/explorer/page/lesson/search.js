@@ -50,7 +50,7 @@ export function search(host, lesson) {
   });
   const reading = element("div", { class: "reading" }, asked, product, says, oneKey, table, mixture);
   host.append(
-    element("h3", {}, t("Drag an arrow")), way,
+    element("h3", {}, t("Drag an arrow")), way.node,
     element("div", { class: "search" }, planes.plain.node, planes.places.node, reading),
     threeChannels(lesson),
   );

@@ -16,7 +16,7 @@ export function versus(host, { measured: { heads, lstm } }) {
   const body = element("div", { class: "versus" });
   const says = element("p", { class: "says", "aria-live": "polite" });
   const choice = toggle(t("What is compared"), Object.entries(views).map(([name, { text }]) => [name, text]), "copy", show);
-  host.append(element("h3", {}, t("Choose what to compare")), choice, body, says);
+  host.append(element("h3", {}, t("Choose what to compare")), choice.node, body, says);
 
   function show(name) {
     const [parts, sentence] = views[name].draw();
