@@ -16,7 +16,7 @@ from common.terminal import say, warn
 from config import Config, TrainConfig
 from data.batches import Batches
 from data.corpus import Corpus
-from model import GPT
+from model import GPT, GPTConfig
 from model.sizes import flops_per_token
 from model.weights import SkipInit
 from training.compiling import what_it_needs, why_not_compiled
@@ -30,7 +30,8 @@ from training.proof import prove_mask
 from training.step import Step
 
 # Where a run on a CPU gains more than the half minute that compiling takes: in narrow models, which spend it between
-# the matrix products (4 x 128: 71 ms become 53; 6 x 256: 620 become 655), from 2,000 steps of 16 x 176 tokens on.
+# the matrix products (4 x 192: 225 ms become 185; 6 x 256: 620 become 655), from 2,000 steps of 16 x 176 tokens on, and
+# without dropout, whose compiled random numbers take longer than all else (4 x 192: 300 ms become 560).
 MIN_FLOPS_TO_COMPILE, MAX_WIDTH_TO_COMPILE = 5e13, 192
 # What dropout_for gives at most; the width of a model from which on it is not lowered; with how much the steps are
 # timed before it is known.
@@ -126,7 +127,7 @@ def settle_run(config: Config, model: GPT, corpus: Corpus, batches: Batches, pla
         say(f"train.warmup_steps: {t.warmup_steps} is longer than the run and is cut to its {t.steps} steps")
     if t.compile == "auto":
         flops = flops_per_token(model) * t.steps * t.batch_size * batches.block_size
-        t.compile = gains_from_compiling(t.device, flops, config.model.n_embd)
+        t.compile = gains_from_compiling(t.device, flops, config.model)
     return Pace(t, plan)
 
 
@@ -151,13 +152,13 @@ def dropout_for(passes: float, width: int) -> float:
     return round(share * min(1.0, width / FULL_DROPOUT_WIDTH), 2)
 
 
-def gains_from_compiling(device: str, flops: float, width: int) -> bool:
-    """Whether a run of `flops`, of a model `width` channels wide, gains more than compiling takes.
+def gains_from_compiling(device: str, flops: float, m: GPTConfig) -> bool:
+    """Whether a run of `flops` gains more than compiling takes; m.dropout is a number.
 
     Where it would, but this machine cannot compile, that is printed.
     """
     if device == "cpu":
-        gains = flops > MIN_FLOPS_TO_COMPILE and width <= MAX_WIDTH_TO_COMPILE
+        gains = flops > MIN_FLOPS_TO_COMPILE and m.n_embd <= MAX_WIDTH_TO_COMPILE and not m.dropout
     else:
         gains = device == "cuda" and flops > MIN_FLOPS_TO_COMPILE_CUDA
     if gains and (why := why_not_compiled(device)):

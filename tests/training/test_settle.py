@@ -27,30 +27,32 @@ from training.step import Step
 
 
 @pytest.mark.parametrize(
-    ("device", "flops", "width", "compiled"),
+    ("device", "flops", "width", "dropout", "compiled"),
     [
-        ("cpu", 0.9 * MIN_FLOPS_TO_COMPILE, 128, False),
-        ("cpu", 1.1 * MIN_FLOPS_TO_COMPILE, 128, True),
-        ("cpu", 1.1 * MIN_FLOPS_TO_COMPILE, 256, False),
-        ("cuda", 9e15, 128, False),
-        ("cuda", 2e16, 4096, True),
-        ("mps", 1e20, 128, False),
+        ("cpu", 0.9 * MIN_FLOPS_TO_COMPILE, 128, 0.0, False),
+        ("cpu", 1.1 * MIN_FLOPS_TO_COMPILE, 128, 0.0, True),
+        ("cpu", 1.1 * MIN_FLOPS_TO_COMPILE, 256, 0.0, False),
+        ("cpu", 1e20, 128, 0.1, False),  # twice as slow: what is compiled draws random numbers one by one
+        ("cuda", 9e15, 128, 0.0, False),
+        ("cuda", 2e16, 4096, 0.1, True),
+        ("mps", 1e20, 128, 0.0, False),
     ],
 )
-def test_auto_compiles_where_the_run_is_long_enough_to_gain(device, flops, width, compiled, monkeypatch, capsys):
+def test_auto_compiles_where_the_run_gains_from_it(device, flops, width, dropout, compiled, monkeypatch, capsys):
     monkeypatch.setattr("training.settle.why_not_compiled", lambda device: None)
-    assert gains_from_compiling(device, flops, width) is compiled
+    assert gains_from_compiling(device, flops, GPTConfig(n_embd=width, dropout=dropout)) is compiled
     assert capsys.readouterr().out == ""
 
 
 def test_where_torch_compile_does_not_work_it_says_so_in_one_line_where_it_matters(monkeypatch, capsys):
     monkeypatch.setattr("training.settle.why_not_compiled", lambda device: f"no compiler for {device}")
-    assert gains_from_compiling("cpu", 2 * MIN_FLOPS_TO_COMPILE, 128) is False
+    shape = GPTConfig(n_embd=128)
+    assert gains_from_compiling("cpu", 2 * MIN_FLOPS_TO_COMPILE, shape) is False
     said = capsys.readouterr().out
     assert "torch.compile does not work here: no compiler for cpu; on a CPU it needs" in said and said.count("\n") == 1
-    assert gains_from_compiling("cuda", 2 * MIN_FLOPS_TO_COMPILE_CUDA, 128) is False
+    assert gains_from_compiling("cuda", 2 * MIN_FLOPS_TO_COMPILE_CUDA, shape) is False
     assert "no compiler for cuda; on a GPU it needs Triton" in capsys.readouterr().out
-    assert gains_from_compiling("cpu", MIN_FLOPS_TO_COMPILE / 2, 128) is False and capsys.readouterr().out == ""
+    assert gains_from_compiling("cpu", MIN_FLOPS_TO_COMPILE / 2, shape) is False and capsys.readouterr().out == ""
 
 
 def test_weights_are_drawn_from_the_seed_whatever_was_drawn_before():
@@ -112,7 +114,7 @@ def test_minutes_become_about_the_steps_that_fit_beside_start_and_end_and_evalua
     batches = Batches(corpus.train, 8, seed=0)
     pace = settle_run(config, model, corpus, batches)
     assert (config.train.steps, config.train.minutes) == (237, 4)  # 240 - 19 - 30 - 1 s at the end, in each 0.5 + 0.3
-    assert asked == [("cpu", flops_per_token(model) * 237 * 3 * 8, 16)]
+    assert asked == [("cpu", flops_per_token(model) * 237 * 3 * 8, model.config)]
     assert pace.plan == Plan(last=237, until=240, evaluation=30, per_step=0.5, near=60)
     now[0] += 1000  # the run goes on on a slower computer: nothing is timed
     assert settle_run(config, model, corpus, batches, plan=pace.plan).plan is pace.plan and config.train.steps == 237
