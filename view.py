@@ -33,8 +33,6 @@ Open a run's attention explorer: one HTML file that needs no network. stdout is 
   python view.py --example                         worked examples: no training, no run
   python view.py --lesson                          attention, chapter by chapter: no training, no run"""
 
-LESSONS = ("attention-lesson.html", "lesson.html")  # names of the lesson's page; the first is its usual one
-
 
 def parse_arguments() -> argparse.Namespace:
     epilog = "The page has the model in it where its weights have room (attention.page_mb in the run's configuration). "
@@ -56,7 +54,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--lesson", action="store_true", help=lesson)
     out = "where to write the page (default: attention.html in the run, with a second one attention-SECOND.html in the "
     out += "first; with --model attention-NAME.html here, with --example attention-examples.html, with --lesson "
-    out += f"{LESSONS[0]})"
+    out += "attention-lesson.html)"
     add("--out", metavar="FILE.html", type=nonempty_text, help=out)
     png = (
         "write the maps as pictures instead, all heads of a step together and each head of the last step by itself: as "
@@ -94,7 +92,7 @@ def main() -> None:
     if args.lesson:
         from lens.explorer.lesson import build_lesson
 
-        open_page(write_page(build_lesson(), args.out, Path(LESSONS[0])), args)
+        open_page(write_page(build_lesson(), args.out, Path("attention-lesson.html")), args)
         return
     runs = [] if args.example or args.model else [find_run(args.run)]
     if runs and args.second:
@@ -116,8 +114,7 @@ def main() -> None:
         path, readings = Path("attention-examples.html"), examples()
         data = partial(payload, readings)
     if args.out or not args.png:
-        lesson = lesson_beside(Path(args.out or path))
-        path = write_page(render(data() | {"lesson": lesson}), args.out, path)
+        path = write_page(render(data()), args.out, path)
         if not args.example and len(runs) < 2:
             say_where_to_look(readings)
         open_page(path, args)
@@ -177,11 +174,6 @@ def write_page(page: str, out: str | None, usual: Path) -> Path:
         raise RunError(f"{path}: cannot be written ({reason(error)}); --out FILE.html writes elsewhere") from error
     print(path)
     return path
-
-
-def lesson_beside(page: Path) -> str | None:
-    """The name of the lesson's page in the folder of a page, which then links to it; None where there is none."""
-    return next((name for name in LESSONS if (page.parent / name).is_file()), None)
 
 
 def open_page(path: Path, args: argparse.Namespace) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lens.explorer.examples import examples
-from lens.explorer.page import PAGE, assemble
+from lens.explorer.one_file import PAGE, assemble
 from lens.explorer.payload import payload
 
 DOCS = Path(__file__).parents[2] / "docs"

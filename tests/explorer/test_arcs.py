@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from lens.explorer.page import PAGE
+from lens.explorer.one_file import PAGE
 from tests.helpers.fabricated import STORY, reading_of
 from tests.helpers.open_page import rgb
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from lens.explorer.page import PAGE, bundle
+from lens.explorer.one_file import PAGE, bundle
 from lens.explorer.payload import payload
 from tests.helpers.fabricated import reading_of
 from tests.helpers.open_page import rgb

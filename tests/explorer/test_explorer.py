@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from lens.explorer.examples import examples
-from lens.explorer.page import build_page, render
-from lens.explorer.payload import payload
+from lens.explorer.page import build_page
 from model import GPT, GPTConfig
 from model.sizes import parameter_table
 from tests.helpers.fabricated import STORY, reading_of, write_lines, write_run
@@ -211,13 +210,35 @@ def test_a_run_with_a_single_snapshot_has_nothing_to_slide(explore, tmp_path):
     assert page.is_disabled("input[type=range]") and page.is_disabled(".play")
 
 
-def test_every_page_says_how_to_open_the_lesson_and_links_to_one_that_lies_beside_it(explore):
-    page = explore(examples())
+def test_every_page_becomes_the_lesson_and_comes_back(explore):
+    page = explore(examples(), "#lang=vi&theme=dark")
+    page.wait_for_function("() => location.hash.includes('query=')")
+    page.click(".to-lesson")
+    page.wait_for_selector(".chapter >> nth=8")
+    assert page.evaluate("location.hash").startswith("#lesson=&theme=dark&lang=vi")
+    assert page.evaluate("[document.documentElement.lang, document.documentElement.style.colorScheme]") == [
+        "vi",
+        "dark",
+    ]
+    assert page.locator("#workbench").count() == 0
+    page.click(".languages [lang=en]")
+    page.wait_for_selector("html[lang=en] .chapter >> nth=8")
+    page.click(".to-lesson")
+    page.wait_for_selector("#workbench")
+    assert page.locator(".chapter").count() == 0 and page.inner_text("h1") == "Attention by example"
+    page.go_back()
+    page.wait_for_selector(".chapter >> nth=8")
+    page.go_forward()
+    page.wait_for_selector("html[data-ready] #workbench")
     page.click("[role=tab] >> text=Words")
-    assert page.locator("#tab-words code", has_text="python view.py --lesson").is_visible()
-    assert page.locator(".to-lesson").count() == 0
-    page = explore(render(payload(examples()) | {"lesson": "lesson.html"}))
-    assert page.get_attribute(".to-lesson", "href") == "lesson.html"
+    page.click("#tab-words a >> text=The lesson")
+    page.wait_for_selector(".chapter >> nth=8")
+
+
+def test_an_address_may_ask_for_a_chapter_of_the_lesson(explore):
+    page = explore(examples(), "#chapter-5")
+    page.wait_for_function("() => document.querySelector('.chapters [aria-current]')?.textContent === '5'")
+    assert "chapter=5" in page.evaluate("location.hash")
 
 
 def test_worked_examples_have_no_training_to_move_through(explore):
@@ -317,8 +338,12 @@ def test_a_sandboxed_frame_shows_everything_and_refuses_quietly(new_tab, run, ma
     assert page.troubles == []
 
 
-def test_the_policy_stops_a_script_and_a_request_that_come_in_anyway(explore, run):
-    page = explore(run)
+@pytest.mark.parametrize(
+    ("view", "title", "policies"), [("#view", "small: attention", 1), ("#lesson", "Attention, number by number", 2)]
+)
+def test_the_policy_stops_a_script_and_a_request_that_come_in_anyway(explore, run, view, title, policies):
+    page = explore(run, view)
+    page.wait_for_function("title => document.title === title", arg=title)
     image = "http://127.0.0.1:9/x.png"
     with page.expect_event("requestfailed", lambda request: request.url == image) as failed:
         page.evaluate(
@@ -329,8 +354,8 @@ def test_the_policy_stops_a_script_and_a_request_that_come_in_anyway(explore, ru
             image,
         )
     assert failed.value.failure == "csp"
-    assert page.title() == "small: attention"
-    assert len(page.troubles) == 2 and all("Content Security Policy" in text for text in page.troubles)
+    assert page.title() == title
+    assert len(page.troubles) == 2 * policies and all("Content Security Policy" in text for text in page.troubles)
     page.troubles.clear()
     page.requests.remove(image)
 

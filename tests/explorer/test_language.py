@@ -9,7 +9,7 @@ import pytest
 from data.tokenizer import char_tokenizer
 from lens import own, prompts
 from lens.explorer.examples import examples
-from lens.explorer.page import PAGE
+from lens.explorer.one_file import PAGE
 from model import sizes
 from tests.helpers.live_run import write_live_run
 

@@ -8,7 +8,8 @@ import pytest
 
 from lens.explorer.examples import examples
 from lens.explorer.lesson import TEXTS, article, build_lesson
-from lens.explorer.page import PAGE, bundle, render
+from lens.explorer.one_file import PAGE, bundle
+from lens.explorer.page import render
 from lens.explorer.payload import payload
 from tests.explorer.test_contrast import contrast
 from tests.helpers.lesson_page import lesson_with

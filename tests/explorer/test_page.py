@@ -13,7 +13,8 @@ from safetensors.numpy import load_file
 from common.errors import InputError
 from config import dump_config, load_config
 from data.tokenizer import char_tokenizer
-from lens.explorer.page import PAGE, build_page, bundle
+from lens.explorer.one_file import PAGE, bundle
+from lens.explorer.page import build_page
 from lens.explorer.payload import pack
 from lens.prompts import Prompt
 from lens.record import Recorder, snapshot_steps

@@ -2,7 +2,7 @@
 
 import re
 
-from lens.explorer.page import PAGE
+from lens.explorer.one_file import PAGE
 
 SOURCES = "".join(path.read_text(encoding="utf-8") for path in PAGE.rglob("*.js"))
 TABLE = re.findall(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lens.explorer.lesson import lesson_of
-from lens.explorer.page import PAGE, bundle
+from lens.explorer.one_file import PAGE, bundle
 
 
 @cache

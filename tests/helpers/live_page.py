@@ -2,7 +2,7 @@
 
 import torch
 
-from lens.explorer.page import PAGE, bundle
+from lens.explorer.one_file import PAGE, bundle
 from lens.explorer.weights import config_of, pack_step
 
 # Makes the model; plain(value) is a value of the page with lists for its typed arrays, as a test can read it.

@@ -353,15 +353,6 @@ def test_the_lesson_needs_no_run_and_is_opened_where_there_is_a_screen(tmp_path,
     assert opened == [(tmp_path / "other.html").as_uri()]
 
 
-@pytest.mark.parametrize("name", ["lesson.html", "attention-lesson.html"])
-def test_a_page_beside_the_lesson_links_to_it(tmp_path, name):
-    assert run_view(tmp_path, "--example", "--out", "page.html").code == 0
-    assert page_data(tmp_path / "page.html")["lesson"] is None
-    (tmp_path / name).write_text("", encoding="utf-8")
-    assert run_view(tmp_path, "--example", "--out", "page.html").code == 0
-    assert page_data(tmp_path / "page.html")["lesson"] == name
-
-
 def test_pictures_are_written_in_place_of_the_page(folder, tmp_path, monkeypatch):
     shutil.copytree(folder / "runs", tmp_path / "runs")
     monkeypatch.setenv("DISPLAY", ":0")

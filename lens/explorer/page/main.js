@@ -6,6 +6,7 @@ import { fits, kind, liveOf, load, loadSmall, page } from "./base/data.js";
 import { onChange, shownPrompt, start, state, switchedOff } from "./base/state.js";
 import { tabs } from "./base/tabs.js";
 import { terms } from "./base/terms.js";
+import { becomeLesson, lessonAsked } from "./base/tolesson.js";
 import { t, translatePage } from "./base/words.js";
 import { compare } from "./compare/compare.js";
 import { logitLens } from "./effects/logitlens.js";
@@ -28,29 +29,7 @@ import { swap } from "./swap/swap.js";
 import { walk } from "./walk/walk.js";
 
 const place = (id) => document.getElementById(id);
-translatePage();
-for (const part of document.querySelectorAll(".of-run, .of-model, .of-examples")) part.hidden = !part.matches(`.of-${kind}`);
-const { draw: drawReadout, showCell } = readout(place("readout"));
-const drawings = [
-  tabs(place("tabs"), kind === "model" ? { run: t("The model") } : {}),
-  views(place("views")),
-  controls(place("controls")),
-  title(place("opening")),
-  grid(place("grid")),
-  drawReadout,
-  next(place("next")),
-  overview(place("overview")),
-  map(place("map"), showCell),
-  walk(place("walk")),
-  film(place("film")),
-  curves(place("curves")),
-  predictions(place("predictions")),
-  logitLens(place("lens")),
-  parts(place("parts")),
-  swap(place("swap")),
-  compare(place("compare")),
-  arcs(place("text")), // after the others, as it measures where tokens are
-];
+const drawings = [];
 
 function draw() {
   for (const drawing of drawings) drawing();
@@ -75,19 +54,48 @@ async function unpackAhead() {
   if (now === ahead) draw();
 }
 
-// With a modifier the arrow keys are the browser's own: back and forward.
-addEventListener("keydown", (event) => {
-  if (event.altKey || event.metaKey || event.ctrlKey) event.stopPropagation();
-}, true);
-run();
-terms(place("terms"));
-const startModel = live(place("live"));
-onChange(draw);
-onChange(unpackAhead);
-onSystemTheme(draw);
-start().then(() => {
-  document.documentElement.setAttribute("data-ready", "");
-  performance.mark("ready");
-  startModel();
-  story(place("story"), place("opening"));
-});
+function explore() {
+  translatePage();
+  for (const part of document.querySelectorAll(".of-run, .of-model, .of-examples")) part.hidden = !part.matches(`.of-${kind}`);
+  const { draw: drawReadout, showCell } = readout(place("readout"));
+  drawings.push(
+    tabs(place("tabs"), kind === "model" ? { run: t("The model") } : {}),
+    views(place("views")),
+    controls(place("controls")),
+    title(place("opening")),
+    grid(place("grid")),
+    drawReadout,
+    next(place("next")),
+    overview(place("overview")),
+    map(place("map"), showCell),
+    walk(place("walk")),
+    film(place("film")),
+    curves(place("curves")),
+    predictions(place("predictions")),
+    logitLens(place("lens")),
+    parts(place("parts")),
+    swap(place("swap")),
+    compare(place("compare")),
+    arcs(place("text")), // after the others, as it measures where tokens are
+  );
+
+  // With a modifier the arrow keys are the browser's own: back and forward.
+  addEventListener("keydown", (event) => {
+    if (event.altKey || event.metaKey || event.ctrlKey) event.stopPropagation();
+  }, true);
+  run();
+  terms(place("terms"));
+  const startModel = live(place("live"));
+  onChange(draw);
+  onChange(unpackAhead);
+  onSystemTheme(draw);
+  start().then(() => {
+    document.documentElement.setAttribute("data-ready", "");
+    performance.mark("ready");
+    startModel();
+    story(place("story"), place("opening"));
+  });
+}
+
+if (lessonAsked()) becomeLesson();
+else explore();

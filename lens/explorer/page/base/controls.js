@@ -8,6 +8,7 @@ import { wordAt } from "./label.js";
 import { looks } from "./looks.js";
 import { lossesAt } from "./measures.js";
 import { change, changeLanguage, shownNames, shownPrompt, shownStep, state } from "./state.js";
+import { toLesson } from "./tolesson.js";
 import { t } from "./words.js";
 
 const PACE = 650; // milliseconds a step while playing: time to see what moved
@@ -23,7 +24,7 @@ export function controls(host) {
     element("div", { class: "brand" }, element("b", {}, "glassgpt"), element("span", {}, name ?? t("worked examples"))),
     ...(through ? [through.field] : []),
     element("div", { class: "choices" }, prompt.field, layer.field, head.field, query.field, scale.field),
-    looks(changeLanguage, (theme) => change({ theme }), ...(page.lesson ? [toLesson()] : [])),
+    looks(changeLanguage, (theme) => change({ theme }), toLesson()),
   );
 
   new ResizeObserver(() => document.documentElement.style.setProperty("--header", `${host.offsetHeight}px`)).observe(host);
@@ -44,9 +45,6 @@ export function controls(host) {
     through?.draw();
   };
 }
-
-/** The link to the lesson that lies beside the page. */
-const toLesson = () => element("a", { class: "to-lesson", href: page.lesson }, t("Lesson"));
 
 /** The training step: a slider, a button that plays, and the loss. Arrow keys move it wherever nothing else wants them. */
 export function training() {

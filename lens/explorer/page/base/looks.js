@@ -18,3 +18,6 @@ export function looks(toLanguage, toTheme, ...before) {
   }, "◐");
   return element("div", { class: "looks" }, ...before, element("div", { class: "languages", role: "group", "aria-label": t("Language") }, ...languages), themes);
 }
+
+/** The language and the light that the address asks for, as pairs of name and value. */
+export const looksAsked = () => [...new URLSearchParams(location.hash.slice(1))].filter(([name]) => ["lang", "theme"].includes(name));

@@ -7,6 +7,7 @@ import { atOnce, keysOf, largest, windowStart } from "./maps.js";
 import { MEASURES } from "./measures.js";
 import { clearestCell, clearestHead } from "./opening.js";
 import { validPins } from "./pins.js";
+import { lessonAsked } from "./tolesson.js";
 import { language, languageAsked } from "./words.js";
 
 const CHOICES = {
@@ -145,8 +146,8 @@ export async function start() {
   address = location.hash;
   addEventListener("hashchange", () => {
     address = location.hash;
-    if ((languageAsked() ?? language) === language) goTo(fromHash());
-    else location.reload();
+    if (lessonAsked() || (languageAsked() ?? language) !== language) location.reload();
+    else goTo(fromHash());
   });
 }
 

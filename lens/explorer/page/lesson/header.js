@@ -2,7 +2,7 @@
 
 import { chooseTheme } from "../base/colour.js";
 import { MOVES_ALONG, element } from "../base/dom.js";
-import { looks } from "../base/looks.js";
+import { looks, looksAsked } from "../base/looks.js";
 import { scrolling } from "../base/onscreen.js";
 import { t } from "../base/words.js";
 
@@ -24,7 +24,7 @@ export function header(host, draw) {
   host.append(
     element("div", { class: "brand" }, element("b", {}, "glassgpt"), element("span", {}, t("the lesson"))),
     nav, here,
-    looks(toLanguage, toTheme),
+    looks(toLanguage, toTheme, ...(asked.has("lesson") ? [toMaps()] : [])),
     bar,
   );
   new ResizeObserver(() => document.documentElement.style.setProperty("--header", `${host.offsetHeight}px`)).observe(host);
@@ -96,6 +96,15 @@ export function header(host, draw) {
     event.preventDefault();
   }
 }
+
+/** The way back to the page that has become the lesson. */
+const toMaps = () => element("a", {
+  class: "to-lesson", href: "#", onclick: (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    location.hash = new URLSearchParams(looksAsked());
+  },
+}, t("The maps"));
 
 /** Writes what was chosen into the address, without a place of its own in the browser's history. */
 const remember = () => history.replaceState(null, "", `#${asked}`);

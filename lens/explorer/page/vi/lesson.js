@@ -3,6 +3,7 @@
 export const LESSON = {
   "The lesson": "Bài học",
   "the lesson": "bài học",
+  "The maps": "Các bản đồ",
   "Chapters": "Các chương",
   "Next: {title}": "Tiếp theo: {title}",
   "Back to the beginning": "Về đầu trang",

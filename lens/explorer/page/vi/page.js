@@ -123,8 +123,8 @@ export const PAGE = {
   "Attention is not explanation.": "Attention không phải là lời giải thích.",
   "A map shows what was read, not what it was used for. A large weight on a small value moves little, and other paths through the model may carry the same information.":
     "Bản đồ cho thấy cái gì được đọc, không cho thấy nó được dùng để làm gì. Trọng số lớn đặt lên một giá trị nhỏ chẳng thay đổi bao nhiêu, và những con đường khác trong mô hình có thể mang cùng thông tin đó.",
-  "The lesson, attention in nine chapters with something to touch in each: <code>python view.py --lesson</code> opens it, in the folder of glassgpt. How to read this page: <code>docs/explorer.md</code>.":
-    "Bài học, attention trong chín chương, chương nào cũng có thứ để chạm vào: mở bằng <code>python view.py --lesson</code> trong thư mục của glassgpt. Cách đọc trang này: <code>docs/explorer.md</code>.",
+  "<a href=\"#lesson\">The lesson</a>: attention in nine chapters, with something to touch in each. How to read this page: <code>docs/explorer.md</code>.":
+    "<a href=\"#lesson\">Bài học</a>: attention trong chín chương, chương nào cũng có thứ để chạm vào. Cách đọc trang này: <code>docs/explorer.md</code>.",
   "Attention small enough to follow by hand, in eight worked examples: <code>python view.py --example</code>.":
     "Attention đủ nhỏ để tính theo bằng tay, trong tám ví dụ giải sẵn: <code>python view.py --example</code>.",
   "What is measured": "Những gì được đo",
