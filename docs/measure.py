@@ -12,9 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from common.arguments import Arguments
@@ -24,18 +22,15 @@ from common.terminal import use_utf8
 from config import Config, load_config
 from data.batches import Batches
 from data.corpus import Corpus, load_corpus
-from data.tales.stories import Story
-from data.tokenizer import Tokenizer
 from docs.film import film
 from docs.variants import LSTM, VARIANTS
+from lens.explorer.lesson import MEASURED
 from model import GPT, GPTConfig
 from model.attention import MultiHeadAttention, attend, rotary_angles
-from model.generation import eval_mode
 from training.evaluate import evaluate, write_sample
 from training.step import Step
 from training.stories import story_score
 
-MEASURED = Path(__file__).parent / "measured.json"
 RUN = Path("runs/small")
 COMMAND = (
     "python train.py --config tiny.yaml --model.n_embd 64 --model.n_head 1 --train.steps 300 --train.eval_every 100"
@@ -251,7 +246,7 @@ def train(model: GPT, corpus: Corpus, config: Config) -> dict:
         if step in points(t.steps):
             metrics, _ = evaluate(model, corpus, t, step)
             curve.append(round(metrics["val_loss"], 4))
-    run = figures(model, metrics) | far_back(model, corpus, config)
+    run = figures(model, metrics) | {"guessed": guessed(model, corpus, config)}
     return run | {"curve": curve, "seconds": round(seconds / t.steps, 4)}
 
 
@@ -269,34 +264,15 @@ def parameters_of(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def far_back(model: GPT, corpus: Corpus, config: Config) -> dict:
-    """guessed: the share of the words that are certain which are the model's first guess, by how many words before they
-    were first said; song: nats per token of those that are sung again."""
-    stories = corpus.stories or []
-    score = story_score(model, stories, corpus.tokenizer, config.train)
+def guessed(model: GPT, corpus: Corpus, config: Config) -> dict[str, float]:
+    """The share of the words that are certain which are the model's first guess, by how many words before they were
+    first said."""
+    score = story_score(model, corpus.stories or [], corpus.tokenizer, config.train)
     counts: dict[str, list[int]] = {}
     for (_, distance), (right, words) in score.forced.items():
         so_far = counts.setdefault(distance, [0, 0])
         counts[distance] = [so_far[0] + right, so_far[1] + words]
-    guessed = {distance: round(right / words, 4) for distance, (right, words) in sorted(counts.items())}
-    sung = [nats for story in stories[:200] for nats in song_nats(model, story, corpus.tokenizer)]
-    return {"guessed": guessed, "song": round(float(np.mean(sung)), 4)}
-
-
-def song_nats(model: GPT, story: Story, tokenizer: Tokenizer) -> list[float]:
-    """-ln p of each token of the story's words that are sung again, where the words before tell them."""
-    ids = torch.tensor([tokenizer.end_of_text, *tokenizer.encode(story.text)])
-    ends = np.cumsum(tokenizer.byte_lengths[ids[1:].numpy()])  # stories are ASCII: bytes are characters
-    if len(ids) > model.config.block_size:
-        return []
-    with eval_mode(model):
-        nats = F.cross_entropy(model(ids[None, :-1])[0][0].float(), ids[1:], reduction="none").tolist()
-    song = [word for word in story.forced if word.kind == "song"]
-    return [
-        one
-        for start, end, one in zip([0, *ends[:-1]], ends, nats, strict=True)
-        if any(start < word.end and word.start < end for word in song)
-    ]
+    return {distance: round(right / words, 4) for distance, (right, words) in sorted(counts.items())}
 
 
 def main() -> None:

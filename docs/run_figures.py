@@ -2,7 +2,6 @@
 
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from docs.drawing import SHADES, THIRD, bars, curves, panels
-
-MEASURED = Path(__file__).parent / "measured.json"
+from lens.explorer.lesson import MEASURED
 
 
 def measured() -> dict[str, Any]:

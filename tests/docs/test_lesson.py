@@ -16,10 +16,10 @@ from common.options import keys_of
 from config import Config
 from docs.figures import PICTURES, draw_all
 from docs.lesson import NOTEBOOK, NUMBER, TEXTS, agrees, blocks_of, last_digit, notebook_of, outputs_of
-from tests.helpers.source import ROOT
+from lens.explorer.lesson import MEASURED as PATH
 
 LESSON = TEXTS[0].read_text(encoding="utf-8")
-MEASURED = (ROOT / "docs" / "measured.json").read_text(encoding="utf-8")
+MEASURED = PATH.read_text(encoding="utf-8")
 # What the prose says that no block prints and nothing measures: names, examples, the notes' own roundings.
 GIVEN = {
     "0.4656 0.5592 0.6688 0.4765 0.6358 0.6469": "chapter 2, as printed elsewhere",

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from config import load_config
 from docs import measure
+from docs.film import PATTERNS
 from docs.lesson import TEXTS
+from lens.explorer.lesson import MEASURED as PATH
 from lens.patterns import induction, previous_token
-from tests.helpers.source import ROOT
 
-MEASURED = json.loads((ROOT / "docs" / "measured.json").read_text(encoding="utf-8"))
+MEASURED = json.loads(PATH.read_text(encoding="utf-8"))
 BLOCK, MASK, SCALE, HEADS, LSTM, FORMED = (
     MEASURED[key] for key in ("block", "mask", "scale", "heads", "lstm", "formed")
 )
@@ -104,43 +106,52 @@ def sentences() -> list[str]:
     right, unscaled, maskless = MASK["with"], SCALE["without"], MASK["without"]
     copied = {heads: f"{run['error']:.3f}" for heads, run in HEADS["copy"].items()}
     one, four = (HEADS["stories"][heads]["loss"] for heads in "14")
-    before, finder = (FORMED[name]["scores"][-3:] for name in ("previous_token", "induction"))
+    before, finder = (FORMED[name] for name in ("previous_token", "induction"))
     first, second = FORMED["finders"]
-    elsewhere = FORMED["elsewhere"]
+    names = {head: f"{found['layer']}.{found['head']}" for head, found in (("before", before), ("second", second))}
+    name = f"{finder['layer']}.{finder['head']}"
+    rising = {pattern: " to ".join(f"{score:.2f}" for score in FORMED[pattern]["scores"][-3:]) for pattern in PATTERNS}
+    steps, width = BLOCK["steps"][-1], int(measure.TINY["model.n_embd"])
+    layers = load_config("tiny.yaml").model.n_layer
+    *_, early, late, last = FORMED["steps"]
+    after = sum(loss > unscaled["loss"] for loss in right["curve"])  # the first point of the right curve below
     return [
-        f"ends at a loss of {right['loss']:.2f} nats per token with the division, and at {unscaled['loss']:.2f} "
-        "without",
+        f"A small model that learns {steps} steps on the project's own simple stories ends at a loss of "
+        f"{right['loss']:.2f} nats per token with the division, and at {unscaled['loss']:.2f} without",
         f"reaches {maskless['story']} nats a story,",
         f"allows no honest model less than {right['floor']}.",
-        f"Whole, a model of two layers ends at {block['whole']['loss']} nats per token. Without attention it ends at "
-        f"{block['without attention']['loss']}:",
-        f"Without residuals at {block['without residuals']['loss']}:",
-        f"Without layernorm at {block['without layernorm']['loss']}:",
-        f"Without the MLP at {block['without MLP']['loss']}.",
-        f"the whole model ends at {deep['whole']['loss']:.4f}, and without residuals at "
-        f"{deep['without residuals']['loss']:.4f}:",
-        f"{before[0]:.2f} at step 237, {before[1]:.2f} at step 436, {before[2]:.2f} at step 800",
-        f"Its `induction` goes from {finder[0]:.2f} to {finder[1]:.2f} to {finder[2]:.2f}.",
-        f'It gives {first["weight"]:.2f} of its attention to the first "green".',
-        f"the loss falls from {FORMED['song'][0]} nats per token to {FORMED['song'][-1]}.",
-        f"rises by {FORMED['missed']['previous_token']} nats: nothing finds",
-        f"it rises by only {first['missed']}.",
-        f'gives {second["weight"]:.2f} of its attention to "green", and is missed as little, by {second["missed"]}.',
-        f"score {elsewhere['previous_token']:.2f} and {elsewhere['induction']:.2f}.",
-        f"misses by {copied['1']}. Two heads miss by {copied['2']}, four by {copied['4']},",
-        f"did worse than one of 64: {four} nats per token against {one}.",
-        f"comes close: {stories['LSTM']['loss']} nats per token against {stories['attention']['loss']}.",
-        f"cost it {stories['LSTM']['song']} nats per token, attention {stories['attention']['song']}.",
-        f"say them again, {again['attention']['loss']}, and the LSTM still guesses among the 64, "
-        f"{again['LSTM']['loss']}.",
+        f"Train for {steps} steps with one part taken out. Of {layers} layers, the whole model ends at "
+        f"{block['whole']['loss']} nats per token, without the MLP at {block['without MLP']['loss']}, without "
+        f"layernorm at {block['without layernorm']['loss']}",
+        f"without attention at {block['without attention']['loss']}, without residuals at "
+        f"{block['without residuals']['loss']}. Of {measure.DEEPER['model.n_layer']} layers,",
+        f"the whole ends at {deep['whole']['loss']}; without residuals, at {deep['without residuals']['loss']:.4f},",
+        f"{FORMED['repeat']['period']} tokens apart.",
+        f"Between steps {early} and {last} two heads learn how ({name} is layer {finder['layer']}, head "
+        f"{finder['head']}, counted from 0):",
+        f"**{names['before']} looks one token back.** Its `previous_token` goes from {rising['previous_token']}, at "
+        f"steps {early}, {late} and {last}.",
+        f"**{name} looks for what followed.** Its `induction` goes from {rising['induction']}:",
+        f"{first['weight']:.2f} of its attention goes to",
+        f"the loss falls from {FORMED['song'][0]} nats per token to {FORMED['song'][-1]}. Without {names['before']} it "
+        f"rises at this word by {FORMED['missed']['previous_token']}, without {name} by only {first['missed']}: head "
+        f"{names['second']} does the same,",
+        f"misses by {copied['1']}; two heads miss by {copied['2']}, four by {copied['4']},",
+        f"4 heads of {width // 4} channels end at {four} nats per token, 1 of {width} at {one}.",
+        f"comes close: {stories['LSTM']['loss']} against {stories['attention']['loss']} (",
+        f"repeat them, {again['attention']['loss']}; the LSTM still guesses among 64, {again['LSTM']['loss']}.",
+        f"Here is a small model after {steps} steps;",
+        f"| nats per story (floor {right['floor']}) |",
         f"| nothing else | {right['loss']} | {right['story']} |",
         f"| `--model.scale false` | {unscaled['loss']} | {unscaled['story']} |",
         f"| `--model.causal false` | {maskless['loss']} | {maskless['story']} |",
-        f"between steps 100 ({right['curve'][5]}) and 120 ({right['curve'][6]})",
-        f"at {unscaled['loss']:.2f} nats per token, not at {right['loss']:.2f}.",
-        f"one head misses by {copied['1']} and four by {copied['4']}.",
+        f"step {steps} is where the right model was between steps {BLOCK['steps'][after - 1]} and "
+        f"{BLOCK['steps'][after]}.",
+        f"head {name} gives {first['weight']:.2f} at",
+        f"After {steps} steps the loss is {unscaled['loss']:.2f}, not {right['loss']:.2f}.",
+        f"one head misses by {copied['1']}, four by {copied['4']}.",
         f"not always better: {four} against {one} on the stories.",
-        f"No head of the default run has more than {FORMED['sink']['scores'][-1]:.2f}:",
+        f"{maskless['story']} nats a story, below the floor of {right['floor']},",
     ]
 
 

@@ -46,7 +46,7 @@ def film(steps=(0, 5, 100)):
         for layer, (name, one) in enumerate(maps.items())
     }
     about = {"steps": list(steps), "tokens": TOKENS, "repeat": REPEAT, "query": QUERY, "key": KEY}
-    return about | heads | {"song": [7.0, 5.0, 0.5], "loss": [7.0, 4.0, 1.0]}, maps
+    return about | heads | {"song": [7.0, 5.0, 0.5]}, maps
 
 
 def measured():
