@@ -169,7 +169,7 @@ def say(page, place, word):
 def moved_rows(page, letter):
     """The rows in which a cell is framed."""
     rows = page.locator(f"[aria-label='outputs of function {letter}'] tbody tr").all()
-    return [at for at, row in enumerate(rows) if row.locator(".moved").count()]
+    return [at for at, row in enumerate(rows) if row.locator(".lit-cell").count()]
 
 
 @pytest.mark.parametrize("change", [(4, "fox"), (2, "hen"), (0, "saw")])

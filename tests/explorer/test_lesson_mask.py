@@ -34,8 +34,8 @@ def choose(page, count, end, masked):
 
 def cells(page, table):
     """The texts of a table's cells, and whether each is lit."""
-    rows = page.locator(f"table.mask-table >> nth={table}").locator("tr:has(th[scope=row])").all()
-    read = "(all) => all.map((td) => [td.textContent, td.classList.contains('moved')])"
+    rows = page.locator(f"[data-widget=mask] .cells >> nth={table}").locator("tr:has(th[scope=row])").all()
+    read = "(all) => all.map((td) => [td.textContent, td.classList.contains('lit-cell')])"
     return [row.locator("td").evaluate_all(read) for row in rows]
 
 
@@ -75,7 +75,7 @@ def test_n8_the_tables_are_those_of_attend_and_what_the_last_word_moves_is_lit(p
 def test_n8_the_last_word_may_be_typed(page, typed, vector, masked):
     """Its vector is by the rule of chapter 2; of two words the first counts."""
     choose(page, 3, "waits", masked)
-    page.get_by_label("or type one").fill(typed)
+    page.get_by_label("or type another").fill(typed)
     now = torch.cat((JOURNEY[:2], torch.tensor([vector]))).double()
     for table, matrix in enumerate(attention(now, masked)):
         for i, line in enumerate(cells(page, table)):
@@ -86,7 +86,7 @@ def test_n8_the_last_word_may_be_typed(page, typed, vector, masked):
         "[data-widget=mask] [role=status]"
     )
     page.get_by_role("button", name="ends", exact=True).click()
-    assert page.get_by_label("or type one").input_value() == ""
+    assert page.get_by_label("or type another").input_value() == ""
 
 
 def test_n8_the_page_says_whether_the_future_leaks(page):

@@ -6,7 +6,7 @@ import { formatNumber, power } from "../base/number.js";
 import { phrase, t } from "../base/words.js";
 import { toggle } from "./field.js";
 import { FUNCTIONS, largestLeak } from "./masks.js";
-import { numberTable } from "./numbertable.js";
+import { fixed, matrix } from "./matrix.js";
 
 // Invented: a vector of three channels for each word.
 const WORDS = { the: [0.4, 0.1, 0.8], fox: [1.5, 0.8, -0.6], saw: [-0.5, 1.4, 0.6], a: [0.2, -0.9, 0.7], hen: [1.1, -0.3, -1.2] };
@@ -31,7 +31,7 @@ export function brokenmask(host) {
     return field;
   });
   const functions = Object.keys(FUNCTIONS).map((name, at) => {
-    const table = numberTable(t("outputs of function {letter}", { letter: NAMES[at] }), places, ["0", "1", "2"], undefined, 3);
+    const table = matrix(t("outputs of function {letter}", { letter: NAMES[at] }), { write: fixed(3), colour: (value) => signedShade(value, 2) });
     table.node.append(toggle(t("Function {letter}", { letter: NAMES[at] }), [[false, t("is sound")], [true, t("leaks")]], null, (leaks) => {
       answers[name] = leaks;
       draw();
@@ -53,9 +53,8 @@ export function brokenmask(host) {
   function draw() {
     const now = outputs();
     functions.forEach(({ table }, at) => {
-      table.draw(now[at], (value) => signedShade(value, 2));
-      table.cells.forEach((line, row) => line.forEach((cell, column) =>
-        cell.classList.toggle("moved", before !== null && before[at][row][column] !== now[at][row][column])));
+      table.show(now[at], places, ["0", "1", "2"]);
+      table.light((row, column) => before !== null && before[at][row][column] !== now[at][row][column]);
     });
     check.disabled = Object.keys(answers).length < functions.length;
   }

@@ -9,7 +9,7 @@ import { library } from "./library.js";
 import { transpose } from "./matrices.js";
 import { neighbours, throughConvolutions } from "./convolution.js";
 import { channelsOf, multiHead, sizesOf } from "./multihead.js";
-import { numberTable } from "./numbertable.js";
+import { fixed, matrix } from "./matrix.js";
 
 const [HEIGHT, WIDTH, CHANNELS] = [3, 3, 4];
 const LARGEST = 3; // of a channel, and of the colours
@@ -46,7 +46,7 @@ export function featuremap(host, { examples }) {
     return { input, output, node: element("label", {}, code(`${channel}`), input, output) };
   });
   const ways = [code("Conv2d(4, 8, 1)"), code("Linear(4, 8)")];
-  const outputs = numberTable(element("span", {}, t("what comes out for this pixel, both ways")), ways, planes.map((_, channel) => `${channel}`), undefined, 4);
+  const outputs = matrix(t("what comes out for this pixel, both ways"), { write: fixed(4), colour: (value) => signedShade(value, 2 * LARGEST) });
   const [reads, apart] = [element("p", { "aria-live": "polite" }), element("p", { class: "same" })];
   host.append(
     element("p", { class: "lead" }, t("Choose a pixel and see what it reads; change its channels.")),
@@ -84,7 +84,7 @@ export function featuremap(host, { examples }) {
     reads.replaceChildren(...phrase("Pixel {name} reads all {all} pixels at once; a 3x3 convolution would see the {near} that are framed.", {
       name: code(names[chosen]), all: `${names.length}`, near: `${near.length}`,
     }));
-    outputs.draw([convolved[chosen], out[chosen]], (value) => signedShade(value, 2 * LARGEST));
+    outputs.show([convolved[chosen], out[chosen]], ways, planes.map((_, channel) => `${channel}`));
     call.draw(tokens);
     const difference = largestDifference(convolved, out);
     apart.replaceChildren(...phrase("Largest difference between the two ways, over all nine pixels: {apart}", {

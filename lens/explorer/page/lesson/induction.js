@@ -6,7 +6,7 @@ import { formatNumber } from "../base/number.js";
 import { phrase, t } from "../base/words.js";
 import { generator } from "../live/sampling.js";
 import { causal } from "./attention.js";
-import { numberTable } from "./numbertable.js";
+import { matrix } from "./matrix.js";
 import { SYMBOLS, firstFailure, newSequence, readByTwoLayers, RIGHT, whatFollowed } from "./twolayers.js";
 
 const TRIALS = 20; // sequences that must all come out right
@@ -29,7 +29,8 @@ export function induction(host) {
     element("li", { class: "names", "aria-hidden": "true" }, t("token"), element("br"), t("expected next")),
     ...places.map(({ token, guess, mark }) => element("li", {}, token, guess, mark)));
   const looked = element("p", { class: "explained" });
-  const maps = ["first", "second"].map((layer, at) => numberTable(layer === "first" ? t("layer 1 looks at") : t("layer 2 looks at"), places.map(() => ""), places.map(() => ""), (query, key) => look(at, query, key), null));
+  const maps = [t("layer 1 looks at"), t("layer 2 looks at")].map((title, at) =>
+    matrix(title, { look: ({ row, column }) => look(at, row, column), write: null, colour: (weight) => shade(weight, 1, "absolute") }));
   const verdict = element("p", { class: "verdict", role: "status" });
   const another = element("button", { type: "button", class: "plain", onclick: () => {
     tokens = newSequence(random);
@@ -90,12 +91,9 @@ export function induction(host) {
       mark.classList.toggle("wrong", mark.textContent === "✗");
       token.parentNode.classList.toggle("fails", place === failure);
     });
+    const names = tokens.map((token) => SYMBOLS[token]);
     [first, second].forEach((weights, at) => {
-      maps[at].draw(weights.map((row, query) => row.map((weight, key) => (causal(query, key) ? weight : null))), (weight) => shade(weight, 1, "absolute"));
-      tokens.forEach((token, place) => {
-        maps[at].heads[place].textContent = SYMBOLS[token];
-        maps[at].cells[place][0].parentNode.firstChild.textContent = SYMBOLS[token];
-      });
+      maps[at].show(weights.map((row, query) => row.map((weight, key) => (causal(query, key) ? weight : null))), names, names);
     });
   }
 

@@ -1,5 +1,6 @@
 // Chapter 2: "Your journey starts", from X over scores and weights to the context, each cell explained with its numbers.
 
+import { shade } from "../base/colour.js";
 import { element } from "../base/dom.js";
 import { formatNumber } from "../base/number.js";
 import { phrase, t } from "../base/words.js";
@@ -32,17 +33,14 @@ export function journey(host, { examples }) {
   const tables = {
     X: matrix(t("X, the words"), { edit: ({ row, column }, value) => { X[row][column] = value; draw(); }, look: look("X") }),
     scores: matrix(t("Scores ω"), { look: look("scores") }),
-    weights: matrix(t("Weights α"), { look: look("weights"), shaded: true }),
+    weights: matrix(t("Weights α"), { look: look("weights"), colour: (weight) => shade(weight, 1, "absolute") }),
     context: matrix(t("Context z"), { look: look("context") }),
-  };
-  const titles = {
-    X: t("X, the words"), scores: t("Scores ω"), weights: t("Weights α"), context: t("Context z"),
   };
   const text = element("input", { type: "text", class: "words-field", value: usual, maxlength: 60, autocomplete: "off", spellcheck: "false" });
   text.addEventListener("input", () => say(text.value));
   const again = button(t("Back to the three words"), () => say((text.value = usual)));
   const explained = element("p", { class: "spelled", "aria-live": "polite" });
-  const steps = stepper([titles.scores, titles.weights, titles.context], (to) => {
+  const steps = stepper([t("Scores ω"), t("Weights α"), t("Context z")], (to) => {
     step = to;
     place = { ...START, table: ["scores", "weights", "context"][to - 1] };
     draw();
@@ -69,7 +67,7 @@ export function journey(host, { examples }) {
     element("h3", {}, t("Point at a number, change one, or type words of your own")),
     element("div", { class: "own-words" }, element("label", {}, element("span", {}, t("Your words")), text), again),
     steps.node, explained,
-    element("div", { class: "matrices" }, ...Object.entries(tables).map(([name, { node }]) => element("figure", {}, element("figcaption", {}, titles[name]), node))),
+    element("div", { class: "matrices" }, ...Object.values(tables).map(({ node }) => node)),
     element("p", { class: "note" }, t("Words other than the three get an invented vector from their letters: channel 1 is a tenth of the word’s length (1 at most), channel 2 its share of vowels, channel 3 the place of its first letter in the alphabet, z being 1. The same word always has the same vector.")),
     speed(),
   );

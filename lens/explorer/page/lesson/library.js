@@ -7,7 +7,7 @@ import { phrase, t } from "../base/words.js";
 import { attend, largestDifference } from "./attention.js";
 import { toggle } from "./field.js";
 import { softmax, times, transpose } from "./matrices.js";
-import { numberTable } from "./numbertable.js";
+import { fixed, matrix } from "./matrix.js";
 
 /** What layers.Attention()([query, value, key]) of Keras computes. */
 const kerasAttention = ([query, value, key]) => times(times(query, transpose(key)).map(softmax), value);
@@ -21,7 +21,7 @@ export function library() {
   let pixels = null;
   const row = ["0", "1", "2"];
   const code = (text) => element("code", {}, text);
-  const tables = [numberTable(code("layers.Attention()([…])"), row, [...row, "3"]), numberTable(code("attend(query, key, value)"), row, [...row, "3"])];
+  const tables = ["layers.Attention()([…])", "attend(query, key, value)"].map((call) => matrix(code(call), { write: fixed(2), colour: (one) => signedShade(one, 3) }));
   const choice = (name, options, label) => toggle(label, options.map((text, at) => [at, code(text)]), chosen[name], (at) => {
     chosen[name] = at;
     draw(pixels);
@@ -39,7 +39,7 @@ export function library() {
     const [query, key, value] = [0, 3, 6].map((from) => tokens.slice(from, from + 3));
     const theirs = kerasAttention(chosen.order === 1 ? [query, value, key] : [query, key, value]);
     const ours = attend(query, key, value, chosen.scale === 1 ? { scale: 1 } : {}).output;
-    [theirs, ours].forEach((values, at) => tables[at].draw(values, (one) => signedShade(one, 3)));
+    [theirs, ours].forEach((values, at) => tables[at].show(values, row, [...row, "3"]));
     const difference = largestDifference(theirs, ours);
     apart.replaceChildren(...(difference < 1e-12
       ? phrase("The same numbers: this library takes the value before the key, and does not scale by default.", {})

@@ -1,17 +1,18 @@
 // The causal mask: switched on and off, and what another last word moves with it and without it.
 
-import { tint } from "../base/cells.js";
 import { shade, signedShade } from "../base/colour.js";
 import { element } from "../base/dom.js";
 import { formatNumber } from "../base/number.js";
 import { t } from "../base/words.js";
 import { attend, causal } from "./attention.js";
 import { toggle } from "./field.js";
+import { fixed, matrix } from "./matrix.js";
 import { withoutMask } from "./maskless.js";
 import { sentencesFrom } from "./sentences.js";
 import { vectorOf, wordsOf } from "./vectors.js";
 
 const EXAMPLE = 6; // of examples.py: causal_mask
+const CHANNELS = ["z₀", "z₁", "z₂"];
 const MOVED = 1e-9; // less is rounding
 
 export function mask(host, lesson) {
@@ -31,12 +32,17 @@ export function mask(host, lesson) {
   const typed = element("input", { type: "text", class: "words-field", maxlength: 12, autocomplete: "off", spellcheck: "false" });
   typed.addEventListener("input", () => wordsOf(typed.value).length && endOn(wordsOf(typed.value)[0], typed.value));
   const says = element("p", { class: "who-moved", role: "status" });
-  const tables = element("div", { class: "tables" });
+  let most = 1; // of an output
+  const tables = {
+    scores: matrix(t("Scores + mask"), { write: fixed(2), masked: "−∞" }),
+    weights: matrix(t("Weights"), { write: fixed(2), masked: formatNumber(0, 2), colour: (value) => shade(value, 1, "absolute") }),
+    output: matrix(t("Outputs"), { write: fixed(2), colour: (value) => signedShade(value, most) }),
+  };
   host.append(
     lengths.node,
-    element("div", { class: "last-word" }, ...ends.map(({ node }) => node), element("label", {}, t("or type one"), " ", typed)),
+    element("div", { class: "last-word" }, ...ends.map(({ node }) => node), element("label", {}, t("or type another"), " ", typed)),
     element("label", { class: "switch-line" }, masked, element("span", {}, t("Mask: no word sees a later one"))),
-    says, tables,
+    says, element("div", { class: "tables" }, ...Object.values(tables).map(({ node }) => node)),
     element("p", { class: "note" }, t("Each word is its own query, key and value, as in chapter 2; nothing is scaled. The vectors beyond “Your journey starts” are invented; that of a word which you type comes from its letters, as there.")),
     ...withoutMask(lesson.measured.mask),
   );
@@ -62,15 +68,16 @@ export function mask(host, lesson) {
       press(end);
     });
     const [now, before] = [compute(end), compute(own)];
+    const hidden = (i, j) => masked.checked && j > i;
     const moved = (part) => (i, j) => Math.abs(now[part][i][j] - before[part][i][j]) > MOVED;
     const outputMoved = now.output.map((row, i) => row.some((_, j) => moved("output")(i, j)));
-    const hidden = (i, j) => masked.checked && j > i;
-    const most = Math.max(...now.output.flat().map(Math.abs));
-    tables.replaceChildren(
-      table(t("Scores + mask"), words, words, now.scores, { hidden, moved: (i, j) => !hidden(i, j) && moved("scores")(i, j) }),
-      table(t("Weights"), words, words, now.weights, { hidden, moved: moved("weights"), colours: (value) => shade(value, 1, "absolute") }),
-      table(t("Outputs"), words, now.output[0].map((_, c) => `z${"₀₁₂"[c]}`), now.output, { moved: moved("output"), colours: (value) => signedShade(value, most) }),
-    );
+    most = Math.max(...now.output.flat().map(Math.abs));
+    for (const [part, { show, light }] of Object.entries(tables)) {
+      const isOutput = part === "output";
+      const values = isOutput ? now.output : now[part].map((row, i) => row.map((value, j) => (hidden(i, j) ? null : value)));
+      show(values, words, isOutput ? CHANNELS : words);
+      light((i, j) => (isOutput || !hidden(i, j)) && moved(part)(i, j));
+    }
     says.textContent = sentenceOn(outputMoved.filter(Boolean).length, words.length, end === own ? null : { own, end });
   }
 
@@ -82,18 +89,4 @@ function sentenceOn(moved, count, changed) {
   if (!changed) return t("Change the last word, and see which outputs move.");
   if (moved === 1) return t("“{own}” became “{end}”: only its own output moved. No earlier word can know.", changed);
   return t("“{own}” became “{end}”: {moved} of {count} outputs moved. The future leaks.", { ...changed, moved, count });
-}
-
-/** A matrix with names for its rows and columns. hidden(i, j): behind the mask; moved(i, j): lit; colours(value): of a cell. */
-function table(name, rows, columns, values, { hidden = () => false, moved, colours }) {
-  const cellOf = (value, i, j) => {
-    const shown = element("td", {}, hidden(i, j) && !colours ? "−∞" : formatNumber(value, 2));
-    if (hidden(i, j)) shown.className = "hatched";
-    else if (colours) tint(shown, colours(value));
-    if (moved(i, j)) shown.classList.add("moved");
-    return shown;
-  };
-  const heading = element("tr", {}, element("td"), ...columns.map((column) => element("th", { scope: "col" }, element("bdi", {}, column))));
-  const lines = values.map((row, i) => element("tr", {}, element("th", { scope: "row" }, element("bdi", {}, rows[i])), ...row.map((value, j) => cellOf(value, i, j))));
-  return element("div", { class: "grid-box" }, element("table", { class: "mask-table" }, element("caption", {}, name), heading, ...lines));
 }

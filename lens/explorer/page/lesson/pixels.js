@@ -5,7 +5,7 @@ import { element } from "../base/dom.js";
 import { formatNumber } from "../base/number.js";
 import { scrolling } from "../base/onscreen.js";
 import { t } from "../base/words.js";
-import { matrix } from "./matrix.js";
+import { fixed, matrix } from "./matrix.js";
 import { plus, scaled, softmax, times, transpose } from "./matrices.js";
 import { stepper } from "./stepper.js";
 import { products, tidy } from "./sums.js";
@@ -27,14 +27,10 @@ export function pixels(host, { examples }) {
   let step = NAMES.length;
 
   const tables = {
-    X: matrix(t("X, an empty picture"), {}), pe: matrix(t("pe, the places"), {}), x: matrix("X + pe"),
+    X: matrix(t("X, an empty picture")), pe: matrix(t("pe, the places")), x: matrix("X + pe"),
     W: matrix(t("W, invented"), { edit: typeW }), V: matrix("Q = K = V", { edit: typeV }),
-    scores: matrix("QKᵀ"), scaled: matrix("QKᵀ/√d_k", { digits: 2, fixed: true }), weights: matrix(t("the weights"), { fixed: true, shaded: true }),
-    Z: matrix("Z", { fixed: true }), proj: matrix(t("proj, invented"), {}), out: matrix(t("the output"), { fixed: true }),
-  };
-  const titles = {
-    X: t("X, an empty picture"), pe: t("pe, the places"), x: "X + pe", W: t("W, invented"), V: "Q = K = V", scores: "QKᵀ", scaled: "QKᵀ/√d_k",
-    weights: t("the weights"), Z: "Z", proj: t("proj, invented"), out: t("the output"),
+    scores: matrix("QKᵀ"), scaled: matrix("QKᵀ/√d_k", { write: fixed(2) }), weights: matrix(t("the weights"), { write: fixed(4), colour: (share) => shade(share, 1, "absolute") }),
+    Z: matrix("Z", { write: fixed(4) }), proj: matrix(t("proj, invented")), out: matrix(t("the output"), { write: fixed(4) }),
   };
   const stages = [
     stage(t("Four tokens, and where each stands"), "X", "pe", "x"),
@@ -63,7 +59,7 @@ export function pixels(host, { examples }) {
 
   function stage(title, ...names) {
     const sum = element("p", { class: "sum" });
-    const parts = names.map((name) => element("figure", {}, element("figcaption", {}, titles[name]), tables[name].node));
+    const parts = names.map((name) => tables[name].node);
     const node = element("section", { class: "stage" });
     const number = element("b", {}, "");
     node.append(element("h4", {}, number, ` ${title}`), element("div", { class: "stage-parts" }, ...parts), sum);

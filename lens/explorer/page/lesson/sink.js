@@ -7,7 +7,7 @@ import { phrase, t } from "../base/words.js";
 import { generator } from "../live/sampling.js";
 import { causal } from "./attention.js";
 import { softmax } from "./matrices.js";
-import { numberTable } from "./numbertable.js";
+import { matrix } from "./matrix.js";
 
 const TOKENS = ["▸", "A", "B", "C", "D", "A", "B", "C", "D"];
 const PERIOD = 4;
@@ -37,7 +37,7 @@ export function sink(host) {
   const maps = inventedMaps();
   const verdict = element("p", { class: "verdict", role: "status" });
   const drawn = Object.entries(maps).map(([name, map], at) => {
-    const table = numberTable(t("map {letter}", { letter: "ABCD"[at] }), TOKENS, TOKENS, undefined, null);
+    const table = matrix(t("map {letter}", { letter: "ABCD"[at] }), { write: null, colour: (weight) => shade(weight, 1, "absolute") });
     table.node.append(element("button", { type: "button", class: "plain", "data-map": name, onclick: () => answer(name, map) }, t("{letter} is the sink", { letter: "ABCD"[at] })));
     return { table, map };
   });
@@ -57,7 +57,7 @@ export function sink(host) {
 
   function draw() {
     for (const { table, map } of drawn) {
-      table.draw(map.map((row, query) => row.map((weight, key) => (causal(query, key) ? weight : null))), (weight) => shade(weight, 1, "absolute"));
+      table.show(map.map((row, query) => row.map((weight, key) => (causal(query, key) ? weight : null))), TOKENS, TOKENS);
     }
   }
 
