@@ -43,6 +43,7 @@ NANOGPT = {
     "nanogpt-laptop": (run.NANOGPT_LAPTOP, 20, 12 * 64),
     "nanogpt-gpu": (f"{run.ON_CPU} --eval_iters=2", 2, 64 * 256),
 }
+SECONDS = {"wall": "seconds since the process began", "cpu": "seconds of one core since the process began"}
 EVALUATIONS, TIMING_SECONDS, LAPTOP_STEPS = 10, 20, 2000
 KEY = ("text", "sha256", "recipe", "settings", "seed", "minutes", "budget", "threads")  # what makes two runs the same
 
@@ -281,10 +282,12 @@ def draw(rows: list[dict], path: Path) -> None:
             points = [point for point in points if point[0] > 0]
             ends.append(row["loss"])
             axes.plot(*zip(*points, strict=True), color=f"C{at}", marker="o", markevery=[-1], label=name)
-        axes.set(xscale="log", title=text, xlabel="seconds since the process began")
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter("")
-        axes.set_ylim(min(ends) - 0.1, max(ends) + 0.7)
+        axes.set(xscale="log", yscale="log", title=text, xlabel=SECONDS[rows[0]["budget"]])
+        axes.set_yticks([0.8, 1, 1.2, 1.5, 2, 2.5, 3, 4])
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter("")
+        axes.set_ylim(0.94 * min(ends), max(1.4 * max(ends), 3))
     panels[0][0].set_ylabel("validation loss, nats a character")
     panels[0][-1].legend(frameon=False)
     common.save_plot(figure, path)
