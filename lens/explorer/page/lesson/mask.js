@@ -42,7 +42,7 @@ export function mask(host, lesson) {
     lengths.node,
     element("div", { class: "last-word" }, ...ends.map(({ node }) => node), element("label", {}, t("or type another"), " ", typed)),
     element("label", { class: "switch-line" }, masked, element("span", {}, t("Mask: no word sees a later one"))),
-    says, element("div", { class: "three" }, ...Object.values(tables).map(({ node }) => node)),
+    says, element("div", { class: "side-by-side" }, ...Object.values(tables).map(({ node }) => node)),
     element("p", { class: "note" }, t("Each word is its own query, key and value, as in chapter 2; nothing is scaled. The vectors beyond “Your journey starts” are invented; that of a word which you type comes from its letters, as there.")),
     ...withoutMask(lesson.measured.mask),
   );
