@@ -27,6 +27,7 @@ export function controls(host) {
     looks(changeLanguage, (theme) => change({ theme }), toLesson()),
   );
 
+  if (through) document.addEventListener("keydown", alongTraining);
   new ResizeObserver(() => document.documentElement.style.setProperty("--header", `${host.offsetHeight}px`)).observe(host);
 
   const numbers = (count) => Array.from({ length: count }, (_, index) => [index, index]);
@@ -46,7 +47,13 @@ export function controls(host) {
   };
 }
 
-/** The training step: a slider, a button that plays, and the loss. Arrow keys move it wherever nothing else wants them. */
+/** Moves the training step by the arrow keys, where nothing else wants them. */
+function alongTraining({ target, key }) {
+  const move = { ArrowLeft: -1, ArrowRight: 1 }[key];
+  if (target === document.body && move) change({ step: state.step + move });
+}
+
+/** The training step: a slider, a button that plays, and the loss. */
 export function training() {
   const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": t("Training step; space plays") });
   const play = element("button", { class: "play", type: "button", onclick: toggle });
@@ -60,10 +67,6 @@ export function training() {
     if (event.key !== " ") return;
     event.preventDefault();
     toggle();
-  });
-  document.addEventListener("keydown", (event) => {
-    const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (event.target === document.body && move) change({ step: state.step + move });
   });
 
   let timer = null;
