@@ -30,7 +30,10 @@ export function mask(host, lesson) {
   });
   const ends = sentences.map((one) => toggle(t("Last word"), Object.keys(one.ends).map((word) => [word, named(word)]), end, (word) => endOn(word)));
   const typed = element("input", { type: "text", class: "words-field", maxlength: 12, autocomplete: "off", spellcheck: "false" });
-  typed.addEventListener("input", () => wordsOf(typed.value).length && endOn(wordsOf(typed.value)[0], typed.value));
+  typed.addEventListener("input", () => {
+    const [word] = wordsOf(typed.value);
+    if (word) endOn(word, typed.value);
+  });
   const says = element("p", { class: "who-moved", role: "status" });
   let most = 1; // of an output
   const tables = {
@@ -43,7 +46,7 @@ export function mask(host, lesson) {
     element("div", { class: "last-word" }, ...ends.map(({ node }) => node), element("label", {}, t("or type another"), " ", typed)),
     element("label", { class: "switch-line" }, masked, element("span", {}, t("Mask: no word sees a later one"))),
     says, element("div", { class: "side-by-side" }, ...Object.values(tables).map(({ node }) => node)),
-    element("p", { class: "note" }, t("Each word is its own query, key and value, as in chapter 2; nothing is scaled. The vectors beyond “Your journey starts” are invented; that of a word which you type comes from its letters, as there.")),
+    element("p", { class: "note" }, t("Each word is its own query, key and value, as in chapter 2; nothing is scaled. The vectors beyond “Your journey starts” are invented; a word that you type gets its vector from its letters, as in chapter 2.")),
     ...withoutMask(lesson.measured.mask),
   );
 

@@ -5,7 +5,7 @@ export const LESSON_MASK = {
   "Last word": "Từ cuối",
   "or type another": "hoặc gõ một từ khác",
   "Mask: no word sees a later one": "Mặt nạ: không từ nào thấy từ đứng sau",
-  "Each word is its own query, key and value, as in chapter 2; nothing is scaled. The vectors beyond “Your journey starts” are invented; that of a word which you type comes from its letters, as there.": "Mỗi từ tự là truy vấn, khóa và giá trị của mình, như ở chương 2; không chia tỉ lệ. Các vectơ ngoài “Your journey starts” là do tự đặt ra; vectơ của từ bạn gõ được tính từ các chữ cái của nó, cũng như ở đó.",
+  "Each word is its own query, key and value, as in chapter 2; nothing is scaled. The vectors beyond “Your journey starts” are invented; a word that you type gets its vector from its letters, as in chapter 2.": "Mỗi từ tự là truy vấn, khóa và giá trị của mình, như ở chương 2; không chia tỉ lệ. Các vectơ ngoài “Your journey starts” là do tự đặt ra; vectơ của từ bạn gõ được tính từ các chữ cái của nó, như ở chương 2.",
   "Scores + mask": "Điểm + mặt nạ",
   "Weights": "Trọng số",
   "Outputs": "Kết quả",

@@ -18,7 +18,7 @@ export const LESSON_RUNS = {
   "{n} layers": "{n} lớp",
   "Validation loss, nats per token": "Mất mát kiểm định, nat mỗi token",
 
-  "Play the training, choose a step, or point at the map": "Cho chạy việc huấn luyện, chọn một bước, hoặc trỏ vào bản đồ",
+  "Play the training, choose a step, or point at the map": "Chạy quá trình huấn luyện, chọn một bước, hoặc trỏ vào bản đồ",
   "{head} looks one token back": "{head} nhìn lùi một token",
   "{head} looks for what came next last time": "{head} tìm từ đã theo sau ở lần trước",
   "At the second {word}, head {head} gives {next}, which came next the first time, a weight of {weight}.": "Ở {word} thứ hai, đầu {head} cho {next}, từ đã theo sau ở lần đầu, trọng số {weight}.",
