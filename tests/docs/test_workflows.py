@@ -100,4 +100,4 @@ def test_pages_yml_publishes_what_it_writes():
     ]
     folder = upload["with"]["path"]
     written = [words[-1] for words in commands_of(workflow) if words[1] in ("view.py", "-m") and "pip" not in words]
-    assert written == [f"{folder}/lesson.html", f"{folder}/explorer.html", folder]  # each links those before
+    assert written == [f"{folder}/lesson.html", f"{folder}/explorer.html", folder]  # the docs link the two before
