@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from lens.explorer.examples import examples
-from lens.explorer.page import build_page
+from lens.explorer.page import build_page, render
+from lens.explorer.payload import payload
 from model import GPT, GPTConfig
 from model.sizes import parameter_table
 from tests.helpers.fabricated import STORY, reading_of, write_lines, write_run
@@ -239,6 +240,46 @@ def test_an_address_may_ask_for_a_chapter_of_the_lesson(explore):
     page = explore(examples(), "#chapter-5")
     page.wait_for_function("() => document.querySelector('.chapters [aria-current]')?.textContent === '5'")
     assert "chapter=5" in page.evaluate("location.hash")
+
+
+@pytest.mark.parametrize("hash", ["#chapter-5", "#lang=en&chapter=5", "#chapter-5&theme=dark"])
+def test_the_lesson_within_a_page_keeps_its_address_and_the_way_back(explore, hash):
+    page = explore(examples(), hash)
+    page.click(".languages [lang=vi]")
+    page.wait_for_selector("html[lang=vi][data-ready] .chapter >> nth=8")
+    page.wait_for_function("() => document.querySelector('.chapters [aria-current]')?.textContent === '5'")
+    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_function("() => !location.hash.includes('chapter')")
+    page.reload()
+    page.wait_for_selector("html[lang=vi][data-ready] .chapter >> nth=8")
+    page.click(".to-lesson")
+    page.wait_for_selector("html[lang=vi][data-ready] #workbench")
+
+
+def test_each_link_leads_to_the_lesson_in_the_language_and_the_light_of_the_page(explore):
+    page = explore(examples(), "#lang=vi&tab=words")
+    page.click(".theme")
+    page.evaluate("document.querySelector('#tab-words a').click()")  # before the light is in the address
+    page.wait_for_selector("html[lang=vi][data-ready] .chapter >> nth=8")
+    assert page.evaluate("document.documentElement.style.colorScheme") == "dark"
+
+
+@pytest.mark.parametrize(("first", "second"), [("#lesson", "#query=0"), ("#query=0", "#lesson")])
+def test_an_address_put_in_while_the_page_begins_is_gone_to(explore, first, second):
+    """It changes once, while the first numbers, or the lesson, are unpacked."""
+    once = f"""<script>
+      addEventListener("DOMContentLoaded", () => {{
+        if (location.hash === "{first}") setTimeout(() => (location.hash = "{second}"));
+      }});
+      const inflate = Response.prototype.arrayBuffer;
+      Response.prototype.arrayBuffer = function () {{
+        return new Promise((done) => setTimeout(() => done(inflate.call(this)), 300));
+      }};
+    </script>"""
+    html = re.sub("<meta http-equiv=.*>", once, render(payload(examples())), count=1)
+    page = explore(html, first)
+    page.wait_for_selector(".chapter >> nth=8" if second == "#lesson" else "#workbench")
+    assert page.locator("#workbench").count() == (second != "#lesson")
 
 
 def test_worked_examples_have_no_training_to_move_through(explore):

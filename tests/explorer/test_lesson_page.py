@@ -169,6 +169,30 @@ def test_a_page_is_light_or_dark_as_the_system_is(explore):
     assert colours["light"] == colours["not dark"] != colours["dark"] == colours["not light"]
 
 
+def test_alone_it_has_no_way_to_another_page(explore):
+    assert open_at(explore, lesson_with("search"), "#lesson").locator(".to-lesson").count() == 0
+
+
+def test_arrow_keys_with_a_modifier_are_left_to_the_browser(explore):
+    page = open_at(explore, lesson_with("journey"), "#lang=en")
+    page.focus("[aria-label='Scores ω'] td[tabindex='0']")
+    prevented = (
+        "() => { const event = new KeyboardEvent('keydown', { key: 'ArrowRight', altKey: %s, bubbles: true, "
+        "cancelable: true }); return !document.activeElement.dispatchEvent(event); }"
+    )
+    assert [page.evaluate(prevented % alt) for alt in ("true", "false")] == [False, True]
+
+
+def test_in_a_frame_that_keeps_no_address_all_else_works(new_tab):
+    """A document of a sandboxed frame's srcdoc may not write its address."""
+    frame = f"<iframe sandbox='allow-scripts' srcdoc='{html.escape(lesson_with('search'), quote=True)}'></iframe>"
+    tab = new_tab()
+    tab.set_content(frame)
+    inside = tab.frames[1]
+    inside.wait_for_selector("html[data-ready]", state="attached")
+    assert inside.locator(".widget h3").count() and tab.troubles == []
+
+
 def test_nothing_is_kept_in_the_browser():
     assert not re.search(r"localStorage|sessionStorage|indexedDB|cookie", bundle(PAGE, "lesson/main.js"))
 

@@ -3,10 +3,11 @@
 import { onSystemTheme } from "./base/colour.js";
 import { controls } from "./base/controls.js";
 import { fits, kind, liveOf, load, loadSmall, page } from "./base/data.js";
+import { leaveModified } from "./base/dom.js";
 import { onChange, shownPrompt, start, state, switchedOff } from "./base/state.js";
 import { tabs } from "./base/tabs.js";
 import { terms } from "./base/terms.js";
-import { becomeLesson, lessonAsked } from "./base/tolesson.js";
+import { becomeLesson, keepLooks, lessonAsked } from "./base/tolesson.js";
 import { t, translatePage } from "./base/words.js";
 import { compare } from "./compare/compare.js";
 import { logitLens } from "./effects/logitlens.js";
@@ -79,10 +80,8 @@ function explore() {
     arcs(place("text")), // after the others, as it measures where tokens are
   );
 
-  // With a modifier the arrow keys are the browser's own: back and forward.
-  addEventListener("keydown", (event) => {
-    if (event.altKey || event.metaKey || event.ctrlKey) event.stopPropagation();
-  }, true);
+  leaveModified();
+  keepLooks();
   run();
   terms(place("terms"));
   const startModel = live(place("live"));

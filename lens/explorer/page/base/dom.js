@@ -45,5 +45,10 @@ export const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], 
 /** And along a line of things. */
 export const MOVES_ALONG = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
 
+/** Leaves keys with a modifier to the browser, whose arrow keys then go back and forward. */
+export const leaveModified = () => addEventListener("keydown", (event) => {
+  if (event.altKey || event.metaKey || event.ctrlKey) event.stopPropagation();
+}, true);
+
 /** Which of `count` equal parts of a length lies at a distance from its start; the first or the last beyond its ends. */
 export const partAt = (distance, size, count) => Math.max(0, Math.min(count - 1, Math.floor((distance / size) * count)));

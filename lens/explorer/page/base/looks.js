@@ -1,8 +1,8 @@
 // What every page has at the right of its header: the language, and light or dark.
 
-import { theme } from "./colour.js";
+import { chosenTheme, theme } from "./colour.js";
 import { element } from "./dom.js";
-import { language, t } from "./words.js";
+import { language, languageAsked, t } from "./words.js";
 
 const LANGUAGES = { vi: "Tiếng Việt", en: "English" };
 
@@ -19,5 +19,5 @@ export function looks(toLanguage, toTheme, ...before) {
   return element("div", { class: "looks" }, ...before, element("div", { class: "languages", role: "group", "aria-label": t("Language") }, ...languages), themes);
 }
 
-/** The language and the light that the address asks for, as pairs of name and value. */
-export const looksAsked = () => [...new URLSearchParams(location.hash.slice(1))].filter(([name]) => ["lang", "theme"].includes(name));
+/** The light and the language that the reader has chosen, as pairs of name and value for an address. */
+export const looksAsked = () => [["theme", chosenTheme()], ["lang", languageAsked()]].filter(([, value]) => value && value !== "system");

@@ -137,18 +137,22 @@ function strongestKey() {
 
 /** Opens on the view of the hash, or else at the end of training on the head with the clearest pattern. */
 export async function start() {
+  address = location.hash;
   const requested = fromHash();
   const prompt = clampIndex(requested.prompt, page.prompts.length);
   const { steps, tokens } = page.prompts[prompt];
   const step = steps.length - 1;
   await change({ prompt, step, ...clearestHead(prompt, step), query: tokens.length - 1, ...requested });
   if (!("query" in requested || "key" in requested)) await change(clearestCell(state.prompt, state.step, state, shownMaps()));
+  addEventListener("hashchange", follow);
+  if (location.hash !== address) follow(); // one was put in meanwhile
+}
+
+/** Goes to the address that is put in by hand. */
+function follow() {
   address = location.hash;
-  addEventListener("hashchange", () => {
-    address = location.hash;
-    if (lessonAsked() || (languageAsked() ?? language) !== language) location.reload();
-    else goTo(fromHash());
-  });
+  if (lessonAsked() || (languageAsked() ?? language) !== language) location.reload();
+  else goTo(fromHash());
 }
 
 let goTo = change;

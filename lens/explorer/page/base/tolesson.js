@@ -7,19 +7,23 @@ import { inflate } from "./unpack.js";
 import { t } from "./words.js";
 
 /** Whether the address asks for the lesson, or for one of its chapters. */
-export const lessonAsked = () => /^#(lesson|chapter)\b/.test(location.hash);
+export const lessonAsked = () => [...new URLSearchParams(location.hash.slice(1)).keys()].some((name) => /^(lesson|chapter)\b/.test(name));
 
-/** Puts the lesson in the place of all that is there. */
+/** Puts the lesson in the place of all that is there, marked as within another page. */
 export async function becomeLesson() {
   const html = new TextDecoder().decode(await inflate(page.lesson));
   document.open();
-  document.write(html);
+  document.write(html.replace("<html", "<html data-within"));
   document.close();
 }
 
-/** A link to the lesson, in the language and the light of this page. */
-export const toLesson = () => element("a", {
-  class: "to-lesson", href: "#lesson", onclick: ({ currentTarget }) => {
-    currentTarget.hash = new URLSearchParams([["lesson", ""], ...looksAsked()]);
-  },
-}, t("Lesson"));
+/** A link to the lesson. */
+export const toLesson = () => element("a", { class: "to-lesson", href: "#lesson" }, t("Lesson"));
+
+/** Has all links to the lesson lead to it in the language and the light of this page. */
+export function keepLooks() {
+  document.addEventListener("click", ({ target }) => {
+    const link = target.closest("a[href^='#lesson']");
+    if (link) link.hash = new URLSearchParams([["lesson", ""], ...looksAsked()]);
+  }, true);
+}

@@ -4,9 +4,13 @@ import { chooseTheme } from "../base/colour.js";
 import { MOVES_ALONG, element } from "../base/dom.js";
 import { looks, looksAsked } from "../base/looks.js";
 import { scrolling } from "../base/onscreen.js";
+import { lessonAsked } from "../base/tolesson.js";
 import { t } from "../base/words.js";
 
 const asked = new URLSearchParams(location.hash.slice(1));
+const within = document.documentElement.hasAttribute("data-within"); // another page, which has become the lesson
+if (within && !lessonAsked()) location.reload(); // the reader went back meanwhile
+if (within) asked.set("lesson", "");
 
 /**
  * Fills the header and ends each chapter with the way to the next; `draw` is called when the page has become light or dark.
@@ -24,7 +28,7 @@ export function header(host, draw) {
   host.append(
     element("div", { class: "brand" }, element("b", {}, "glassgpt"), element("span", {}, t("the lesson"))),
     nav, here,
-    looks(toLanguage, toTheme, ...(asked.has("lesson") ? [toMaps()] : [])),
+    looks(toLanguage, toTheme, ...(within ? [toMaps()] : [])),
     bar,
   );
   new ResizeObserver(() => document.documentElement.style.setProperty("--header", `${host.offsetHeight}px`)).observe(host);
@@ -90,7 +94,7 @@ export function header(host, draw) {
 
   function alongChapters(event) {
     const move = MOVES_ALONG[event.key];
-    if (move === undefined || event.altKey || event.metaKey || event.ctrlKey) return;
+    if (move === undefined) return;
     const to = links.indexOf(document.activeElement) + move;
     links[Math.max(0, Math.min(links.length - 1, to))].focus();
     event.preventDefault();
@@ -107,7 +111,13 @@ const toMaps = () => element("a", {
 }, t("The maps"));
 
 /** Writes what was chosen into the address, without a place of its own in the browser's history. */
-const remember = () => history.replaceState(null, "", `#${asked}`);
+function remember() {
+  try {
+    history.replaceState(null, "", `#${asked}`);
+  } catch {
+    // A sandboxed frame may refuse.
+  }
+}
 
 const titleOf = (chapter) => chapter.querySelector("h2").textContent;
 

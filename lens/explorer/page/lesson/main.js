@@ -3,6 +3,7 @@
 import { TEXTS } from "./texts.js"; // first: the other modules ask for their texts as they are read
 import { onSystemTheme } from "../base/colour.js";
 import { page } from "../base/data.js";
+import { leaveModified } from "../base/dom.js";
 import { language } from "../base/words.js";
 import { header } from "./header.js";
 import { WIDGETS } from "./widgets.js";
@@ -32,6 +33,7 @@ for (const host of document.querySelectorAll("[data-widget]")) {
     console.error(error); // the others, and the text, are there all the same
   }
 }
+leaveModified();
 onSystemTheme(draw);
 arrive();
 document.documentElement.setAttribute("data-translated", "");
