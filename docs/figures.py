@@ -12,7 +12,7 @@ from torch import Tensor
 
 from docs import run_figures
 from docs.drawing import ACCENT, LOOK, RULE, SERIES, SIGNED, bars, curves, panels, save, shade, table
-from lens.explorer.examples import JOURNEY, WORDS, feature_map, two_narrow_heads
+from lens.explorer.examples import JOURNEY, WORDS, feature_map, three_jobs, two_narrow_heads
 from model.attention import attend, causal_mask, rotary_angles, rotate
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -21,7 +21,7 @@ PICTURES = Path(__file__).parent / "pictures"
 def draw_all(folder: Path = PICTURES) -> None:
     """Draws every picture anew."""
     folder.mkdir(exist_ok=True)
-    computed = (search, journey, pixels, scaling, mask, heads, featuremap, positions, exercises)
+    computed = (search, journey, pixels, scaling, mask, jobs, heads, featuremap, positions, exercises)
     with matplotlib.rc_context(LOOK):
         for draw in (*computed, *run_figures.ALL):
             save(draw(), folder / f"{draw.__name__}.svg")
@@ -119,6 +119,17 @@ def mask() -> Figure:
     table(axes[2], "softmax", answer["weights"], digits=4)
     table(axes[3], "‖Δz‖, mask", moved[True], digits=2)
     table(axes[4], "‖Δz‖", moved[False], digits=2)
+    return figure
+
+
+def jobs() -> Figure:
+    """The maps of the three heads that are built by hand, and the words that proj adds up."""
+    example = three_jobs()
+    arrays, names = example.steps[0], example.tokens
+    figure, axes = panels(4, 12.0, 3.2, width_ratios=[6, 6, 6, 3])
+    for head, weights in enumerate(arrays["l0.weights"]):
+        table(axes[head], f"A{'₀₁₂'[head]}", weights, digits=2, names=names, columns=names)
+    table(axes[3], "Concat · W_O", arrays["l0.out"][:, :3], digits=2, names=names, columns=names[:3])
     return figure
 
 

@@ -20,16 +20,22 @@ def examples() -> list[Reading]:
 
     Its arrays have the names and shapes of record.py; x and out are absent where the example has none.
     """
-    return [
-        four_pixels(),
-        two_narrow_heads(),
-        feature_map(),
-        dot_products(),
-        attention_without_weights(),
-        cross_attention(),
-        causal_mask(),
-        three_jobs(),
-    ]
+    return [*named_examples().values()]
+
+
+def named_examples() -> dict[str, Reading]:
+    """The examples by the names of their functions, by which the lesson's widgets find them."""
+    makers = (
+        four_pixels,
+        two_narrow_heads,
+        feature_map,
+        dot_products,
+        attention_without_weights,
+        cross_attention,
+        causal_mask,
+        three_jobs,
+    )
+    return {make.__name__: make() for make in makers}
 
 
 def four_pixels() -> Reading:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lens.explorer.examples import examples
+from lens.explorer.examples import named_examples
 from lens.explorer.one_file import PAGE, assemble
 from lens.explorer.payload import payload
 
@@ -53,7 +53,8 @@ def build_lesson() -> str:
 def lesson_of(texts: dict[str, str], measured: dict) -> str:
     """A page of the chapters of `texts`, Markdown by language; measured: as in MEASURED."""
     articles = "\n".join(article(language, text) for language, text in texts.items())
-    data = payload(examples()) | {"measured": measured}
+    named = named_examples()
+    data = payload([*named.values()]) | {"examples": [*named], "measured": measured}
     sheets = [PAGE / "base/style.css", *sorted(PAGE.glob("lesson/*.css"))]
     return assemble("lesson/lesson.html", "lesson/main.js", sheets, data, {"articles": articles})
 

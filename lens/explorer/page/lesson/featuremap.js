@@ -15,7 +15,7 @@ const [HEIGHT, WIDTH, CHANNELS] = [3, 3, 4];
 const LARGEST = 3; // of a channel, and of the colours
 
 export function featuremap(host, { examples }) {
-  const { given, tokens: names } = examples[2];
+  const { given, tokens: names } = examples.feature_map;
   const sizes = sizesOf({ dim: CHANNELS, num_heads: 2, attn_ratio: 0.5 });
   const usual = channelsOf(sizes).map((_, at) => at);
   const [W_Q, W_K, W_V, W_O] = given.slice(CHANNELS).map(({ rows }) => rows);

@@ -40,7 +40,7 @@ export function heads(host, { examples }) {
     picture: t("Each channel of qkv goes to the queries, keys or values of one head; the heads’ outputs are concatenated and projected."),
   });
   const sizes = element("dl", { class: "sizes" });
-  const numbers = headNumbers(examples[1], sizesOf(EXAMPLE));
+  const numbers = headNumbers(examples.two_narrow_heads, sizesOf(EXAMPLE));
   host.append(
     element("p", { class: "lead" }, t("Choose the parameters and follow each channel.")),
     element("div", { class: "choices" }, ...Object.values(fields).map(({ field }) => field)),

@@ -15,8 +15,8 @@ own.hidden = false;
 document.documentElement.lang = language;
 document.title = document.querySelector("h1").textContent;
 
-/** What a widget is given: the worked examples in the order of `examples()` in examples.py, and what was measured (docs/measured.json). */
-const lesson = { examples: page.prompts, measured: page.measured };
+/** What a widget is given: the worked examples by the names of their functions in examples.py, and what was measured (docs/measured.json). */
+const lesson = { examples: Object.fromEntries(page.examples.map((name, at) => [name, page.prompts[at]])), measured: page.measured };
 
 const drawings = [];
 

@@ -11,12 +11,11 @@ import { withoutMask } from "./maskless.js";
 import { sentencesFrom } from "./sentences.js";
 import { vectorOf, wordsOf } from "./vectors.js";
 
-const EXAMPLE = 6; // of examples.py: causal_mask
 const CHANNELS = ["z₀", "z₁", "z₂"];
 const MOVED = 1e-9; // less is rounding
 
 export function mask(host, lesson) {
-  const { tokens, given } = lesson.examples[EXAMPLE];
+  const { tokens, given } = lesson.examples.causal_mask;
   const sentences = sentencesFrom(tokens, given[0].rows);
   let sentence = sentences[0];
   let end = sentence.words.at(-1);

@@ -7,11 +7,10 @@ import { numberField } from "./field.js";
 import { dot, softmax } from "./matrices.js";
 import { products, tidy } from "./sums.js";
 
-const EXAMPLE = "q"; // the first matrix of the example of dot products
 const NAMES = ["k₁", "k₂", "k₃"];
 
 export function threeChannels({ examples }) {
-  const { given } = examples.find((one) => one.given[0].name === EXAMPLE);
+  const { given } = examples.dot_products;
   const [[query], keys] = given.map(({ rows }) => rows.map((row) => [...row]));
   const results = keys.map(() => ({ product: element("output"), share: element("output", { class: "share" }) }));
   const rows = [

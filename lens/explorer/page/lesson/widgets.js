@@ -8,6 +8,7 @@ import { exercises } from "./exercises.js";
 import { featuremap } from "./featuremap.js";
 import { formed } from "./formed.js";
 import { heads } from "./heads.js";
+import { jobs } from "./jobs.js";
 import { journey } from "./journey.js";
 import { mistakes } from "./mistakes.js";
 import { scaling } from "./scaling.js";
@@ -23,6 +24,7 @@ export const WIDGETS = {
   featuremap,
   formed,
   heads,
+  jobs,
   journey,
   mistakes,
   scaling,

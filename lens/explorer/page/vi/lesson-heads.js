@@ -1,6 +1,18 @@
 // Chapter 6: heads, and the feature map.
 
 export const LESSON_HEADS = {
+  "one token back": "token ngay trước",
+  "the first token": "token đầu tiên",
+  "the same word, earlier": "vẫn từ ấy, ở phía trước",
+  "Whose W_Q is shown": "W_Q của đầu nào được hiện",
+  "Three heads, built by hand: choose who asks, or type words of your own": "Ba đầu dựng bằng tay: chọn từ đặt câu hỏi, hoặc gõ những từ của bạn",
+  "Six words at most, three different ones": "Nhiều nhất sáu từ, trong đó ba từ khác nhau",
+  "Back to the example": "Trở lại ví dụ",
+  "“{word}” is one too many: X has a channel for each of three words.": "“{word}” là một từ thừa: X chỉ có kênh cho ba từ khác nhau.",
+  "What the word that asks is given": "Những gì từ đặt câu hỏi nhận được",
+  "rows: what a token has; columns: what it asks for": "hàng: điều một token có; cột: điều nó hỏi",
+  "Head {head}: {asks}. The two framed rows, added, are the query of {token}.":
+    "Đầu {head}: {asks}. Hai hàng được đóng khung, cộng lại, là truy vấn của {token}.",
   "Choose the parameters and follow each channel.": "Chọn các tham số và theo dõi từng kênh.",
   "Order of the channels in qkv": "Thứ tự các kênh trong qkv",
   "head by head, as elsewhere": "lần lượt từng đầu, như ở nơi khác",

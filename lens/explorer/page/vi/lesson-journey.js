@@ -6,6 +6,12 @@ export const LESSON_JOURNEY = {
   "Point at a number, change one, or type words of your own": "Trỏ vào một con số, sửa nó, hoặc gõ những từ của bạn",
   "Your words": "Các từ của bạn",
   "Back to the three words": "Trở lại ba từ ban đầu",
+  "Who asks": "Ai hỏi",
+  "Self-attention": "Tự chú ý (self-attention)",
+  "Cross-attention": "Chú ý chéo (cross-attention)",
+  "Two words of another sequence ask, in invented vectors of their own. The words of X are keys and values. Their scores are divided by √3 before the softmax; chapter 4 tells why.":
+    "Hai từ của một chuỗi khác hỏi, với các vectơ riêng, tự đặt ra. Các từ của X là khóa và giá trị. Điểm của chúng được chia cho √3 trước softmax; chương 4 nói vì sao.",
+  "Q, the words that ask": "Q, các từ đặt câu hỏi",
   "X, the words": "X, các từ",
   "Scores ω": "Điểm ω",
   "Weights α": "Trọng số α",
