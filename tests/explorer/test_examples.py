@@ -194,4 +194,4 @@ def test_the_words_of_the_page_of_examples_are_those_that_it_uses(explore):
     page = explore(render(DATA), "#tab=words")
     terms = page.locator("#terms dt").all_inner_texts()
     assert {"query", "key", "softmax"} <= set(terms) and not {"logit lens", "ablation", "stream"} & set(terms)
-    assert "python view.py --lesson" in page.inner_text("#tab-words")
+    assert "The lesson: attention in nine chapters" in page.inner_text("#tab-words")
