@@ -256,6 +256,14 @@ def test_the_lesson_within_a_page_keeps_its_address_and_the_way_back(explore, ha
     page.wait_for_selector("html[lang=vi][data-ready] #workbench")
 
 
+def test_the_way_back_is_there_from_the_middle_of_the_lesson(explore):
+    """Without a language and a light the address of the maps is empty, and the browser scrolls up on the way."""
+    page = explore(examples(), "#chapter-5")
+    page.wait_for_function("() => location.hash.includes('chapter=5')")
+    page.click(".to-lesson")
+    page.wait_for_selector("html[data-ready] #workbench")
+
+
 def test_each_link_leads_to_the_lesson_in_the_language_and_the_light_of_the_page(explore):
     page = explore(examples(), "#lang=vi&tab=words")
     page.click(".theme")

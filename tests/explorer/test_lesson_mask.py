@@ -70,7 +70,9 @@ def test_n8_the_tables_are_those_of_attend_and_what_the_last_word_moves_is_lit(p
     assert rows_lit == outputs_moved == int(((now[2] - before[2]).abs() > 1e-9).any(-1).sum())
 
 
-@pytest.mark.parametrize(("typed", "vector"), [("cat", [0.3, 0.33, 0.12]), ("Đường dài", [0.5, 0.4, 0.15])])
+@pytest.mark.parametrize(
+    ("typed", "vector"), [("cat", [0.3, 0.33, 0.12]), ("Đường dài", [0.5, 0.4, 0.15]), ("\u0301", [0, 0, 0])]
+)
 @pytest.mark.parametrize("masked", [True, False])
 def test_n8_the_last_word_may_be_typed(page, typed, vector, masked):
     """Its vector is by the rule of chapter 2; of two words the first counts."""

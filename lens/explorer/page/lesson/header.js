@@ -7,6 +7,7 @@ import { scrolling } from "../base/onscreen.js";
 import { lessonAsked } from "../base/tolesson.js";
 import { t } from "../base/words.js";
 
+let address = location.hash; // as the page last saw it
 const asked = new URLSearchParams(location.hash.slice(1));
 const within = document.documentElement.hasAttribute("data-within"); // another page, which has become the lesson
 if (within && !lessonAsked()) location.reload(); // the reader went back meanwhile
@@ -112,8 +113,10 @@ const toMaps = () => element("a", {
 
 /** Writes what was chosen into the address, without a place of its own in the browser's history. */
 function remember() {
+  if (location.hash !== address) return; // the page is about to go to another
   try {
     history.replaceState(null, "", `#${asked}`);
+    address = location.hash;
   } catch {
     // A sandboxed frame may refuse.
   }

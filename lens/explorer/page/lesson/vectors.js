@@ -13,7 +13,7 @@ export function vectorOf(word) {
   const letters = Array.from(plain);
   const vowels = letters.filter((letter) => VOWELS.includes(letter)).length;
   const place = LETTERS.indexOf(letters[0]) + 1; // 0 for what is no letter
-  return [Math.min(1, letters.length / 10), vowels / letters.length, place / LETTERS.length].map(toHundredths);
+  return [Math.min(1, letters.length / 10), vowels / (letters.length || 1), place / LETTERS.length].map(toHundredths);
 }
 
 const toHundredths = (value) => Math.round(100 * value) / 100;
