@@ -124,6 +124,14 @@ def test_the_page_s_script_makes_no_code_of_text():
     assert re.search(pattern, "cell.innerHTML = token")
 
 
+def test_no_script_is_made_of_text_but_that_of_the_lesson_which_the_policy_knows_by_its_hash():
+    pattern = r"""DOMParser|\(\s*["'`]script["'`]"""
+    scripts = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "lens/explorer/page").rglob("*.js")}
+    becoming = scripts["tolesson.js"]
+    assert len(re.findall(pattern, becoming)) == 2 and becoming.count("inflate(page.lesson)") == 1
+    assert [name for name, source in scripts.items() if re.search(pattern, source)] == ["tolesson.js"]
+
+
 # ---- a run and all that it reads back, under a hook that sees every unpickling
 
 RUN = """

@@ -12,9 +12,12 @@ export const lessonAsked = () => [...new URLSearchParams(location.hash.slice(1))
 /** Puts the lesson in the place of all that is there, marked as within another page. */
 export async function becomeLesson() {
   const html = new TextDecoder().decode(await inflate(page.lesson));
-  document.open();
-  document.write(html.replace("<html", "<html data-within"));
-  document.close();
+  const { documentElement: lesson } = new DOMParser().parseFromString(html, "text/html");
+  lesson.setAttribute("data-within", "");
+  document.documentElement.replaceWith(document.adoptNode(lesson));
+  // A script that was parsed apart never runs: its text has to be in a new one, which the page's policy knows by its hash.
+  const parsed = document.querySelector("script[type=module]");
+  parsed.replaceWith(element("script", { type: "module" }, parsed.textContent));
 }
 
 /** A link to the lesson. */
