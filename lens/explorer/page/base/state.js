@@ -1,5 +1,6 @@
 // What is shown. One object, changed in one place, kept in the URL hash so that a view can be shared.
 
+import { addressKeeper } from "./address.js";
 import { SCALES, chooseTheme } from "./colour.js";
 import { effectsOf, fullOf, keep, kind, liveOf, load, mapsOf, page } from "./data.js";
 import { showSpaces } from "./label.js";
@@ -137,7 +138,7 @@ function strongestKey() {
 
 /** Opens on the view of the hash, or else at the end of training on the head with the clearest pattern. */
 export async function start() {
-  address = location.hash;
+  address.read();
   const requested = fromHash();
   const prompt = clampIndex(requested.prompt, page.prompts.length);
   const { steps, tokens } = page.prompts[prompt];
@@ -145,12 +146,12 @@ export async function start() {
   await change({ prompt, step, ...clearestHead(prompt, step), query: tokens.length - 1, ...requested });
   if (!("query" in requested || "key" in requested)) await change(clearestCell(state.prompt, state.step, state, shownMaps()));
   addEventListener("hashchange", follow);
-  if (location.hash !== address) follow(); // one was put in meanwhile
+  if (address.isNew()) follow(); // one was put in meanwhile
 }
 
 /** Goes to the address that is put in by hand. */
 function follow() {
-  address = location.hash;
+  address.read();
   if (lessonAsked() || (languageAsked() ?? language) !== language) location.reload();
   else goTo(fromHash());
 }
@@ -182,21 +183,13 @@ export function fromHash() {
   return changes;
 }
 
+const address = addressKeeper(); // read by `start`: the lesson, which does without that, has an address of its own
 let waiting = null;
-let address = null; // as the page last saw it
 
 /** Puts the view into the address, not more often than browsers allow (about 200 times in 30 s). */
 function remember() {
   clearTimeout(waiting);
-  waiting = setTimeout(() => {
-    if (location.hash !== address) return; // one was put in by hand, which the page is about to go to
-    try {
-      history.replaceState(null, "", hashOf(languageAsked()));
-      address = location.hash;
-    } catch {
-      // A sandboxed frame may refuse: the view is then not in its address, and all else works.
-    }
-  }, 200);
+  waiting = setTimeout(() => address.write(hashOf(languageAsked())), 200);
 }
 
 /** The view as an address has it; `lang`: the language that is asked for, undefined if none is. */

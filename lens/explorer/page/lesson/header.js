@@ -1,5 +1,6 @@
 // The header: the chapters, how far one has read, the language, light or dark. The address holds what was chosen.
 
+import { addressKeeper } from "../base/address.js";
 import { chooseTheme } from "../base/colour.js";
 import { MOVES_ALONG, element } from "../base/dom.js";
 import { looks, looksAsked } from "../base/looks.js";
@@ -7,7 +8,8 @@ import { scrolling } from "../base/onscreen.js";
 import { lessonAsked } from "../base/tolesson.js";
 import { t } from "../base/words.js";
 
-let address = location.hash; // as the page last saw it
+const address = addressKeeper();
+address.read();
 const asked = new URLSearchParams(location.hash.slice(1));
 const within = document.documentElement.hasAttribute("data-within"); // another page, which has become the lesson
 if (within && !lessonAsked()) location.reload(); // the reader went back meanwhile
@@ -111,16 +113,8 @@ const toMaps = () => element("a", {
   },
 }, t("The maps"));
 
-/** Writes what was chosen into the address, without a place of its own in the browser's history. */
-function remember() {
-  if (location.hash !== address) return; // the page is about to go to another
-  try {
-    history.replaceState(null, "", `#${asked}`);
-    address = location.hash;
-  } catch {
-    // A sandboxed frame may refuse.
-  }
-}
+/** Writes what was chosen into the address. */
+const remember = () => address.write(`#${asked}`);
 
 const titleOf = (chapter) => chapter.querySelector("h2").textContent;
 

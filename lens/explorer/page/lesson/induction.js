@@ -5,7 +5,7 @@ import { choice, element } from "../base/dom.js";
 import { formatNumber } from "../base/number.js";
 import { phrase, t } from "../base/words.js";
 import { generator } from "../live/sampling.js";
-import { causal } from "./attention.js";
+import { causal, hideFuture } from "./attention.js";
 import { matrix } from "./matrix.js";
 import { SYMBOLS, firstFailure, newSequence, readByTwoLayers, RIGHT, whatFollowed } from "./twolayers.js";
 
@@ -93,7 +93,7 @@ export function induction(host) {
     });
     const names = tokens.map((token) => SYMBOLS[token]);
     [first, second].forEach((weights, at) => {
-      maps[at].show(weights.map((row, query) => row.map((weight, key) => (causal(query, key) ? weight : null))), names, names);
+      maps[at].show(hideFuture(weights), names, names);
     });
   }
 

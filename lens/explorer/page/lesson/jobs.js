@@ -4,10 +4,10 @@ import { shade, signedShade } from "../base/colour.js";
 import { element } from "../base/dom.js";
 import { formatNumber } from "../base/number.js";
 import { phrase, t } from "../base/words.js";
-import { attend, causal } from "./attention.js";
+import { attend, causal, hideFuture } from "./attention.js";
 import { button, toggle } from "./field.js";
 import { fixed, matrix } from "./matrix.js";
-import { times } from "./matrices.js";
+import { oneHot, times } from "./matrices.js";
 import { products, tidy } from "./sums.js";
 import { wordsOf } from "./vectors.js";
 
@@ -20,12 +20,12 @@ export function jobs(host, { examples }) {
   const [, ...W_Qs] = given.slice(0, 1 + JOBS.length).map(({ rows }) => rows);
   const [W_K, W_V, W_O] = given.slice(1 + JOBS.length).map(({ rows }) => rows);
   const kinds = W_V[0].length; // channels that say which word
-  let [tokens, words, heads, out] = [];
+  let [tokens, words, askers, heads, out] = [];
   let { query, head } = START;
 
   const text = element("input", { type: "text", class: "words-field", value: usual.join(" "), maxlength: 60, autocomplete: "off", spellcheck: "false", oninput: () => say(text.value) });
   const refusal = element("p", { class: "refusal", role: "status" });
-  const asking = element("div", { class: "toggle", role: "group", "aria-label": t("Who asks") });
+  const asking = element("div");
   const explained = element("p", { class: "explained", "aria-live": "polite" });
   const maps = JOBS.map((job, of) => matrix(element("span", {}, ...phrase("head {head}", { head: of }), `: ${job}`), {
     write: null, colour: (weight) => shade(weight, 1, "absolute"), look: ({ row, column }) => explainWeight(of, row, column),
@@ -59,12 +59,12 @@ export function jobs(host, { examples }) {
     if (tooMany || !found.length) return;
     [tokens, words] = [found, [...different]];
     compute();
-    asking.replaceChildren(...tokens.map((word, at) => element("button", { type: "button", onclick: () => choose(at, head) }, element("bdi", {}, word))));
+    askers = toggle(t("Who asks"), tokens.map((word, at) => [at, element("bdi", {}, word)]), query, (at) => choose(at, head));
+    asking.replaceChildren(askers.node);
     choose(Math.min(START.query, tokens.length - 1), head);
   }
 
   function compute() {
-    const oneHot = (size, at) => Array.from({ length: size }, (_, channel) => (channel === at ? 1 : 0));
     const X = tokens.map((word, at) => [...oneHot(kinds, words.indexOf(word)), ...oneHot(W_K.length - kinds, at)]);
     heads = W_Qs.map((W_Q) => attend(times(X, W_Q), times(X, W_K), times(X, W_V), { scale, sees: causal }));
     out = times(tokens.map((_, at) => heads.flatMap(({ output }) => output[at])), W_O);
@@ -78,9 +78,9 @@ export function jobs(host, { examples }) {
   }
 
   function draw() {
-    tokens.forEach((_, at) => asking.children[at].setAttribute("aria-pressed", at === query));
+    askers.press(query);
     maps.forEach((map, of) => {
-      map.show(heads[of].weights.map((row, from) => row.map((weight, to) => (causal(from, to) ? weight : null))), tokens, tokens);
+      map.show(hideFuture(heads[of].weights), tokens, tokens);
       mark(map, (row) => row === query);
     });
     const vectors = [...heads.map(({ output }) => output[query]), out[query]];

@@ -4,7 +4,7 @@ import { shade, signedShade } from "../base/colour.js";
 import { element } from "../base/dom.js";
 import { formatNumber } from "../base/number.js";
 import { t } from "../base/words.js";
-import { attend, causal } from "./attention.js";
+import { attend, causal, hideFuture } from "./attention.js";
 import { toggle } from "./field.js";
 import { fixed, matrix } from "./matrix.js";
 import { withoutMask } from "./maskless.js";
@@ -76,8 +76,7 @@ export function mask(host, lesson) {
     most = Math.max(...now.output.flat().map(Math.abs));
     for (const [part, { show, light }] of Object.entries(tables)) {
       const isOutput = part === "output";
-      const values = isOutput ? now.output : now[part].map((row, i) => row.map((value, j) => (hidden(i, j) ? null : value)));
-      show(values, words, isOutput ? CHANNELS : words);
+      show(isOutput || !masked.checked ? now[part] : hideFuture(now[part]), words, isOutput ? CHANNELS : words);
       light((i, j) => (isOutput || !hidden(i, j)) && moved(part)(i, j));
     }
     says.textContent = sentenceOn(outputMoved.filter(Boolean).length, words.length, end === own ? null : { own, end });

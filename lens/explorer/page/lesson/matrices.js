@@ -2,6 +2,9 @@
 
 export const dot = (one, other) => one.reduce((sum, value, at) => sum + value * other[at], 0);
 
+/** A row of `size` numbers, 1 at one place and 0 elsewhere. */
+export const oneHot = (size, at) => Array.from({ length: size }, (_, place) => (place === at ? 1 : 0));
+
 export const transpose = (rows) => rows[0].map((_, column) => rows.map((row) => row[column]));
 
 /** The matrix product. */

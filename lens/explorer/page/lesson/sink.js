@@ -5,7 +5,7 @@ import { element } from "../base/dom.js";
 import { formatNumber } from "../base/number.js";
 import { phrase, t } from "../base/words.js";
 import { generator } from "../live/sampling.js";
-import { causal } from "./attention.js";
+import { causal, hideFuture } from "./attention.js";
 import { softmax } from "./matrices.js";
 import { matrix } from "./matrix.js";
 
@@ -57,7 +57,7 @@ export function sink(host) {
 
   function draw() {
     for (const { table, map } of drawn) {
-      table.show(map.map((row, query) => row.map((weight, key) => (causal(query, key) ? weight : null))), TOKENS, TOKENS);
+      table.show(hideFuture(map), TOKENS, TOKENS);
     }
   }
 

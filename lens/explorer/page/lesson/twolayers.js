@@ -1,6 +1,7 @@
 // Two layers of one head each, by hand, on one-hot vectors; and sequences on which they must do what an induction head does.
 
 import { attend, causal } from "./attention.js";
+import { oneHot } from "./matrices.js";
 
 export const SYMBOLS = ["▸", "A", "B", "C", "D", "E"]; // ▸ begins every sequence and stands nowhere else
 const SAID_TWICE = 4; // symbols of a sequence
@@ -19,7 +20,6 @@ export function newSequence(random) {
   return [0, ...some, ...shuffled(some, random)];
 }
 
-const oneHot = (size, at) => Array.from({ length: size }, (_, channel) => (channel === at ? 1 : 0));
 const lifted = (vector, by = LIFT) => vector.map((one) => by * one);
 
 /** What each place of layer 1 asks for, in the channels of token and position. */
