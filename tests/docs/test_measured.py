@@ -116,15 +116,15 @@ def sentences() -> list[str]:
     *_, early, late, last = FORMED["steps"]
     after = sum(loss > unscaled["loss"] for loss in right["curve"])  # the first point of the right curve below
     return [
-        f"A small model that learns {steps} steps on the project's own simple stories ends at a loss of "
+        f"A small model trained for {steps} steps on the project's own simple stories ends at a loss of "
         f"{right['loss']:.2f} nats per token with the division, and at {unscaled['loss']:.2f} without",
         f"reaches {maskless['story']} nats a story,",
         f"allows no honest model less than {right['floor']}.",
-        f"Train for {steps} steps with one part taken out. Of {layers} layers, the whole model ends at "
+        f"Train for {steps} steps with one part taken out. With {layers} layers, the whole model ends at "
         f"{block['whole']['loss']} nats per token, without the MLP at {block['without MLP']['loss']}, without "
         f"layernorm at {block['without layernorm']['loss']}",
         f"without attention at {block['without attention']['loss']}, without residuals at "
-        f"{block['without residuals']['loss']}. Of {measure.DEEPER['model.n_layer']} layers,",
+        f"{block['without residuals']['loss']}. With {measure.DEEPER['model.n_layer']} layers,",
         f"the whole ends at {deep['whole']['loss']}; without residuals, at {deep['without residuals']['loss']:.4f},",
         f"{FORMED['repeat']['period']} tokens apart.",
         f"Between steps {early} and {last} two heads learn how ({name} is layer {finder['layer']}, head "

@@ -67,8 +67,8 @@ def printed() -> list[str]:
         f"{low} % of the operations in training with {few} tokens of context, {middle} % with {more}, {high} % with "
         f"{most}.",
         f"at {most} tokens the pairs take {high} % of the operations.",
-        f"Train a model on {learned} random tokens, said twice: one head scores 0.80 at induction, but 0.00 when they "
-        f"are {other}. It has learned to count {learned - 1} tokens back.",
+        f"Train a model on {learned} random tokens, said twice: one head scores 0.80 at induction, but 0.00 when "
+        f"there are {other}. It has learned to count {learned - 1} tokens back.",
         f"When {learned} random tokens come twice,",
         f"the last of {outputs} outputs of an LSTM",
         f"The last of {outputs} outputs of an untrained LSTM",
