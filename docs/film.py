@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from lens.patterns import THRESHOLDS
 from lens.snapshots import Reading, readings_of
 
 PATTERNS = ("previous_token", "induction")
@@ -34,8 +33,7 @@ def film(run: Path) -> dict:
         "query": query,
         "key": query - period + 1,
         **heads,
-        "missed": {"previous_token": missed(reading, query, heads["previous_token"])},
-        "finders": finders(reading, query, query - period + 1),
+        "missed": {name: missed(reading, query, head) for name, head in heads.items()},
     }
 
 
@@ -55,19 +53,6 @@ def missed(reading: Reading, query: int, head: dict) -> float:
     """By how many nats the loss at `query` rises without the head, at the last step."""
     rises = reading.steps[max(reading.steps)]["ablation"]  # (T - 1, L, H + 1)
     return round(float(rises[query, head["layer"], head["head"]]), 2)
-
-
-def finders(reading: Reading, query: int, key: int) -> list[dict]:
-    """The heads that look for what followed last time: their weight from `query` on `key` at the last step, and by how
-    much each is missed there, the others being left."""
-    last, found = max(reading.steps), []
-    for (step, layer, head), scores in sorted(reading.metrics.items()):
-        score = scores["induction"] or 0.0
-        if step == last and score > THRESHOLDS["induction"]:
-            weight = reading.steps[last][f"l{layer}.weights"][head, query, key]
-            one = {"layer": layer, "head": head, "weight": round(float(weight), 4)}
-            found.append(one | {"missed": missed(reading, query, one)})
-    return found
 
 
 def packed(weights: np.ndarray) -> str:

@@ -107,9 +107,10 @@ def sentences() -> list[str]:
     copied = {heads: f"{run['error']:.3f}" for heads, run in HEADS["copy"].items()}
     one, four = (HEADS["stories"][heads]["loss"] for heads in "14")
     before, finder = (FORMED[name] for name in ("previous_token", "induction"))
-    first, second = FORMED["finders"]
-    names = {head: f"{found['layer']}.{found['head']}" for head, found in (("before", before), ("second", second))}
-    name = f"{finder['layer']}.{finder['head']}"
+    first, name = (f"{head['layer']}.{head['head']}" for head in (before, finder))
+    word, came_next = (FORMED["tokens"][FORMED[place]].strip() for place in ("query", "key"))
+    missed = FORMED["missed"]
+    weight = f"{weights(finder['maps'][-1])[FORMED['query'], FORMED['key']]:.2f}"
     rising = {pattern: " to ".join(f"{score:.2f}" for score in FORMED[pattern]["scores"][-3:]) for pattern in PATTERNS}
     steps, width = BLOCK["steps"][-1], int(measure.TINY["model.n_embd"])
     layers = load_config("tiny.yaml").model.n_layer
@@ -129,13 +130,12 @@ def sentences() -> list[str]:
         f"{FORMED['repeat']['period']} tokens apart.",
         f"Between steps {early} and {last} two heads learn how ({name} is layer {finder['layer']}, head "
         f"{finder['head']}, counted from 0):",
-        f"**{names['before']} looks one token back.** Its `previous_token` goes from {rising['previous_token']}, at "
+        f"**{first} looks one token back.** Its `previous_token` goes from {rising['previous_token']}, at "
         f"steps {early}, {late} and {last}.",
-        f"**{name} looks for what followed.** Its `induction` goes from {rising['induction']}:",
-        f"{first['weight']:.2f} of its attention goes to",
-        f"the loss falls from {FORMED['song'][0]} nats per token to {FORMED['song'][-1]}. Without {names['before']} it "
-        f"rises at this word by {FORMED['missed']['previous_token']}, without {name} by only {first['missed']}: head "
-        f"{names['second']} does the same,",
+        f"**{name} looks for what followed.** Its `induction` goes from {rising['induction']}: from the second "
+        f'"{word}", {weight} of its attention goes to "{came_next}",',
+        f"the loss falls from {FORMED['song'][0]} nats per token to {FORMED['song'][-1]}. Without {first} it "
+        f"rises at this word by {missed['previous_token']}, without {name} by {missed['induction']}:",
         f"misses by {copied['1']}; two heads miss by {copied['2']}, four by {copied['4']},",
         f"4 heads of {width // 4} channels end at {four} nats per token, 1 of {width} at {one}.",
         f"comes close: {stories['LSTM']['loss']} against {stories['attention']['loss']} (",
@@ -147,7 +147,7 @@ def sentences() -> list[str]:
         f"| `--model.causal false` | {maskless['loss']} | {maskless['story']} |",
         f"step {steps} is where the right model was between steps {BLOCK['steps'][after - 1]} and "
         f"{BLOCK['steps'][after]}.",
-        f"head {name} gives {first['weight']:.2f} at",
+        f'head {name} gives {weight} at "{word}" to "{came_next}".',
         f"After {steps} steps the loss is {unscaled['loss']:.2f}, not {right['loss']:.2f}.",
         f"one head misses by {copied['1']}, four by {copied['4']}.",
         f"not always better: {four} against {one} on the stories.",
